@@ -1,0 +1,1 @@
+"""A scene, a pose and a sound source become RGB, depth and binaural audio."""

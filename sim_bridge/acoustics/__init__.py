@@ -1,0 +1,1 @@
+"""From a source and a pose to what each ear hears."""

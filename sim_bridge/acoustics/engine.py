@@ -1,0 +1,34 @@
+"""The protocol of an acoustic engine: one scene, one standing source, any number of listener poses."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from sim_bridge.types import Pose
+
+
+class AcousticEngine(Protocol):
+    """Binaural room impulse responses (BRIRs) in one scene.
+
+    Units: an omnidirectional mono response to a source in the free field at r metres is a single impulse of
+    height 1/r at r/c. A BRIR has that level in the mean of the two ears for a frontal source.
+    """
+
+    name: str
+    reproducible: bool
+    """True when `impulse_response` is a pure function of (scene, source, seed, pose), whatever was asked before."""
+    sample_rate: int
+    n_samples: int
+    """Length S of every response."""
+
+    def set_source(self, position_3: np.ndarray, seed: int = 0) -> None:
+        """Place the source (metres) and do the work that depends on it alone."""
+        ...
+
+    def impulse_response(self, pose: Pose) -> np.ndarray:
+        """float32 (2, S): from the source to the left and right ear of a head at `pose`."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Scenes: meshes with textures, named materials and lights."""

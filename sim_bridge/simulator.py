@@ -1,0 +1,81 @@
+"""The Simulator protocol, and the one door through which everyone else opens a simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from sim_bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sim_bridge.navigation.navgrid import NavGrid
+    from sim_bridge.types import Action, Observation, Pose, Source
+
+BACKENDS = ("auto", "embedded")
+ACOUSTICS = ("emitters", "rlr")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimulatorConfig:
+    """How a scene is seen and heard. The same for a whole dataset, and stored in its spec.
+
+    size: pixels, square image · hfov: horizontal field of view, degrees
+    acoustics: the engine's name · emitters: virtual emitters kept per source (noise against time)
+    scene_root: folder of scanned collections; None: $AVW_SCENES, else data/scene_datasets
+    """
+
+    backend: str = "auto"
+    acoustics: str = "emitters"
+    size: int = 128
+    hfov: float = 90.0
+    emitters: int = 20_000
+    scene_root: str | None = None
+
+
+class Simulator(Protocol):
+    """One scene, one agent, one source. Poses are floor points; every array follows `sim_bridge.types`."""
+
+    backend: str
+    reproducible: bool
+    """True when the same calls give the same bytes in any process; else the dataset makes no hash promise."""
+    scene_id: str
+    config: SimulatorConfig
+    navgrid: NavGrid
+    """Free space, islands and geodesics. Privileged: for scripts, rewards and the oracle, never for a policy."""
+
+    def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
+        """Stand at `start` with `source` sounding since ever; returns the first observation."""
+        ...
+
+    def step(self, action: Action) -> Observation:
+        """Act for 0.15 s (STOP: stand still for a step), sliding along walls; returns the observation after it."""
+        ...
+
+    @property
+    def pose(self) -> Pose: ...
+
+    @property
+    def collided(self) -> bool:
+        """Whether the last step met an obstacle."""
+        ...
+
+    def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
+        """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_simulator(scene: str, config: SimulatorConfig | None = None) -> Simulator:
+    """Open `scene` (`procedural-0007`, a mesh file, ...) on the backend that `config` names.
+
+    Raises SceneError for a scene that is missing or unusable, UsageError for an unknown backend.
+    """
+    config = config or SimulatorConfig()
+    if config.backend not in BACKENDS:
+        raise UsageError(f"unknown backend {config.backend!r}: expected one of {', '.join(BACKENDS)}")
+    from sim_bridge.embedded import EmbeddedSimulator
+
+    return EmbeddedSimulator(scene, config)
