@@ -1,0 +1,5 @@
+"""`python -m cli` is `avw`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,126 @@
+"""The `avw` command: one lazily loaded click command a file, one way of reporting errors.
+
+Exit codes: 0 done · 1 failed or corrupt · 2 usage · 130 interrupted (and resumable).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from sim_bridge.errors import AvwError
+
+COMMANDS = {
+    "generate": ("cli.generate:generate", "Simulate trajectories and write them as a dataset."),
+    "verify": ("cli.verify:verify", "Read a whole dataset again and check every promise it makes."),
+    "info": ("cli.info:info", "Describe a dataset, a run or a scene."),
+    "scenes": ("cli.scenes:scenes", "List the scenes that a --scenes expression stands for."),
+    "train": ("cli.train:train", "Train the world model on a dataset, in three stages."),
+    "evaluate": ("cli.evaluate:evaluate", "Measure a trained model on scenes that it has never seen."),
+    "navigate": ("cli.navigate:navigate", "Let a policy search for the sound, closed loop."),
+    "report": ("cli.report:report", "Write a run as one self-contained HTML page."),
+    "doctor": ("cli.doctor:doctor", "Test the physics and the installation of this machine."),
+}
+MODEL_MODULES = ("torch", "safetensors", "matplotlib")
+
+
+class FailedCommand(click.ClickException):
+    """An error that is reported as one sentence on stderr, with the exit code of its kind."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"avw: {self.format_message()}", file=file or sys.stderr)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command runs, so that `--help` stays quick."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module_name, attribute = COMMANDS[name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module_name), attribute)
+        return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        with reported_errors(context):
+            return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def invoke(self, context: click.Context) -> Any:
+        with reported_errors(context):
+            return super().invoke(context)
+
+
+class reported_errors:  # noqa: N801 - reads as the context manager that it is
+    """Turns what may go wrong into one sentence and an exit code; with `--debug` the traceback comes through."""
+
+    def __init__(self, context: click.Context) -> None:
+        self.debug = bool(context.params.get("debug"))
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None or self.debug:
+            return
+        if isinstance(error, AvwError):
+            raise FailedCommand(str(error), error.exit_code) from error
+        if isinstance(error, KeyboardInterrupt):
+            raise FailedCommand("interrupted; the same command goes on from what is committed.", 130) from error
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in MODEL_MODULES:
+            raise FailedCommand(
+                f"this command needs {error.name}, which is not installed here; type: pip install 'avw[model]'", 1
+            ) from error
+
+
+def print_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Print the installed version and leave."""
+    if not value or context.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"avw {version('avw')}")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        click.echo("avw (not installed; type: make install)")
+    context.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Version.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error instead of one sentence.")
+def avw(debug: bool) -> None:
+    """Audio-visual world models: simulate, generate, learn, navigate.
+
+    \b
+    The whole path, each step with its defaults:
+      avw generate                  data/avw     houses, trajectories, RGB-D and binaural sound
+      avw train                     runs/latest  tokenizers and the diffusion world model
+      avw navigate --policy mpc     planning in imagined futures
+
+    A bare `avw COMMAND --help` explains each. Logs and progress go to stderr; --json prints one document to stdout.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script and of `python -m cli`."""
+    try:
+        avw(prog_name="avw")
+    except KeyboardInterrupt:  # while a module was still being imported
+        click.echo("avw: interrupted.", file=sys.stderr)
+        sys.exit(130)
