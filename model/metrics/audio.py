@@ -1,0 +1,75 @@
+"""How close imagined sound is to the true sound: log-spectral distance and spectral SSIM.
+
+Both compare short-time spectra of single steps (0.15 s), in dB relative to a full-scale sine, floored at -80 dBFS:
+the telephone has pauses, and without a floor the logarithm of near-silence would drown everything audible.
+Both are blind to phase and see each ear by itself; what happens *between* the ears is in `physical.py`.
+
+Shape legend: N clips · E ears (0 left, 1 right) · S samples · T spectral frames · F frequency bins.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.fft import rfft
+
+from model.metrics.vision import ssim_map
+from sim_bridge.errors import UsageError
+
+FLOOR_DB = -80.0
+WINDOW = 512  # samples: 32 ms at 16 kHz
+HOP = 128  # samples: 75 % overlap
+
+
+def spectrogram_db(audio_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
+    """float32 (N, E, T, F): Hann-windowed power spectra in dBFS, never below `FLOOR_DB`.
+
+    0 dB is a sine of amplitude `full_scale` in the middle of a bin. Frames lie wholly inside the clip: nothing is
+    padded, so 2,400 samples give 15 frames of 257 bins. Raises UsageError for clips shorter than one window.
+    """
+    audio_NES = np.asarray(audio_NES, np.float32)
+    if audio_NES.ndim != 3 or audio_NES.shape[-1] < WINDOW:
+        raise UsageError(f"expected clips (N, E, S) of at least {WINDOW} samples, got shape {audio_NES.shape}")
+    window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(audio_NES, WINDOW, axis=-1)[..., ::HOP, :]
+    amplitude = np.abs(rfft(frames * (window * np.float32(2.0 / (window.sum() * full_scale))), axis=-1))
+    return 20.0 * np.log10(np.maximum(amplitude, np.float32(10.0 ** (FLOOR_DB / 20.0))))
+
+
+def lsd_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
+    """float64 (N,): log-spectral distance in dB.
+
+    The root of the mean squared difference in dB over the bins of a frame, averaged over frames and ears.
+    """
+    _check_pair(predicted_NES, true_NES)
+    a = spectrogram_db(predicted_NES, full_scale=full_scale)
+    b = spectrogram_db(true_NES, full_scale=full_scale)
+    return np.sqrt(np.square(a - b).mean(axis=-1)).mean(axis=(1, 2), dtype=np.float64)
+
+
+def lsd(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> float:
+    """Mean of `lsd_per_clip`, dB."""
+    return float(lsd_per_clip(predicted_NES, true_NES, full_scale=full_scale).mean())
+
+
+def spectral_ssim_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
+    """float64 (N,): SSIM of the two spectrograms read as pictures of -80..0 dBFS, mean over ears.
+
+    A Gaussian window of sigma 1 over 7x7 cells (56 ms x 190 Hz): a step has only 15 frames.
+    """
+    _check_pair(predicted_NES, true_NES)
+    a = spectrogram_db(predicted_NES, full_scale=full_scale) - np.float32(FLOOR_DB)
+    b = spectrogram_db(true_NES, full_scale=full_scale) - np.float32(FLOOR_DB)
+    similarity = ssim_map(a, b, data_range=-FLOOR_DB, sigma=1.0, radius=3)
+    return similarity.reshape(len(similarity), -1).mean(axis=1, dtype=np.float64)
+
+
+def spectral_ssim(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> float:
+    """Mean of `spectral_ssim_per_clip`."""
+    return float(spectral_ssim_per_clip(predicted_NES, true_NES, full_scale=full_scale).mean())
+
+
+def _check_pair(predicted: np.ndarray, true: np.ndarray) -> None:
+    if predicted.shape != true.shape:
+        raise UsageError(f"cannot compare sound of shape {predicted.shape} with sound of shape {true.shape}")
+    if len(predicted) == 0:
+        raise UsageError("cannot compare no sound at all: expected at least one clip (N, E, S)")

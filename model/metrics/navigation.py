@@ -1,0 +1,123 @@
+"""How well an agent finds the source: SR, SPL, SoftSPL, SNA, DTG, NA, each with a bootstrap interval.
+
+Definitions as in SoundSpaces (success S, shortest geodesic l, path walked p, geodesic left at the end d):
+    SPL = S l / max(l, p) · SoftSPL = max(0, 1 - d / l) l / max(l, p) · SNA = S N_ref / max(N_ref, N)
+N_ref is the number of actions of a greedy follower in our action space up to its first permitted STOP, inclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sim_bridge.errors import UsageError
+from sim_bridge.randomness import keyed_rng
+
+RESAMPLES = 10_000
+
+
+class NavigationOutcome(Protocol):
+    """What an episode's record must tell. dtg: metres left at the end · actions: how many were taken."""
+
+    success: bool
+    spl: float
+    softspl: float
+    sna: float
+    dtg: float
+    actions: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interval:
+    """A mean and its bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def spl(success: bool, shortest: float, walked: float) -> float:
+    """Success weighted by path length. `shortest`, `walked`: metres."""
+    return float(success) * _efficiency(shortest, walked)
+
+
+def soft_spl(distance_left: float, shortest: float, walked: float) -> float:
+    """SPL with the share of the way that was covered in place of success; the lengths in metres."""
+    if shortest <= 0.0:
+        return float(distance_left <= 0.0)
+    return max(0.0, 1.0 - distance_left / shortest) * _efficiency(shortest, walked)
+
+
+def sna(success: bool, reference_actions: int, actions: int) -> float:
+    """Success weighted by the number of actions."""
+    return float(success) * _efficiency(float(reference_actions), float(actions))
+
+
+def bootstrap_mean(values: Iterable[float], *, seed: int = 0, level: float = 0.95) -> Interval:
+    """The mean of `values` and its percentile bootstrap interval (10,000 resamples of episodes, seeded).
+
+    Raises UsageError for no values or values that are not finite.
+    """
+    sample = _finite(values)
+    means = _resampled_means(sample, seed)
+    low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return Interval(mean=float(sample.mean()), low=float(low), high=float(high), count=len(sample))
+
+
+def bootstrap_difference(
+    first: Sequence[float], second: Sequence[float], *, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """The mean of first[i] - second[i] over *paired* episodes, with its bootstrap interval.
+
+    Pairing (same scene, start and source for both policies) removes the spread that the episodes share. The gain of
+    `first` is established at `level` when the interval excludes 0. Raises UsageError for unequal lengths.
+    """
+    if len(first) != len(second):
+        raise UsageError(f"paired episodes are needed: got {len(first)} of one policy and {len(second)} of the other")
+    return bootstrap_mean(np.subtract(_finite(first), _finite(second)), seed=seed, level=level)
+
+
+def summarise(outcomes: Sequence[NavigationOutcome], *, seed: int = 0) -> dict[str, Interval]:
+    """SR, SPL, SoftSPL, SNA, DTG (metres) and NA (actions) of some episodes, each with its interval."""
+    columns = {
+        "SR": [float(o.success) for o in outcomes],
+        "SPL": [o.spl for o in outcomes],
+        "SoftSPL": [o.softspl for o in outcomes],
+        "SNA": [o.sna for o in outcomes],
+        "DTG": [o.dtg for o in outcomes],
+        "NA": [float(o.actions) for o in outcomes],
+    }
+    return {name: bootstrap_mean(column, seed=seed) for name, column in columns.items()}
+
+
+def _efficiency(shortest: float, walked: float) -> float:
+    longest = max(shortest, walked)
+    return shortest / longest if longest > 0.0 else 1.0
+
+
+def _finite(values: Iterable[float]) -> np.ndarray:
+    sample = np.asarray(list(values), dtype=np.float64)
+    if sample.ndim != 1 or len(sample) == 0 or not np.isfinite(sample).all():
+        raise UsageError(
+            f"expected at least one finite number an episode, got {len(sample)} values"
+            " (an infinite distance means that start and source lie on different islands)"
+        )
+    return sample
+
+
+def _resampled_means(sample_N: np.ndarray, seed: int) -> np.ndarray:
+    rng = keyed_rng(seed, "bootstrap", len(sample_N))
+    # In blocks: 10,000 resamples of 10,000 episodes at once would need 800 MB.
+    block = max(1, min(RESAMPLES, 4_000_000 // len(sample_N)))
+    means = [
+        sample_N[rng.integers(0, len(sample_N), (min(block, RESAMPLES - start), len(sample_N)))].mean(axis=1)
+        for start in range(0, RESAMPLES, block)
+    ]
+    return np.concatenate(means)

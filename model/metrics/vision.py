@@ -1,0 +1,88 @@
+"""How close imagined frames are to the true ones: PSNR and SSIM.
+
+Shape legend: N images · H W pixels · C channels. Frames are uint8, 0..255.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.ndimage import correlate1d
+
+from sim_bridge.errors import UsageError
+
+PEAK = 255.0
+
+
+def mse_per_image(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> np.ndarray:
+    """float64 (N,): mean squared error of each image, in squared grey levels (0..65025).
+
+    Raises UsageError when the two shapes differ or no image is given.
+    """
+    _check_pair(predicted_NHWC, true_NHWC)
+    error = np.asarray(predicted_NHWC, np.float32) - np.asarray(true_NHWC, np.float32)
+    return np.square(error).reshape(len(error), -1).mean(axis=1, dtype=np.float64)
+
+
+def psnr_from_mse(mse: float) -> float:
+    """Peak signal-to-noise ratio in dB of a mean squared error in squared grey levels; inf for 0."""
+    return math.inf if mse <= 0.0 else 10.0 * math.log10(PEAK**2 / mse)
+
+
+def psnr(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> float:
+    """PSNR in dB of the squared error *pooled over the set*.
+
+    A blocked agent sees the same frame twice, which has infinite PSNR: a mean of PSNRs would be meaningless,
+    and a mean of errors is not.
+    """
+    return psnr_from_mse(float(mse_per_image(predicted_NHWC, true_NHWC).mean()))
+
+
+def ssim_per_image(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> np.ndarray:
+    """float64 (N,): structural similarity in [-1, 1], mean over pixels and channels.
+
+    Wang et al. (2004): 11x11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance, computed
+    per colour channel, only where the window lies inside the image.
+    """
+    _check_pair(predicted_NHWC, true_NHWC)
+    # (N, C, H, W): windows run over the last two axes.
+    a, b = (np.moveaxis(np.asarray(x, np.float32), -1, 1) for x in (predicted_NHWC, true_NHWC))
+    similarity = ssim_map(a, b, data_range=PEAK, sigma=1.5, radius=5)
+    return similarity.reshape(len(similarity), -1).mean(axis=1, dtype=np.float64)
+
+
+def ssim(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> float:
+    """Mean of `ssim_per_image`."""
+    return float(ssim_per_image(predicted_NHWC, true_NHWC).mean())
+
+
+def ssim_map(a: np.ndarray, b: np.ndarray, *, data_range: float, sigma: float, radius: int) -> np.ndarray:
+    """The SSIM of every window that fits, over the last two axes of two float arrays (..., H, W).
+
+    Returns (..., H - 2 radius, W - 2 radius). `data_range`: the distance between the least and greatest value.
+    """
+    if min(a.shape[-2:]) <= 2 * radius:
+        raise UsageError(f"SSIM needs more than {2 * radius} pixels a side, got {a.shape[-2]}x{a.shape[-1]}")
+    taps = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / sigma))
+    taps = (taps / taps.sum()).astype(a.dtype)
+
+    def blur(x: np.ndarray) -> np.ndarray:
+        x = correlate1d(correlate1d(x, taps, axis=-1), taps, axis=-2)
+        return x[..., radius:-radius, radius:-radius]
+
+    mean_a, mean_b = blur(a), blur(b)
+    variance_a = blur(a * a) - mean_a * mean_a
+    variance_b = blur(b * b) - mean_b * mean_b
+    covariance = blur(a * b) - mean_a * mean_b
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    luminance = (2.0 * mean_a * mean_b + c1) / (mean_a * mean_a + mean_b * mean_b + c1)
+    structure = (2.0 * covariance + c2) / (variance_a + variance_b + c2)
+    return luminance * structure
+
+
+def _check_pair(predicted: np.ndarray, true: np.ndarray) -> None:
+    if predicted.shape != true.shape:
+        raise UsageError(f"cannot compare images of shape {predicted.shape} with images of shape {true.shape}")
+    if predicted.ndim != 4 or len(predicted) == 0:
+        raise UsageError(f"expected at least one image as (N, H, W, C), got an array of shape {predicted.shape}")
