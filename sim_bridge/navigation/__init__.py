@@ -1,0 +1,1 @@
+"""Where an agent fits, how it moves, and how far it has to walk."""
