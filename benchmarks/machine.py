@@ -1,0 +1,60 @@
+"""What a figure was measured on: `python -m benchmarks.machine` prints it as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+VERSIONS = ("avw", "numpy", "numba", "embreex", "torch")  # those that decide speed
+
+
+def machine() -> dict[str, object]:
+    """The processor, its usable cores, the memory (GiB), Python, and versions."""
+    return {
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": memory_gib(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: found for name in VERSIONS if (found := installed_version(name))},
+    }
+
+
+def sentence(facts: dict[str, object]) -> str:
+    """The same in one line, for a caption."""
+    versions = facts.get("versions")
+    torch = f", torch {versions['torch']}" if isinstance(versions, dict) and "torch" in versions else ""
+    return f"{facts['cores']} cores of {facts['cpu']}, {facts['memory_gib']} GiB, Python {facts['python']}{torch}"
+
+
+def installed_version(distribution: str) -> str | None:
+    """The installed version of a distribution, or None."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def cpu_name() -> str:
+    """The processor as Linux names it, else as Python does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "an unnamed processor"
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def memory_gib() -> int | None:
+    """Physical memory in GiB, or None where the system does not say."""
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+if __name__ == "__main__":
+    print(json.dumps(machine(), indent=1))

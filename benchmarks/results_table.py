@@ -1,0 +1,206 @@
+"""The published figures as Markdown.
+
+    python -m benchmarks.results_table runs/results --write README.md docs/performance.md
+
+Reads RUN/evaluation.json (`avw evaluate`), RUN/navigation.json (`avw navigate`) and RUN/machine.json
+(`benchmarks.machine`), and replaces what stands between `<!-- results:short -->` or `<!-- results:full -->` and
+`<!-- results:end -->` in each file. Without --write it prints the full table. Nothing else writes these sections, so
+no figure in them is typed by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.machine import sentence
+from sim_bridge.errors import UsageError
+
+BEGIN = re.compile(r"<!-- results:(short|full) -->\n")
+END = "<!-- results:end -->"
+
+# metric → (what the row says, +1 where more is better and -1 where less is, digits)
+METRICS: dict[str, tuple[str, int, int]] = {
+    "psnr": ("PSNR, dB ↑", +1, 2),
+    "ssim": ("SSIM ↑", +1, 3),
+    "lsd": ("log-spectral distance, dB ↓", -1, 2),
+    "spectral_ssim": ("spectral SSIM ↑", +1, 3),
+    "ild_error": ("ILD error, dB ↓", -1, 2),
+    "reward_error": ("reward error ↓", -1, 3),
+}
+SHORT_METRICS = ("psnr", "lsd", "reward_error")
+PREDICTORS = {
+    "model": "**AV-CDiT (nano)**",
+    "persistence": "persistence",
+    "rotation_warp": "rotation warp",
+    "oracle_tokenizer": "oracle tokenizer (bound)",
+}
+BOUNDS = ("oracle_tokenizer",)
+NAVIGATION = {
+    "sr": ("SR ↑", 2),
+    "spl": ("SPL ↑", 2),
+    "softspl": ("SoftSPL ↑", 2),
+    "sna": ("SNA ↑", 2),
+    "dtg": ("DTG, m ↓", 2),
+    "na": ("NA", 0),
+}
+SHORT_NAVIGATION = ("sr", "spl", "softspl", "dtg")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--write", is_flag=True, help="Replace the results section of each of FILES.")
+def results_table(run: Path, files: tuple[Path, ...], write: bool) -> None:
+    """Turn RUN's evaluation and navigation figures into the tables of README.md and docs/performance.md."""
+    if write != bool(files):
+        raise UsageError("--write and the files to write into go together: RUN --write README.md docs/performance.md")
+    if not write:
+        click.echo(table(run, "full"))
+    for path in files:
+        path.write_text(with_results(path.read_text(encoding="utf-8"), run, str(path)), encoding="utf-8")
+        click.echo(f"wrote the results of {run} into {path}")
+
+
+def with_results(text: str, run: Path, where: str = "the text") -> str:
+    """`text` with the section between the markers replaced; UsageError where it has no such section."""
+    begin = BEGIN.search(text)
+    end = text.find(END, begin.end()) if begin else -1
+    if begin is None or end < 0:
+        raise UsageError(
+            f"{where} has no results section: put the lines '<!-- results:short -->' (or results:full) and '{END}' "
+            "where the tables shall stand"
+        )
+    return text[: begin.end()] + table(run, begin.group(1)) + "\n" + text[end:]
+
+
+def table(run: Path, kind: str) -> str:
+    """Markdown for the figures of `run`; kind: short (the headline) or full (every metric, paired differences)."""
+    evaluation, navigation = read(run / "evaluation.json"), read(run / "navigation.json")
+    if evaluation is None and navigation is None:
+        raise UsageError(f"{run} holds neither evaluation.json nor navigation.json; type: make results")
+    parts = [provenance(run)]
+    if evaluation is not None:
+        parts.append(prediction_table(evaluation["horizons"], SHORT_METRICS if kind == "short" else None))
+    if navigation is not None:
+        parts.append(navigation_table(navigation, SHORT_NAVIGATION if kind == "short" else tuple(NAVIGATION)))
+        parts.append(paired_table(navigation, ("sr",) if kind == "short" else tuple(NAVIGATION)))
+    return "\n".join(part for part in parts if part)
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or None where the file does not exist."""
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(
+            f"{path} is no JSON ({error}); the command that writes it was cut short; type: make results"
+        ) from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} should hold one JSON object, but holds a {type(document).__name__}")
+    return document
+
+
+def provenance(run: Path) -> str:
+    facts = read(run / "machine.json")
+    machine = f" on {sentence(facts)}" if facts else ""
+    return f"From `{run.as_posix()}`, made by `make results`{machine}.\n"
+
+
+def prediction_table(horizons: Mapping[str, Any], metrics: Sequence[str] | None) -> str:
+    """One block of rows a metric, one row a predictor, one column a horizon (steps of 0.15 s)."""
+    columns = sorted(horizons, key=int)
+    present = [name for name in METRICS if any(name in horizons[column] for column in columns)]
+    extra = sorted({name for column in columns for name in horizons[column]} - set(METRICS))
+    wanted = [name for name in [*present, *extra] if metrics is None or name in metrics]
+    lines = [
+        "Prediction in houses never trained on, by horizon (steps of 0.15 s); best of model and baselines in bold.\n"
+    ]
+    lines.append(row(["", "", *(f"Δ = {column}" for column in columns)]))
+    lines.append(row(["---", "---", *("---:" for _ in columns)]))
+    for metric in wanted:
+        title, sign, digits = METRICS.get(metric, (metric.replace("_", " "), 0, 3))
+        found = {name for column in columns for name in (horizons[column].get(metric) or {})}
+        order = [name for name in PREDICTORS if name in found] + sorted(found - set(PREDICTORS))
+        for index, predictor in enumerate(order):
+            cells = []
+            for column in columns:
+                values = horizons[column].get(metric) or {}
+                text = number(values.get(predictor), digits)
+                cells.append(f"**{text}**" if is_best(values, predictor, sign) else text)
+            lines.append(row([title if index == 0 else "", PREDICTORS.get(predictor, predictor), *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def navigation_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> str:
+    """One row a policy, one column a measure, each with its 95 % bootstrap interval."""
+    policies = navigation["policies"]
+    shown = [name for name in measures if any(name in figures for figures in policies.values())]
+    lines = [
+        f"Navigation in houses never trained on: {navigation['episodes']} episodes, the same for every policy; "
+        "mean [95 % bootstrap interval].\n"
+    ]
+    lines.append(row(["policy", *(NAVIGATION[name][0] for name in shown)]))
+    lines.append(row(["---", *("---:" for _ in shown)]))
+    for policy, figures in policies.items():
+        lines.append(row([f"`{policy}`", *(interval(figures.get(name), NAVIGATION[name][1]) for name in shown)]))
+    return "\n".join(lines) + "\n"
+
+
+def paired_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> str:
+    """Differences between policies over the same episodes; empty where none were computed."""
+    pairs = navigation.get("paired") or {}
+    shown = [name for name in measures if any(name in figures for figures in pairs.values())]
+    if not shown:
+        return ""
+    lines = ["Paired differences over the same episodes.\n"]
+    lines.append(row(["difference", *(NAVIGATION[name][0] for name in shown)]))
+    lines.append(row(["---", *("---:" for _ in shown)]))
+    for pair, figures in pairs.items():
+        cells = (interval(figures.get(name), NAVIGATION[name][1], sign="+") for name in shown)
+        lines.append(row([f"`{pair}`", *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def is_best(values: Mapping[str, Any], predictor: str, sign: int) -> bool:
+    """Whether `predictor` is the best of model and baselines; bounds do not compete."""
+    rivals = {name: mean(value) for name, value in values.items() if name not in BOUNDS and not math.isnan(mean(value))}
+    return bool(sign and len(rivals) > 1 and predictor == max(rivals, key=lambda name: sign * rivals[name]))
+
+
+def mean(value: Any) -> float:
+    """The figure itself: a number, or the first of [mean, low, high]; NaN where there is none."""
+    if isinstance(value, list | tuple):
+        value = value[0] if value else None
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def number(value: Any, digits: int, sign: str = "") -> str:
+    figure = mean(value)
+    return "–" if math.isnan(figure) else f"{figure:{sign}.{digits}f}"
+
+
+def interval(value: Any, digits: int, sign: str = "") -> str:
+    text = number(value, digits, sign)
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        return text
+    return f"{text} [{number(value[1], digits, sign)}, {number(value[2], digits, sign)}]"
+
+
+def row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    try:
+        results_table()
+    except UsageError as error:
+        raise SystemExit(f"results_table: {error}") from error
