@@ -1,0 +1,180 @@
+"""A map of what stood in the way, drawn from depth images and one's own actions, and the way through it.
+
+The frame is the start pose's: +x forward, +y left, metres, heading counter-clockwise. Positions are reckoned from the
+actions taken; a step that the camera shows to have been blocked is taken back and its obstacle entered.
+What has not been seen counts as free: the way to a goal leads through unknown space until something turns up.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from model.planning.sight import obstacles, points
+from sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, TURN_RADIANS, Action, wrap_angle
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DepthMapConfig:
+    """cell: metres · extent: metres, side of the map, the start in its middle · reach: metres of depth believed
+    margin: metres kept from obstacles where there is room (at a cost), besides the agent's radius (always)
+    stuck: metres of median depth change below which a step forward counts as blocked
+    """
+
+    cell: float = 0.1
+    extent: float = 30.0
+    reach: float = 6.0
+    margin: float = 0.25
+    stuck: float = 0.02
+    hfov: float = 90.0
+
+
+class DepthMap:
+    """Obstacles seen so far and the pose reckoned among them."""
+
+    def __init__(self, config: DepthMapConfig | None = None):
+        self.config = config or DepthMapConfig()
+        self.reset()
+
+    def reset(self) -> None:
+        side = round(self.config.extent / self.config.cell)
+        self.hits_HW = np.zeros((side, side), dtype=np.uint16)
+        self.x = self.y = self.heading = 0.0
+        self.blocked = False
+        self._depth_HW: np.ndarray | None = None
+
+    def update(self, action: Action | None, depth_HW: np.ndarray) -> None:
+        """Reckon the pose after `action` (None: the first look) and enter what `depth_HW` shows."""
+        c = self.config
+        self.blocked = False
+        if action == Action.TURN_LEFT:
+            self.heading = wrap_angle(self.heading + TURN_RADIANS)
+        elif action == Action.TURN_RIGHT:
+            self.heading = wrap_angle(self.heading - TURN_RADIANS)
+        elif action == Action.FORWARD and self._depth_HW is not None:
+            both = (depth_HW > 0) & (self._depth_HW > 0)
+            change = np.abs(depth_HW - self._depth_HW)[both]
+            self.blocked = bool(change.size) and float(np.median(change)) < c.stuck
+            if self.blocked:
+                for side in (-0.08, 0.0, 0.08):
+                    self._enter(np.array([[AGENT_RADIUS + 0.1, side]]), weight=20)
+            else:
+                self.x += FORWARD_METRES * math.cos(self.heading)
+                self.y += FORWARD_METRES * math.sin(self.heading)
+        self._depth_HW = depth_HW
+        seen_N3 = points(depth_HW, c.hfov, stride=2)
+        seen_N3 = seen_N3[seen_N3[:, 0] < c.reach]
+        self._enter(obstacles(seen_N3))
+
+    def _enter(self, body_N2: np.ndarray, weight: int = 1) -> None:
+        """Count obstacle points, (forward, left) metres in the body frame, into their cells."""
+        c, s = math.cos(self.heading), math.sin(self.heading)
+        x = self.x + body_N2[:, 0] * c - body_N2[:, 1] * s
+        y = self.y + body_N2[:, 0] * s + body_N2[:, 1] * c
+        rows, columns = self.nodes(x, y)
+        inside = (rows >= 0) & (columns >= 0) & (rows < len(self.hits_HW)) & (columns < len(self.hits_HW))
+        np.add.at(self.hits_HW, (rows[inside], columns[inside]), weight)
+        np.minimum(self.hits_HW, 60_000, out=self.hits_HW)
+
+    def nodes(self, x: np.ndarray | float, y: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+        """(row, column) of the cells that hold points of the map frame."""
+        half = 0.5 * self.config.extent
+        cell = self.config.cell
+        return np.floor((np.asarray(x) + half) / cell).astype(int), np.floor((np.asarray(y) + half) / cell).astype(int)
+
+    def way_to(self, x: float, y: float, look_ahead: float = 0.5) -> tuple[float, float]:
+        """The bearing to walk in (radians from the heading, left positive) to get to (x, y), and the way's length.
+
+        A goal inside an obstacle stands for the nearest free cell. The length is inf where no way is left.
+        """
+        c = self.config
+        side = len(self.hits_HW)
+        cost_HW = self._cost()
+        start = self._clipped(self.x, self.y, side)
+        goal = self._clipped(x, y, side)
+        # Whoever stands there proves that the cell is free, whatever the margin says.
+        cost_HW[start] = max(1.0, min(cost_HW[start], 2.0))
+        if not np.isfinite(cost_HW[goal]):
+            goal = _nearest_finite(cost_HW, goal)
+        way_HW = cost_to_go(cost_HW, goal[0], goal[1], start[0], start[1])
+        if not np.isfinite(way_HW[start]):
+            return wrap_angle(math.atan2(y - self.y, x - self.x) - self.heading), math.inf
+        row, column = start
+        for _ in range(max(1, round(look_ahead / c.cell))):
+            row, column = _downhill(way_HW, row, column)
+        half = 0.5 * c.extent
+        ahead_x, ahead_y = (row + 0.5) * c.cell - half, (column + 0.5) * c.cell - half
+        if (row, column) == start:
+            ahead_x, ahead_y = x, y
+        bearing = wrap_angle(math.atan2(ahead_y - self.y, ahead_x - self.x) - self.heading)
+        return bearing, float(way_HW[start]) * c.cell
+
+    def _clipped(self, x: float, y: float, side: int) -> tuple[int, int]:
+        row, column = self.nodes(x, y)
+        return int(np.clip(row, 1, side - 2)), int(np.clip(column, 1, side - 2))
+
+    def _cost(self) -> np.ndarray:
+        """float64 (H, W): metres of cost per metre walked in a cell; inf where the agent does not fit."""
+        from scipy.ndimage import distance_transform_edt
+
+        c = self.config
+        free = self.hits_HW < 2
+        distance = (distance_transform_edt(free) - 0.5) * c.cell
+        cost = 1.0 + 3.0 * np.clip(1.0 - (distance - AGENT_RADIUS) / c.margin, 0.0, 1.0)
+        cost[distance < AGENT_RADIUS] = np.inf
+        return cost
+
+
+def _nearest_finite(cost_HW: np.ndarray, node: tuple[int, int]) -> tuple[int, int]:
+    candidates_N2 = np.argwhere(np.isfinite(cost_HW))
+    nearest = int(np.argmin(np.square(candidates_N2 - np.array(node)).sum(axis=1)))
+    return int(candidates_N2[nearest, 0]), int(candidates_N2[nearest, 1])
+
+
+@njit(cache=True)
+def cost_to_go(cost_HW, goal_row, goal_column, start_row, start_column):
+    """float64 (H, W): cost of the cheapest way to the goal, in cells, over 8 neighbours; inf where not needed.
+
+    Dijkstra's search outwards from the goal, ended once the start and what surrounds it are settled.
+    """
+    height, width = cost_HW.shape
+    way = np.full((height, width), np.inf)
+    way[goal_row, goal_column] = 0.0
+    queue = [(0.0, goal_row, goal_column)]
+    limit = np.inf
+    while queue:
+        reached, row, column = heapq.heappop(queue)
+        if reached > limit:
+            break
+        if reached > way[row, column]:
+            continue
+        if row == start_row and column == start_column:
+            limit = reached
+        for dr in range(-1, 2):
+            for dc in range(-1, 2):
+                r, c = row + dr, column + dc
+                if (dr == 0 and dc == 0) or r < 0 or c < 0 or r >= height or c >= width:
+                    continue
+                if not np.isfinite(cost_HW[r, c]):
+                    continue
+                length = 1.4142135623730951 if dr != 0 and dc != 0 else 1.0
+                onward = reached + length * 0.5 * (cost_HW[r, c] + cost_HW[row, column])
+                if onward < way[r, c]:
+                    way[r, c] = onward
+                    heapq.heappush(queue, (onward, r, c))
+    return way
+
+
+@njit(cache=True)
+def _downhill(way_HW, row, column):
+    """The neighbour nearest to the goal."""
+    best_row, best_column, best = row, column, way_HW[row, column]
+    for r in range(row - 1, row + 2):
+        for c in range(column - 1, column + 2):
+            if 0 <= r < way_HW.shape[0] and 0 <= c < way_HW.shape[1] and way_HW[r, c] < best:
+                best_row, best_column, best = r, c, way_HW[r, c]
+    return best_row, best_column
