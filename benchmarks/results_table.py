@@ -112,7 +112,8 @@ def read(path: Path) -> dict[str, Any] | None:
 def provenance(run: Path) -> str:
     facts = read(run / "machine.json")
     machine = f" on {sentence(facts)}" if facts else ""
-    return f"From `{run.as_posix()}`, made by `make results`{machine}.\n"
+    name = run.name if run.is_absolute() else run.as_posix()  # where a checkout lies is nobody's business
+    return f"From `{name}`, made by `make results`{machine}.\n"
 
 
 def prediction_table(horizons: Mapping[str, Any], metrics: Sequence[str] | None) -> str:

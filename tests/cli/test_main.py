@@ -1,0 +1,105 @@
+"""The group itself: laziness, exit codes, one sentence per error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import COMMANDS, avw
+from cli.reference import reference
+from sim_bridge.errors import DatasetError
+
+HEAVY = ("numpy", "numba", "scipy", "h5py", "torch", "pyarrow", "gymnasium", "trimesh")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(COMMANDS, "fail", ("tests.cli.failing:fail", "Fail."))
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(avw, list(arguments))
+
+    return invoke
+
+
+def test_a_command_that_ends_well_exits_0(run) -> None:
+    result = run("fail", "not")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "fine\n", "")
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "sentence"),
+    [
+        ("usage", 2, "avw: the folder holds another spec; type: avw info data/avw\n"),
+        ("dataset", 1, "avw: train-00000.h5 is truncated; type: avw verify --repair\n"),
+        ("interrupt", 130, "avw: interrupted; the same command goes on from what is committed.\n"),
+        ("torch", 1, "avw: this command needs torch, which is not installed here; type: pip install 'avw[model]'\n"),
+    ],
+)
+def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(run, how: str, code: int, sentence: str) -> None:
+    result = run("fail", how)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", sentence)
+
+
+def test_a_bug_keeps_its_traceback(run) -> None:
+    assert isinstance(run("fail", "bug").exception, ZeroDivisionError)
+
+
+def test_debug_shows_where_an_error_comes_from(run) -> None:
+    assert isinstance(run("--debug", "fail", "dataset").exception, DatasetError)
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("--nonsense",), ("generate", "--nonsense"), ("info",)])
+def test_a_wrong_request_exits_2(run, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_version(run) -> None:
+    assert run("--version").stdout.startswith("avw ")
+
+
+def test_help_lists_every_command(run) -> None:
+    text = run("--help").stdout
+    assert all(name in text and summary in text for name, (_, summary) in COMMANDS.items())
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_loads_and_explains_itself(name: str) -> None:
+    command = avw.get_command(click.Context(avw), name)
+    assert command is not None
+    assert command.name == name
+    assert command.help
+    bare = [o.opts for o in command.params if isinstance(o, click.Option) and not (o.help or o.hidden)]
+    assert not bare, f"options of avw {name} without a word of help: {bare}"
+
+
+def test_the_reference_page_is_what_the_commands_say() -> None:
+    from pathlib import Path
+
+    page = Path(__file__).parents[2] / "docs" / "cli.md"
+    assert page.read_text(encoding="utf-8") == reference(), "type: python -m cli.reference > docs/cli.md"
+
+
+def imported(*arguments: str) -> set[str]:
+    """The heavy modules that `avw ARGUMENTS` imports in a fresh interpreter."""
+    code = (
+        "import sys\nfrom cli.main import avw\n"
+        f"try:\n    avw({list(arguments)!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        f"print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
+def test_the_group_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert imported(*arguments) == set()
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_the_help_of_a_command_is_quick(name: str) -> None:
+    assert imported(name, "--help") <= {"numpy"}
