@@ -1,0 +1,125 @@
+"""What sounds: the telephone ring that AVW makes itself, and any audio file of the user's.
+
+Every sound is mono, 16 kHz, looped, and brought to one loudness: RMS 0.1, or less where its peak would pass 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from scipy import fft, signal
+
+from sim_bridge.errors import SoundError
+from sim_bridge.randomness import keyed_rng
+from sim_bridge.types import SAMPLE_RATE
+
+RING_SAMPLES = 16_800  # 1.05 s, seven steps
+REFERENCE_RMS = 0.1
+PEAK_LIMIT = 0.5
+SOUNDS = ("ring",)
+_LONGEST_SECONDS = 600.0
+
+# One gong: partials of a small bell (ratios of a free circular plate with a rim), their levels and decay times.
+_PARTIALS = ((1.0, 1.0, 0.35), (2.32, 0.8, 0.22), (4.25, 0.55, 0.14), (6.63, 0.35, 0.09))
+_GONGS = (880.0, 1046.5)  # Hz
+_STRIKES_PER_SECOND = 20.0
+_BURSTS = ((0.0, 0.4), (0.525, 0.925))  # seconds: two bursts, pauses of 0.125 s
+
+
+def load_sound(name: str) -> np.ndarray:
+    """float32 (S,): a shipped sound ("ring") or an audio file, mono at 16 kHz, RMS 0.1 unless its peak limits it.
+
+    Raises SoundError for a name that is neither, and for a file that is unreadable, empty, silent or over 10 min.
+    """
+    if name in SOUNDS:
+        return ring().copy()
+    path = Path(name)
+    if path.is_dir():
+        raise SoundError(f"sound {name!r} is a folder: name one audio file in it, or 'ring'")
+    if not path.is_file():
+        raise SoundError(f"no sound called {name!r}: neither a shipped sound ({', '.join(SOUNDS)}) nor a file")
+    samples_CS, rate = _decode(path)
+    if samples_CS.shape[1] == 0:
+        raise SoundError(f"sound {name!r} holds no samples: choose another file")
+    if samples_CS.shape[1] > _LONGEST_SECONDS * rate:
+        raise SoundError(f"sound {name!r} is longer than {_LONGEST_SECONDS:.0f} s: cut it, it is looped anyway")
+    if not np.isfinite(samples_CS).all():
+        raise SoundError(f"sound {name!r} holds values that are not finite: the file is damaged, choose another")
+    mono_S = samples_CS.mean(axis=0, dtype=np.float64)
+    if rate != SAMPLE_RATE:
+        divisor = math.gcd(rate, SAMPLE_RATE)
+        mono_S = signal.resample_poly(mono_S, SAMPLE_RATE // divisor, rate // divisor)
+    if np.abs(mono_S).max() < 1e-6:
+        raise SoundError(f"sound {name!r} is silent: choose another file")
+    return _levelled(mono_S)
+
+
+@lru_cache(maxsize=1)
+def ring() -> np.ndarray:
+    """float32 (16800,): 1.05 s of an old telephone's bell, which loops without a seam; the same bytes everywhere.
+
+    A clapper strikes two gongs in turn, 20 times a second, in two bursts of 0.4 s; each strike adds a short click
+    of noise. Energy lies between 300 Hz and 7 kHz, so that level and time differences are both to be heard.
+    """
+    ringing_S = np.zeros(RING_SAMPLES)
+    tail_S = np.arange(RING_SAMPLES) / SAMPLE_RATE
+    rng = keyed_rng("sound", "ring")
+    period = 1.0 / _STRIKES_PER_SECOND
+    for begin, end in _BURSTS:
+        strikes = np.arange(begin, end - 1e-9, period)
+        for number, strike in enumerate(strikes):
+            gong = _GONGS[number % 2]
+            blow_S = np.zeros(RING_SAMPLES)
+            for ratio, level, decay in _PARTIALS:
+                blow_S += level * np.sin(2 * np.pi * gong * ratio * tail_S) * np.exp(-tail_S / decay)
+            blow_S += 0.8 * rng.standard_normal(RING_SAMPLES) * np.exp(-tail_S / 0.006)
+            # The clapper comes back and, after the last blow, rests on the gong: both damp it quickly.
+            last = number == len(strikes) - 1
+            blow_S *= np.exp(-tail_S / (0.018 if last else 0.05))
+            ringing_S += np.roll(blow_S, round(strike * SAMPLE_RATE))  # circular, like the loop itself
+    spectrum_F = fft.rfft(ringing_S)
+    hertz_F = fft.rfftfreq(RING_SAMPLES, 1.0 / SAMPLE_RATE)
+    rise_F = np.clip((hertz_F - 250.0) / 100.0, 0.0, 1.0)
+    fall_F = np.clip((7200.0 - hertz_F) / 400.0, 0.0, 1.0)
+    spectrum_F *= np.sin(np.pi / 2 * rise_F) ** 2 * np.sin(np.pi / 2 * fall_F) ** 2
+    result = _levelled(fft.irfft(spectrum_F, RING_SAMPLES))
+    result.flags.writeable = False
+    return result
+
+
+def _levelled(mono_S: np.ndarray) -> np.ndarray:
+    rms, peak = math.sqrt(np.square(mono_S).mean()), np.abs(mono_S).max()
+    return (mono_S * min(REFERENCE_RMS / rms, PEAK_LIMIT / peak)).astype(np.float32)
+
+
+def _decode(path: Path) -> tuple[np.ndarray, int]:
+    """float (channels, samples) and the rate: by soundfile, else by pydub (which asks the user's ffmpeg)."""
+    import soundfile
+
+    try:
+        samples_SC, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        return samples_SC.T, int(rate)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
+        first = error
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydub warns at import when there is no ffmpeg; we say so below
+            from pydub import AudioSegment
+            from pydub.exceptions import PydubException
+
+            errors = (PydubException, OSError, ValueError, KeyError, IndexError, EOFError)
+            clip = AudioSegment.from_file(str(path))
+    except ImportError as error:
+        raise SoundError(f"cannot read sound {str(path)!r} ({first}), and pydub is not installed: {error}") from error
+    except errors as error:
+        raise SoundError(
+            f"cannot read sound {str(path)!r}: it is no audio file that libsndfile knows ({first}), and pydub could "
+            f"not decode it either ({type(error).__name__}); convert it to WAV, or install ffmpeg"
+        ) from error
+    integers = np.array(clip.get_array_of_samples()).reshape(-1, clip.channels).T
+    return integers.astype(np.float32) / float(1 << (8 * clip.sample_width - 1)), int(clip.frame_rate)
