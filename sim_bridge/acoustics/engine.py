@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from sim_bridge.errors import UsageError
 from sim_bridge.types import Pose
+
+if TYPE_CHECKING:
+    from sim_bridge.rendering.raycast import RayScene
+    from sim_bridge.scenes.scene import Scene
+
+ENGINES = ("emitters", "rlr")
 
 
 class AcousticEngine(Protocol):
@@ -32,3 +39,20 @@ class AcousticEngine(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def make_engine(name: str, scene: Scene, ray_scene: RayScene, *, emitters: int = 20_000) -> AcousticEngine:
+    """The engine called `name` ("emitters" or "rlr") for one scene. Imports only what that engine needs.
+
+    emitters: virtual emitters kept per source, for the engine that has them. Raises UsageError for another name,
+    BackendError where an optional engine is not installed.
+    """
+    if name == "emitters":
+        from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+
+        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, emitters // 10)))
+    if name == "rlr":
+        from sim_bridge.acoustics.rlr import RlrEngine
+
+        return RlrEngine(scene)
+    raise UsageError(f"unknown acoustics {name!r}: expected one of {', '.join(ENGINES)}")

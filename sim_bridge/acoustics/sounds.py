@@ -22,10 +22,12 @@ PEAK_LIMIT = 0.5
 SOUNDS = ("ring",)
 _LONGEST_SECONDS = 600.0
 
-# One gong: partials of a small bell (ratios of a free circular plate with a rim), their levels and decay times.
-_PARTIALS = ((1.0, 1.0, 0.35), (2.32, 0.8, 0.22), (4.25, 0.55, 0.14), (6.63, 0.35, 0.09))
-_GONGS = (880.0, 1046.5)  # Hz
+# A gong's partials: frequency ratios of a small cup bell, pressure, decay in seconds while the clapper is away.
+_PARTIALS = ((0.5, 0.5, 0.09), (1.0, 1.0, 0.09), (2.32, 0.8, 0.07), (4.25, 0.7, 0.05), (6.1, 0.6, 0.04))
+_GONGS = (880.0, 1046.5)  # Hz, struck in turn
 _STRIKES_PER_SECOND = 20.0
+_CLICK = (0.5, 0.015)  # pressure and decay (s) of the noise of a strike
+_RESTING_DECAY = 0.018  # seconds: after a burst's last strike the clapper rests on the gong
 _BURSTS = ((0.0, 0.4), (0.525, 0.925))  # seconds: two bursts, pauses of 0.125 s
 
 
@@ -65,20 +67,18 @@ def ring() -> np.ndarray:
     of noise. Energy lies between 300 Hz and 7 kHz, so that level and time differences are both to be heard.
     """
     ringing_S = np.zeros(RING_SAMPLES)
-    tail_S = np.arange(RING_SAMPLES) / SAMPLE_RATE
+    time_S = np.arange(RING_SAMPLES) / SAMPLE_RATE
     rng = keyed_rng("sound", "ring")
-    period = 1.0 / _STRIKES_PER_SECOND
     for begin, end in _BURSTS:
-        strikes = np.arange(begin, end - 1e-9, period)
+        strikes = np.arange(begin, end - 1e-9, 1.0 / _STRIKES_PER_SECOND)
         for number, strike in enumerate(strikes):
-            gong = _GONGS[number % 2]
-            blow_S = np.zeros(RING_SAMPLES)
+            blow_S = _CLICK[0] * rng.uniform(-1.7, 1.7, RING_SAMPLES) * np.exp(-time_S / _CLICK[1])
             for ratio, level, decay in _PARTIALS:
-                blow_S += level * np.sin(2 * np.pi * gong * ratio * tail_S) * np.exp(-tail_S / decay)
-            blow_S += 0.8 * rng.standard_normal(RING_SAMPLES) * np.exp(-tail_S / 0.006)
-            # The clapper comes back and, after the last blow, rests on the gong: both damp it quickly.
-            last = number == len(strikes) - 1
-            blow_S *= np.exp(-tail_S / (0.018 if last else 0.05))
+                # Random phases keep the partials' peaks apart: a lower crest is a louder ring at the same peak.
+                tone_S = np.sin(2 * np.pi * (_GONGS[number % 2] * ratio * time_S + rng.random()))
+                blow_S += level * tone_S * np.exp(-time_S / decay)
+            if number == len(strikes) - 1:
+                blow_S *= np.exp(-time_S / _RESTING_DECAY)
             ringing_S += np.roll(blow_S, round(strike * SAMPLE_RATE))  # circular, like the loop itself
     spectrum_F = fft.rfft(ringing_S)
     hertz_F = fft.rfftfreq(RING_SAMPLES, 1.0 / SAMPLE_RATE)
