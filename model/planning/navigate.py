@@ -7,7 +7,6 @@ of a shorter one. That is what makes paired comparison possible.
 
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import os
 import signal
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from model.metrics.navigation import Interval, bootstrap_difference, sna, soft_spl, spl, summarise
+from model.metrics.navigation import sna, soft_spl, spl
 from model.planning.policies import OraclePolicy, Policy, as_action, make_policy, policy_seed
 from sim_bridge.errors import BackendError, UsageError
 from sim_bridge.randomness import keyed_rng
@@ -201,46 +200,9 @@ def run_episodes(
     return run_policies(config, progress=progress)[policy]
 
 
-def summary(records: Sequence[EpisodeRecord]) -> dict[str, Interval]:
-    """SR, SPL, SoftSPL, SNA, DTG (metres) and NA, each the mean with its 95 % bootstrap interval."""
-    return summarise(records)
-
-
-def paired_gain(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord]) -> dict[str, Interval]:
-    """Mean of first - second over the same episodes, with its 95 % interval, for SR, SPL and SoftSPL.
-
-    Raises UsageError when the two did not run the same episodes.
-    """
-    if [_identity(r) for r in first] != [_identity(r) for r in second]:
-        raise UsageError("paired comparison needs the same scenes, seed and number of episodes for both policies")
-    columns = {"SR": "success", "SPL": "spl", "SoftSPL": "softspl"}
-    return {
-        name: bootstrap_difference(
-            [float(getattr(r, attribute)) for r in first], [float(getattr(r, attribute)) for r in second]
-        )
-        for name, attribute in columns.items()
-    }
-
-
-def as_document(config: NavigateConfig, policy: str, records: Sequence[EpisodeRecord]) -> dict[str, Any]:
-    """What `navigation-<policy>.json` holds: the resolved configuration, the summary and every record."""
-    return {
-        "policy": policy,
-        "config": dataclasses.asdict(config),
-        "summary": {name: dataclasses.asdict(interval) for name, interval in summary(records).items()},
-        "records": [dataclasses.asdict(record) for record in records],
-    }
-
-
-def record_from(document: dict[str, Any]) -> EpisodeRecord:
-    """The inverse of `dataclasses.asdict` after a trip through JSON."""
-    frozen = {
-        **document,
-        "start": tuple(document["start"]),
-        "source": tuple(document["source"]),
-        "path": tuple(tuple(pose) for pose in document["path"]),
-    }
-    return EpisodeRecord(**frozen)
+def available_cores() -> int:
+    """Cores that this process may run on (a container may have fewer than the machine)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chunks(config: NavigateConfig) -> list[tuple[str, str, tuple[int, ...]]]:
@@ -350,10 +312,6 @@ def _running(policies: Sequence[str], records: Sequence[EpisodeRecord]) -> str:
     """Success rates so far, for the progress bar."""
     rates = {name: [r.success for r in records if r.policy == name] for name in policies}
     return " ".join(f"{name} {sum(won)}/{len(won)}" for name, won in rates.items() if won)
-
-
-def _identity(record: EpisodeRecord) -> tuple[str, int, int, tuple[float, ...]]:
-    return record.scene, record.episode, record.seed, record.start
 
 
 def _pose_4(pose: Pose) -> tuple[float, float, float, float]:

@@ -1,0 +1,127 @@
+"""`avw navigate`: policies search for the sound, closed loop, in scenes that were not trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sim_bridge.simulator import SimulatorConfig
+
+POLICIES = ("random", "forward", "greedy-audio", "mpc", "oracle")
+
+
+@click.command(
+    epilog="Every policy meets the same episodes for the same scenes, seed and number; episodes begin at least 3 m "
+    "of walking from the source. Only the oracle knows where the source is."
+)
+@click.option(
+    "--policy",
+    "policies",
+    type=click.Choice(POLICIES),
+    multiple=True,
+    default=("mpc",),
+    show_default=True,
+    help="Who searches; repeat it to compare policies over the same episodes.",
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    default=Path("runs/latest"),
+    show_default=True,
+    help="The trained run that mpc plans with; results are written there.",
+)
+@click.option("--scenes", default=None, help="As for avw generate (default: the test scenes of the run's dataset).")
+@click.option("--scene-root", type=click.Path(path_type=Path), default=None, help="Folder of scanned collections.")
+@click.option("--backend", default=None, help="auto or embedded (default: the dataset's).")
+@click.option("--acoustics", default=None, help="emitters or rlr (default: the dataset's).")
+@click.option("--sound", default=None, help="What the source plays (default: the dataset's, else ring).")
+@click.option("--episodes", type=click.IntRange(min=1), default=20, show_default=True, help="Episodes a policy.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the episodes.")
+@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one a core).")
+@click.option("--device", default="cpu", show_default=True, help="Where mpc imagines: cpu, cuda …")
+@click.option("--video", type=click.Path(path_type=Path), default=None, help="Record every episode into this folder.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the results (default: --model).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def navigate(
+    policies: tuple[str, ...], model: Path, scenes: str | None, scene_root: Path | None, backend: str | None,
+    acoustics: str | None, sound: str | None, episodes: int, seed: int, workers: int | None, device: str,
+    video: Path | None, out: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Let a policy search for the sounding source, and say how well it did.
+
+    \b
+    avw navigate --policy mpc                                   the test houses of runs/latest
+    avw navigate --policy mpc --policy greedy-audio --episodes 100
+    avw navigate --policy oracle --scenes procedural:40-43 --video videos
+    """
+    import dataclasses
+
+    from model.planning.navigate import NavigateConfig, available_cores, run_policies
+    from model.planning.outcomes import comparison, table, write_outcome
+    from sim_bridge.errors import CheckpointError
+    from sim_bridge.scenes.catalogue import expand_scenes
+
+    chosen = tuple(dict.fromkeys(policies))
+    trained = (model / "model.safetensors").exists()
+    if "mpc" in chosen and not trained:
+        raise CheckpointError(
+            f"{model}: no trained model there for mpc to plan with. Train one: avw train DATA --out {model}"
+        )
+    names, simulator, own_sound = surroundings(model, scenes)
+    changes = {"backend": backend, "acoustics": acoustics, "scene_root": str(scene_root) if scene_root else None}
+    simulator = dataclasses.replace(simulator, **{key: value for key, value in changes.items() if value is not None})
+    if scenes is not None:
+        names = expand_scenes(scenes, simulator.scene_root)
+    config = NavigateConfig(
+        policies=chosen,
+        scenes=tuple(names),
+        episodes=episodes,
+        seed=seed,
+        workers=workers or available_cores(),
+        sound=sound or own_sound,
+        simulator=simulator,
+        model_dir=str(model) if trained else None,
+        device=device,
+        video_dir=str(video) if video else None,
+    )
+    records = run_policies(config)
+    folder = out or (model if model.is_dir() else None)
+    result = write_outcome(folder, config, records) if folder else comparison(config, records)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    click.echo(table(result))
+    if folder:
+        click.echo(f"Every episode: {folder}/navigation-<policy>.json   ·   Next: avw report {folder}")
+    if video:
+        click.echo(f"Recordings: {video}")
+
+
+def surroundings(run: Path, scenes: str | None) -> tuple[list[str], SimulatorConfig, str]:
+    """(test scenes, simulator configuration, sound) of the dataset that `run` was trained on.
+
+    Without such a run or dataset, and with `scenes` given: no scenes, the defaults and the ring.
+    Raises UsageError if neither says where to search.
+    """
+    from avw4k.dataset import open_dataset
+    from sim_bridge.errors import AvwError, UsageError
+    from sim_bridge.simulator import SimulatorConfig
+
+    try:
+        dataset = open_dataset(Path(json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]))
+    except (OSError, ValueError, KeyError, AvwError) as error:
+        if scenes is not None:
+            return [], SimulatorConfig(), "ring"
+        raise UsageError(
+            f"{run} does not lead to a dataset whose test scenes could be searched ({error}); name some instead, "
+            "e.g. --scenes procedural:40-43"
+        ) from error
+    spec = dataset.spec
+    names = sorted({ref.scene for ref in dataset.episodes("test")})
+    if not names and scenes is None:
+        raise UsageError(f"the dataset of {run} has no test scenes; name some, e.g. --scenes procedural:40-43")
+    return names, spec.simulator, spec.sounds[0]

@@ -1,0 +1,143 @@
+"""What came of navigation: summaries, paired comparison, and the files that a run keeps of it.
+
+RUN/navigation-<policy>.json holds every episode of one policy; RUN/navigation.json compares the policies that met the
+same episodes, and is made anew from those files whenever one of them is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from model.metrics.navigation import Interval, bootstrap_difference, summarise
+from model.planning.navigate import EpisodeRecord, NavigateConfig
+from model.planning.policies import POLICIES
+from sim_bridge.errors import DatasetError, UsageError
+
+MEASURES = ("sr", "spl", "softspl", "sna", "dtg", "na")
+_ATTRIBUTES = {"sr": "success", "spl": "spl", "softspl": "softspl", "sna": "sna", "dtg": "dtg", "na": "actions"}
+
+Records = Mapping[str, Sequence[EpisodeRecord]]
+
+
+def summary(records: Sequence[EpisodeRecord]) -> dict[str, Interval]:
+    """sr, spl, softspl, sna, dtg (metres) and na, each the mean with its 95 % bootstrap interval."""
+    return {name.lower(): interval for name, interval in summarise(records).items()}
+
+
+def paired_gain(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord]) -> dict[str, Interval]:
+    """Mean of first - second over the same episodes, with its 95 % interval, for every measure.
+
+    Raises UsageError when the two did not run the same episodes.
+    """
+    if [_identity(r) for r in first] != [_identity(r) for r in second]:
+        raise UsageError("paired comparison needs the same scenes, seed and number of episodes for both policies")
+    return {
+        name: bootstrap_difference(
+            [float(getattr(r, attribute)) for r in first], [float(getattr(r, attribute)) for r in second]
+        )
+        for name, attribute in _ATTRIBUTES.items()
+    }
+
+
+def comparison(config: NavigateConfig, records: Records) -> dict[str, Any]:
+    """Every policy's summary, and what the leading one (mpc if it is there) gains over each other, as plain JSON.
+
+    Intervals are [mean, low, high].
+    """
+    names = [name for name in POLICIES if name in records]
+    leader = "mpc" if "mpc" in names else names[0]
+    return {
+        "episodes": config.episodes,
+        "seed": config.seed,
+        "scenes": list(config.scenes),
+        "min_distance": config.min_distance,
+        "policies": {name: _plain(summary(records[name])) for name in names},
+        "paired": {
+            f"{leader} - {other}": _plain(paired_gain(records[leader], records[other]))
+            for other in names
+            if other != leader
+        },
+    }
+
+
+def write_outcome(run_dir: Path, config: NavigateConfig, records: Records) -> dict[str, Any]:
+    """Write navigation-<policy>.json for each policy and navigation.json; returns the latter's content.
+
+    Policies of earlier commands stay in the comparison as long as they met the same episodes.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    for name, rows in records.items():
+        document = {
+            "policy": name,
+            "config": dataclasses.asdict(config),
+            "summary": _plain(summary(rows)),
+            "records": [dataclasses.asdict(row) for row in rows],
+        }
+        _replace(run_dir / f"navigation-{name}.json", document)
+    comparable = dict(records)
+    for name in POLICIES:
+        path = run_dir / f"navigation-{name}.json"
+        if name in records or not path.exists():
+            continue
+        earlier = read_records(path)
+        if [_identity(r) for r in earlier] == [_identity(r) for r in next(iter(records.values()))]:
+            comparable[name] = earlier
+    document = comparison(config, comparable)
+    _replace(run_dir / "navigation.json", document)
+    return document
+
+
+def read_records(path: Path) -> list[EpisodeRecord]:
+    """The episodes of a navigation-<policy>.json. Raises DatasetError for a file that is damaged or none of ours."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["records"]
+        return [
+            EpisodeRecord(
+                **{
+                    **row,
+                    "start": tuple(row["start"]),
+                    "source": tuple(row["source"]),
+                    "path": tuple(tuple(pose) for pose in row["path"]),
+                }
+            )
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path}: no readable record of navigation ({error}); run avw navigate again") from error
+
+
+def table(document: Mapping[str, Any]) -> str:
+    """The comparison as text: one line a policy, then the gains."""
+    titles = {"sr": "SR", "spl": "SPL", "softspl": "SoftSPL", "sna": "SNA", "dtg": "DTG, m", "na": "NA"}
+    lines = [f"{document['episodes']} episodes in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
+    lines.append(f"{'':22}" + "".join(f"{titles[name]:>22}" for name in MEASURES))
+    for policy, figures in document["policies"].items():
+        lines.append(f"{policy:22}" + "".join(f"{_cell(figures[name], name):>22}" for name in MEASURES))
+    for pair, figures in document["paired"].items():
+        lines.append(f"{pair:22}" + "".join(f"{_cell(figures[name], name, '+'):>22}" for name in MEASURES))
+    return "\n".join(lines)
+
+
+def _cell(values: Sequence[float], measure: str, sign: str = "") -> str:
+    digits = 1 if measure == "na" else 2
+    mean, low, high = (f"{value:{sign}.{digits}f}" for value in values)
+    return f"{mean} [{low}, {high}]"
+
+
+def _plain(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
+    return {name: [round(i.mean, 5), round(i.low, 5), round(i.high, 5)] for name, i in intervals.items()}
+
+
+def _identity(record: EpisodeRecord) -> tuple[object, ...]:
+    return record.scene, record.episode, record.seed, record.start, record.source
+
+
+def _replace(path: Path, document: Mapping[str, Any]) -> None:
+    """Write aside and rename: a reader never sees half a file."""
+    partial = path.with_suffix(".tmp")
+    partial.write_text(json.dumps(document), encoding="utf-8")
+    partial.replace(path)
