@@ -1,0 +1,154 @@
+"""The documentation is true: its commands parse, its targets and files exist, its Python runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.main import COMMANDS, avw
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.sh"))
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`((?:avw|make|python -m) [^`\n]+)`")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)|<img[^>]* src=\"([^\"]+)\"")
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A command line that a page quotes."""
+
+    page: Path
+    line: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}: {self.line}"
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def quoted() -> list[Quoted]:
+    """The command lines in shell blocks and inline code of every page, and those of the recipes."""
+    lines = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for language, block in FENCE.findall(text):
+            if language in ("bash", "sh", "console"):
+                lines += [Quoted(page, line) for line in joined(block)]
+        lines += [Quoted(page, line) for line in INLINE.findall(FENCE.sub("", text))]
+    for recipe in RECIPES:
+        lines += [Quoted(recipe, line) for line in joined(recipe.read_text(encoding="utf-8"))]
+    return lines
+
+
+def joined(block: str) -> list[str]:
+    """Command lines of a block: continuations joined, prompts and comments dropped."""
+    lines = block.replace("\\\n", " ").splitlines()
+    return [re.sub(r"\s+#.*$", "", line.strip()).removeprefix("$ ") for line in lines if line.strip()]
+
+
+def commands(program: str) -> list[Quoted]:
+    """Quoted lines that run `program` with no shell pattern in the place of an argument."""
+    return [
+        q for q in quoted() if q.line.startswith(f"{program} ") and not re.search(r"[…]|\.\.\.|\b[A-Z]{3,}\b", q.line)
+    ]
+
+
+def words_of(line: str) -> list[str]:
+    """The words of one simple command: no pipe, redirection or list after it; variables become a plain word."""
+    line = re.split(r"\s(?:\||>|2>|&&|;)", line)[0]
+    line = re.sub(r"\$\{?\w+(?::-[^}]*)?\}?", "1", line)
+    return shlex.split(line)
+
+
+def check_against(command: click.Command, arguments: list[str], where: str) -> None:
+    """Parse arguments and convert them, as running the command would, but for the existence of files."""
+    context = click.Context(command, info_name=command.name)
+    try:
+        values, _, order = command.make_parser(context).parse_args(list(arguments))
+        for parameter in order:
+            value = values.get(parameter.name)
+            if value is not None and not isinstance(parameter.type, click.Path) and not isinstance(value, list | tuple):
+                parameter.type.convert(value, parameter, context)
+    except click.UsageError as error:
+        pytest.fail(f"{where}: {error.format_message()}")
+
+
+@pytest.mark.parametrize("quotation", commands("avw"), ids=str)
+def test_every_quoted_avw_command_parses(quotation: Quoted) -> None:
+    words = words_of(quotation.line)[1:]
+    while words and words[0].startswith("-"):
+        words = words[1:]
+    if not words:
+        return
+    assert words[0] in COMMANDS, f"{quotation}: there is no such command"
+    command = avw.get_command(click.Context(avw), words[0])
+    assert command is not None
+    if not {"--help", "-h"} & set(words):
+        check_against(command, words[1:], str(quotation))
+
+
+@pytest.mark.parametrize("quotation", commands("make"), ids=str)
+def test_every_quoted_make_target_exists(quotation: Quoted) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    variables = set(re.findall(r"^([A-Z]+) \?=", makefile, re.MULTILINE))
+    for word in words_of(quotation.line)[1:]:
+        name, equals, _ = word.partition("=")
+        assert name in (variables if equals else targets), f"{quotation}: no {word}"
+
+
+@pytest.mark.parametrize("quotation", commands("python"), ids=str)
+def test_every_quoted_module_exists(quotation: Quoted) -> None:
+    words = words_of(quotation.line)
+    if words[1:2] == ["-m"] and words[2].split(".")[0] in ("benchmarks", "cli", "avw4k", "model", "sim_bridge"):
+        assert importlib.util.find_spec(words[2]), f"{quotation}: no module {words[2]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [a or b for a, b in LINK.findall(page.read_text(encoding="utf-8"))]
+    missing = [t for t in targets if "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_files_named_in_code_exist(page: Path) -> None:
+    names = re.findall(r"`((?:sim_bridge|avw4k|model|cli|benchmarks|tests|docs)/[\w/.-]+)`", page.read_text())
+    missing = [name for name in names if not (ROOT / name).exists()]
+    assert not missing
+
+
+def python_blocks() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        blocks = [block for language, block in FENCE.findall(page.read_text(encoding="utf-8")) if language == "python"]
+        found += [(f"{page.name} {index}", block) for index, block in enumerate(blocks)]
+    return found
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in python_blocks()])
+def test_every_python_block_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "a block of the documentation", "exec"), {"__name__": "documentation"})
+
+
+def test_the_readme_stays_short() -> None:
+    words = FENCE.sub("", (ROOT / "README.md").read_text(encoding="utf-8")).split()
+    assert len(words) < 1200, "a newcomer has two minutes"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f"## [{version[1]}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"version: {version[1]}" in (ROOT / "CITATION.cff").read_text()

@@ -1,0 +1,177 @@
+"""What is shipped: the wheel, the sdist, the declared dependencies, and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("sim_bridge", "avw4k", "model", "cli")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MODULES = {"pillow": "PIL", "audioop-lts": "audioop", "rlr-audio-propagation": "rlr_audio_propagation"}
+PARTS_WITH_TORCH = ("avw4k/windows.py",)  # outside model/, and in no module that generation imports
+MODEL_ONLY = ("torch", "functorch", "torchgen", "safetensors", "matplotlib", "mpl_toolkits", "pylab")
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def distributions(requirements: list[str]) -> set[str]:
+    """The names in a list of requirements."""
+    return {re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
+
+
+def imported_names(path: Path) -> Iterator[tuple[str, int]]:
+    """Every top-level module that a file imports anywhere in it, with the line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name.split(".")[0], node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0], node.lineno
+
+
+def third_party(path: Path) -> set[str]:
+    own = {*PACKAGES, "benchmarks", "tests"}
+    return {name for name, _ in imported_names(path) if name not in own and name not in sys.stdlib_module_names}
+
+
+def modules_of(names: set[str]) -> set[str]:
+    return {MODULES.get(name, name.replace("-", "_")) for name in names}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist of the tracked files."""
+    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).is_file():
+            target = tree / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(tree)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return out
+
+
+def wheel_of(built: Path) -> Path:
+    return next(built.glob("avw-*.whl"))
+
+
+def test_the_wheel_holds_the_packages_and_their_data_and_nothing_else(built: Path) -> None:
+    with zipfile.ZipFile(wheel_of(built)) as archive:
+        names = archive.namelist()
+    roots = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert roots == set(PACKAGES)
+    tracked = subprocess.run(["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True)
+    missing = {name for name in tracked.stdout.split("\n") if name} - set(names)
+    assert not missing, f"tracked in the packages but left out of the wheel: {sorted(missing)}"
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_sdist_holds_what_a_build_needs(built: Path) -> None:
+    with tarfile.open(next(built.glob("avw-*.tar.gz"))) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    tracked = subprocess.run(["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True)
+    needed = {"pyproject.toml", "README.md", "LICENSE", *filter(None, tracked.stdout.split("\n"))}
+    assert needed <= names, sorted(needed - names)
+
+
+@pytest.mark.slow
+def test_the_wheel_generates_in_a_venv_without_torch(built: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    site = Path(
+        subprocess.run(
+            [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()
+    )  # fmt: skip
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():  # the base dependencies, without a network
+        name = entry.name.lower()
+        if not name.startswith((*MODEL_ONLY, "avw", "__editable__", "_avw", "pip")) and not name.endswith(".pth"):
+            (site / entry.name).symlink_to(entry)
+    with zipfile.ZipFile(wheel_of(built)) as archive:
+        archive.extractall(site)
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [str(python), "-I", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    assert "False" in run("-c", "import importlib.util as u; print(u.find_spec('torch') is not None)")
+    assert "navigate" in run("-m", "cli", "--help")
+    run("-m", "cli", "generate", "data", "--scenes", "procedural:1", "--trajectories", "1", "--steps", "20")
+    assert list((tmp_path / "data").glob("*.h5"))
+    trained = subprocess.run([str(python), "-I", "-m", "cli", "train", "data"], cwd=tmp_path, capture_output=True)
+    assert trained.returncode == 1
+    assert b"pip install 'avw[model]'" in trained.stderr
+
+
+def test_importing_the_simulator_and_the_dataset_never_imports_torch() -> None:
+    modules = [
+        str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
+        for package in ("sim_bridge", "avw4k")
+        for path in sources(package)
+        if str(path.relative_to(ROOT)) not in PARTS_WITH_TORCH and path.name not in ("__init__.py", "__main__.py")
+    ]
+    code = (
+        f"import importlib, sys\nfor name in {modules!r}:\n    importlib.import_module(name)\n"
+        f"    assert 'torch' not in sys.modules, name + ' imports torch'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_import_is_a_declared_dependency(package: str) -> None:
+    base = modules_of(distributions(PROJECT["dependencies"]))
+    extras = PROJECT["optional-dependencies"]
+    rlr, model = modules_of(distributions(extras["rlr"])), modules_of(distributions(extras["model"]))
+    for path in sources(package):
+        name = str(path.relative_to(ROOT))
+        allowed = base | (model if package in ("model", "cli") or name in PARTS_WITH_TORCH else set())
+        allowed |= rlr if package == "sim_bridge" else set()
+        assert third_party(path) <= allowed, f"{name}: {sorted(third_party(path) - allowed)}"
+
+
+def test_every_declared_dependency_is_used() -> None:
+    used = set().union(*(third_party(path) for package in PACKAGES for path in sources(package)))
+    declared = distributions(PROJECT["dependencies"]) | distributions(PROJECT["optional-dependencies"]["model"])
+    declared.discard("audioop-lts")  # imported by pydub, from Python 3.13 on
+    unused = {name for name in declared if not modules_of({name}) <= used}
+    assert not unused, f"declared and never imported: {sorted(unused)}"
+
+
+def test_every_dependency_has_a_tested_version_and_a_reason() -> None:
+    constraints = (ROOT / "constraints.txt").read_text()
+    pinned = {line.split("==")[0].lower() for line in constraints.splitlines() if "==" in line}
+    reasons = (ROOT / "docs" / "dependencies.md").read_text()
+    extras = PROJECT["optional-dependencies"]
+    tested = distributions(PROJECT["dependencies"] + extras["model"] + extras["dev"])
+    assert tested <= pinned, sorted(tested - pinned)
+    everything = tested | set().union(*(distributions(extra) for extra in extras.values()))
+    unexplained = {name for name in everything if f"`{name}`" not in reasons}
+    assert not unexplained, f"docs/dependencies.md gives no reason for {sorted(unexplained)}"
+
+
+@pytest.mark.parametrize("word", ["pickle.load", "allow_pickle=True", "weights_only=False", "yaml.load("])
+def test_nothing_is_loaded_that_could_run_code(word: str) -> None:
+    guilty = [str(p.relative_to(ROOT)) for package in PACKAGES for p in sources(package) if word in p.read_text()]
+    assert not guilty
