@@ -1,0 +1,333 @@
+"""AV-CDiT: a conditional diffusion transformer that imagines the next sight, sound and reward together.
+
+Shapes: B contexts · K targets a context · P = B·K · T context frames · N tokens · D width · H W C latent image ·
+A Da latent audio.
+
+Each modality (vision, audio, reward) owns an adapter, positions, a feed-forward expert a block and a head; self- and
+cross-attention are shared (AV-CDiT, arXiv 2512.00883; the CDiT block is that of Navigation World Models, arXiv
+2412.03572). The condition c = emb(motion) + emb(offset) + emb(diffusion step) enters through AdaLN-Zero. Context
+frames enter by cross-attention; their keys and values do not depend on the action, so K targets or planner candidates
+share them.
+
+The reward token reads vision and audio tokens, which never read it: imagination is the same with and without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+MODALITIES = ("vision", "audio", "reward")
+# Geodesic distance of the target pose to the source, metres: the reward output's histogram. Its mass below the
+# success radius (an edge of the histogram) is P(success): every target teaches a histogram, few teach a yes or no.
+DISTANCE_EDGES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0)
+SUCCESS_BINS = DISTANCE_EDGES.index(1.0) + 1  # bins 0..3 end at 1.0 m
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AvCditConfig:
+    """width, depth, heads: the transformer · patch: latent pixels a visual token is wide · context: frames seen.
+
+    rotation_prior: also show each visual target token the last frame turned by the commanded yaw, with the direction
+    it looks in. Turning is the one part of the future that is known exactly; without it a small model spends its
+    budget on learning to rotate pictures. Ours, not the paper's.
+    learn_variance: the heads also predict the noise variance's interpolation (Nichol & Dhariwal 2021, as in DiT).
+    """
+
+    width: int = 128
+    depth: int = 4
+    heads: int = 4
+    mlp_ratio: int = 4
+    patch: int = 4
+    context: int = 4
+    latent_size: int = 16
+    latent_channels: int = 6
+    audio_tokens: int = 5
+    audio_channels: int = 64
+    rotation_prior: bool = True
+    learn_variance: bool = False
+
+    @property
+    def visual_tokens(self) -> int:
+        return (self.latent_size // self.patch) ** 2
+
+
+# NWM's sizes (arXiv 2412.03572, Table 8) beside ours for a laptop.
+SIZES: dict[str, dict[str, int | bool]] = {
+    "nano": {"width": 128, "depth": 4, "heads": 4, "patch": 4},
+    "S": {"width": 384, "depth": 12, "heads": 6, "patch": 2, "rotation_prior": False, "learn_variance": True},
+    "B": {"width": 768, "depth": 12, "heads": 12, "patch": 2, "rotation_prior": False, "learn_variance": True},
+    "L": {"width": 1024, "depth": 24, "heads": 16, "patch": 2, "rotation_prior": False, "learn_variance": True},
+    "XL": {"width": 1152, "depth": 28, "heads": 16, "patch": 2, "rotation_prior": False, "learn_variance": True},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RewardPrediction:
+    """progress_BK: metres of geodesic distance gained · distance_logits_BKn: histogram over DISTANCE_EDGES."""
+
+    progress_BK: Tensor
+    distance_logits_BKn: Tensor
+
+    def success_BK(self, temperature: float = 1.0, bias: float = 0.0) -> Tensor:
+        """P(the target pose lies within the success radius), optionally recalibrated (Platt) on the logit."""
+        log_p = F.log_softmax(self.distance_logits_BKn.float(), dim=-1)
+        inside = torch.logsumexp(log_p[..., :SUCCESS_BINS], -1)
+        outside = torch.logsumexp(log_p[..., SUCCESS_BINS:], -1)
+        return torch.sigmoid((inside - outside) / temperature + bias)
+
+
+def fourier(x: Tensor, bands: int, largest_period: float) -> Tensor:
+    """(…,) → (…, 2·bands): sines and cosines of periods largest_period, /2, /4 …, so that small inputs are resolved."""
+    angles = x[..., None] * (2 * math.pi / largest_period * 2.0 ** torch.arange(bands, device=x.device))
+    return torch.cat([angles.sin(), angles.cos()], -1)
+
+
+class Condition(nn.Module):
+    """c = emb(relative motion) + emb(offset) + emb(diffusion step): (B, K, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.motion = self._mlp(2 * (2 * 8) + 2 * 6 + 3, width)
+        self.offset = self._mlp(2 * 8 + 14, width)
+        self.step = self._mlp(2 * 10, width)
+
+    @staticmethod
+    def _mlp(inputs: int, width: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, motion_BK3: Tensor, offset_BK: Tensor, step_BK: Tensor) -> Tensor:
+        forward, left, yaw = motion_BK3.unbind(-1)
+        harmonics = yaw[..., None] * torch.arange(1, 7, device=yaw.device)
+        motion = torch.cat(
+            [
+                fourier(forward, 8, 38.4),
+                fourier(left, 8, 38.4),
+                harmonics.sin(),
+                harmonics.cos(),
+                torch.stack([forward, left, torch.hypot(forward, left)], -1) / 2.4,
+            ],
+            -1,
+        )
+        # A looping source comes round every few steps, so the offset also enters by its remainders.
+        remainders = offset_BK[..., None] * (2 * math.pi / torch.arange(2.0, 9.0, device=yaw.device))
+        offset = torch.cat([fourier(offset_BK, 8, 256.0), remainders.sin(), remainders.cos()], -1)
+        return self.motion(motion) + self.offset(offset) + self.step(fourier(step_BK, 10, 2048.0))
+
+
+def modulate(x_PND: Tensor, shift_PD: Tensor, scale_PD: Tensor) -> Tensor:
+    return torch.addcmul(shift_PD[:, None], x_PND, 1 + scale_PD[:, None])
+
+
+class Attention(nn.Module):
+    """Multi-head attention with normalised queries and keys; the same weights serve every modality."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(width, width)
+        self.to_kv = nn.Linear(width, 2 * width)
+        self.to_out = nn.Linear(width, width)
+        self.norm_q = nn.RMSNorm(width // heads)
+        self.norm_k = nn.RMSNorm(width // heads)
+
+    def queries(self, x_PND: Tensor) -> Tensor:
+        return self.norm_q(rearrange(self.to_q(x_PND), "p n (h d) -> p h n d", h=self.heads))
+
+    def keys_values(self, x_PND: Tensor) -> tuple[Tensor, Tensor]:
+        k, v = rearrange(self.to_kv(x_PND), "p n (two h d) -> two p h n d", two=2, h=self.heads)
+        return self.norm_k(k), v
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return self.to_out(rearrange(F.scaled_dot_product_attention(q, k, v), "p h n d -> p n (h d)"))
+
+
+class Expert(nn.Module):
+    """One modality's feed-forward in one block, with its own modulation."""
+
+    def __init__(self, width: int, ratio: int) -> None:
+        super().__init__()
+        self.modulation = nn.Linear(width, 3 * width)
+        self.up = nn.Linear(width, ratio * width)
+        self.down = nn.Linear(ratio * width, width)
+        nn.init.zeros_(self.modulation.weight)  # AdaLN-Zero: every block begins as the identity
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x_PND: Tensor, normed_PND: Tensor, c_PD: Tensor) -> Tensor:
+        shift, scale, gate = self.modulation(c_PD).chunk(3, -1)
+        return x_PND + gate[:, None] * self.down(
+            F.gelu(self.up(modulate(normed_PND, shift, scale)), approximate="tanh")
+        )
+
+
+class Block(nn.Module):
+    """Shared self-attention, shared cross-attention to the context, then each modality's own expert."""
+
+    def __init__(self, config: AvCditConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.width, elementwise_affine=False, eps=1e-6)
+        self.self_attention = Attention(config.width, config.heads)
+        self.cross_attention = Attention(config.width, config.heads)
+        self.context_norm = nn.LayerNorm(config.width)
+        self.modulation = nn.Linear(config.width, 6 * config.width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+        self.experts = nn.ModuleDict({name: Expert(config.width, config.mlp_ratio) for name in MODALITIES})
+
+    def context_keys_values(self, context_BND: Tensor) -> tuple[Tensor, Tensor]:
+        return self.cross_attention.keys_values(self.context_norm(context_BND))
+
+    def forward(self, tokens: dict[str, Tensor], c_BKD: Tensor, context: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """tokens: modality → (P, N, D), in the order of MODALITIES; context: keys and values (B, heads, M, D/heads)."""
+        B, K, _ = c_BKD.shape
+        c_PD = F.silu(c_BKD).flatten(0, 1)
+        sizes = [x.shape[1] for x in tokens.values()]
+        x_PND = torch.cat(list(tokens.values()), 1)
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c_PD).chunk(6, -1)
+
+        normed = modulate(self.norm(x_PND), shift1, scale1)
+        attend = self.self_attention
+        q = attend.queries(normed)
+        k, v = attend.keys_values(normed)
+        if "reward" in tokens and len(tokens) > 1:
+            seen = attend(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1])  # the reward token, last, is read by nobody else
+            out = torch.cat([seen, attend(q[:, :, -1:], k, v)], 1)
+        else:
+            out = attend(q, k, v)
+        x_PND = x_PND + gate1[:, None] * out
+
+        attend = self.cross_attention
+        q = attend.queries(modulate(self.norm(x_PND), shift2, scale2))
+        q = rearrange(q, "(b k) h n d -> b h (k n) d", b=B, k=K)  # one set of keys for all K targets of a context
+        out = rearrange(attend(q, *context), "b (k n) d -> (b k) n d", k=K)
+        x_PND = x_PND + gate2[:, None] * out
+
+        normed = self.norm(x_PND)
+        parts = zip(tokens, x_PND.split(sizes, 1), normed.split(sizes, 1), strict=True)
+        return {name: self.experts[name](x, n, c_PD) for name, x, n in parts}
+
+
+class Head(nn.Module):
+    """Final AdaLN and a linear map to one modality's output."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
+        self.modulation = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, outputs)
+        for layer in (self.modulation, self.out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x_PND: Tensor, c_PD: Tensor) -> Tensor:
+        shift, scale = self.modulation(F.silu(c_PD)).chunk(2, -1)
+        return self.out(modulate(self.norm(x_PND), shift, scale))
+
+
+class AvCdit(nn.Module):
+    """The network. `context(...)` once per observation history, then `forward(...)` for any number of targets."""
+
+    def __init__(self, config: AvCditConfig) -> None:
+        super().__init__()
+        self.config = config
+        D, p = config.width, config.patch
+        visual, sound = config.latent_channels * p * p, config.audio_channels
+        outputs = 2 if config.learn_variance else 1
+        self.condition = Condition(D)
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.depth)])
+        self.adapters = nn.ModuleDict(
+            {
+                "vision": nn.Linear(visual, D),
+                "audio": nn.Sequential(nn.Linear(sound, 2 * D), nn.GELU(approximate="tanh"), nn.Linear(2 * D, D)),
+            }
+        )
+        self.positions = nn.ParameterDict(
+            {
+                "vision": nn.Parameter(0.02 * torch.randn(config.visual_tokens, D)),
+                "audio": nn.Parameter(0.02 * torch.randn(config.audio_tokens, D)),
+                "reward": nn.Parameter(0.02 * torch.randn(1, D)),
+            }
+        )
+        self.ages = nn.ParameterDict(
+            {name: nn.Parameter(0.02 * torch.randn(config.context, 1, D)) for name in ("vision", "audio")}
+        )
+        if config.rotation_prior:
+            # The turned frame, how much of each latent pixel was in view, and where the token looks (sin, cos).
+            self.prior = nn.Linear((config.latent_channels + 3) * p * p, D)
+        self.heads = nn.ModuleDict(
+            {
+                "vision": Head(D, outputs * visual),
+                "audio": Head(D, outputs * sound),
+                "reward": Head(D, 1 + len(DISTANCE_EDGES) + 1),
+            }
+        )
+
+    def patchify(self, latent_PHWC: Tensor) -> Tensor:
+        p = self.config.patch
+        return rearrange(latent_PHWC, "b (h p) (w q) c -> b (h w) (p q c)", p=p, q=p)
+
+    def unpatchify(self, tokens_PND: Tensor) -> Tensor:
+        p, side = self.config.patch, self.config.latent_size // self.config.patch
+        return rearrange(tokens_PND, "b (h w) (p q c) -> b (h p) (w q) c", h=side, p=p, q=p)
+
+    def context(self, vision_BTHWC: Tensor | None, audio_BTAD: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of the context for every block. Either modality may be absent (stages 1 and 2)."""
+        tokens = []
+        if vision_BTHWC is not None:
+            B = vision_BTHWC.shape[0]
+            x = self.adapters["vision"](self.patchify(vision_BTHWC.flatten(0, 1)))
+            x = rearrange(x, "(b t) n d -> b t n d", b=B) + self.positions["vision"] + self.ages["vision"]
+            tokens.append(x.flatten(1, 2))
+        if audio_BTAD is not None:
+            x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"]
+            tokens.append(x.flatten(1, 2))
+        context_BND = torch.cat(tokens, 1)
+        return [block.context_keys_values(context_BND) for block in self.blocks]
+
+    def forward(
+        self,
+        noisy: Mapping[str, Tensor],
+        step_BK: Tensor,
+        motion_BK3: Tensor,
+        offset_BK: Tensor,
+        context: list[tuple[Tensor, Tensor]],
+        *,
+        prior_PHWC: Tensor | None = None,
+        reward: bool = False,
+    ) -> tuple[dict[str, Tensor], RewardPrediction | None]:
+        """Predict every modality in `noisy`, and the reward.
+
+        noisy: "vision" (P, H, W, C) and/or "audio" (P, A, Da), possibly neither (the reward read from context alone)
+        prior_PHWC: (B·K, H, W, C + 3), see `rotation.prior`
+        Returns outputs in `noisy`'s shapes, channels doubled with learn_variance, and the reward prediction if asked.
+        """
+        B, K = step_BK.shape
+        c_BKD = self.condition(motion_BK3, offset_BK, step_BK)
+        tokens: dict[str, Tensor] = {}
+        if "vision" in noisy:
+            tokens["vision"] = self.adapters["vision"](self.patchify(noisy["vision"])) + self.positions["vision"]
+            if prior_PHWC is not None:
+                tokens["vision"] = tokens["vision"] + self.prior(self.patchify(prior_PHWC))
+        if "audio" in noisy:
+            tokens["audio"] = self.adapters["audio"](noisy["audio"]) + self.positions["audio"]
+        if reward:
+            tokens["reward"] = self.positions["reward"].expand(B * K, -1, -1)
+        for block, keys_values in zip(self.blocks, context, strict=True):
+            tokens = block(tokens, c_BKD, keys_values)
+
+        c_PD = c_BKD.flatten(0, 1)
+        outputs = {name: self.heads[name](tokens[name], c_PD) for name in noisy}
+        if "vision" in outputs:
+            outputs["vision"] = self.unpatchify(outputs["vision"])
+        if not reward:
+            return outputs, None
+        out_BKn = self.heads["reward"](tokens["reward"], c_PD)[:, 0].unflatten(0, (B, K))
+        # Nobody gains distance without moving: the rate of progress is learned, the displacement is known.
+        displacement_BK = torch.hypot(motion_BK3[..., 0], motion_BK3[..., 1])
+        return outputs, RewardPrediction(out_BKn[..., 0] * displacement_BK, out_BKn[..., 1:])

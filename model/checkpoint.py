@@ -1,0 +1,102 @@
+"""Checkpoints: one safetensors file each, written aside and renamed, so that a kill leaves the last one whole.
+
+Everything that is not a tensor (configurations, step, calibration) travels as JSON in the file's own metadata; nothing
+is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sim_bridge.errors import CheckpointError
+
+
+def save(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
+    """Write tensors and note atomically: an interrupted write leaves the previous file as it was."""
+    partial = path.with_suffix(path.suffix + ".tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, {"avw": json.dumps(note)})
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path}: could not be written ({error}); the previous checkpoint is untouched. Free some space, "
+            "then run the same command again to resume"
+        ) from error
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and note of a checkpoint. Raises CheckpointError for a file that is absent, truncated or not ours."""
+    if not path.exists():
+        raise CheckpointError(f"{path}: no checkpoint there. Train one: avw train DATA --out {path.parent}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            note = json.loads((file.metadata() or {})["avw"])
+            return {name: file.get_tensor(name) for name in file.keys()}, note  # noqa: SIM118 (not a dict)
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable AVW checkpoint ({error}); it is probably truncated or of another program. "
+            f"Delete it and run avw train again: earlier stages in {path.parent} are kept"
+        ) from error
+
+
+def restore(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
+    """Load the tensors under `prefix.` into `module`; names and shapes must match exactly."""
+    chosen = {k.removeprefix(prefix + "."): v for k, v in tensors.items() if k.startswith(prefix + ".")}
+    expected = module.state_dict()
+    for name, tensor in expected.items():
+        if name not in chosen or chosen[name].shape != tensor.shape:
+            found = tuple(chosen[name].shape) if name in chosen else "nothing"
+            raise CheckpointError(
+                f"{path}: {prefix}.{name} should have shape {tuple(tensor.shape)} but the file holds {found}; the "
+                "checkpoint is of a model of another size. Use the --size it was trained with, or another --out"
+            )
+    if extra := sorted(set(chosen) - set(expected)):
+        raise CheckpointError(f"{path}: holds {prefix}.{extra[0]}, unknown to this model: it is of another size")
+    module.load_state_dict(chosen)
+
+
+def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
+    """An AdamW optimizer's moments as named tensors; `names` are those of its parameters in order."""
+    state = optimizer.state_dict()["state"]
+    return {f"optimizer.{names[i]}.{key}": torch.as_tensor(v) for i, row in state.items() for key, v in row.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`."""
+    state = optimizer.state_dict()
+    keys = ("step", "exp_avg", "exp_avg_sq")
+    state["state"] = {
+        i: {key: tensors[f"optimizer.{name}.{key}"] for key in keys}
+        for i, name in enumerate(names)
+        if f"optimizer.{name}.step" in tensors
+    }
+    optimizer.load_state_dict(state)
+
+
+def as_json(config: Any) -> dict[str, Any]:
+    """A dataclass configuration as plain JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a checkpoint file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

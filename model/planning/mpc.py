@@ -1,0 +1,129 @@
+"""Model-predictive control in imagination: see where every manoeuvre would lead, begin the best, look again."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model.world_model import WorldModel
+from sim_bridge.randomness import keyed_rng
+from sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation
+
+HALF_TURN = 18  # turns of 10° to look back
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MpcConfig:
+    """forwards: steps ahead after the turn, one candidate each · execute: steps of them done before looking again
+    denoising_steps: network passes an imagination · success_weight: worth of P(success) at a candidate's end, metres
+    step_cost: metres a step, as the task's reward has it
+    """
+
+    forwards: tuple[int, ...] = (4, 8, 14)
+    execute: int = 5
+    denoising_steps: int = 1
+    success_weight: float = 1.0
+    step_cost: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Action sequences "turn, then go straight": turns_K (left positive) · forwards_K · motion_K3 · offset_K."""
+
+    turns_K: np.ndarray
+    forwards_K: np.ndarray
+
+    @property
+    def offset_K(self) -> np.ndarray:
+        return np.abs(self.turns_K) + self.forwards_K
+
+    @property
+    def motion_K3(self) -> np.ndarray:
+        angle = self.turns_K * TURN_RADIANS
+        length = self.forwards_K * FORWARD_METRES
+        yaw = (angle + math.pi) % (2 * math.pi) - math.pi
+        return np.stack([length * np.cos(angle), length * np.sin(angle), yaw], -1).astype(np.float32)
+
+
+def candidates(config: MpcConfig) -> Candidates:
+    """Every heading in steps of 10° times every distance, and last the two turns on the spot that stand for "here"."""
+    headings = np.arange(-HALF_TURN + 1, HALF_TURN + 1)
+    turns, forwards = np.meshgrid(headings, config.forwards, indexing="ij")
+    return Candidates(
+        np.concatenate([turns.ravel(), [1, -1]]), np.concatenate([forwards.ravel(), [0, 0]]).astype(np.int64)
+    )
+
+
+class MpcPolicy:
+    """Navigates by AV-CDiT alone. Sees past RGB, sound and its own actions; see `plan` for the planner itself."""
+
+    name = "mpc"
+
+    def __init__(self, model_dir: Path | WorldModel, config: MpcConfig | None = None, device: str = "cpu") -> None:
+        self.model = model_dir if isinstance(model_dir, WorldModel) else WorldModel.load(Path(model_dir), device)
+        self.config = config or MpcConfig()
+        self.candidates = candidates(self.config)
+        self.reset(0)
+
+    def reset(self, seed: int) -> None:
+        self.seed, self.decisions = seed, 0
+        self.seen: deque[Observation] = deque(maxlen=self.model.context)
+        self.todo: deque[Action] = deque()
+        self.blocked: set[int] = (
+            set()
+        )  # headings, relative to now in turns, in which the last attempt ran into something
+
+    def act(self, observation: Observation) -> Action:
+        if self.last == Action.FORWARD:
+            if np.array_equal(self.seen[-1].rgb_HWC, observation.rgb_HWC):
+                # The very same picture after a step forward: something is in the way. Look for another heading.
+                self.todo.clear()
+                self.blocked |= {-1, 0, 1}
+            else:
+                self.blocked.clear()
+        while len(self.seen) < self.model.context - 1:
+            self.seen.append(observation)  # before the first step there was nothing else to see, as in training
+        self.seen.append(observation)
+        if not self.todo:
+            self.todo.extend(self.plan())
+        self.last = self.todo.popleft()
+        if self.last in (Action.TURN_LEFT, Action.TURN_RIGHT):
+            shift = -1 if self.last == Action.TURN_LEFT else 1
+            self.blocked = {_wrap(turn + shift) for turn in self.blocked}
+        return self.last
+
+    def plan(self) -> list[Action]:
+        """Imagine all candidates in one batch, score them by the reward that the model predicts, begin the best one."""
+        config, options = self.config, self.candidates
+        rgb = torch.from_numpy(np.stack([o.rgb_HWC for o in self.seen]))[None]
+        audio = torch.from_numpy(np.stack([o.audio_ES for o in self.seen]))[None]
+        history = self.model.encode(rgb, audio)
+        self.decisions += 1
+        dream = self.model.imagine(
+            history,
+            torch.from_numpy(options.motion_K3)[None],
+            torch.from_numpy(options.offset_K)[None],
+            steps=config.denoising_steps,
+            seed=int(keyed_rng(self.seed, "mpc", self.decisions).integers(2**31)),
+        )
+        success_K = dream.success_BK[0].cpu().numpy()
+        if success_K[-2:].mean() > self.model.calibration.stop_threshold:  # turning on the spot would be within reach
+            return [Action.STOP]
+        progress_K = dream.reward.progress_BK[0].float().cpu().numpy()
+        score_K = progress_K - config.step_cost * options.offset_K + config.success_weight * success_K
+        score_K[-2:] = -np.inf
+        if self.blocked:
+            score_K[np.isin(options.turns_K, list(self.blocked))] = -np.inf
+        best = int(score_K.argmax())
+        turns, forwards = int(options.turns_K[best]), int(options.forwards_K[best])
+        turn = Action.TURN_LEFT if turns > 0 else Action.TURN_RIGHT
+        return [turn] * abs(turns) + [Action.FORWARD] * min(forwards, config.execute)
+
+
+def _wrap(turns: int) -> int:
+    return (turns + HALF_TURN - 1) % (2 * HALF_TURN) - HALF_TURN + 1

@@ -1,0 +1,94 @@
+"""The rotation warp: the last frame turned by the commanded yaw, the one part of the future that is known exactly.
+
+A pinhole camera that turns on the spot sees every old ray again at a computable pixel, whatever the scene. The warp is
+a baseline by itself (`evaluate`) and, for small models, a hint to every visual token (`AvCditConfig.rotation_prior`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from model.tokenizers.image import ImageTokenizer
+from sim_bridge.types import TURN_RADIANS
+
+
+class Rotation:
+    """Look-up tables, one per multiple of the turn of 10°, for square images of `size` pixels and `hfov` degrees."""
+
+    def __init__(self, size: int, hfov: float, device: torch.device | str = "cpu") -> None:
+        self.size = size
+        self.tan = math.tan(math.radians(hfov) / 2)
+        self.device = torch.device(device)
+        self._tables: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+
+    def table(self, turns: int) -> tuple[Tensor, Tensor, Tensor]:
+        """indices (H·W, 4) of the four source pixels, their weights (H·W, 4, 1), which pixels were in view (H·W,)."""
+        if turns in self._tables:
+            return self._tables[turns]
+        size, angle = self.size, turns * TURN_RADIANS
+        axis = ((torch.arange(size, dtype=torch.float64) + 0.5) / size * 2 - 1) * self.tan
+        y, x = torch.meshgrid(-axis, axis, indexing="ij")
+        depth = math.cos(angle) + x * math.sin(angle)
+        ahead = depth > 1e-6
+        depth = depth.clamp(min=1e-6)
+        column = ((x * math.cos(angle) - math.sin(angle)) / depth / self.tan + 1) / 2 * size - 0.5
+        row = (1 - y / depth / self.tan) / 2 * size - 0.5
+        seen = ahead & (column > -0.5) & (column < size - 0.5) & (row > -0.5) & (row < size - 0.5)
+        column, row = column.clamp(0, size - 1), row.clamp(0, size - 1)
+        c0, r0 = column.floor().long().clamp(max=size - 2), row.floor().long().clamp(max=size - 2)
+        fc, fr = column - c0, row - r0
+        corners = [(r0 + i) * size + c0 + j for i in (0, 1) for j in (0, 1)]
+        weights = [(fr if i else 1 - fr) * (fc if j else 1 - fc) for i in (0, 1) for j in (0, 1)]
+        self._tables[turns] = (
+            torch.stack(corners, -1).view(-1, 4).to(self.device),
+            torch.stack(weights, -1).view(-1, 4, 1).float().to(self.device),
+            seen.view(-1).to(self.device),
+        )
+        return self._tables[turns]
+
+    def turned(self, rgb_PHWC: Tensor, yaw_P: Tensor, *, smooth: bool) -> tuple[Tensor, Tensor]:
+        """Frames (uint8) turned left by yaw (radians, a multiple of 10°): uint8 (P, H, W, 3), bool in view (P, H, W).
+
+        Pixels that were not in view take the frame's mean colour, the guess of least squared error.
+        smooth: bilinear rather than nearest sampling.
+        """
+        P, H, W, C = rgb_PHWC.shape
+        turns_P = torch.round(yaw_P / TURN_RADIANS).long().tolist()
+        flat = rgb_PHWC.reshape(P, H * W, C)
+        out = torch.empty_like(flat)
+        seen_PN = torch.zeros(P, H * W, dtype=torch.bool, device=rgb_PHWC.device)
+        for turns in sorted(set(turns_P)):
+            chosen = torch.tensor([i for i, t in enumerate(turns_P) if t == turns], device=rgb_PHWC.device)
+            if turns == 0:
+                out[chosen], seen_PN[chosen] = flat[chosen], True
+                continue
+            frames = flat[chosen]
+            mean = frames[:, ::7].float().mean(1, keepdim=True).round().to(torch.uint8)
+            index, weight, seen = self.table(turns)
+            if not bool(seen.any()):
+                out[chosen] = mean.expand_as(frames)
+                continue
+            if smooth:
+                image = (frames.float()[:, index] * weight).sum(2).round().clamp(0, 255).to(torch.uint8)
+            else:
+                image = frames[:, index.gather(1, weight[..., 0].argmax(1, keepdim=True))[:, 0]]
+            out[chosen] = torch.where(seen[:, None], image, mean)
+            seen_PN[chosen] = seen
+        return out.view(P, H, W, C), seen_PN.view(P, H, W)
+
+    def prior(self, tokenizer: ImageTokenizer, rgb_PHWC: Tensor, yaw_P: Tensor) -> Tensor:
+        """What the visual tokens are shown, (P, h, w, C + 3): the turned frame's latent, the share of each latent pixel
+        that was in view, and the sine and cosine of the azimuth it looks in, relative to the context's heading."""
+        turned, seen = self.turned(rgb_PHWC, yaw_P, smooth=False)
+        latent = tokenizer.encode(turned)
+        P, h, w, _ = latent.shape
+        share = seen.view(P, h, self.size // h, w, self.size // w).float().mean((2, 4))
+        column = ((torch.arange(w, device=latent.device) + 0.5) / w * 2 - 1) * self.tan
+        azimuth = yaw_P.to(latent)[:, None] - torch.atan(column)
+        azimuth_PHW = azimuth[:, None].expand(P, h, w)
+        return torch.cat(
+            [latent * share[..., None], torch.stack([share, azimuth_PHW.sin(), azimuth_PHW.cos()], -1)], -1
+        )

@@ -1,0 +1,189 @@
+"""Encode what was seen and heard, imagine under an action, decode: the trained world model behind one small surface.
+
+Shapes: B contexts · T context frames · K candidates (targets) a context · H W C image · E ears · S samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model import checkpoint
+from model.av_cdit import AvCdit, AvCditConfig, RewardPrediction
+from model.diffusion import Diffusion, DiffusionConfig, Latents
+from model.rotation import Rotation
+from model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
+from model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
+from sim_bridge.errors import CheckpointError
+
+FILE = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """Learned on validation houses: P(success) = sigmoid(logit / temperature + bias); STOP above `stop_threshold`."""
+
+    temperature: float = 1.0
+    bias: float = 0.0
+    stop_threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """An encoded observation history. keys_values: the context for every block · last_rgb_BHWC: uint8, newest frame."""
+
+    keys_values: list[tuple[Tensor, Tensor]]
+    last_rgb_BHWC: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Imagination:
+    """latents: "vision" (B·K, H, W, C), "audio" (B·K, A, Da), clean · reward: what the same pass predicts of it."""
+
+    latents: Latents
+    reward: RewardPrediction
+    success_BK: Tensor
+
+
+class WorldModel:
+    """AV-CDiT with its tokenizers, diffusion and calibration. Frozen, for inference."""
+
+    def __init__(
+        self,
+        net: AvCdit,
+        image: ImageTokenizer,
+        audio: AudioTokenizer,
+        diffusion: DiffusionConfig,
+        *,
+        hfov: float,
+        calibration: Calibration | None = None,
+        note: dict[str, Any] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.device = torch.device(device)
+        self.net, self.image, self.audio = net.to(self.device), image.to(self.device), audio.to(self.device)
+        for part in (self.net, self.image, self.audio):
+            part.eval().requires_grad_(False)
+        self.diffusion = Diffusion(diffusion, self.device)
+        self.hfov, self.calibration, self.note = hfov, calibration or Calibration(), note or {}
+        self.rotation = Rotation(image.config.size, hfov, self.device) if net.config.rotation_prior else None
+
+    @property
+    def context(self) -> int:
+        return self.net.config.context
+
+    @torch.inference_mode()
+    def encode(self, rgb_BTHWC: Tensor, audio_BTES: Tensor) -> History:
+        """rgb uint8 (B, T, H, W, 3), audio float32 (B, T, 2, 2400), oldest first, T = `self.context`."""
+        B, T = rgb_BTHWC.shape[:2]
+        rgb_BTHWC, audio_BTES = rgb_BTHWC.to(self.device), audio_BTES.to(self.device)
+        vision = self.image.encode(rgb_BTHWC.flatten(0, 1)).unflatten(0, (B, T))
+        audio = self.audio.encode(audio_BTES.flatten(0, 1)).unflatten(0, (B, T))
+        return History(self.net.context(vision, audio), rgb_BTHWC[:, -1])
+
+    @torch.inference_mode()
+    def imagine(
+        self, history: History, motion_BK3: Tensor, offset_BK: Tensor, *, steps: int = 1, seed: int = 0
+    ) -> Imagination:
+        """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), by `steps` network passes.
+
+        The starting noise depends on `seed` alone and is shared by all candidates: they differ by action, not luck.
+        """
+        motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
+        B, K = offset_BK.shape
+        config = self.net.config
+        generator = torch.Generator().manual_seed(seed)
+        shapes = {
+            "vision": (config.latent_size, config.latent_size, config.latent_channels),
+            "audio": (config.audio_tokens, config.audio_channels),
+        }
+        noise = {
+            name: torch.randn(1, *shape, generator=generator).to(self.device).expand(B * K, *shape)
+            for name, shape in shapes.items()
+        }
+        prior = self._prior(history, motion_BK3)
+        rewards: list[RewardPrediction] = []
+
+        def denoise(latents: Latents, step: int) -> Latents:
+            step_BK = torch.full((B, K), float(step), device=self.device)
+            outputs, reward = self.net(
+                latents, step_BK, motion_BK3, offset_BK, history.keys_values, prior_PHWC=prior, reward=True
+            )
+            assert reward is not None
+            rewards.append(reward)
+            return outputs
+
+        latents = self.diffusion.sample(denoise, noise, steps)
+        reward, c = rewards[-1], self.calibration
+        return Imagination(latents, reward, reward.success_BK(c.temperature, c.bias))
+
+    def _prior(self, history: History, motion_BK3: Tensor) -> Tensor | None:
+        """Candidates that end at the same heading share their turned frame."""
+        if self.rotation is None:
+            return None
+        B = motion_BK3.shape[0]
+        turns_BK = torch.round(motion_BK3[..., 2] * (18 / torch.pi)).long() + 64
+        pairs, inverse = torch.unique(
+            torch.arange(B, device=self.device)[:, None] * 128 + turns_BK, return_inverse=True
+        )
+        yaw_U = (pairs % 128 - 64) * (torch.pi / 18)
+        return self.rotation.prior(self.image, history.last_rgb_BHWC[pairs // 128], yaw_U)[inverse.flatten()]
+
+    @torch.inference_mode()
+    def decode(self, latents: Latents) -> tuple[Tensor, Tensor]:
+        """rgb uint8 (P, H, W, 3) and audio float32 (P, 2, 2400)."""
+        return self.image.decode(latents["vision"]), self.audio.decode(latents["audio"])
+
+    def save(self, path: Path) -> None:
+        parts = {"net": self.net, "image": self.image, "audio": self.audio}
+        tensors = {
+            k: v for name, part in parts.items() for k, v in checkpoint.prefixed(name, part.state_dict()).items()
+        }
+        note = {
+            **self.note,
+            "net": checkpoint.as_json(self.net.config),
+            "image": checkpoint.as_json(self.image.config),
+            "audio": checkpoint.as_json(self.audio.config),
+            "diffusion": checkpoint.as_json(self.diffusion.config),
+            "calibration": checkpoint.as_json(self.calibration),
+            "hfov": self.hfov,
+        }
+        checkpoint.save(path, tensors, note)
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device | str = "cpu") -> WorldModel:
+        """A trained model from RUN/model.safetensors (or RUN itself). Raises CheckpointError."""
+        path = path / FILE if path.is_dir() else path
+        tensors, note = checkpoint.load(path)
+        try:
+            parts = {
+                "net": AvCdit(AvCditConfig(**note.pop("net"))),
+                "image": ImageTokenizer(ImageTokenizerConfig(**note.pop("image"))),
+                "audio": AudioTokenizer(AudioTokenizerConfig(**note.pop("audio"))),
+            }
+            diffusion = DiffusionConfig(**note.pop("diffusion"))
+            calibration, hfov = Calibration(**note.pop("calibration")), note.pop("hfov")
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path}: its configuration does not fit this version of AVW ({error}); train again with avw train"
+            ) from error
+        for name, part in parts.items():
+            checkpoint.restore(part, tensors, name, path)
+        return cls(
+            parts["net"],
+            parts["image"],
+            parts["audio"],
+            diffusion,
+            hfov=hfov,
+            calibration=calibration,
+            note=note,
+            device=device,
+        )
+
+    def calibrated(self, calibration: Calibration) -> WorldModel:
+        self.calibration = replace(calibration)
+        return self

@@ -1,0 +1,159 @@
+"""AV-CDiT: shapes, what each token may see, what each stage trains."""
+
+import pytest
+import torch
+
+from model.av_cdit import SIZES, AvCdit, AvCditConfig, fourier
+from model.train import init_weights, parameters_of
+
+CONFIG = AvCditConfig(width=32, depth=2, heads=2, audio_tokens=3, audio_channels=5)
+
+
+def awake(config: AvCditConfig = CONFIG) -> AvCdit:
+    """A network whose zero-initialised gates are open, as after training."""
+    net = AvCdit(config)
+    init_weights(net, 0)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return net.eval()
+
+
+def inputs(B: int = 2, K: int = 3, config: AvCditConfig = CONFIG):
+    generator = torch.Generator().manual_seed(2)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    return {
+        "vision": draw(B, 4, 16, 16, 6),
+        "audio": draw(B, 4, 3, 5),
+        "noisy": {"vision": draw(B * K, 16, 16, 6), "audio": draw(B * K, 3, 5)},
+        "step": torch.full((B, K), 700.0),
+        "motion": draw(B, K, 3),
+        "offset": torch.arange(1.0, B * K + 1).view(B, K),
+        "prior": draw(B * K, 16, 16, 9),
+    }
+
+
+def run(net, x, *, reward=True, noisy=None, context=None):
+    context = context or net.context(x["vision"], x["audio"])
+    noisy = x["noisy"] if noisy is None else noisy
+    return net(noisy, x["step"], x["motion"], x["offset"], context, prior_PHWC=x["prior"], reward=reward)
+
+
+def test_shapes():
+    net, x = awake(), inputs()
+    outputs, reward = run(net, x)
+    assert outputs["vision"].shape == (6, 16, 16, 6)
+    assert outputs["audio"].shape == (6, 3, 5)
+    assert reward.progress_BK.shape == (2, 3)
+    assert reward.distance_logits_BKn.shape[:2] == (2, 3)
+    assert ((reward.success_BK() > 0) & (reward.success_BK() < 1)).all()
+
+
+def test_patches_are_put_back_where_they_came_from():
+    net, x = awake(), inputs()["noisy"]["vision"]
+    torch.testing.assert_close(net.unpatchify(net.patchify(x)), x)
+
+
+def test_learned_variance_doubles_the_channels():
+    config = AvCditConfig(width=32, depth=1, heads=2, audio_tokens=3, audio_channels=5, learn_variance=True)
+    outputs, _ = run(awake(config), inputs())
+    assert outputs["vision"].shape == (6, 16, 16, 12)
+    assert outputs["audio"].shape == (6, 3, 10)
+
+
+def test_the_reward_token_reads_but_is_not_read():
+    net, x = awake(), inputs()
+    with_reward, reward = run(net, x)
+    without, none = run(net, x, reward=False)
+    assert none is None
+    for name in without:
+        torch.testing.assert_close(with_reward[name], without[name], atol=1e-5, rtol=1e-5)
+    changed = dict(x["noisy"], vision=x["noisy"]["vision"] + 1)
+    _, other = run(net, x, noisy=changed)
+    assert (other.progress_BK - reward.progress_BK).abs().max() > 1e-4
+
+
+def test_reward_from_context_alone():
+    net, x = awake(), inputs()
+    outputs, reward = run(net, x, noisy={})
+    assert outputs == {}
+    assert reward.progress_BK.shape == (2, 3)
+
+
+def test_no_displacement_no_progress():
+    net, x = awake(), inputs()
+    x["motion"][..., :2] = 0
+    assert torch.count_nonzero(run(net, x)[1].progress_BK) == 0
+
+
+def test_targets_of_a_context_do_not_mix():
+    """K targets share keys and values, nothing else: each equals the same target alone."""
+    net, x = awake(), inputs()
+    together, reward = run(net, x)
+    context = net.context(x["vision"], x["audio"])
+    one = {
+        **x,
+        "noisy": {k: v.view(2, 3, *v.shape[1:])[:, 1].clone() for k, v in x["noisy"].items()},
+        "step": x["step"][:, 1:2],
+        "motion": x["motion"][:, 1:2],
+        "offset": x["offset"][:, 1:2],
+        "prior": x["prior"].view(2, 3, 16, 16, 9)[:, 1],
+    }
+    alone, alone_reward = run(net, one, context=context)
+    torch.testing.assert_close(together["audio"].view(2, 3, 3, 5)[:, 1], alone["audio"], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(reward.progress_BK[:, 1:2], alone_reward.progress_BK, atol=1e-5, rtol=1e-4)
+
+
+def test_adaln_zero_starts_at_zero():
+    net = AvCdit(CONFIG)
+    init_weights(net, 0)
+    outputs, _ = run(net, inputs())
+    assert all(torch.count_nonzero(x) == 0 for x in outputs.values())
+
+
+def test_weights_follow_the_seed_alone():
+    nets = [AvCdit(CONFIG) for _ in range(3)]
+    for net, seed in zip(nets, (7, 7, 8), strict=True):
+        init_weights(net, seed)
+    a, b, c = (torch.cat([p.flatten() for p in net.parameters()]) for net in nets)
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+@pytest.mark.parametrize("stage", ["1", "2", "3"])
+def test_a_stage_trains_what_the_paper_says(stage):
+    """Stage 1: attention, conditions and sight. Stage 2: sound alone, everything shared frozen. Stage 3: everything."""
+    net = awake()
+    trained = {name for name, _ in parameters_of(net, stage)}
+    every = {name for name, _ in net.named_parameters()}
+    owners = {name: [m for m in ("vision", "audio", "reward") if m in name.split(".")] for name in every}
+    expected = {
+        "1": {n for n, o in owners.items() if o in ([], ["vision"])},
+        "2": {n for n, o in owners.items() if o == ["audio"]},
+        "3": every,
+    }[stage]
+    assert trained == expected
+    if stage == "2":
+        assert not any("attention" in n or n.startswith(("condition", "prior")) or "blocks.0.modulation" in n for n in trained)
+        assert {"adapters.audio.0.weight", "blocks.1.experts.audio.up.weight", "heads.audio.out.weight"} <= trained
+
+
+def test_fourier_resolves_small_inputs():
+    """NWM's embeddings get inputs ≤ 1 of periods ≥ 6, and hardly tell them apart; ours must."""
+    x = fourier(torch.tensor([0.0, 0.15]), 8, 38.4)
+    assert (x[0] - x[1]).norm() > 1.0
+
+
+@pytest.mark.parametrize(("size", "millions"), [("S", 49), ("B", 195)])
+def test_sizes_are_nwm_s(size, millions):
+    """Parameter counts near NWM's table; ours adds two experts a block and takes smaller latents."""
+    with torch.device("meta"):
+        net = AvCdit(AvCditConfig(**SIZES[size]))
+    shared_and_vision = sum(
+        p.numel() for n, p in net.named_parameters() if not {"audio", "reward"} & set(n.split("."))
+    )
+    assert shared_and_vision == pytest.approx(millions * 1e6, rel=0.2)
