@@ -57,8 +57,8 @@ def greedy_action(field: GeodesicField, pose: Pose, stop_distance: float = STOP_
     distance, anchor_3 = field.towards(pose.position_3)
     if not math.isfinite(distance):
         raise AvwError(
-            f"no walk leads from ({pose.x:.2f}, {pose.z:.2f}) to ({field.goal_3[0]:.2f}, {field.goal_3[2]:.2f}) in scene "
-            f"{field.navgrid.scene_id!r}: the pose is off the free floor. Start from `NavGrid.sample`"
+            f"no walk leads from ({pose.x:.2f}, {pose.z:.2f}) to ({field.goal_3[0]:.2f}, {field.goal_3[2]:.2f}) in "
+            f"scene {field.navgrid.scene_id!r}: the pose is off the free floor. Start from `NavGrid.sample`"
         )
     if distance < stop_distance:
         return Action.STOP

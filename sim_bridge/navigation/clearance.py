@@ -34,13 +34,17 @@ class ClearanceMap:
     floor_y: float
 
 
-def floor_levels(triangles_F33: np.ndarray, limit: int = 4) -> list[float]:
-    """Heights (metres) at which level faces gather, the largest area first; desks and roofs may be among them."""
+def floor_levels(triangles_F33: np.ndarray, *, facing_up: bool = True, limit: int = 4) -> list[tuple[float, float]]:
+    """(height, square metres) where level faces gather, the largest area first; desks and roofs may be among them.
+
+    facing_up: count only faces whose normal points up, as a floor's does where a mesh is wound consistently.
+    """
     edge_a = triangles_F33[:, 1] - triangles_F33[:, 0]
     edge_b = triangles_F33[:, 2] - triangles_F33[:, 0]
     normal = np.cross(edge_a.astype(np.float64), edge_b.astype(np.float64))
     double_area = np.linalg.norm(normal, axis=1)
-    level = np.abs(normal[:, 1]) > FLATNESS * np.maximum(double_area, 1e-12)
+    upward = normal[:, 1] if facing_up else np.abs(normal[:, 1])
+    level = upward > FLATNESS * np.maximum(double_area, 1e-12)
     if not level.any():
         return []
     height = triangles_F33[level, :, 1].mean(axis=1, dtype=np.float64)
@@ -49,7 +53,7 @@ def floor_levels(triangles_F33: np.ndarray, limit: int = 4) -> list[float]:
     bins = np.round(height / LEVEL_BIN).astype(np.int64)
     lowest = bins.min()
     area_of_bin = np.bincount(bins - lowest, weights=area)
-    found: list[float] = []
+    found: list[tuple[float, float]] = []
     taken: list[int] = []
     for index in np.argsort(-area_of_bin, kind="stable"):
         if area_of_bin[index] < MIN_FLOOR_AREA or len(found) == limit:
@@ -58,7 +62,7 @@ def floor_levels(triangles_F33: np.ndarray, limit: int = 4) -> list[float]:
             continue
         taken.append(int(index))
         inside = bins - lowest == index
-        found.append(float(np.average(height[inside], weights=area[inside])))
+        found.append((float(np.average(height[inside], weights=area[inside])), float(area_of_bin[index])))
     return found
 
 

@@ -59,22 +59,30 @@ class NavGrid:
         Raises SceneError where nothing is level, or no piece of floor is free enough to stand on.
         """
         triangles_F33 = scene.triangles_F33
-        best: NavGrid | None = None
-        best_key = (-1, -1)
-        for level in floor_levels(triangles_F33):
+
+        def stand_on(level: float) -> tuple[NavGrid | None, int]:
             found = clearance_map(triangles_F33, level, cell=cell, climb=CLIMB, height=AGENT_HEIGHT + HEAD_ROOM)
             try:
                 grid = cls(found, radius=radius, scene_id=scene.scene_id)
             except SceneError:
-                continue
-            # A flat roof is the largest floor of many a house, but nothing is above it. Scenes without any
-            # ceiling fall back on the largest floor.
-            key = (int((grid.free_HW & found.indoor_HW).sum()), int(grid.free_HW.sum()))
-            if key > best_key:
-                best, best_key = grid, key
-        if best is None:
-            raise _no_floor(scene.scene_id)
-        return best
+                return None, 0
+            return grid, int((grid.free_HW & found.indoor_HW).sum())
+
+        # A flat roof is the largest floor of many a house, but nothing is above it. Meshes that are wound inside
+        # out get a second look.
+        for facing_up in (True, False):
+            levels = floor_levels(triangles_F33, facing_up=facing_up)
+            grid, indoors = max((stand_on(height) for height, _ in levels), key=_second, default=(None, 0))
+            if grid is not None and indoors > 0:
+                return grid
+        # No ceiling anywhere: the lowest of the large levels is the floor, whatever is free on top of things.
+        levels = floor_levels(triangles_F33)
+        if levels:
+            largest = max(area for _, area in levels)
+            grid, _ = stand_on(min(height for height, area in levels if area > 0.5 * largest))
+            if grid is not None:
+                return grid
+        raise _no_floor(scene.scene_id)
 
     @cached_property
     def _free_nodes_N2(self) -> np.ndarray:
@@ -143,6 +151,10 @@ class NavGrid:
 
     def _level(self, position_3: np.ndarray) -> bool:
         return abs(float(position_3[1]) - self.floor_y) < 0.5
+
+
+def _second(pair: tuple[NavGrid | None, int]) -> int:
+    return pair[1]
 
 
 def _no_floor(scene_id: str) -> SceneError:
