@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Every published figure, from nothing: `make results` (up to 2 hours on 2 cores; it resumes where it was stopped).
+# Training and calibration see the train and validation houses only; the test houses are looked at once, here.
+set -euo pipefail
+
+DATA="${DATA:-data/results}"
+RUN="${RUN:-runs/results}"
+WORKERS="${WORKERS:-2}"
+
+say() { printf '\n== %s\n' "$*" >&2; }
+
+say "1/5 generate → $DATA"
+avw generate "$DATA" --scenes procedural:72 --trajectories 432 --steps 160 --seed 0 --sources-per-scene 6 --workers "$WORKERS"
+
+say "2/5 train → $RUN"
+avw train "$DATA" --out "$RUN" --size nano
+
+say "3/5 evaluate"
+avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 2000
+
+say "4/5 navigate: 100 episodes in the test houses, the same for every policy"
+avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy random --policy forward --policy oracle \
+  --episodes 100 --seed 0 --workers "$WORKERS"
+
+say "5/5 report and tables"
+python -m benchmarks.machine > "$RUN/machine.json"
+avw report "$RUN" "$DATA"
+python -m benchmarks.results_table "$RUN" --write README.md docs/performance.md
