@@ -11,11 +11,16 @@ from sim_bridge.scenes.materials import Material
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surface:
-    """What a face looks like and what it is made of. texture_HWC: uint8 RGB, repeated over the uv plane."""
+    """What a face looks like and what it is made of. texture_HWC: uint8 RGB, repeated over the uv plane.
+
+    emission: how much light the face gives off by itself (0: none; 1: it looks like its texture in full light),
+    for lamps, screens and windows by day.
+    """
 
     name: str
     texture_HWC: np.ndarray
     material: Material
+    emission: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
