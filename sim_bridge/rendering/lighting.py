@@ -7,12 +7,15 @@ need not be divided; the renderer interpolates in the grid with Embree's barycen
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
-from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.scene import Light, Scene
+
+if TYPE_CHECKING:
+    from sim_bridge.rendering.raycast import RayScene
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
