@@ -1,0 +1,258 @@
+"""The audio tokenizer: a step of binaural sound as a few tokens that say how loud, from where, and of what colour.
+
+A step of 0.15 s is five tokens of 30 ms. A token holds
+  * cues, in plain sight because navigation lives on them: level (dB), interaural level difference (broadband and in
+    four bands, dB), and interaural coherence in six bands below 1.55 kHz (real and imaginary part: the interaural
+    phase, weighted by how well defined it is; their sums over bands are the cross-correlation of the ears);
+  * the principal components of both ears' log-magnitude spectra, after what the cues already tell is subtracted.
+Every number has mean 0 and variance 1 over the fitted sounds, and the components are uncorrelated with one another
+and with the cues. The log of a magnitude is what averages well: the mean of many possible futures, which a model
+that is unsure predicts, decodes to a sound with the mean spectrum in dB, which is also what LSD rewards.
+
+The way back: spectra in dB, phases by Griffin-Lim under the encoded interaural phase, then each ear's encoded level.
+No network is trained; `AudioTokenizer.fit` is linear algebra and takes seconds.
+
+Shape legend: N clips · E ears (0 left, 1 right) · S samples · A tokens a step · D numbers a token · T frames · F bins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.tokenizers.griffin_lim import OVERLAP, griffin_lim, reflected, stft
+from sim_bridge.errors import UsageError
+from sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
+
+ILD_EDGES_HZ = (250.0, 700.0, 1500.0, 3500.0, 8000.0)
+PHASE_EDGES_HZ = (200.0, 400.0, 600.0, 800.0, 1000.0, 1250.0, 1550.0)
+ILD_BANDS, PHASE_BANDS = len(ILD_EDGES_HZ) - 1, len(PHASE_EDGES_HZ) - 1
+CUES = 2 + ILD_BANDS + 2 * PHASE_BANDS
+"""A token's first numbers: level, ILD, ILD by band, real parts of the coherence by band, imaginary parts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AudioTokenizerConfig:
+    """full_scale: amplitude of 0 dBFS in the sounds' linear units (a dataset's 16-bit full scale)
+    tokens: per step · components: spectral principal components a token · window: samples, four hops; the hop must
+    divide a token · floor_db: dBFS below which nothing is told apart · griffin_lim_steps: phase iterations
+    """
+
+    full_scale: float = 1.0
+    tokens: int = 5
+    components: int = 30
+    window: int = 480
+    floor_db: float = -80.0
+    griffin_lim_steps: int = 16
+
+
+class AudioTokenizer(nn.Module):
+    """Binaural steps to tokens and back. Its state is all buffers: `state_dict` is the whole fitted tokenizer."""
+
+    window_W: Tensor
+    cue_mean_D: Tensor
+    cue_std_D: Tensor
+    from_cues_CX: Tensor
+    mean_X: Tensor
+    basis_XK: Tensor
+    component_std_K: Tensor
+    level_bias: Tensor
+    ild_bands_FB: Tensor
+    phase_bands_FB: Tensor
+    phase_spread_BF: Tensor
+
+    def __init__(self, config: AudioTokenizerConfig) -> None:
+        super().__init__()
+        hop = config.window // OVERLAP
+        if config.window % (2 * OVERLAP) or STEP_SAMPLES % (config.tokens * hop):
+            raise UsageError(
+                f"an audio token of {STEP_SAMPLES}/{config.tokens} samples cannot be cut into hops of a quarter of"
+                f" {config.window} samples: choose a window whose quarter is even and divides the token, e.g. 480"
+            )
+        self.config = config
+        self.hop = hop
+        self.frames = STEP_SAMPLES // hop
+        bins = config.window // 2 + 1
+        width = 2 * (self.frames // config.tokens) * bins
+        self.register_buffer("window_W", torch.hann_window(config.window))
+        self.register_buffer("cue_mean_D", torch.zeros(CUES))
+        self.register_buffer("cue_std_D", torch.ones(CUES))
+        self.register_buffer("from_cues_CX", torch.zeros(CUES, width))
+        self.register_buffer("mean_X", torch.zeros(width))
+        self.register_buffer("basis_XK", torch.zeros(width, config.components))
+        self.register_buffer("component_std_K", torch.ones(config.components))
+        self.register_buffer("level_bias", torch.zeros(()))
+        frequency_F = torch.arange(bins) * (SAMPLE_RATE / config.window)
+        low = frequency_F < PHASE_EDGES_HZ[-1]
+        for name, constant in (
+            ("ild_bands_FB", _bands(frequency_F, ILD_EDGES_HZ)),
+            ("phase_bands_FB", _bands(frequency_F, PHASE_EDGES_HZ)),
+            ("phase_spread_BF", _interpolation(frequency_F[low], PHASE_EDGES_HZ)),
+        ):
+            self.register_buffer(name, constant, persistent=False)
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """(A, D): tokens a step, numbers a token."""
+        return self.config.tokens, CUES + self.config.components
+
+    def encode(self, audio_NES: Tensor) -> Tensor:
+        """float32 (N, 2, 2400) in linear units -> float32 (N, A, D)."""
+        cues_NAD, spectra_NAX = self._features(audio_NES)
+        cues = (cues_NAD - self.cue_mean_D) / self.cue_std_D
+        rest = spectra_NAX - self.mean_X - cues @ self.from_cues_CX
+        return torch.cat([cues, (rest @ self.basis_XK) / self.component_std_K], dim=-1)
+
+    @torch.no_grad()
+    def decode(self, latent_NAD: Tensor) -> Tensor:
+        """float32 (N, A, D) -> float32 (N, 2, 2400) in linear units. Deterministic."""
+        latent_NAD = latent_NAD.float()
+        cues, components = latent_NAD[..., :CUES], latent_NAD[..., CUES:]
+        spectra_NAX = self.mean_X + cues @ self.from_cues_CX + (components * self.component_std_K) @ self.basis_XK.T
+        cues = cues * self.cue_std_D + self.cue_mean_D
+        magnitude_NETF = self._magnitudes(spectra_NAX)
+        coherence_NAB = torch.complex(cues[..., -2 * PHASE_BANDS : -PHASE_BANDS], cues[..., -PHASE_BANDS:])
+        audio_NES = griffin_lim(
+            magnitude_NETF,
+            self.window_W,
+            steps=self.config.griffin_lim_steps,
+            constrain=self._interaural_phase(coherence_NAB),
+        )
+        return self._levelled(audio_NES, cues[..., 0], cues[..., 1])
+
+    @classmethod
+    def fit(cls, audio_NES: Tensor, config: AudioTokenizerConfig) -> AudioTokenizer:
+        """The tokenizer of these clips (a few thousand, spread over the training scenes), float32 (N, 2, 2400).
+
+        Each clip is used with its ears swapped too: rooms know no left and right, and so the mean ILD is 0 and every
+        component is either common to both ears or a difference. Raises UsageError for no or non-finite sound.
+        """
+        if len(audio_NES) == 0 or not bool(torch.isfinite(audio_NES).all()):
+            raise UsageError(f"cannot fit an audio tokenizer on {len(audio_NES)} clips: expected finite sound")
+        self = cls(config)
+        both = torch.cat([audio_NES.float(), audio_NES.float().flip(1)])
+        cues, spectra = (x.flatten(0, 1) for x in self._features(both))
+        self.cue_mean_D.copy_(cues.mean(0))
+        self.cue_std_D.copy_(_spread(cues.var(0, correction=0)))
+        self.mean_X.copy_(spectra.mean(0))
+        cues = (cues - self.cue_mean_D) / self.cue_std_D
+        spectra -= self.mean_X
+        gram = cues.T @ cues + 1e-3 * len(cues) * torch.eye(CUES)
+        self.from_cues_CX.copy_(torch.linalg.solve(gram, cues.T @ spectra))
+        spectra -= cues @ self.from_cues_CX
+        variance, vectors = torch.linalg.eigh(spectra.T @ spectra / len(spectra))
+        variance, vectors = variance[-config.components :].flip(0), vectors[:, -config.components :].flip(1)
+        # An eigenvector's sign is arbitrary: fix it, so that a refit gives the same latents on any machine.
+        vectors = vectors * torch.sgn(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
+        self.basis_XK.copy_(vectors)
+        self.component_std_K.copy_(_spread(variance))
+        self._calibrate(audio_NES[:: max(1, len(audio_NES) // 256)].float())
+        return self
+
+    def _features(self, audio_NES: Tensor) -> tuple[Tensor, Tensor]:
+        """Cues in natural units (N, A, CUES), and both ears' spectra in dBFS as mean and half difference (N, A, X)."""
+        config, floor = self.config, 10.0 ** (self.config.floor_db / 20.0)
+        audio_NES = audio_NES.float() / config.full_scale
+        power_NEA = audio_NES.unflatten(-1, (config.tokens, -1)).square().mean(-1)
+        level_NEA = 10.0 * torch.log10(power_NEA + floor**2)
+
+        spectrum_NETF = stft(reflected(audio_NES, self.hop), self.window_W) * (2.0 / self.window_W.sum())
+        magnitude_NETF = spectrum_NETF.abs()
+        power_NEAF = magnitude_NETF.square().unflatten(2, (config.tokens, -1)).sum(3)
+        cross_NAF = (spectrum_NETF[:, 0] * spectrum_NETF[:, 1].conj()).unflatten(1, (config.tokens, -1)).sum(2)
+        bands_NEAB = power_NEAF @ self.ild_bands_FB + floor**2
+        left, right = (power_NEAF @ self.phase_bands_FB + floor**2).unbind(1)
+        # Real and imaginary parts apart: a complex product with a real matrix would make the matrix complex.
+        coherence_NABx = torch.view_as_real(cross_NAF).transpose(2, 3) @ self.phase_bands_FB
+        coherence = (coherence_NABx / torch.sqrt(left * right)[:, :, None]).flatten(2)
+        cues = [
+            level_NEA.mean(1)[..., None],
+            (level_NEA[:, 0] - level_NEA[:, 1])[..., None],
+            10.0 * torch.log10(bands_NEAB[:, 0] / bands_NEAB[:, 1]),
+            coherence,
+        ]
+        db_NETF = 20.0 * torch.log10(magnitude_NETF.clamp(min=floor))
+        mid, side = db_NETF.mean(1), (db_NETF[:, 0] - db_NETF[:, 1]) / 2.0
+        spectra = torch.stack([mid, side], 1).unflatten(2, (config.tokens, -1)).transpose(1, 2)
+        return torch.cat(cues, -1), spectra.flatten(2)
+
+    def _magnitudes(self, spectra_NAX: Tensor) -> Tensor:
+        """Undo the second half of `_features`: magnitudes in linear units times the window's gain, (N, 2, T, F)."""
+        per_token = self.frames // self.config.tokens
+        mid, side = spectra_NAX.unflatten(-1, (2, per_token, -1)).unbind(2)
+        db_NETF = torch.stack([mid + side, mid - side], 1).flatten(2, 3)
+        gain = self.config.full_scale * self.window_W.sum() / 2.0
+        return 10.0 ** (db_NETF.clamp(self.config.floor_db, 20.0) / 20.0) * gain
+
+    def _interaural_phase(self, coherence_NAB: Tensor) -> Callable[[Tensor], Tensor]:
+        """A correction of unit phasors (N, 2, T, F): as coherent as encoded, at the encoded phase between the ears."""
+        low = self.phase_spread_BF.shape[1]
+        per_token = self.frames // self.config.tokens
+        coherence_NAF = torch.complex(
+            coherence_NAB.real @ self.phase_spread_BF, coherence_NAB.imag @ self.phase_spread_BF
+        )
+        turn_NTF = torch.sgn(coherence_NAF).repeat_interleave(per_token, dim=1)
+        share_NTF = coherence_NAF.abs().clamp(max=1.0).repeat_interleave(per_token, dim=1)
+
+        def constrain(phasor_NETF: Tensor) -> Tensor:
+            left, right = phasor_NETF[..., :low].unbind(1)
+            common = torch.sgn(left + turn_NTF * right)
+            left = torch.sgn(left + share_NTF * (common - left))
+            right = torch.sgn(right + share_NTF * (common * turn_NTF.conj() - right))
+            return torch.cat([torch.stack([left, right], 1), phasor_NETF[..., low:]], -1)
+
+        return constrain
+
+    def _levelled(self, audio_NES: Tensor, level_NA: Tensor, ild_NA: Tensor) -> Tensor:
+        """Give every token of each ear its encoded level (less the bias found by `fit`), gliding between tokens."""
+        wanted_NEA = torch.stack([level_NA + ild_NA / 2.0, level_NA - ild_NA / 2.0], 1) + self.level_bias
+        wanted = 10.0 ** (wanted_NEA.clamp(max=20.0) / 20.0) * self.config.full_scale
+        rms_NEA = audio_NES.unflatten(-1, (self.config.tokens, -1)).square().mean(-1).sqrt()
+        gain_NEA = wanted / rms_NEA.clamp(min=1e-12)
+        glide = functional.interpolate(gain_NEA, audio_NES.shape[-1], mode="linear", align_corners=False)
+        audio_NES = audio_NES * glide
+        # Gliding gains only approach the wanted levels: the step as a whole gets them exactly, ear by ear.
+        whole_NE1 = wanted.square().mean(-1, keepdim=True).sqrt()
+        return audio_NES * (whole_NE1 / audio_NES.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12))
+
+    def _calibrate(self, audio_NES: Tensor) -> None:
+        """Find the level bias in dB that makes decoded spectra right in the mean of their dB values.
+
+        A rough spectrum has more power than a smooth one of equal mean in dB. Components drop the roughness, so
+        giving back its full power would make every bin too loud.
+        """
+        _, wanted = self._features(audio_NES)
+        _, decoded = self._features(self.decode(self.encode(audio_NES)))
+        mids = wanted.shape[-1] // 2
+        audible = wanted[..., :mids] > self.config.floor_db + 10.0
+        if bool(audible.any()):
+            self.level_bias += (wanted[..., :mids] - decoded[..., :mids])[audible].mean()
+
+
+def _bands(frequency_F: Tensor, edges_hz: tuple[float, ...]) -> Tensor:
+    """0/1 matrix (F, bands): which bins lie in [edge, next edge)."""
+    edges = torch.tensor(edges_hz)
+    return ((frequency_F[:, None] >= edges[:-1]) & (frequency_F[:, None] < edges[1:])).float()
+
+
+def _interpolation(frequency_F: Tensor, edges_hz: tuple[float, ...]) -> Tensor:
+    """(bands, F): piecewise linear interpolation between band centres, within the outer edges; zero elsewhere."""
+    edges = torch.tensor(edges_hz)
+    centres = (edges[:-1] + edges[1:]) / 2.0
+    position = torch.bucketize(frequency_F, centres).clamp(1, len(centres) - 1)
+    share = ((frequency_F - centres[position - 1]) / (centres[position] - centres[position - 1])).clamp(0.0, 1.0)
+    inside = ((frequency_F >= edges[0]) & (frequency_F < edges[-1])).float()
+    matrix = torch.zeros(len(centres), len(frequency_F))
+    column = torch.arange(len(frequency_F))
+    matrix[position - 1, column] = (1.0 - share) * inside
+    matrix[position, column] = share * inside
+    return matrix
+
+
+def _spread(variance: Tensor) -> Tensor:
+    """Standard deviations; 1 where nothing varies, so that such a number is 0 and not noise."""
+    return torch.where(variance > 1e-6, variance, 1.0).sqrt()
