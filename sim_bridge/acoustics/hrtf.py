@@ -61,11 +61,15 @@ class Hrtf:
         return ir_ES, delay_E
 
 
-@lru_cache(maxsize=1)
 def load_hrtf(sample_rate: int = SAMPLE_RATE) -> Hrtf:
     """The shipped KEMAR head. Raises UsageError for any rate but 16 kHz, the rate of the stored responses."""
     if sample_rate != SAMPLE_RATE:
         raise UsageError(f"the shipped head is measured at {SAMPLE_RATE} Hz, not {sample_rate} Hz: use {SAMPLE_RATE}")
+    return _load_kemar()
+
+
+@lru_cache(maxsize=1)
+def _load_kemar() -> Hrtf:
     with np.load(str(files("sim_bridge.acoustics").joinpath("data/kemar_16k.npz")), allow_pickle=False) as data:
         measured_NES = np.moveaxis(data["ir"] * np.float64(data["scale"]), 1, 2)
         azimuth_N, elevation_N = data["az"].astype(np.float64), data["el"].astype(np.float64)
@@ -83,7 +87,7 @@ def load_hrtf(sample_rate: int = SAMPLE_RATE) -> Hrtf:
 
     ir_PAES = _mirrored(_on_grid(azimuth_N, elevation_N, ir_NES))
     delay_PAE = _mirrored(_on_grid(azimuth_N, elevation_N, delay_NE))
-    bands_BF = np.square(np.abs(band_responses(_N_FFT, sample_rate)))
+    bands_BF = np.square(np.abs(band_responses(_N_FFT, SAMPLE_RATE)))
     bands_BF /= bands_BF.sum(axis=1, keepdims=True)
     power_PAEF = np.square(np.abs(fft.rfft(ir_PAES, _N_FFT, axis=-1)))
     gain_PAEB = np.sqrt(power_PAEF @ bands_BF.T).astype(np.float32)

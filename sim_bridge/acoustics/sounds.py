@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from scipy import fft, signal
+from scipy import fft
 
 from sim_bridge.errors import SoundError
 from sim_bridge.randomness import keyed_rng
@@ -52,6 +52,8 @@ def load_sound(name: str) -> np.ndarray:
         raise SoundError(f"sound {name!r} holds values that are not finite: the file is damaged, choose another")
     mono_S = samples_CS.mean(axis=0, dtype=np.float64)
     if rate != SAMPLE_RATE:
+        from scipy import signal  # a third of a second to import, and the ring needs none of it
+
         divisor = math.gcd(rate, SAMPLE_RATE)
         mono_S = signal.resample_poly(mono_S, SAMPLE_RATE // divisor, rate // divisor)
     if np.abs(mono_S).max() < 1e-6:
