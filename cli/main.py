@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -25,17 +25,6 @@ COMMANDS = {
     "doctor": ("cli.doctor:doctor", "Test the physics and the installation of this machine."),
 }
 MODEL_MODULES = ("torch", "safetensors", "einops", "matplotlib")
-
-
-class FailedCommand(click.ClickException):
-    """An error that is reported as one sentence on stderr, with the exit code of its kind."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"avw: {self.format_message()}", file=file or sys.stderr)
 
 
 class LazyGroup(click.Group):
@@ -73,13 +62,21 @@ class reported_errors:  # noqa: N801 - reads as the context manager that it is
         if error is None or self.debug:
             return
         if isinstance(error, AvwError):
-            raise FailedCommand(str(error), error.exit_code) from error
+            fail(str(error), error.exit_code, error)
         if isinstance(error, KeyboardInterrupt):
-            raise FailedCommand("interrupted; the same command goes on from what is committed.", 130) from error
+            fail("interrupted; the same command goes on from what is committed.", 130, error)
         if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in MODEL_MODULES:
-            raise FailedCommand(
-                f"this command needs {error.name}, which is not installed here; type: pip install 'avw[model]'", 1
-            ) from error
+            fail(
+                f"this command needs {error.name}, which is not installed here; type: pip install 'avw[model]'",
+                1,
+                error,
+            )
+
+
+def fail(sentence: str, exit_code: int, cause: BaseException) -> NoReturn:
+    """Say on stderr what went wrong, and leave with the exit code of its kind."""
+    click.echo(f"avw: {sentence}", err=True)
+    raise click.exceptions.Exit(exit_code) from cause
 
 
 def print_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:

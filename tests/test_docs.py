@@ -59,7 +59,9 @@ def joined(block: str) -> list[str]:
 def commands(program: str) -> list[Quoted]:
     """Quoted lines that run `program` with no shell pattern in the place of an argument."""
     return [
-        q for q in quoted() if q.line.startswith(f"{program} ") and not re.search(r"[…]|\.\.\.|\b[A-Z]{3,}\b", q.line)
+        q
+        for q in quoted()
+        if q.line.startswith(f"{program} ") and not re.search(r"[…]|\.\.\.|\b[A-Z]{2,}\b|\bN\b", q.line)
     ]
 
 
