@@ -15,7 +15,8 @@ from sim_bridge.errors import UsageError
 from sim_bridge.navigation.geodesic import GeodesicField
 from sim_bridge.navigation.navgrid import NavGrid
 from sim_bridge.rendering.lighting import BakedLight, bake_light
-from sim_bridge.rendering.raycast import RayScene, Renderer
+from sim_bridge.rendering.raycast import RayScene
+from sim_bridge.rendering.renderer import Renderer
 from sim_bridge.scenes.catalogue import load_scene
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig

@@ -5,7 +5,7 @@ Importing this module registers the environment (Gymnasium 1.x has no entry poin
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -33,7 +33,7 @@ class AudioNavEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
     `reset(options={"scene": NAME, "episode": N})` asks for one scene, one episode, or both.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": round(1.0 / STEP_SECONDS)}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": round(1.0 / STEP_SECONDS)}  # noqa: RUF012 (so Gymnasium declares it)
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class AudioNavEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         self.render_mode = render_mode
         size = self.simulator_config.size
         self.action_space = spaces.Discrete(len(Action))
-        self.observation_space = spaces.Dict(
+        self.observation_space: spaces.Space[dict[str, np.ndarray]] = spaces.Dict(
             {
                 "rgb": spaces.Box(0, 255, (size, size, 3), np.uint8),
                 "depth": spaces.Box(0.0, MAX_DEPTH, (size, size), np.float32),
@@ -88,7 +88,7 @@ class AudioNavEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         info = self._info(self._task, collided=result.collided, success=result.success)
         return self._observe(result.observation), float(result.reward), result.terminated, result.truncated, info
 
-    def render(self) -> np.ndarray | None:  # type: ignore[override]
+    def render(self) -> np.ndarray | None:
         """The last frame, uint8 (H, W, 3); None without a render mode or before the first `reset`."""
         if self.render_mode is None or self._rgb_HWC is None:
             return None

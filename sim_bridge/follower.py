@@ -83,7 +83,8 @@ def reference_actions(
     Only motion is simulated. Raises AvwError if it has not arrived after `max_actions`.
     """
     field = GeodesicField.to(navgrid, goal_3)
-    actions, pose = [], start
+    actions: list[Action] = []
+    pose = start
     while len(actions) < max_actions:
         action = greedy_action(field, pose, stop_distance)
         actions.append(action)

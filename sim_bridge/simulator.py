@@ -57,6 +57,11 @@ class Simulator(Protocol):
     def pose(self) -> Pose: ...
 
     @property
+    def source(self) -> Source:
+        """The episode's source. Privileged, as the pose is."""
+        ...
+
+    @property
     def collided(self) -> bool:
         """Whether the last step met an obstacle."""
         ...
