@@ -1,0 +1,206 @@
+"""Where work is done: spawned processes on this machine, each doing one task at a time.
+
+Always processes, for one worker too: they start with one thread each in every numeric library, so that results do
+not depend on how many there are; a crash of native code kills a worker and not the run; Ctrl-C never hits a write.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from sim_bridge.errors import AvwError, BackendError
+
+ATTEMPTS = 2  # a task whose worker died (out of memory, a crash in native code) is tried once more
+REPORT_SECONDS = 0.2
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLOSC_NTHREADS")
+
+Report = Callable[[int], None]
+"""report(n): n more steps of the task are done."""
+Work = Callable[[Any, Report], Any]
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    task: int | None = None
+    scene: object = None
+    reported: int = 0
+
+
+@dataclass(slots=True)
+class _State:
+    """What is still to do. waiting: task numbers in order · attempts: by task number"""
+
+    waiting: list[int]
+    attempts: dict[int, int] = field(default_factory=dict)
+
+
+def run_in_processes(
+    work: Work,
+    tasks: Sequence[Any],
+    workers: int,
+    *,
+    scene_of: Callable[[Any], object],
+    on_steps: Callable[[int], None],
+) -> Iterator[tuple[Any, Any]]:
+    """Yield (task, result) as they finish, in any order. `work(task, report)` runs in a worker.
+
+    The first worker starts alone: it compiles what Numba has not yet cached, and the others start when it reports its
+    first step. A worker prefers tasks of the scene that it has open. `on_steps` gets the steps done since last time,
+    negative when a task is begun anew.
+    Raises the AvwError of a task that failed, and BackendError when a worker died twice on a task. Leaving the
+    iteration early (an error, Ctrl-C) ends the workers.
+    """
+    state = _State(list(range(len(tasks))))
+    workers = min(max(1, workers), max(1, len(tasks)))
+    team: list[_Worker] = []
+    warm = False
+    try:
+        while state.waiting or any(worker.task is not None for worker in team):
+            while state.waiting and len(team) < (workers if warm else 1):
+                team.append(_start(work))
+            for worker in team:
+                if worker.task is None and state.waiting:
+                    _assign(worker, team, tasks, state, scene_of)
+            signals: list[Any] = [worker.connection for worker in team]
+            for ready in wait(signals):
+                worker = next(worker for worker in team if worker.connection is ready)
+                message = _receive(worker)
+                if message is None:
+                    team.remove(worker)
+                    on_steps(-worker.reported)
+                    _bury(worker, tasks, state)
+                    continue
+                kind, value = message
+                if kind == "steps":
+                    warm = True
+                    worker.reported += value
+                    on_steps(value)
+                elif kind == "done":
+                    warm = True
+                    task, worker.task, worker.reported = worker.task, None, 0
+                    yield tasks[task], value  # type: ignore[index]
+                elif kind == "failed":
+                    raise value
+                else:
+                    raise BackendError(f"a worker failed unexpectedly on {tasks[worker.task or 0]}:\n{value}")
+    finally:
+        _end(team)
+
+
+def _assign(
+    worker: _Worker, team: list[_Worker], tasks: Sequence[Any], state: _State, scene_of: Callable[[Any], object]
+) -> None:
+    taken = {other.scene for other in team if other is not worker}
+    same = [task for task in state.waiting if scene_of(tasks[task]) == worker.scene]
+    fresh = [task for task in state.waiting if scene_of(tasks[task]) not in taken]
+    task = (same or fresh or state.waiting)[0]
+    state.waiting.remove(task)
+    state.attempts[task] = state.attempts.get(task, 0) + 1
+    worker.task, worker.scene, worker.reported = task, scene_of(tasks[task]), 0
+    worker.connection.send(tasks[task])
+
+
+def _bury(worker: _Worker, tasks: Sequence[Any], state: _State) -> None:
+    """Put the task of a dead worker back, or give up."""
+    worker.process.join()
+    if worker.task is None:
+        return
+    if state.attempts[worker.task] >= ATTEMPTS:
+        code = worker.process.exitcode or 0
+        how = f"was killed by signal {signal.Signals(-code).name}" if code < 0 else f"left with code {code}"
+        raise BackendError(
+            f"the worker on {tasks[worker.task]} {how}, {ATTEMPTS} times. SIGKILL usually means that memory ran out: "
+            "type the same command with fewer --workers. Everything committed before is safe."
+        )
+    state.waiting.insert(0, worker.task)
+
+
+def _receive(worker: _Worker) -> tuple[str, Any] | None:
+    try:
+        message: tuple[str, Any] = worker.connection.recv()
+        return message
+    except (EOFError, ConnectionResetError):
+        return None
+
+
+def _start(work: Work) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    with _one_thread():
+        process = context.Process(target=_worker_main, args=(there, work), daemon=True)
+        process.start()
+    there.close()
+    return _Worker(process, here)
+
+
+def _end(team: list[_Worker]) -> None:
+    """Idle workers leave by themselves when their pipe closes; the others are told to."""
+    for worker in team:
+        worker.connection.close()
+        if worker.task is not None:
+            worker.process.terminate()
+    for worker in team:
+        worker.process.join(timeout=5.0)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _worker_main(connection: Connection, work: Work) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    pending, last = 0, time.monotonic()
+
+    def report(steps: int) -> None:
+        nonlocal pending, last
+        pending += steps
+        if time.monotonic() - last >= REPORT_SECONDS:
+            connection.send(("steps", pending))
+            pending, last = 0, time.monotonic()
+
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        try:
+            result = work(task, report)
+            message = ("done", result)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the parent is gone; what is committed stays, what is not is redone
+        except AvwError as error:
+            message = ("failed", error)
+        except Exception:
+            message = ("crashed", traceback.format_exc())
+        try:
+            if pending:
+                connection.send(("steps", pending))
+            connection.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        pending, last = 0, time.monotonic()

@@ -1,0 +1,300 @@
+"""A spec becomes a dataset on disk: plan, workers, commit. Can be stopped at any instant and goes on from there.
+
+A shard is committed in two steps: the worker writes a tmp file, reads it back, and renames it; the parent appends
+the manifest's line. What a kill leaves between the two (a shard without a line) is checked and adopted at the next
+start.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avw4k.card import write_card, write_info
+from avw4k.dataset import open_dataset
+from avw4k.episode import run_episode
+from avw4k.executors import Report, run_in_processes
+from avw4k.manifest import (
+    TMP_SUFFIX,
+    ShardRecord,
+    append_record,
+    drop_records,
+    read_manifest,
+    readable_errors,
+    write_manifest,
+    write_whole,
+)
+from avw4k.shard import shard_bytes
+from avw4k.spec import DatasetSpec, ShardSpec, plan
+from avw4k.verify import check_shard
+from sim_bridge.errors import DatasetError, UsageError
+from sim_bridge.simulator import Simulator, open_simulator
+
+BYTES_PER_STEP = 40_000  # measured at 128 x 128 with blosc2, rounded up; for forecasts
+STEPS_PER_CORE_SECOND = 45  # measured on one core of a 2-core server; for forecasts
+LOCK = ".lock"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What generating would do. seconds, bytes: estimates for what is not committed yet"""
+
+    shards: int
+    shards_left: int
+    episodes: int
+    steps: int
+    steps_left: int
+    hours_of_experience: float
+    bytes: int
+    seconds: float
+    free_bytes: int
+
+
+@dataclass(kw_only=True, slots=True)
+class GenerateReport:
+    """What a run did. adopted: shards found without a manifest line and sound · redone: found damaged and made again"""
+
+    path: str
+    spec_sha256: str
+    shards: int = 0
+    episodes: int = 0
+    steps: int = 0
+    bytes: int = 0
+    clipped: int = 0
+    written: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    redone: list[str] = field(default_factory=list)
+    complete: bool = False
+
+
+@dataclass(slots=True)
+class ShardWork:
+    """Simulates, writes and commits one shard in a worker; keeps the scene open for the next. Picklable."""
+
+    folder: Path
+    spec: DatasetSpec
+    scene_root: str | None = None
+    _open: tuple[str, Simulator] | None = None
+
+    def __call__(self, shard: ShardSpec, report: Report) -> ShardRecord:
+        simulator = self._simulator(shard.scene)
+        episodes = (run_episode(simulator, self.spec, episode, report) for episode in shard.episodes)
+        image = shard_bytes(self.spec, shard, episodes)
+        with readable_errors(f"cannot write {shard.name}", self.folder):
+            return commit_shard(self.folder, self.spec, shard, image)
+
+    def _simulator(self, scene: str) -> Simulator:
+        if self._open is None or self._open[0] != scene:
+            if self._open is not None:
+                self._open[1].close()
+                self._open = None
+            config = dataclasses.replace(self.spec.simulator, scene_root=self.scene_root)
+            self._open = (scene, open_simulator(scene, config))
+        return self._open[1]
+
+
+def commit_shard(folder: Path, spec: DatasetSpec, shard: ShardSpec, image: bytes) -> ShardRecord:
+    """Write the file, read it back from the disk, and only then give it its name."""
+
+    def check(tmp: Path) -> ShardRecord:
+        return check_shard(tmp, spec, shard)
+
+    return write_whole(folder / shard.name, image, check)
+
+
+def forecast(folder: Path, spec: DatasetSpec, workers: int) -> Forecast:
+    """What is left to do in `folder`, by arithmetic alone. Raises as `generate` does for a folder of another spec."""
+    records = _committed(folder, spec) if (folder / "info.json").is_file() else {}
+    shards = plan(spec)
+    left = [shard for shard in shards if shard.name not in records]
+    steps_left = sum(shard.steps for shard in left)
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    status = os.statvfs(parent)
+    return Forecast(
+        shards=len(shards),
+        shards_left=len(left),
+        episodes=spec.trajectories,
+        steps=spec.total_steps,
+        steps_left=steps_left,
+        hours_of_experience=spec.hours,
+        bytes=int(steps_left * BYTES_PER_STEP * (spec.simulator.size / 128) ** 2),
+        seconds=steps_left / (STEPS_PER_CORE_SECOND * max(1, min(workers, len(left) or 1))),
+        free_bytes=status.f_bavail * status.f_frsize,
+    )
+
+
+def generate(
+    folder: Path,
+    spec: DatasetSpec,
+    *,
+    workers: int = 1,
+    resume: bool = True,
+    part: tuple[int, int] | None = None,
+    scene_root: str | None = None,
+    on_start: Callable[[int, int], None] = lambda done, total: None,
+    on_steps: Callable[[int], None] = lambda steps: None,
+    log: Callable[[str], None] = lambda text: None,
+) -> GenerateReport:
+    """Make `folder` hold the dataset of `spec`, going on from whatever is committed there.
+
+    part: (i, n), i from 0: only every n-th shard, for array jobs on a shared file system · on_start: steps committed
+    and steps in all · on_steps: steps done since last time.
+    Raises UsageError for a folder that holds something else or is in use, DatasetError for a full disk.
+    """
+    shards = plan(spec)
+    mine = shards if part is None else shards[part[0] :: part[1]]
+    with readable_errors("cannot prepare the dataset", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder, part), readable_errors("cannot write the dataset", folder):
+        _claim(folder, spec, resume)
+        _sweep(folder, mine, part)
+        report = GenerateReport(path=str(folder), spec_sha256=spec.sha256)
+        todo = _settle(folder, spec, mine, part, report, log)
+        total = sum(shard.steps for shard in mine)
+        on_start(total - sum(shard.steps for shard in todo), total)
+        work = ShardWork(folder, spec, scene_root)
+        try:
+            for shard, record in run_in_processes(
+                work, todo, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps
+            ):
+                append_record(folder, record, part)
+                report.written.append(shard.name)
+        finally:
+            _sweep(folder, mine, part)
+        _finish(folder, spec, shards, report)
+    return report
+
+
+def _claim(folder: Path, spec: DatasetSpec, resume: bool) -> None:
+    """Make sure that the folder is ours to write to, and that info.json stands in it."""
+    if (folder / "info.json").is_file():
+        records = _committed(folder, spec)
+        if records and not resume:
+            raise UsageError(
+                f"{folder} holds {len(records)} committed shards already, and --no-resume forbids to go on from them; "
+                "name another folder, or remove this one"
+            )
+        return
+    foreign = sorted(path.name for path in folder.iterdir() if not _ours(path.name))
+    if foreign:
+        raise UsageError(
+            f"{folder} is no dataset but holds {', '.join(foreign[:3])}{' …' if len(foreign) > 3 else ''}; "
+            "name an empty or new folder"
+        )
+    write_info(folder, spec)
+
+
+def _committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
+    """The manifest of a folder that holds this very spec. Raises UsageError if it holds another."""
+    there = open_dataset(folder)
+    if there.spec.sha256 != spec.sha256:
+        raise UsageError(
+            f"{folder} holds a dataset of another spec ({'; '.join(there.spec.differences(spec)[:4])}); "
+            "name another folder, ask for the same again, or remove it"
+        )
+    return there.records
+
+
+def _settle(
+    folder: Path,
+    spec: DatasetSpec,
+    shards: list[ShardSpec],
+    part: tuple[int, int] | None,
+    report: GenerateReport,
+    log: Callable[[str], None],
+) -> list[ShardSpec]:
+    """The shards to make: neither committed nor fit for adoption. The manifest is the truth."""
+    records, todo, gone = read_manifest(folder), [], set()
+    for shard in shards:
+        path, record = folder / shard.name, records.get(shard.name)
+        if record is not None:
+            if path.is_file() and path.stat().st_size == record.bytes:
+                continue
+            log(f"{shard.name} was committed but is {'damaged' if path.is_file() else 'missing'}: made again")
+            gone.add(shard.name)
+            report.redone.append(shard.name)
+            todo.append(shard)
+        elif path.is_file():
+            try:
+                append_record(folder, check_shard(path, spec, shard), part)
+                report.adopted.append(shard.name)
+                log(f"{shard.name} was finished but not committed: checked and adopted")
+            except DatasetError as error:
+                log(f"{error}: made again")
+                report.redone.append(shard.name)
+                todo.append(shard)
+        else:
+            todo.append(shard)
+    if gone:
+        drop_records(folder, gone)
+    return todo
+
+
+def _finish(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], report: GenerateReport) -> None:
+    """Count what is there; a whole dataset gets its sorted manifest, episode table and card."""
+    with _exclusive(folder / f"{LOCK}-finish", wait=True):
+        records = read_manifest(folder)
+        have = [records[shard.name] for shard in shards if shard.name in records]
+        report.shards = len(have)
+        report.episodes = sum(len(record.episodes) for record in have)
+        report.steps = sum(record.steps for record in have)
+        report.bytes = sum(record.bytes for record in have)
+        report.clipped = sum(record.clipped for record in have)
+        report.complete = len(have) == len(shards)
+        if report.complete:
+            write_card(folder, spec, shards, records)
+            write_manifest(folder, have)
+
+
+def _ours(name: str) -> bool:
+    return name.startswith((LOCK, ".nfs")) or name.endswith(TMP_SUFFIX)
+
+
+def _sweep(folder: Path, shards: list[ShardSpec], part: tuple[int, int] | None) -> None:
+    """Remove the tmp files that a kill left behind; in an array job those of this part only."""
+    mine = tuple(f"{shard.name}." for shard in shards)
+    for path in folder.glob(f"*{TMP_SUFFIX}"):
+        if part is None or path.name.startswith(mine):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path, part: tuple[int, int] | None) -> Iterator[None]:
+    """One run a folder; the parts of an array job share it, each part once."""
+    if part is None:
+        with _exclusive(folder / LOCK):
+            yield
+        return
+    with _exclusive(folder / LOCK, shared=True), _exclusive(folder / f"{LOCK}-{part[0]}-of-{part[1]}"):
+        yield
+
+
+@contextmanager
+def _exclusive(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
+    """Hold a lock that the kernel lets go of when this process ends, however it ends."""
+    with readable_errors("cannot lock the dataset", path.parent):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        try:
+            fcntl.flock(handle, mode if wait else mode | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"{path.parent} is being written by another `avw generate`; wait for it, or name another folder"
+            ) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def report_json(report: GenerateReport) -> dict[str, Any]:
+    """The report as plain JSON values."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(report)))
+    return values

@@ -1,0 +1,205 @@
+"""The three motion modes as scripts: actions that approach the source, leave it, or have nothing to do with it.
+
+A script is planned on the clearance grid alone, where walking costs microseconds, and rendered afterwards. So it may
+look ahead: an approach spends exactly the steps it was given, and its STOP, within the success radius, is the last.
+Scripts are imperfect on purpose. They take detours, look around, and stray into furniture, because a planner will
+ask the world model about such actions too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim_bridge.follower import greedy_action, reference_actions
+from sim_bridge.navigation.geodesic import GeodesicField
+from sim_bridge.navigation.navgrid import NavGrid
+from sim_bridge.types import FORWARD_METRES, Action, Pose
+
+ARRIVED = 0.3  # metres from a waypoint at which the next one is chosen
+TRY_DETOURS = 6
+TRY_STARTS = 64
+ENOUGH = 12  # steps left over that are filled with looking around instead of one more detour
+TURNS = (Action.TURN_LEFT, Action.TURN_RIGHT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MotionConfig:
+    """How scripts deviate from shortest paths.
+
+    look_rate, stray_rate: chance, at each step, to begin looking around or a few steps in a random direction
+    look_turns: most turns of 10° to one side · stray_steps: most steps forward of a straying
+    min_distance: metres to the source at the start of an approach, where house and steps allow it
+    leave_distance: metres to the source at the start of a leaving, at most
+    """
+
+    look_rate: float = 0.02
+    stray_rate: float = 0.03
+    look_turns: int = 6
+    stray_steps: int = 4
+    min_distance: float = 3.0
+    leave_distance: float = 1.5
+
+
+class Script:
+    """Actions so far and the pose that they led to. Cheap to copy: a detour that costs too much is thrown away."""
+
+    def __init__(self, navgrid: NavGrid, start: Pose) -> None:
+        self.navgrid = navgrid
+        self.pose = start
+        self.actions: list[Action] = []
+
+    def copy(self) -> Script:
+        other = Script(self.navgrid, self.pose)
+        other.actions = list(self.actions)
+        return other
+
+    def act(self, *actions: Action) -> None:
+        for action in actions:
+            self.pose, _ = self.navgrid.move(self.pose, self.pose.after(action))
+            self.actions.append(action)
+
+
+def sample_mode_start(
+    mode: str, field: GeodesicField, steps: int, success_distance: float, config: MotionConfig, rng: np.random.Generator
+) -> Pose:
+    """Where an episode of `mode` begins, given the field of its source. Always finds a place.
+
+    An approach begins where the source can be reached within `steps` actions, as far off as the draw says; leaving
+    begins beside the source; the unrelated begins anywhere.
+    """
+    source_3 = field.goal_3
+    nearest, farthest = 0.0, np.inf
+    if mode == "approach":
+        farthest = success_distance + FORWARD_METRES * (steps - 1)
+        nearest = min(config.min_distance, 0.5 * farthest)
+    elif mode == "leave":
+        farthest = config.leave_distance
+    for _ in range(TRY_STARTS):
+        x, y, z = (float(value) for value in field.navgrid.sample(rng))
+        pose = Pose(x, y, z, float(rng.uniform(-np.pi, np.pi)))
+        if not nearest <= field.distance(pose.position_3) <= farthest:
+            continue
+        if mode != "approach":
+            return pose
+        stop = _stop_distance(success_distance)
+        if len(reference_actions(field.navgrid, pose, source_3, stop)) <= steps:
+            return pose
+    return Pose(float(source_3[0]), float(source_3[1]), float(source_3[2]), float(rng.uniform(-np.pi, np.pi)))
+
+
+def approach(
+    field: GeodesicField,
+    start: Pose,
+    steps: int,
+    success_distance: float,
+    config: MotionConfig,
+    rng: np.random.Generator,
+) -> list[Action]:
+    """Exactly `steps` actions to the goal of `field`, of which the last is a STOP within the success distance."""
+    navgrid = field.navgrid
+    stop = _stop_distance(success_distance)
+    best, ending = Script(navgrid, start), reference_actions(navgrid, start, field.goal_3, stop)
+    # Detours first: each must leave enough steps for the shortest way to the source from where it ends.
+    for _ in range(TRY_DETOURS):
+        spare = steps - len(best.actions) - len(ending)
+        if spare <= ENOUGH:
+            break
+        trial = best.copy()
+        if rng.random() < 0.3:
+            _deviate(trial, config, rng)
+        else:
+            # There and back at most uses the spare steps up; turns cost about a third of them.
+            reach = max(0.7 * spare * FORWARD_METRES / 2.0, 0.5)
+            waypoint = _waypoint_near(field, trial.pose, reach, rng)
+            _walk_to(trial, waypoint, config, rng, limit=len(trial.actions) + spare)
+        rest = reference_actions(navgrid, trial.pose, field.goal_3, stop)
+        if len(trial.actions) + len(rest) <= steps:
+            best, ending = trial, rest
+    # What is still left over: glances aside and back, which change no position, spread over the way to the source.
+    spare = steps - len(best.actions) - len(ending)
+    glances: dict[int, list[Action]] = {}
+    while spare >= 2:
+        turns = int(rng.integers(1, min(config.look_turns, spare // 2) + 1))
+        side = int(rng.integers(2))
+        glance = [TURNS[side]] * turns + [TURNS[1 - side]] * turns
+        glances.setdefault(int(rng.integers(len(ending))), []).extend(glance)
+        spare -= 2 * turns
+    for place, action in enumerate(ending[:-1]):
+        best.act(*glances.get(place, ()), action)
+    best.act(*glances.get(len(ending) - 1, ()), *[TURNS[int(rng.integers(2))]] * spare, Action.STOP)
+    return best.actions
+
+
+def leave(
+    field: GeodesicField, start: Pose, steps: int, config: MotionConfig, rng: np.random.Generator
+) -> list[Action]:
+    """`steps` actions away from the goal of `field`, and then about the places that are far from it."""
+    script = Script(field.navgrid, start)
+    while len(script.actions) < steps:
+        here = field.distance(script.pose.position_3)
+        points = [field.navgrid.sample(rng) for _ in range(8)]
+        farther = [point for point in points if field.distance(point) > here + 1.0]
+        # Nowhere much farther: wander among the farther half, so that the way never leads back past the source.
+        points.sort(key=field.distance)
+        choice = farther or points[len(points) // 2 :]
+        _walk_to(script, choice[int(rng.integers(len(choice)))], config, rng, limit=steps)
+    return script.actions[:steps]
+
+
+def unrelated(
+    navgrid: NavGrid, start: Pose, steps: int, config: MotionConfig, rng: np.random.Generator
+) -> list[Action]:
+    """`steps` actions from one random place of the house to another, blind to the source."""
+    script = Script(navgrid, start)
+    while len(script.actions) < steps:
+        points = [navgrid.sample(rng) for _ in range(2)]
+        here = script.pose.position_3
+        waypoint = max(points, key=lambda point: float(np.hypot(*(point - here)[[0, 2]])))
+        _walk_to(script, waypoint, config, rng, limit=steps)
+    return script.actions[:steps]
+
+
+def _walk_to(
+    script: Script, waypoint_3: np.ndarray, config: MotionConfig, rng: np.random.Generator, *, limit: int
+) -> None:
+    """Walk to a waypoint, deviating now and then, until there or until the script has `limit` actions."""
+    field = GeodesicField.to(script.navgrid, waypoint_3)
+    before = len(script.actions)
+    while len(script.actions) < limit:
+        if rng.random() < config.look_rate + config.stray_rate:
+            _deviate(script, config, rng)
+            continue
+        action = greedy_action(field, script.pose, ARRIVED)
+        if action == Action.STOP:
+            break
+        script.act(action)
+    if len(script.actions) == before < limit:  # already there: look aside, so that every call makes progress
+        script.act(TURNS[int(rng.integers(2))])
+
+
+def _deviate(script: Script, config: MotionConfig, rng: np.random.Generator) -> None:
+    """Look to one side and perhaps back, or turn anywhere and take a few steps, whatever is in the way."""
+    side = int(rng.integers(2))
+    if rng.random() * (config.look_rate + config.stray_rate) < config.look_rate:
+        turns = int(rng.integers(1, config.look_turns + 1))
+        back = turns if rng.random() < 0.5 else 2 * turns
+        script.act(*[TURNS[side]] * turns, *[TURNS[1 - side]] * back)
+    else:
+        turns = int(rng.integers(config.look_turns + 1))
+        script.act(*[TURNS[side]] * turns, *[Action.FORWARD] * int(rng.integers(1, config.stray_steps + 1)))
+
+
+def _waypoint_near(field: GeodesicField, pose: Pose, reach: float, rng: np.random.Generator) -> np.ndarray:
+    """The best of a few random floor points: as far from `pose` as `reach` metres allow."""
+    points = [field.navgrid.sample(rng) for _ in range(12)]
+    lengths = [float(np.hypot(*(point - pose.position_3)[[0, 2]])) for point in points]
+    within = [i for i in range(len(points)) if lengths[i] <= reach]
+    best = max(within, key=lengths.__getitem__) if within else min(range(len(points)), key=lengths.__getitem__)
+    return points[best]
+
+
+def _stop_distance(success_distance: float) -> float:
+    """Where scripts stop: safely inside the success radius, so that no rounding decides on success."""
+    return 0.9 * success_distance

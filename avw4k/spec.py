@@ -1,0 +1,243 @@
+"""What a dataset is to be, as pure data: a hashed spec, and the plan of shards and episodes that follows from it.
+
+Everything about a dataset is a function of its spec. The plan needs no scene: places are drawn by whoever opens it,
+from random streams keyed by (seed, scene, episode, purpose), so no worker, order or restart can change a byte.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from avw4k.motion import MotionConfig
+from sim_bridge.acoustics.stream import FULL_SCALE
+from sim_bridge.errors import DatasetError, UsageError
+from sim_bridge.randomness import keyed_rng
+from sim_bridge.simulator import ACOUSTICS, BACKENDS, SimulatorConfig
+from sim_bridge.task import TaskConfig
+from sim_bridge.types import STEP_SECONDS
+
+SCHEMA_VERSION = 1
+MODES = ("approach", "leave", "unrelated")
+SPLITS = ("train", "val", "test")
+COMPRESSIONS = ("blosc2", "gzip", "none")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetSpec:
+    """A whole dataset.
+
+    scenes: scene ids, each in one split · trajectories: total · steps: exact length of each (0.15 s a step)
+    sources_per_scene: places the sound may come from; 1, as in the paper, keeps one fixed source an environment
+    sounds: names or files, dealt to the sources in turn · mode_shares, split_shares: weights, as MODES, SPLITS
+    audio_full_scale: linear amplitude stored as 32767 · assets: (file, SHA-256) of scene and sound files used
+    """
+
+    scenes: tuple[str, ...]
+    trajectories: int = 72
+    steps: int = 160
+    seed: int = 0
+    sources_per_scene: int = 1
+    sounds: tuple[str, ...] = ("ring",)
+    mode_shares: tuple[float, ...] = (1.0, 1.0, 1.0)
+    split_shares: tuple[float, ...] = (6.0, 1.0, 2.0)
+    episodes_per_shard: int = 8
+    compression: str = "blosc2"
+    audio_full_scale: float = FULL_SCALE
+    simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    assets: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("trajectories", "steps", "sources_per_scene", "episodes_per_shard"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                option = "--" + name.replace("_", "-")
+                raise UsageError(f"{option} is {value!r}: expected a whole number of at least 1; type e.g. {option} 8")
+        if not self.scenes:
+            raise UsageError("no scene to generate from; type e.g. --scenes procedural:12")
+        if len(set(self.scenes)) < len(self.scenes):
+            twice = sorted({scene for scene in self.scenes if self.scenes.count(scene) > 1})
+            raise UsageError(f"scenes named twice: {', '.join(twice)}. Name each once, else it may leak across splits.")
+        if not self.sounds:
+            raise UsageError("no sound to play; type e.g. --sound ring")
+        if self.steps > self.task.max_steps:
+            raise UsageError(f"--steps {self.steps} is longer than the task's {self.task.max_steps} steps.")
+        if self.compression not in COMPRESSIONS:
+            raise UsageError(f"unknown compression {self.compression!r}: expected one of {', '.join(COMPRESSIONS)}")
+        if self.simulator.backend not in BACKENDS:
+            raise UsageError(f"unknown backend {self.simulator.backend!r}: expected one of {', '.join(BACKENDS)}")
+        if self.simulator.acoustics not in ACOUSTICS:
+            raise UsageError(f"unknown acoustics {self.simulator.acoustics!r}: expected one of {', '.join(ACOUSTICS)}")
+        for name, words in (("mode_shares", MODES), ("split_shares", SPLITS)):
+            shares = getattr(self, name)
+            if len(shares) != len(words) or min(shares) < 0 or sum(shares) <= 0:
+                raise UsageError(f"{name} is {shares}: expected a weight of at least 0 for each of {', '.join(words)}")
+
+    @property
+    def total_steps(self) -> int:
+        return self.trajectories * self.steps
+
+    @property
+    def hours(self) -> float:
+        """Simulated hours."""
+        return self.total_steps * STEP_SECONDS / 3600.0
+
+    @property
+    def sha256(self) -> str:
+        """Names the dataset: equal for equal specs, on any machine."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values. Where collections lie on this machine is no part of a dataset's identity."""
+        simulator = dataclasses.asdict(dataclasses.replace(self.simulator, scene_root=None))
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values |= {"simulator": simulator, "task": dataclasses.asdict(self.task)}
+        values["motion"] = dataclasses.asdict(self.motion)
+        plain: dict[str, Any] = json.loads(json.dumps(values))
+        return plain
+
+    @classmethod
+    def from_json(cls, values: Any) -> DatasetSpec:
+        """The spec that `to_json` wrote. Raises DatasetError for anything else."""
+        try:
+            values = dict(values)
+            values["simulator"] = SimulatorConfig(**values["simulator"])
+            values["task"] = TaskConfig(**values["task"])
+            values["motion"] = MotionConfig(**values["motion"])
+            for name in ("scenes", "sounds", "mode_shares", "split_shares"):
+                values[name] = tuple(values[name])
+            values["assets"] = tuple((str(name), str(digest)) for name, digest in values["assets"])
+            return cls(**values)
+        except (TypeError, ValueError, KeyError, UsageError) as error:
+            raise DatasetError(
+                f"the dataset's spec cannot be understood ({error}); it was altered, or written by another AVW"
+            ) from error
+
+    def differences(self, other: DatasetSpec) -> list[str]:
+        """One line for each field in which `other` differs: "steps: 160 here, 80 asked"."""
+        mine, theirs = _flat(self.to_json()), _flat(other.to_json())
+        return [f"{key}: {mine.get(key)} there, {theirs.get(key)} asked"
+                for key in sorted(mine | theirs) if mine.get(key) != theirs.get(key)]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpisodeSpec:
+    """One trajectory. `index` counts through the dataset; `source` counts through the scene's sources.
+
+    seed: this episode's own (start, script, phase of the sound) · source_seed: shared by all episodes of the source,
+    since the reverberation of a place does not change from visit to visit
+    """
+
+    index: int
+    scene: str
+    split: str
+    mode: str
+    source: int
+    sound: str
+    seed: int
+    source_seed: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardSpec:
+    """One file: episodes of one scene, so that whoever writes it opens one scene."""
+
+    name: str
+    split: str
+    scene: str
+    episodes: tuple[EpisodeSpec, ...]
+
+    @property
+    def steps(self) -> int:
+        return sum(episode.steps for episode in self.episodes)
+
+
+def split_scenes(spec: DatasetSpec) -> dict[str, str]:
+    """{scene: split} by the shares, in an order drawn from the seed.
+
+    From three scenes on every split with a share has at least one; two scenes are train and test, one is train.
+    """
+    count, shares = len(spec.scenes), spec.split_shares
+    if count == 1:
+        return {spec.scenes[0]: "train"}
+    wanted = [count * share / sum(shares) for share in shares]
+    sizes = [max(1, round(size)) if share else 0 for size, share in zip(wanted, shares, strict=True)]
+    while sum(sizes) != count:
+        grow = 1 if sum(sizes) < count else -1
+        # The split that is furthest from its share gives or takes, as long as it keeps one scene.
+        able = [i for i in (0, 2, 1) if shares[i] and (grow > 0 or sizes[i] > 1)] or [1]
+        sizes[max(able, key=lambda i: grow * (wanted[i] - sizes[i]))] += grow
+    order = keyed_rng(spec.seed, "split").permutation(count)
+    names = [name for name, size in zip(SPLITS, sizes, strict=True) for _ in range(size)]
+    chosen = {spec.scenes[scene]: name for scene, name in zip(order, names, strict=True)}
+    return {scene: chosen[scene] for scene in spec.scenes}
+
+
+def plan(spec: DatasetSpec) -> list[ShardSpec]:
+    """Every shard of the dataset, by split and then by scene. Episodes are spread evenly over the scenes."""
+    split_of = split_scenes(spec)
+    counters = dict.fromkeys(SPLITS, 0)
+    shards: list[ShardSpec] = []
+    for split in SPLITS:
+        for number, scene in enumerate(spec.scenes):
+            if split_of[scene] != split:
+                continue
+            episodes = _scene_episodes(spec, number, scene, split)
+            for first in range(0, len(episodes), spec.episodes_per_shard):
+                name = f"{split}-{counters[split]:05d}.h5"
+                counters[split] += 1
+                part = tuple(episodes[first : first + spec.episodes_per_shard])
+                shards.append(ShardSpec(name=name, split=split, scene=scene, episodes=part))
+    return shards
+
+
+def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> list[EpisodeSpec]:
+    indices = range(number, spec.trajectories, len(spec.scenes))
+    episodes = []
+    for place, index in enumerate(indices):
+        # Neighbours share a source, which saves tracing it again.
+        source = place * spec.sources_per_scene // len(indices)
+        seed = int(keyed_rng(spec.seed, scene, index, "episode").integers(2**31))
+        source_seed = int(keyed_rng(spec.seed, scene, source, "source").integers(2**31))
+        episodes.append(
+            EpisodeSpec(
+                index=index,
+                scene=scene,
+                split=split,
+                mode=_mode(spec.mode_shares, place, number),
+                source=source,
+                sound=spec.sounds[(number * spec.sources_per_scene + source) % len(spec.sounds)],
+                seed=seed,
+                source_seed=source_seed,
+                steps=spec.steps,
+            )
+        )
+    return episodes
+
+
+def _mode(shares: tuple[float, ...], place: int, number: int) -> str:
+    """The modes of a scene in turn by their shares, starting elsewhere in each, so that small datasets have all."""
+    credit = [0.0] * len(shares)
+    chosen = 0
+    for _ in range(place + number + 1):
+        credit = [have + share for have, share in zip(credit, shares, strict=True)]
+        chosen = max(range(len(shares)), key=lambda i: (credit[i], -i))
+        credit[chosen] -= sum(shares)
+    return MODES[chosen]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            text = json.dumps(value)
+            flat[prefix + key] = text if len(text) <= 80 else text[:76] + " …]"
+    return flat

@@ -1,0 +1,264 @@
+"""`avw generate`: simulate trajectories and write them as a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim_bridge.simulator import ACOUSTICS, BACKENDS
+
+if TYPE_CHECKING:
+    from avw4k.generate import Forecast, GenerateReport
+    from avw4k.spec import DatasetSpec
+
+# What an option is when neither the preset nor the user says it.
+DEFAULTS: dict[str, Any] = {"scenes": "procedural:12", "trajectories": 72, "steps": 160, "sources_per_scene": 6}
+PRESETS: dict[str, dict[str, Any]] = {
+    "demo": {"scenes": "procedural:18", "trajectories": 144, "steps": 100, "sources_per_scene": 8},
+    # 720,000 steps, 30 hours, one fixed source an environment, as in the paper.
+    "avw-4k": {"scenes": "procedural:76", "trajectories": 4500, "steps": 160, "sources_per_scene": 1},
+}
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+
+
+@click.command(
+    epilog="Stop it whenever you like (Ctrl-C, a kill, a power cut): the same command goes on from what is committed. "
+    "Every byte follows from the options: shards are equal for any --workers."
+)
+@click.argument("out", type=click.Path(path_type=Path), default=Path("data/avw"))
+@click.option(
+    "--scenes", help="procedural:12, procedural:40-59, a mesh file, or a folder of them. [default: procedural:12]"
+)
+@click.option(
+    "--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Folder of scanned collections."
+)
+@click.option("--trajectories", type=int, help="How many in all, spread evenly over the scenes. [default: 72]")
+@click.option("--steps", type=int, help="Exact length of each; a step is 0.15 s. [default: 160]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws everything that is drawn.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes. [default: one a core]")
+@click.option("--sources-per-scene", type=int, help="Places the sound may come from. [default: 6; 1 with avw-4k]")
+@click.option("--sound", default="ring", show_default=True, help="ring, a sound file, or a folder of them.")
+@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Who simulates.")
+@click.option(
+    "--acoustics", type=click.Choice(ACOUSTICS), default="emitters", show_default=True, help="Who renders sound."
+)
+@click.option(
+    "--emitters", type=click.IntRange(min=100), default=None, help="Virtual emitters a source: quality for time."
+)
+@click.option(
+    "--size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Pixels of the square image."
+)
+@click.option("--preset", type=click.Choice(tuple(PRESETS)), help="A set of defaults: demo, or the paper's AVW-4k.")
+@click.option("--episodes-per-shard", type=int, default=8, show_default=True, help="Trajectories a file.")
+@click.option(
+    "--compression", type=click.Choice(("blosc2", "gzip", "none")), default="blosc2", show_default=True,
+    help="gzip: for readers without the Blosc2 plugin.",
+)  # fmt: skip
+@click.option("--shard", "part", metavar="I/N", help="Only part I of N (from 0), for array jobs on a shared folder.")
+@click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from what OUT holds, or refuse to.")
+@click.option("--dry-run", is_flag=True, help="Say what it would do and how long that takes, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def generate(
+    out: Path, scenes: str | None, scene_root: Path | None, trajectories: int | None, steps: int | None, seed: int,
+    workers: int | None, sources_per_scene: int | None, sound: str, backend: str, acoustics: str, emitters: int | None,
+    size: int, preset: str | None, episodes_per_shard: int, compression: str, part: str | None, resume: bool,
+    dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Simulate trajectories with sight and binaural sound, and write them as a dataset into OUT (data/avw).
+
+    \b
+    avw generate                                             12 houses, 72 trajectories
+    avw generate data/big --scenes procedural:60 --trajectories 600 --workers 8
+    avw generate data/mine --scenes flat.glb --trajectories 20 --dry-run
+    avw generate data/avw-4k --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
+    """
+    from avw4k.generate import forecast
+    from avw4k.generate import generate as run
+    from avw4k.spec import DatasetSpec
+    from sim_bridge.scenes.catalogue import expand_scenes
+    from sim_bridge.simulator import SimulatorConfig
+
+    asked = {"scenes": scenes, "trajectories": trajectories, "steps": steps, "sources_per_scene": sources_per_scene}
+    values = (
+        DEFAULTS | PRESETS.get(preset or "", {}) | {key: value for key, value in asked.items() if value is not None}
+    )
+    root = str(scene_root) if scene_root else None
+    names = tuple(expand_scenes(values["scenes"], root))
+    sounds = expand_sounds(sound)
+    # The backend is resolved here: a dataset says who made it, not who might have.
+    simulator = SimulatorConfig(backend="embedded" if backend == "auto" else backend, acoustics=acoustics, size=size)
+    if emitters is not None:
+        simulator = dataclasses.replace(simulator, emitters=emitters)
+    spec = DatasetSpec(
+        scenes=names,
+        trajectories=values["trajectories"],
+        steps=values["steps"],
+        sources_per_scene=values["sources_per_scene"],
+        seed=seed,
+        sounds=sounds,
+        episodes_per_shard=episodes_per_shard,
+        compression=compression,
+        simulator=simulator,
+        assets=file_digests((*names, *sounds)),
+    )
+    workers = workers or len(os.sched_getaffinity(0))
+    ahead = forecast(out, spec, workers)
+    if dry_run:
+        document = {"out": str(out), "spec": spec.to_json(), **dataclasses.asdict(ahead)}
+        click.echo(json.dumps(document, indent=1) if as_json else forecast_text(out, spec, ahead, workers))
+        return
+    check_sounds(sounds)
+    if ahead.bytes > ahead.free_bytes:
+        click.echo(f"avw: about {ahead.bytes / 1e9:.1f} GB to write, {ahead.free_bytes / 1e9:.1f} GB free", err=True)
+    started = time.monotonic()
+    with progress_bar() as bar, terminated_like_interrupted():
+        report = run(
+            out, spec, workers=workers, resume=resume, part=parse_part(part), scene_root=root,
+            on_start=bar.begin, on_steps=bar.add, log=bar.log,
+        )  # fmt: skip
+    seconds = time.monotonic() - started
+    if as_json:
+        click.echo(
+            json.dumps(dataclasses.asdict(report) | {"seconds": round(seconds, 3), "workers": workers}, indent=1)
+        )
+    else:
+        click.echo(report_text(report, bar.done, seconds))
+
+
+def expand_sounds(sound: str) -> tuple[str, ...]:
+    """The sounds that `--sound` stands for. Raises SoundError for a folder without any."""
+    from sim_bridge.errors import SoundError
+
+    folder = Path(sound)
+    if not folder.is_dir():
+        return (sound,)
+    found = tuple(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES)
+    if not found:
+        raise SoundError(f"no sound in {folder}: expected files that end in {', '.join(AUDIO_SUFFIXES)}")
+    return found
+
+
+def check_sounds(sounds: tuple[str, ...]) -> None:
+    """Decode each once, so that an unreadable one is found before anything is simulated."""
+    from sim_bridge.acoustics.sounds import load_sound
+
+    for sound in sounds:
+        load_sound(sound)
+
+
+def file_digests(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(name, SHA-256) of those that are files: another mesh under the same name is another dataset."""
+    import hashlib
+
+    paths = [(name, Path(name)) for name in names]
+    return tuple((name, hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in paths if path.is_file())
+
+
+def parse_part(text: str | None) -> tuple[int, int] | None:
+    """ "3/8" as (3, 8). Raises UsageError for anything that is no part."""
+    from sim_bridge.errors import UsageError
+
+    if text is None:
+        return None
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
+        raise UsageError(
+            f"--shard {text!r} is no part of a whole: expected I/N with I from 0 to N - 1, e.g. --shard 0/8"
+        )
+    return int(number), int(count)
+
+
+def forecast_text(out: Path, spec: DatasetSpec, ahead: Forecast, workers: int) -> str:
+    """The dry run for a person."""
+    from avw4k.spec import SPLITS, split_scenes
+
+    splits = list(split_scenes(spec).values())
+    scenes = ", ".join(f"{splits.count(name)} {name}" for name in SPLITS)
+    return (
+        f"{out}: {ahead.episodes} trajectories of {spec.steps} steps = {ahead.steps} steps "
+        f"({ahead.hours_of_experience:.2f} h) in {len(spec.scenes)} scenes ({scenes})\n"
+        f"{ahead.shards_left} of {ahead.shards} shards to make: about {ahead.bytes / 1e9:.2f} GB "
+        f"({ahead.free_bytes / 1e9:.1f} GB free) and {duration(ahead.seconds)} with {workers} workers"
+    )
+
+
+def report_text(report: GenerateReport, steps: int, seconds: float) -> str:
+    """What was done, for a person."""
+    rate = f", {steps / seconds:.0f} steps/s" if steps else ""
+    clipped = f"; {report.clipped} values clipped" if report.clipped else ""
+    if not report.complete:
+        return (
+            f"{report.path}: {report.shards} shards committed, others are still to be made ({duration(seconds)}{rate})"
+        )
+    return (
+        f"{report.path}: {report.episodes} trajectories, {report.steps} steps, {report.shards} shards, "
+        f"{report.bytes / 1e9:.2f} GB ({duration(seconds)}{rate}){clipped}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """ "1 h 05 min", "3 min 20 s" or "12 s"."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
+class ProgressBar:
+    """One bar for all workers, on stderr."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+        self.done = 0
+
+    def begin(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        quiet = 0.1 if sys.stderr.isatty() else 10.0
+        self.bar = tqdm(
+            total=total,
+            initial=done,
+            unit="step",
+            desc="generate",
+            file=sys.stderr,
+            mininterval=quiet,
+            dynamic_ncols=True,
+        )
+
+    def add(self, steps: int) -> None:
+        self.done += steps
+        self.bar.update(steps)
+
+    def log(self, text: str) -> None:
+        click.echo(f"avw: {text}", err=True)
+
+
+@contextmanager
+def progress_bar() -> Iterator[ProgressBar]:
+    """A bar that is closed however the work ends."""
+    bar = ProgressBar()
+    try:
+        yield bar
+    finally:
+        if bar.bar is not None:
+            bar.bar.close()
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """A SIGTERM (of a batch system) stops the run as tidily as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
