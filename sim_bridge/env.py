@@ -21,7 +21,7 @@ MAX_DEPTH = 1_000.0  # metres; no scene is that large
 MAX_AUDIO = 1_000.0  # linear units; a source a centimetre from the ear stays below
 
 
-class AudioNavEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
+class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
     """Find the sounding source by eye and ear.
 
     scenes: what `avw generate --scenes` takes (`procedural:12`, FILE.glb, ...); `reset` draws one of them.
@@ -54,7 +54,7 @@ class AudioNavEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         self.render_mode = render_mode
         size = self.simulator_config.size
         self.action_space = spaces.Discrete(len(Action))
-        self.observation_space: spaces.Space[dict[str, np.ndarray]] = spaces.Dict(
+        self.observation_space = spaces.Dict(
             {
                 "rgb": spaces.Box(0, 255, (size, size, 3), np.uint8),
                 "depth": spaces.Box(0.0, MAX_DEPTH, (size, size), np.float32),
