@@ -29,7 +29,7 @@ ELEVATION_STEP = 10.0
 LOWEST_ELEVATION = -40.0
 FRACTIONAL_TAPS = 16
 FRACTIONAL_CENTRE = FRACTIONAL_TAPS // 2 - 1
-_N_FFT = 1024
+_N_FFT = 512
 _DELAY_BAND = (200.0, 3000.0)  # Hz: where the delay is measured; above it the ear's own resonances blur it
 
 

@@ -17,11 +17,12 @@ from scipy import fft
 from sim_bridge.errors import UsageError
 from sim_bridge.types import STEP_SAMPLES
 
-FULL_SCALE = 4.0
+FULL_SCALE = 6.0
 """The pressure that 16-bit audio's 32767 stands for, the one gain of every dataset: stored = audio / FULL_SCALE.
 
-Sounds peak at 0.5 or less (`sounds.load_sound`), so nothing clips until responses amplify peaks 8 times; half a
-metre from a source (where levels stop growing) the direct sound amplifies them about 5 times at the near ear.
+Sounds peak at 0.5 or less (`sounds.load_sound`) and grow no louder nearer than 0.5 m, so a peak must be amplified
+12 times to clip. Measured with the ring at 0.5 m, every heading: 2.4 in furnished houses, 5.2 in a tiled closet of
+2.2 m x 2.0 m with 2 % absorption.
 """
 
 
