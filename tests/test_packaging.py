@@ -53,15 +53,29 @@ def modules_of(names: set[str]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the sdist of the tracked files."""
-    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tracked files, so that building leaves nothing behind in the checkout."""
+    copy = tmp_path_factory.mktemp("tree")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, listed.decode().split("\0")):
         if (ROOT / name).is_file():
-            target = tree / name
+            target = copy / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, target)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def packaged(tree: Path) -> set[str]:
+    """The tracked files that belong to the packages."""
+    found = {str(path.relative_to(tree)) for package in PACKAGES for path in (tree / package).rglob("*")}
+    return {name for name in found if (tree / name).is_file()}
+
+
+@pytest.fixture(scope="module")
+def built(tree: Path, packaged: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist of the tracked files."""
+    out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(tree)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -72,22 +86,20 @@ def wheel_of(built: Path) -> Path:
     return next(built.glob("avw-*.whl"))
 
 
-def test_the_wheel_holds_the_packages_and_their_data_and_nothing_else(built: Path) -> None:
+def test_the_wheel_holds_the_packages_and_their_data_and_nothing_else(built: Path, packaged: set[str]) -> None:
     with zipfile.ZipFile(wheel_of(built)) as archive:
         names = archive.namelist()
     roots = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert roots == set(PACKAGES)
-    tracked = subprocess.run(["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True)
-    missing = {name for name in tracked.stdout.split("\n") if name} - set(names)
+    missing = packaged - set(names)
     assert not missing, f"tracked in the packages but left out of the wheel: {sorted(missing)}"
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_the_sdist_holds_what_a_build_needs(built: Path) -> None:
+def test_the_sdist_holds_what_a_build_needs(built: Path, packaged: set[str]) -> None:
     with tarfile.open(next(built.glob("avw-*.tar.gz"))) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    tracked = subprocess.run(["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True)
-    needed = {"pyproject.toml", "README.md", "LICENSE", *filter(None, tracked.stdout.split("\n"))}
+    needed = {"pyproject.toml", "README.md", "LICENSE"} | packaged
     assert needed <= names, sorted(needed - names)
 
 
