@@ -24,7 +24,9 @@ METHODS = ("model", "persistence", "rotation_warp", "oracle_tokenizer")
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
-@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option(
+    "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True, help="Which scenes."
+)
 @click.option("--horizons", default="1,4,16", show_default=True, help="Steps of 0.15 s ahead.")
 @click.option("--count", type=click.IntRange(min=1), default=1000, show_default=True, help="Windows a horizon.")
 @click.option(
@@ -34,7 +36,7 @@ METHODS = ("model", "persistence", "rotation_warp", "oracle_tokenizer")
     show_default=True,
     help="One is the least-distortion forecast; more is sharper.",
 )
-@click.option("--device", default="auto", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda …")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def evaluate(
     run: Path,

@@ -31,8 +31,8 @@ STAGES = ("tokenizers", "1", "2", "3")
     "--scale", type=float, default=1.0, show_default=True, help="Multiply the default steps, e.g. 0.2 for a quick look."
 )
 @click.option("--batch", type=click.IntRange(min=1), default=None, help="Contexts a batch; each has four targets.")
-@click.option("--learning-rate", type=float, default=None)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--learning-rate", type=float, default=None, help="Highest learning rate (default: the size's own).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws weights, windows and noise.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda …")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def train(
