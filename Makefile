@@ -50,7 +50,7 @@ generate: install ## data/small: a small dataset
 	$(BIN)/avw generate data/small --scenes procedural:4 --trajectories 8 --steps 60 --workers $(WORKERS)
 
 train: install ## runs/small: a few steps of each training stage
-	$(BIN)/avw train data/small --out runs/small --size nano --steps 40
+	$(BIN)/avw train data/small --out runs/small --size nano --steps 40,40,40
 
 navigate: install ## the planner of runs/small in a house that it has not seen
 	$(BIN)/avw navigate --policy mpc --model runs/small --episodes 2
