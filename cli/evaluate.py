@@ -54,9 +54,9 @@ def evaluate(
     avw evaluate
     avw evaluate runs/demo data/demo --horizons 1,4,16 --count 500 --json
     """
-    from avw4k.dataset import open_dataset
     from tqdm import tqdm
 
+    from avw4k.dataset import open_dataset
     from model.evaluate import EvaluationConfig
     from model.evaluate import evaluate as measure
     from model.world_model import WorldModel

@@ -46,9 +46,9 @@ def train(
     avw train data/demo --out runs/demo --scale 0.3
     avw train data/avw-4k --size B --device cuda
     """
-    from avw4k.dataset import open_dataset
     from tqdm import tqdm
 
+    from avw4k.dataset import open_dataset
     from model.presets import preset
     from model.train import train as run
     from sim_bridge.errors import UsageError
