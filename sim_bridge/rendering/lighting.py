@@ -24,13 +24,13 @@ class LightingConfig:
     lamp_radius: metres, softens shadows · ambient: light that no ray explains, as a share of a well lit room
     """
 
-    spacing: float = 0.3
-    most_divisions: int = 24
-    gather: int = 32
+    spacing: float = 0.22
+    most_divisions: int = 16
+    gather: int = 48
     lamp_radius: float = 0.22
     lamp_samples: int = 4
     reach: float = 9.0
-    ambient: float = 0.05
+    ambient: float = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def bake_light(ray_scene: RayScene, config: LightingConfig | None = None) -> Bak
     albedo_F3, emission_F3 = _face_colours(scene)
     # What a gather ray sees of a face: its own glow and the mean of the light that falls on it.
     light_F3 = _mean_over_faces(direct_M3[inverse_N], first_F, counts_F)
-    hit_MK, dirs_MK3 = _gather_hits(ray_scene, inside_M3, normal_M3, config)
+    hit_MK = _gather_hits(ray_scene, inside_M3, normal_M3, config)
     bounce_M3 = _collect(hit_MK, emission_F3 + albedo_F3 * light_F3)
     second_F3 = _mean_over_faces(bounce_M3[inverse_N], first_F, counts_F)
     bounce_M3 = _collect(hit_MK, emission_F3 + albedo_F3 * (light_F3 + second_F3))
@@ -178,7 +178,9 @@ def _direct(
             front = np.flatnonzero(cosine > 0)
             chosen = index[front]
             hidden = ray_scene.occluded(point_M3[chosen], direction[front], distance[front] * 0.98)
-            weight = np.where(hidden, 0.0, cosine[front] / (0.3 + distance[front] ** 2)) / config.lamp_samples
+            # Shades send most of the light down; without them ceilings would outshine everything.
+            shaded = 0.6 + 0.4 * direction[front, 1]
+            weight = np.where(hidden, 0.0, shaded * cosine[front] / (0.4 + distance[front] ** 2)) / config.lamp_samples
             direct_M3[chosen] += weight[:, None] * np.asarray(light.power_3)
     return direct_M3
 
@@ -197,7 +199,7 @@ def _mean_over_faces(light_N3: np.ndarray, first_F: np.ndarray, counts_F: np.nda
 
 def _gather_hits(
     ray_scene: RayScene, point_M3: np.ndarray, normal_M3: np.ndarray, config: LightingConfig
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """The face that each of `gather` cosine-distributed rays from each sample meets (-1: none), int32 (M, K)."""
     k = np.arange(config.gather)
     radius, angle = np.sqrt((k + 0.5) / config.gather), k * 2.399963229728653  # the golden angle
@@ -209,7 +211,7 @@ def _gather_hits(
     dirs_MK3 = np.einsum("kc,mcd->mkd", local_K3, frame_M33).astype(np.float32)
     origins = np.repeat(point_M3.astype(np.float32), config.gather, axis=0)
     hit = ray_scene.trace(origins, dirs_MK3.reshape(-1, 3))["primID"]
-    return hit.reshape(len(point_M3), config.gather), dirs_MK3
+    return hit.reshape(len(point_M3), config.gather)
 
 
 @njit(cache=True)

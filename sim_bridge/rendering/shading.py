@@ -11,6 +11,8 @@ from sim_bridge.rendering.lighting import BakedLight
 from sim_bridge.scenes.scene import Scene
 
 BACKGROUND = (0.62, 0.74, 0.86)  # gamma 2 RGB of rays that hit nothing
+WHITE = 1.8  # linear value that the tone curve (Reinhard's, extended) maps to white
+GLOW = 1.8  # linear brightness of a white surface of emission 1
 
 
 class Look:
@@ -100,7 +102,8 @@ def _shade(
     rgb_N3, depth_N,
 ):  # fmt: skip # pragma: no cover - compiled
     """Pyramid level by footprint, bilinear texel, barycentric light, a soft shoulder, gamma 2 (exact square roots)."""
-    one = np.float32(1.0)
+    one, half = np.float32(1.0), np.float32(0.5)
+    glow_light, shoulder = np.float32(GLOW), np.float32(1.0 / WHITE**2)
     for k in range(len(face_N)):
         f = face_N[k]
         if f < 0:
@@ -122,14 +125,15 @@ def _shade(
         footprint = pixel * t * density_F[f] / np.sqrt(max(facing, np.float32(0.06)))
         size = size_F[f]
         base = first_F[f]
-        while footprint > 1.5 and size > 1:
+        while footprint > np.float32(1.5) and size > 1:
             base += size * size
             size >>= 1
-            footprint *= 0.5
-        x = (tu - np.floor(tu)) * size - np.float32(0.5)
-        y = (tv - np.floor(tv)) * size - np.float32(0.5)
-        x0, y0 = int(np.floor(x)), int(np.floor(y))
-        fx, fy = x - x0, y - y0
+            footprint *= half
+        side = np.float32(size)
+        x = (tu - np.floor(tu)) * side - half
+        y = (tv - np.floor(tv)) * side - half
+        x0, y0 = np.int32(np.floor(x)), np.int32(np.floor(y))
+        fx, fy = x - np.float32(x0), y - np.float32(y0)
         mask = size - 1
         x1, y1 = (x0 + 1) & mask, (y0 + 1) & mask
         x0, y0 = x0 & mask, y0 & mask
@@ -138,13 +142,10 @@ def _shade(
         wa, wb, wc, wd = (one - fx) * (one - fy), fx * (one - fy), (one - fx) * fy, fx * fy
         # The cell of the light grid: row j, column i, lower or upper triangle.
         n = divisions_F[f]
-        gu, gv = bu * n, bv * n
-        i, j = int(gu), int(gv)
-        if i > n - 1:
-            i = n - 1
-        if j > n - 1 - i:
-            j = n - 1 - i
-        gu, gv = gu - i, gv - j
+        gu, gv = bu * np.float32(n), bv * np.float32(n)
+        i = min(np.int32(gu), n - 1)
+        j = min(np.int32(gv), n - 1 - i)
+        gu, gv = gu - np.float32(i), gv - np.float32(j)
         row = light_first_F[f] + j * (n + 1) - j * (j - 1) // 2
         above = row + (n + 1 - j)
         if gu + gv <= one or i + j + 2 > n:
@@ -157,8 +158,6 @@ def _shade(
         for c in range(3):
             colour = wa * texel_K3[a, c] + wb * texel_K3[b, c] + wc * texel_K3[c0, c] + wd * texel_K3[d, c]
             light = wp * light_M3[p, c] + wq * light_M3[q, c] + wr * light_M3[r, c]
-            value = colour * colour * (light * (one - glow) + np.float32(1.3) * glow)
-            value = value * (one + value * np.float32(0.25)) / (one + value)
-            rgb_N3[k, c] = np.uint8(
-                min(np.float32(255.0), np.sqrt(value * np.float32(1.6)) * np.float32(255.0) + np.float32(0.5))
-            )
+            value = colour * colour * (light * (one - glow) + glow_light * glow)
+            value = value * (one + value * shoulder) / (one + value)
+            rgb_N3[k, c] = np.uint8(min(np.float32(255.0), np.sqrt(value) * np.float32(255.0) + half))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from sim_bridge.scenes.scene import Room
 
 GRID = 0.05  # metres; every wall and opening lies on it
-MIN_SIDE = 2.5
+MIN_SIDE = 2.3
 DOOR_HEIGHT = 2.1
 WET_KINDS = ("bathroom", "kitchen")
 
@@ -81,7 +82,9 @@ def draw_floor_plan(rng: np.random.Generator) -> FloorPlan:
         doors = _doors(rng, rects, kinds)
         if doors is None:
             continue
-        rooms = tuple(Room(kind=k, min_x=r[0], min_z=r[1], max_x=r[2], max_z=r[3]) for k, r in zip(kinds, rects))
+        rooms = tuple(
+            Room(kind=k, min_x=r[0], min_z=r[1], max_x=r[2], max_z=r[3]) for k, r in zip(kinds, rects, strict=True)
+        )
         windows = _windows(rng, rects, kinds)
         height = round(float(rng.uniform(2.45, 2.85)), 2)
         return FloorPlan(rooms=rooms, openings=tuple(doors + windows), height=height)
@@ -124,7 +127,7 @@ def _corridor(rng: np.random.Generator, width: float, depth: float, n: int) -> l
     for low, high, count in ((0.0, start, above), (round(start + hall, 4), across, n - 1 - above)):
         shares = rng.uniform(0.75, 1.35, count)
         cuts = [0.0, *(_snap(c) for c in np.cumsum(shares / shares.sum())[:-1] * along), along]
-        rects += [(a, low, b, high) for a, b in zip(cuts[:-1], cuts[1:])]
+        rects += [(a, low, b, high) for a, b in pairwise(cuts)]
     if min(min(r[2] - r[0], r[3] - r[1]) for r in rects[1:]) < MIN_SIDE:
         return None
     return [(z0, x0, z1, x1) for x0, z0, x1, z1 in rects] if turned else rects
@@ -161,7 +164,7 @@ def _kinds(rng: np.random.Generator, rects: list[_Rect]) -> list[str]:
     kinds[kitchen] = "kitchen"
     free.remove(kitchen)
     rest = ["bedroom", *rng.permutation(["bedroom", "study", "dining", "playroom", "study"])]
-    for k, kind in zip(rng.permutation(free), rest):
+    for k, kind in zip(rng.permutation(free), rest, strict=False):
         kinds[int(k)] = str(kind)
     return kinds
 
@@ -250,7 +253,7 @@ def _windows_between(
         return []
     count = 2 if span > 4.4 and rng.random() < 0.6 else 1
     widest = 0.9 if kind == "bathroom" else 2.2
-    bottom = {"bathroom": 1.35, "kitchen": 1.1, "living": 0.5}.get(kind, 0.85)
+    bottom = {"bathroom": 1.35, "kitchen": 1.1, "living": 0.75}.get(kind, 0.85)
     windows = []
     for n in range(count):
         cell_start, cell = start + span * n / count, span / count

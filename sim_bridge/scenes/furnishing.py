@@ -185,7 +185,7 @@ class _RoomFiller:
     def place(self, wish: _Wish) -> None:
         """Try a few places for the piece; where none leaves the paths free, the room goes without it."""
         piece = wish.make(self._style, self._rng)
-        for _ in range(14):
+        for _ in range(40):
             spot = self._spot_in_middle(piece) if wish.where == "middle" else self._spot_at_wall(piece, wish.where)
             if spot is None:
                 continue
@@ -219,7 +219,7 @@ class _RoomFiller:
         start = WALL_GAP + slack * float(share)
         end = start + piece.width
         for taken_start, taken_end, low, high in self._taken[side]:
-            if start < taken_end and end > taken_start and piece.height > low and high > 0.05:
+            if start < taken_end and end > taken_start and piece.height > low + 0.12 and high > 0.05:
                 return None
         rectangle = self._rectangle(side, start, end, WALL_GAP, WALL_GAP + piece.depth)
         corner = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from sim_bridge.randomness import keyed_rng
@@ -33,7 +34,7 @@ def wall_side(room: Room, opening: Opening) -> str | None:
     if opening.start < ends[along][0] - 1e-6 or opening.end > ends[along][1] + 1e-6:
         return None
     names = ("north", "south") if opening.axis == "x" else ("west", "east")
-    for name, line in zip(names, ends[across]):
+    for name, line in zip(names, ends[across], strict=True):
         if abs(line - opening.line) < 1e-6:
             return name
     return None
@@ -105,9 +106,7 @@ def _wall_quad(
 ) -> None:
     if side in ("south", "west"):  # seen from inside, these walls run towards lower coordinates
         start, end = end, start
-    if side in ("south",):
-        corners = [(start, bottom, line), (end, bottom, line), (end, top, line), (start, top, line)]
-    elif side == "north":
+    if side in ("north", "south"):
         corners = [(start, bottom, line), (end, bottom, line), (end, top, line), (start, top, line)]
     else:
         corners = [(line, bottom, start), (line, bottom, end), (line, top, end), (line, top, start)]
@@ -137,10 +136,10 @@ def _draw_window(builder: MeshBuilder, style: Style, plan: FloorPlan, opening: O
     side = wall_side(room, opening)
     width, bottom, top = opening.end - opening.start, opening.bottom, opening.top
     origin, yaw = _wall_frame(opening)
-    if side in ("south", "east"):  # turn the frame around, so that +z points inwards
-        yaw += 3.141592653589793
-        shift = {"south": (opening.end, 0.0, opening.line), "east": (opening.line, 0.0, opening.start)}[side]
-        origin = shift
+    if side == "south":  # turn the frame around, so that +z points into the room
+        origin, yaw = (opening.end, 0.0, opening.line), yaw + math.pi
+    elif side == "east":
+        origin, yaw = (opening.line, 0.0, opening.start), yaw + math.pi
     frame = style.trim()
     with builder.placed(origin, yaw):
         h, d = HALF_WALL, HALF_WALL - WINDOW_DEPTH
@@ -163,7 +162,7 @@ def _wall_frame(opening: Opening) -> tuple[tuple[float, float, float], float]:
     """Origin and yaw of a frame whose x runs along the opening, from its start or its end."""
     if opening.axis == "x":
         return (opening.start, 0.0, opening.line), 0.0
-    return (opening.line, 0.0, opening.end), 1.5707963267948966
+    return (opening.line, 0.0, opening.end), math.pi / 2
 
 
 def _draw_lights(builder: MeshBuilder, style: Style, plan: FloorPlan, index: int, room: Room, seed: int) -> list[Light]:
@@ -173,7 +172,7 @@ def _draw_lights(builder: MeshBuilder, style: Style, plan: FloorPlan, index: int
     columns = max(1, round(width / 4.2))
     rows = max(1, round(depth / 4.2))
     white = ((1.0, 0.86, 0.68), (1.0, 0.93, 0.82), (0.92, 0.96, 1.0))[int(rng.integers(3))]
-    total = rng.uniform(0.85, 1.2) * (3.2 + 0.16 * width * depth) / (columns * rows)
+    total = rng.uniform(0.9, 1.25) * (4.6 + 0.24 * width * depth) / (columns * rows)
     hanging = room.kind in ("dining", "kitchen") and rng.random() < 0.6
     drop = rng.uniform(0.55, 0.75) if hanging else 0.0
     lights = []

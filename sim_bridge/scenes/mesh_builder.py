@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class MeshBuilder:
     """
 
     def __init__(self) -> None:
-        self.surfaces: list[Surface] = []
+        self._surfaces: list[Surface] = []
         self._index: dict[str, int] = {}
         self._repeat: list[float] = []
         self._vertices: list[np.ndarray] = []
@@ -46,11 +46,14 @@ class MeshBuilder:
         self._axes_33 = np.eye(3)
         self._origin_3 = np.zeros(3)
 
+    def has(self, name: str) -> bool:
+        return name in self._index
+
     def surface(self, surface: Surface, metres_per_repeat: float = 1.0) -> str:
         """Register `surface` and return its name, by which the shapes refer to it."""
         if surface.name not in self._index:
-            self._index[surface.name] = len(self.surfaces)
-            self.surfaces.append(surface)
+            self._index[surface.name] = len(self._surfaces)
+            self._surfaces.append(surface)
             self._repeat.append(metres_per_repeat)
         return surface.name
 
@@ -93,11 +96,7 @@ class MeshBuilder:
         along_3, up_3 = c_43[1] - c_43[0], c_43[3] - c_43[0]
         columns = max(1, math.ceil(np.linalg.norm(along_3) / max_edge - 1e-9))
         rows = max(1, math.ceil(np.linalg.norm(up_3) / max_edge - 1e-9))
-        i, j = np.meshgrid(np.arange(columns + 1), np.arange(rows + 1))
-        st_V2 = np.stack([i.ravel() / columns, j.ravel() / rows], axis=1)
-        a = (np.arange(rows)[:, None] * (columns + 1) + np.arange(columns)).ravel()
-        b, c, d = a + 1, a + columns + 2, a + columns + 1
-        faces_F3 = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+        st_V2, faces_F3 = _grid(columns, rows)
         uv_F32 = None
         if fit:
             uv_F32 = np.stack([st_V2[:, 0], 1.0 - st_V2[:, 1]], axis=1)[faces_F3]
@@ -152,22 +151,35 @@ class MeshBuilder:
         low_3, high_3 = np.asarray(low_3, dtype=np.float64), np.asarray(high_3, dtype=np.float64)
         self.mesh(vertices * (high_3 - low_3) / 2 + (low_3 + high_3) / 2, faces, surface)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """vertices_V3 float32, faces_F3 int32, uv_F32 float32, surface_F int32, without degenerate triangles.
+    def build(self) -> dict[str, Any]:
+        """The fields vertices_V3, faces_F3, uv_F32, surface_F and surfaces of a `Scene`.
 
-        Positions are rounded to 0.1 mm: the last bits of sines differ between machines, houses must not.
+        Degenerate triangles and surfaces that no face shows are left out. Positions are rounded to 0.1 mm: the
+        last bits of sines differ between machines, houses must not.
         """
         vertices_V3 = np.round(np.concatenate(self._vertices), 4).astype(np.float32)
         faces_F3 = np.concatenate(self._faces).astype(np.int32)
         corners = vertices_V3[faces_F3].astype(np.float64)
         area_F = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
         keep_F = area_F > 1e-8
+        shown, surface_F = np.unique(np.concatenate(self._surface)[keep_F], return_inverse=True)
         return {
             "vertices_V3": vertices_V3,
             "faces_F3": faces_F3[keep_F],
             "uv_F32": np.round(np.concatenate(self._uv)[keep_F], 4).astype(np.float32),
-            "surface_F": np.concatenate(self._surface)[keep_F],
+            "surface_F": surface_F.astype(np.int32),
+            "surfaces": tuple(self._surfaces[k] for k in shown),
         }
+
+
+@lru_cache(maxsize=256)
+def _grid(columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """A unit square in columns x rows cells: vertices (V, 2) in 0..1 and faces, counter-clockwise."""
+    i, j = np.meshgrid(np.arange(columns + 1), np.arange(rows + 1))
+    st_V2 = np.stack([i.ravel() / columns, j.ravel() / rows], axis=1)
+    a = (np.arange(rows)[:, None] * (columns + 1) + np.arange(columns)).ravel()
+    b, c, d = a + 1, a + columns + 2, a + columns + 1
+    return st_V2, np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
 
 
 def _project(corners_F33: np.ndarray) -> np.ndarray:

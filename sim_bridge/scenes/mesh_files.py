@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_bridge.errors import SceneError
-from sim_bridge.scenes.materials import DEFAULT_MATERIAL, material, material_from_label
+from sim_bridge.scenes.materials import DEFAULT_MATERIAL, Material, material, material_from_label
 from sim_bridge.scenes.scene import Light, Room, Scene, Surface
 
 if TYPE_CHECKING:
@@ -139,10 +139,12 @@ def _surface_of(given: Any, name: str) -> Surface:
     glow = getattr(given, "emissiveFactor", None)
     emission = 0.0 if glow is None else float(np.clip(np.max(glow), 0.0, 1.0))
     texture = np.ascontiguousarray(np.clip(np.round(texture_HWC), 0, 255).astype(np.uint8))
-    return Surface(name=name, texture_HWC=texture, material=_material(name), emission=emission)
+    chosen = _material(name)
+    # `export_glb` adds the material to the name; take it off again.
+    return Surface(name=name.removesuffix(f"|{chosen.name}"), texture_HWC=texture, material=chosen, emission=emission)
 
 
-def _material(label: str):
+def _material(label: str) -> Material:
     return material_from_label(label) or material(DEFAULT_MATERIAL)
 
 

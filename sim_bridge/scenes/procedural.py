@@ -26,8 +26,7 @@ def generate_house(seed: int) -> Scene:
     furnish(builder, style, plan, seed)
     return Scene(
         scene_id=f"procedural-{seed:04d}",
-        surfaces=tuple(builder.surfaces),
         lights=lights,
         rooms=plan.rooms,
-        **builder.arrays(),
+        **builder.build(),
     )

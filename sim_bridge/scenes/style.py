@@ -96,6 +96,8 @@ class Style:
         material_name: str,
         emission: float = 0.0,
     ) -> str:
+        if self._builder.has(name):
+            return name
         texture_HWC = draw_texture(kind, colours, keyed_rng(self._seed, "texture", name))
         return self._builder.surface(
             Surface(name=name, texture_HWC=texture_HWC, material=material(material_name), emission=emission), repeat
