@@ -36,4 +36,4 @@ def run_checks(acoustics: str = "emitters") -> Iterator[Check]:
         except AvwError as error:
             name = check.__name__.replace("_", " ")
             result = Check(name=name, expected="an answer", measured=str(error), ok=False, fix="see what it says")
-        yield replace(result, seconds=time.perf_counter() - begin)
+        yield replace(result, ok=bool(result.ok), seconds=time.perf_counter() - begin)

@@ -115,7 +115,8 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
             from pydub.exceptions import PydubException
 
             errors = (PydubException, OSError, ValueError, KeyError, IndexError, EOFError)
-            clip = AudioSegment.from_file(str(path))
+            with path.open("rb") as stream:  # given a name, pydub leaves the file open when it fails
+                clip = AudioSegment.from_file(stream)
     except ImportError as error:
         raise SoundError(f"cannot read sound {str(path)!r} ({first}), and pydub is not installed: {error}") from error
     except errors as error:

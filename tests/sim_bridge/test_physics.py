@@ -1,0 +1,131 @@
+"""Every physics check holds for our engine, and fails for an engine with the fault that it looks for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cli.doctor import doctor
+from sim_bridge.acoustics import checks
+from sim_bridge.acoustics.checks import ANY_ENGINE, EngineMaker
+from sim_bridge.acoustics.emitter_checks import EMITTERS
+from sim_bridge.errors import BackendError
+from sim_bridge.scenes.scene import Scene
+from sim_bridge.selftest import engine_maker, run_checks
+
+
+@pytest.mark.parametrize("check", [*ANY_ENGINE, *EMITTERS], ids=lambda check: check.__name__)
+def test_our_engine_obeys(check: Any) -> None:
+    result = check(engine_maker())
+    assert result.ok, f"{result.name}: expected {result.expected}, measured {result.measured}"
+
+
+class _Faulty:
+    """Our engine with one fault: a distorted source position or a distorted response."""
+
+    name, reproducible, sample_rate = "faulty", True, 16_000
+
+    def __init__(self, scene: Scene, fault: str) -> None:
+        self._engine = engine_maker(emitters=4_000)(scene)
+        self._fault = fault
+        self.n_samples = self._engine.n_samples
+        self._answers = 0
+
+    def set_source(self, position_3: np.ndarray, seed: int = 0) -> None:
+        x, y, z = position_3
+        self._engine.set_source(np.array([y, z, 0.0]) if self._fault == "shifted axes" else np.array([x, y, z]), seed)
+
+    def impulse_response(self, pose: Any) -> np.ndarray:
+        self._answers += 1
+        if self._fault == "turns backwards":
+            pose = replace(pose, yaw=-pose.yaw)
+        response_ES = self._engine.impulse_response(pose).copy()
+        samples = response_ES.shape[1]
+        if self._fault == "swapped ears":
+            return response_ES[::-1].copy()
+        if self._fault == "one ear":
+            return np.repeat(response_ES[:1], 2, axis=0)
+        if self._fault == "normalised":
+            return response_ES / np.abs(response_ES).max()
+        if self._fault == "no travel time":
+            return np.roll(response_ES, -int(np.argmax(np.abs(response_ES[0]))) + 20, axis=1)
+        if self._fault == "rings before":
+            return response_ES + 0.003 * np.roll(response_ES, -40, axis=1)
+        if self._fault == "decays too slowly":
+            return (response_ES * np.exp(1.5 * np.arange(samples) / 16_000)).astype(np.float32)
+        if self._fault == "forgets":
+            return response_ES * np.float32(1.0 + 0.001 * self._answers)
+        return response_ES
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def _faulty_maker(fault: str) -> EngineMaker:
+    def make(scene: Scene) -> Any:
+        return _Faulty(scene, fault)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("swapped ears", checks.source_on_the_right_is_louder_right),
+        ("swapped ears", checks.source_on_the_right_is_earlier_right),
+        ("turns backwards", checks.turning_equals_the_source_circling),
+        ("shifted axes", checks.left_mirrors_right),
+        ("one ear", checks.source_on_the_right_is_louder_right),
+        ("one ear", checks.left_mirrors_right),
+        ("normalised", checks.level_falls_as_one_over_r),
+        ("normalised", checks.wall_between_lowers_the_level),
+        ("no travel time", checks.sound_travels_at_its_speed),
+        ("rings before", checks.nothing_sounds_before_the_onset),
+        ("decays too slowly", checks.reverberation_follows_eyring),
+        ("forgets", checks.same_question_same_answer),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_a_fault_is_caught(fault: str, check: Any) -> None:
+    result = check(_faulty_maker(fault))
+    assert not result.ok, f"{result.name} passed an engine with the fault {fault!r}: {result.measured}"
+
+
+def test_an_engine_that_raises_fails_its_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise BackendError("not here")
+
+    monkeypatch.setattr("sim_bridge.selftest.make_engine", refuse)
+    results = list(run_checks("emitters"))
+    without_engine = [result for result in results if "octave bands" not in result.name]
+    assert not any(result.ok for result in without_engine)
+    assert all("not here" in result.measured for result in without_engine)
+
+
+def test_doctor_prints_a_table_and_leaves_with_0() -> None:
+    result = CliRunner().invoke(doctor, [])
+    assert result.exit_code == 0, result.output
+    assert "checks hold" in result.output
+    assert "FAIL" not in result.output
+
+
+def test_doctor_json_is_one_document_and_a_failure_leaves_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim_bridge.selftest.ANY_ENGINE", (checks.source_on_the_right_is_louder_right,))
+    monkeypatch.setattr("sim_bridge.selftest.EMITTERS", ())
+    document = json.loads(CliRunner().invoke(doctor, ["--json"]).stdout)
+    assert document["ok"] is True
+    assert [check["ok"] for check in document["checks"]] == [True]
+    assert document["versions"]["numpy"]
+
+    monkeypatch.setattr("sim_bridge.selftest.engine_maker", lambda *_: _faulty_maker("swapped ears"))
+    broken = CliRunner().invoke(doctor, ["--json"])
+    assert broken.exit_code == 1
+    assert json.loads(broken.stdout)["ok"] is False
+    table = CliRunner().invoke(doctor, [])
+    assert table.exit_code == 1
+    assert "swapped" in table.output
