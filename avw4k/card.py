@@ -77,7 +77,7 @@ def write_card(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], records
     rows = episode_rows(shards, records)
     write_whole(folder / "episodes.parquet", _parquet(rows))
     write_whole(folder / "README.md", _readme(spec, rows, records).encode())
-    croissant = _croissant(folder.absolute().name, spec, records)
+    croissant = _croissant(spec, records)
     write_whole(folder / "croissant.json", (json.dumps(croissant, indent=1) + "\n").encode())
 
 
@@ -155,12 +155,12 @@ or with h5py (after `import hdf5plugin`): `h5py.File("train-00000.h5")["data/dem
 ## Terms
 {terms}
 
-Spec SHA-256 `{spec.sha256}`, seed {spec.seed}; SHA-256 of every shard in `manifest.jsonl`. The same spec gives the same
-bytes; `avw verify` checks them, `avw verify --replay 3` simulates episodes again.
+Spec SHA-256 `{spec.sha256}`, seed {spec.seed};
+SHA-256 of every shard in `manifest.jsonl`. The same spec gives the same bytes; `avw verify` checks them, `avw verify --replay 3` simulates episodes again.
 """
 
 
-def _croissant(name: str, spec: DatasetSpec, records: dict[str, ShardRecord]) -> dict[str, Any]:
+def _croissant(spec: DatasetSpec, records: dict[str, ShardRecord]) -> dict[str, Any]:
     files = [
         {
             "@type": "cr:FileObject",
@@ -184,7 +184,7 @@ def _croissant(name: str, spec: DatasetSpec, records: dict[str, ShardRecord]) ->
         },
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": name,
+        "name": f"avw-{spec.sha256[:12]}",
         "description": f"{spec.trajectories} audio-visual trajectories of {spec.steps} steps in "
         f"{len(spec.scenes)} scenes, simulated by AVW",
         "license": "; ".join(f"{key}: {text}" for key, text in licences(spec).items()),

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from avw4k.card import write_card, write_info
 from avw4k.dataset import open_dataset
@@ -33,7 +31,7 @@ from avw4k.manifest import (
 )
 from avw4k.shard import shard_bytes
 from avw4k.spec import DatasetSpec, ShardSpec, plan
-from avw4k.verify import check_shard
+from avw4k.verify import VerifyReport, check_shard, verify_dataset
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.simulator import Simulator, open_simulator
 
@@ -172,6 +170,26 @@ def generate(
     return report
 
 
+def repair_dataset(
+    folder: Path,
+    found: VerifyReport,
+    *,
+    workers: int = 1,
+    scene_root: str | None = None,
+    on_steps: Callable[[int], None] = lambda steps: None,
+) -> VerifyReport:
+    """Make the damaged and missing shards that a verification `found` again, and verify everything anew."""
+    spec = open_dataset(folder).spec
+    with _locked(folder, None), readable_errors("cannot repair the dataset", folder):
+        drop_records(folder, set(found.problems))
+        for name in found.problems:
+            (folder / name).unlink(missing_ok=True)
+    report = generate(folder, spec, workers=workers, scene_root=scene_root, on_steps=on_steps)
+    after = verify_dataset(folder)
+    after.repaired = report.written
+    return after
+
+
 def _claim(folder: Path, spec: DatasetSpec, resume: bool) -> None:
     """Make sure that the folder is ours to write to, and that info.json stands in it."""
     if (folder / "info.json").is_file():
@@ -292,9 +310,3 @@ def _exclusive(path: Path, *, shared: bool = False, wait: bool = False) -> Itera
         yield
     finally:
         os.close(handle)
-
-
-def report_json(report: GenerateReport) -> dict[str, Any]:
-    """The report as plain JSON values."""
-    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(report)))
-    return values

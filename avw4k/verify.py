@@ -16,7 +16,7 @@ import numpy as np
 from avw4k.dataset import Dataset, EpisodeRef, open_dataset, read_source
 from avw4k.episode import run_episode
 from avw4k.executors import Report, run_in_processes
-from avw4k.manifest import ShardRecord, drop_records
+from avw4k.manifest import ShardRecord
 from avw4k.shard import FEATURES, demo_attributes, open_shard, read_demo
 from avw4k.spec import SCHEMA_VERSION, DatasetSpec, EpisodeSpec, ShardSpec, plan
 from sim_bridge.errors import DatasetError
@@ -123,7 +123,12 @@ def _consistency(rows: dict[str, np.ndarray], spec: DatasetSpec) -> list[tuple[s
 
 
 def verify_dataset(
-    path: str | Path, *, replay: int = 0, workers: int = 1, on_shard: Callable[[str], None] = lambda name: None
+    path: str | Path,
+    *,
+    replay: int = 0,
+    workers: int = 1,
+    scene_root: str | None = None,
+    on_shard: Callable[[str], None] = lambda name: None,
 ) -> VerifyReport:
     """Check every committed shard against the manifest and itself, and simulate `replay` episodes again.
 
@@ -149,16 +154,8 @@ def verify_dataset(
         report.steps += shard.steps
         report.bytes += found.bytes
     if replay:
-        _replay(dataset, report, replay, workers)
+        _replay(dataset, report, replay, workers, scene_root)
     return report
-
-
-def forget_damaged(path: str | Path, report: VerifyReport) -> None:
-    """Strike damaged shards from the manifest and remove their files, so that generating makes them again."""
-    folder = Path(path)
-    drop_records(folder, set(report.problems))
-    for name in report.problems:
-        (folder / name).unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -181,10 +178,10 @@ class ReplayWork:
         return [name for name, array in stored.items() if array.tobytes() != getattr(episode, name).tobytes()]
 
 
-def _replay(dataset: Dataset, report: VerifyReport, count: int, workers: int) -> None:
+def _replay(dataset: Dataset, report: VerifyReport, count: int, workers: int, scene_root: str | None) -> None:
     refs = [ref for ref in dataset.episodes() if ref.shard not in report.problems]
     chosen = [refs[i] for i in sorted({round(x) for x in np.linspace(0, len(refs) - 1, min(count, len(refs)))})]
-    work = ReplayWork(dataset.path)
+    work = ReplayWork(dataset.path, scene_root)
     for ref, differing in run_in_processes(
         work, chosen, workers, scene_of=lambda ref: ref.scene, on_steps=lambda steps: None
     ):

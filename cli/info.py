@@ -1,0 +1,118 @@
+"""`avw info`: what a dataset, a run or a scene is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from avw4k.dataset import Dataset
+
+
+@click.command()
+@click.argument("what", default="data/avw")
+@click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def info(what: str, scene_root: Path | None, as_json: bool) -> None:
+    """Describe WHAT: a dataset's folder, a run's folder, or a scene.
+
+    \b
+    avw info                    data/avw
+    avw info runs/latest
+    avw info procedural-0007
+    """
+    folder = Path(what)
+    if (folder / "info.json").is_file():
+        from avw4k.dataset import open_dataset
+
+        values = dataset_values(open_dataset(folder))
+        text = dataset_text(values)
+    elif folder.is_dir() and any(folder.glob("*.json")):
+        values = run_values(folder)
+        text = "\n".join(
+            [f"run {folder}", *(f"  {name:<28} {size:>12,} bytes" for name, size in values["files"].items())]
+        )
+    elif folder.is_dir() or what.startswith(("data/", "runs/")):
+        from sim_bridge.errors import UsageError
+
+        raise UsageError(f"{what} holds no dataset and no run; type: avw generate {what}")
+    else:
+        from cli.scenes import describe
+
+        values = describe(what, str(scene_root) if scene_root else None)
+        text = "\n".join(f"{key:<14} {value}" for key, value in values.items())
+    click.echo(json.dumps(values, indent=1) if as_json else text)
+
+
+def dataset_values(dataset: Dataset) -> dict[str, Any]:
+    """Counts and terms of what is committed, and the spec in full."""
+    from avw4k.spec import MODES, SPLITS
+
+    refs = dataset.episodes()
+    rows = {row["index"]: row for record in dataset.records.values() for row in record.episodes}
+    approaches = [rows[ref.index]["success"] for ref in refs if ref.mode == "approach"]
+    return {
+        "path": str(dataset.path),
+        "complete": dataset.complete,
+        "trajectories": len(refs),
+        "planned": dataset.spec.trajectories,
+        "steps": sum(ref.steps for ref in refs),
+        "hours": round(sum(ref.steps for ref in refs) * dataset.info["step_seconds"] / 3600, 3),
+        "bytes": sum(record.bytes for record in dataset.records.values()),
+        "shards": len(dataset.records),
+        "clipped": sum(record.clipped for record in dataset.records.values()),
+        "successful_approaches": [sum(approaches), len(approaches)],
+        "splits": {
+            split: {
+                "scenes": len(dataset.info["splits"][split]),
+                "trajectories": sum(ref.split == split for ref in refs),
+                **{mode: sum(ref.split == split and ref.mode == mode for ref in refs) for mode in MODES},
+            }
+            for split in SPLITS
+        },
+        "spec_sha256": dataset.spec.sha256,
+        "spec": dataset.spec.to_json(),
+        "versions": dataset.info["versions"],
+        "licences": dataset.info["licences"],
+    }
+
+
+def dataset_text(values: dict[str, Any]) -> str:
+    """The same for a person."""
+    spec = values["spec"]
+    state = "complete" if values["complete"] else f"{values['trajectories']} of {values['planned']} so far"
+    reached, approaches = values["successful_approaches"]
+    lines = [
+        f"dataset {values['path']}: {values['trajectories']} trajectories of {spec['steps']} steps ({state})",
+        f"  {values['hours']} h, {values['bytes'] / 1e9:.3f} GB, {values['shards']} shards, "
+        f"{values['clipped']} values clipped",
+        f"  {reached} of {approaches} approaches end with a successful STOP",
+        f"  backend {spec['simulator']['backend']}, acoustics {spec['simulator']['acoustics']}, "
+        f"{spec['simulator']['size']} pixels, {spec['sources_per_scene']} sources a scene, seed {spec['seed']}",
+        "",
+        f"  {'split':<8}" + "".join(f"{name:>14}" for name in next(iter(values["splits"].values()))),
+    ]
+    for split, counts in values["splits"].items():
+        lines.append(f"  {split:<8}" + "".join(f"{n:>14}" for n in counts.values()))
+    lines += ["", f"  spec SHA-256 {values['spec_sha256']}"]
+    lines += [f"  terms of {name}: {text}" for name, text in values["licences"].items()]
+    return "\n".join(lines)
+
+
+def run_values(folder: Path) -> dict[str, Any]:
+    """A run's files and its configuration, as far as they are JSON."""
+    from sim_bridge.errors import CheckpointError
+
+    values: dict[str, Any] = {"path": str(folder)}
+    for name in ("config.json", "evaluation.json"):
+        path = folder / name
+        if path.is_file():
+            try:
+                values[path.stem] = json.loads(path.read_text())
+            except ValueError as error:
+                raise CheckpointError(f"{path} is no JSON ({error}); it was altered, or the disk was full") from error
+    values["files"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+    return values
