@@ -60,21 +60,27 @@ class NavGrid:
         """
         triangles_F33 = scene.triangles_F33
 
-        def stand_on(level: float) -> tuple[NavGrid | None, int]:
+        def stand_on(level: float) -> tuple[NavGrid | None, float]:
             found = clearance_map(triangles_F33, level, cell=cell, climb=CLIMB, height=AGENT_HEIGHT + HEAD_ROOM)
             try:
                 grid = cls(found, radius=radius, scene_id=scene.scene_id)
             except SceneError:
-                return None, 0
-            return grid, int((grid.free_HW & found.indoor_HW).sum())
+                return None, 0.0
+            return grid, float((grid.free_HW & found.indoor_HW).sum()) * cell**2
 
         # A flat roof is the largest floor of many a house, but nothing is above it. Meshes that are wound inside
         # out get a second look.
         for facing_up in (True, False):
-            levels = floor_levels(triangles_F33, facing_up=facing_up)
-            grid, indoors = max((stand_on(height) for height, _ in levels), key=_second, default=(None, 0))
-            if grid is not None and indoors > 0:
-                return grid
+            best: NavGrid | None = None
+            best_indoors = 0.0
+            for height, area in floor_levels(triangles_F33, facing_up=facing_up):
+                if best_indoors > area:
+                    break  # levels come by size: no other can have more free floor than it has surface
+                grid, indoors = stand_on(height)
+                if indoors > best_indoors:
+                    best, best_indoors = grid, indoors
+            if best is not None:
+                return best
         # No ceiling anywhere: the lowest of the large levels is the floor, whatever is free on top of things.
         levels = floor_levels(triangles_F33)
         if levels:
@@ -151,10 +157,6 @@ class NavGrid:
 
     def _level(self, position_3: np.ndarray) -> bool:
         return abs(float(position_3[1]) - self.floor_y) < 0.5
-
-
-def _second(pair: tuple[NavGrid | None, int]) -> int:
-    return pair[1]
 
 
 def _no_floor(scene_id: str) -> SceneError:
