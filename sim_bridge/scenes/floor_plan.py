@@ -110,9 +110,11 @@ def _divide(rng: np.random.Generator, rect: _Rect, n: int) -> list[_Rect] | None
         return None
     cut = rect[across] + _snap(np.clip(size[across] * (first / n + rng.uniform(-0.12, 0.12)), low, high))
     cut = round(cut, 4)
-    a, b = list(rect), list(rect)
-    a[across + 2] = b[across] = cut
-    one, two = _divide(rng, tuple(a), first), _divide(rng, tuple(b), n - first)
+    x0, z0, x1, z1 = rect
+    low_part, high_part = (
+        ((x0, z0, cut, z1), (cut, z0, x1, z1)) if across == 0 else ((x0, z0, x1, cut), (x0, cut, x1, z1))
+    )
+    one, two = _divide(rng, low_part, first), _divide(rng, high_part, n - first)
     return None if one is None or two is None else one + two
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from sim_bridge.errors import SceneError
 from sim_bridge.randomness import keyed_rng
-from sim_bridge.scenes import bedroom_furniture as bedroom
-from sim_bridge.scenes import fixtures, furniture
+from sim_bridge.scenes import furniture
 from sim_bridge.scenes.floor_plan import FloorPlan, Opening
 from sim_bridge.scenes.furniture import Piece, Rng
 from sim_bridge.scenes.house_shell import inner_rectangle, wall_side
 from sim_bridge.scenes.mesh_builder import MeshBuilder
+from sim_bridge.scenes.room_contents import WISHES, Wish
 from sim_bridge.scenes.scene import Room
 from sim_bridge.scenes.style import Style
 
@@ -25,91 +26,22 @@ WALL_GAP = 0.02  # furniture stands just off the skirting board
 SIDES = ("north", "south", "west", "east")
 _YAW = {"north": 0.0, "south": np.pi, "west": np.pi / 2, "east": 1.5 * np.pi}
 
-Maker = Callable[[Style, Rng], Piece]
+Rectangle = tuple[float, float, float, float]  # min_x, min_z, max_x, max_z, metres in the room
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """A piece that a kind of room may hold: at the wall ("wall"), in a corner or free on the floor ("middle")."""
+class _Spot:
+    """Where a piece would stand: the floor it takes, its frame's origin and yaw, and the wall behind it."""
 
-    make: Maker
-    where: str = "wall"
-    chance: float = 1.0
-    rug: bool = False
+    rectangle: Rectangle
+    origin: tuple[float, float]
+    yaw: float
+    side: str | None
 
 
-_ROOMS: dict[str, tuple[_Wish, ...]] = {
-    "living": (
-        _Wish(furniture.sofa, rug=True),
-        _Wish(furniture.tv_stand, chance=0.85),
-        _Wish(furniture.bookshelf, chance=0.75),
-        _Wish(furniture.armchair, "corner", 0.7),
-        _Wish(lambda s, r: furniture.dining_set(s, r, 4), "middle", 0.45),
-        _Wish(furniture.sideboard, chance=0.5),
-        _Wish(furniture.floor_lamp, "corner", 0.8),
-        _Wish(furniture.plant, "corner", 0.8),
-        _Wish(furniture.bookshelf, chance=0.4),
-        _Wish(furniture.plant, "corner", 0.4),
-    ),
-    "kitchen": (
-        _Wish(lambda s, r: fixtures.kitchen_counter(s, r, float(r.uniform(1.9, 3.0)))),
-        _Wish(fixtures.fridge, "corner"),
-        _Wish(lambda s, r: furniture.dining_set(s, r, int(r.choice([2, 4]))), "middle", 0.85),
-        _Wish(lambda s, r: fixtures.kitchen_counter(s, r, float(r.uniform(1.4, 1.9))), chance=0.4),
-        _Wish(furniture.sideboard, chance=0.4),
-        _Wish(furniture.plant, "corner", 0.35),
-    ),
-    "dining": (
-        _Wish(lambda s, r: furniture.dining_set(s, r, int(r.choice([4, 6, 8]))), "middle", rug=True),
-        _Wish(furniture.sideboard),
-        _Wish(furniture.bookshelf, chance=0.4),
-        _Wish(furniture.plant, "corner", 0.8),
-        _Wish(furniture.floor_lamp, "corner", 0.5),
-        _Wish(furniture.console_table, chance=0.4),
-    ),
-    "bedroom": (
-        _Wish(bedroom.bed, rug=True),
-        _Wish(bedroom.wardrobe),
-        _Wish(bedroom.dresser, chance=0.6),
-        _Wish(furniture.desk_set, chance=0.4),
-        _Wish(furniture.armchair, "corner", 0.35),
-        _Wish(furniture.plant, "corner", 0.4),
-        _Wish(furniture.floor_lamp, "corner", 0.3),
-    ),
-    "bathroom": (
-        _Wish(fixtures.bathtub, chance=0.65),
-        _Wish(fixtures.washbasin),
-        _Wish(fixtures.toilet),
-        _Wish(fixtures.shower, "corner", 0.6),
-        _Wish(fixtures.washing_machine, "corner", 0.6),
-        _Wish(furniture.plant, "corner", 0.25),
-    ),
-    "study": (
-        _Wish(furniture.desk_set, rug=True),
-        _Wish(furniture.bookshelf),
-        _Wish(furniture.bookshelf, chance=0.8),
-        _Wish(furniture.armchair, "corner", 0.6),
-        _Wish(furniture.sideboard, chance=0.4),
-        _Wish(furniture.floor_lamp, "corner", 0.6),
-        _Wish(furniture.plant, "corner", 0.6),
-    ),
-    "playroom": (
-        _Wish(bedroom.toy_shelf),
-        _Wish(bedroom.toy_blocks, "middle", rug=True),
-        _Wish(bedroom.beanbag, "corner", 0.9),
-        _Wish(bedroom.bed, chance=0.5),
-        _Wish(furniture.desk_set, chance=0.5),
-        _Wish(bedroom.beanbag, "corner", 0.5),
-        _Wish(bedroom.toy_shelf, chance=0.4),
-        _Wish(furniture.bookshelf, chance=0.5),
-    ),
-    "hall": (
-        _Wish(bedroom.coat_rack, chance=0.8),
-        _Wish(furniture.console_table, chance=0.8),
-        _Wish(furniture.plant, "corner", 0.6),
-        _Wish(furniture.bookshelf, chance=0.3),
-    ),
-}
+def _along(side: str, rectangle: Rectangle) -> tuple[float, float]:
+    """The stretch of the wall `side` that a rectangle stands before."""
+    return (rectangle[0], rectangle[2]) if side in ("north", "south") else (rectangle[1], rectangle[3])
 
 
 def furnish(builder: MeshBuilder, style: Style, plan: FloorPlan, seed: int) -> None:
@@ -118,7 +50,7 @@ def furnish(builder: MeshBuilder, style: Style, plan: FloorPlan, seed: int) -> N
         rng = keyed_rng(seed, "furniture", index)
         openings = [o for o in plan.openings if index in o.rooms]
         filler = _RoomFiller(builder, style, room, openings, plan.height, rng)
-        for wish in _ROOMS[room.kind]:
+        for wish in WISHES[room.kind]:
             if rng.random() < wish.chance:
                 filler.place(wish)
         filler.decorate(index)
@@ -151,6 +83,8 @@ class _RoomFiller:
 
     def _reserve(self, opening: Opening) -> None:
         side = wall_side(self._room, opening)
+        if side is None:  # cannot be: openings are drawn in the walls of their rooms
+            raise SceneError(f"an opening of the {self._room.kind} lies in none of its walls")
         offset = self._x0 if opening.axis == "x" else self._z0
         start, end = opening.start - offset, opening.end - offset
         self._taken[side].append((start - 0.1, end + 0.1, opening.bottom, opening.top + 0.1))
@@ -161,10 +95,8 @@ class _RoomFiller:
         rows, columns = self._blocked.shape
         self._entries.append((min(int(z / CELL), rows - 1), min(int(x / CELL), columns - 1)))
 
-    def _rectangle(
-        self, side: str, start: float, end: float, near: float, far: float
-    ) -> tuple[float, float, float, float]:
-        """(min_x, min_z, max_x, max_z) in room coordinates of a strip along a wall, `near`..`far` metres from it."""
+    def _rectangle(self, side: str, start: float, end: float, near: float, far: float) -> Rectangle:
+        """A strip along a wall, `near` to `far` metres from it."""
         width, depth = self._size["x"], self._size["z"]
         return {
             "north": (start, near, end, far),
@@ -173,40 +105,38 @@ class _RoomFiller:
             "east": (width - far, start, width - near, end),
         }[side]
 
-    def _cells(self, rectangle: tuple[float, float, float, float]) -> tuple[slice, slice]:
+    def _cells(self, rectangle: Rectangle) -> tuple[slice, slice]:
         x0, z0, x1, z1 = rectangle
         rows = slice(max(0, int(np.floor(z0 / CELL + 1e-6))), max(0, int(np.ceil(z1 / CELL - 1e-6))))
         columns = slice(max(0, int(np.floor(x0 / CELL + 1e-6))), max(0, int(np.ceil(x1 / CELL - 1e-6))))
         return rows, columns
 
-    def _mark(self, grid: np.ndarray, rectangle: tuple[float, float, float, float]) -> None:
+    def _mark(self, grid: np.ndarray, rectangle: Rectangle) -> None:
         grid[self._cells(rectangle)] = True
 
-    def place(self, wish: _Wish) -> None:
-        """Try a few places for the piece; where none leaves the paths free, the room goes without it."""
-        piece = wish.make(self._style, self._rng)
-        for _ in range(40):
-            spot = self._spot_in_middle(piece) if wish.where == "middle" else self._spot_at_wall(piece, wish.where)
-            if spot is None:
-                continue
-            rectangle, origin, yaw, side = spot
-            if not self._fits(rectangle) or not self._paths_stay(rectangle):
-                continue
-            self._mark(self._blocked, rectangle)
-            with self._builder.placed((self._x0 + origin[0], 0.0, self._z0 + origin[1]), yaw):
-                piece.draw(self._builder)
-            if side is not None:
-                start, end = (
-                    (rectangle[0], rectangle[2]) if side in ("north", "south") else (rectangle[1], rectangle[3])
-                )
-                self._taken[side].append((start, end, 0.0, piece.height))
-            if wish.rug and self._rng.random() < 0.75:
-                self._lay_rug(rectangle, side)
-            if piece.name == "sofa" and side is not None:
-                self._coffee_table(side, rectangle)
-            return
+    def place(self, wish: Wish) -> None:
+        """Try a few pieces in many places; where none leaves the paths free, the room goes without."""
+        for _ in range(3):
+            piece = wish.make(self._style, self._rng)
+            for _ in range(24):
+                spot = self._spot_in_middle(piece) if wish.where == "middle" else self._spot_at_wall(piece, wish.where)
+                if spot is not None and self._fits(spot.rectangle) and self._paths_stay(spot.rectangle):
+                    self._put(piece, spot)
+                    if wish.rug and self._rng.random() < 0.75:
+                        self._lay_rug(spot.rectangle, spot.side)
+                    if piece.name == "sofa" and spot.side is not None:
+                        self._put_coffee_table(spot.side, spot.rectangle)
+                    return
 
-    def _spot_at_wall(self, piece: Piece, where: str) -> tuple | None:
+    def _put(self, piece: Piece, spot: _Spot) -> None:
+        self._mark(self._blocked, spot.rectangle)
+        with self._builder.placed((self._x0 + spot.origin[0], 0.0, self._z0 + spot.origin[1]), spot.yaw):
+            piece.draw(self._builder)
+        if spot.side is not None:
+            start, end = _along(spot.side, spot.rectangle)
+            self._taken[spot.side].append((start, end, 0.0, piece.height))
+
+    def _spot_at_wall(self, piece: Piece, where: str) -> _Spot | None:
         side = str(self._rng.choice(SIDES))
         length = self._size["x" if side in ("north", "south") else "z"]
         slack = length - piece.width - 2 * WALL_GAP
@@ -221,16 +151,15 @@ class _RoomFiller:
         for taken_start, taken_end, low, high in self._taken[side]:
             if start < taken_end and end > taken_start and piece.height > low + 0.12 and high > 0.05:
                 return None
-        rectangle = self._rectangle(side, start, end, WALL_GAP, WALL_GAP + piece.depth)
-        corner = {
-            "north": (rectangle[0], rectangle[1]),
-            "south": (rectangle[2], rectangle[3]),
-            "west": (rectangle[0], rectangle[3]),
-            "east": (rectangle[2], rectangle[1]),
-        }[side]
-        return rectangle, corner, _YAW[side], side
+        return self._spot(side, start, end, WALL_GAP, WALL_GAP + piece.depth)
 
-    def _spot_in_middle(self, piece: Piece) -> tuple | None:
+    def _spot(self, side: str, start: float, end: float, near: float, far: float) -> _Spot:
+        """A place whose back is turned to a wall, `near` metres from it."""
+        x0, z0, x1, z1 = rectangle = self._rectangle(side, start, end, near, far)
+        corner = {"north": (x0, z0), "south": (x1, z1), "west": (x0, z1), "east": (x1, z0)}[side]
+        return _Spot(rectangle, corner, _YAW[side], side)
+
+    def _spot_in_middle(self, piece: Piece) -> _Spot | None:
         turned = self._rng.random() < 0.5
         width, depth = (piece.depth, piece.width) if turned else (piece.width, piece.depth)
         room_x, room_z = self._size["x"] - width, self._size["z"] - depth
@@ -238,15 +167,15 @@ class _RoomFiller:
             return None
         x, z = room_x * self._rng.uniform(0.05, 0.95), room_z * self._rng.uniform(0.05, 0.95)
         origin = (x, z + depth) if turned else (x, z)
-        return (x, z, x + width, z + depth), origin, np.pi / 2 if turned else 0.0, None
+        return _Spot((x, z, x + width, z + depth), origin, np.pi / 2 if turned else 0.0, None)
 
-    def _fits(self, rectangle: tuple[float, float, float, float]) -> bool:
+    def _fits(self, rectangle: Rectangle) -> bool:
         if min(rectangle[:2]) < 0 or rectangle[2] > self._size["x"] or rectangle[3] > self._size["z"]:
             return False
         cells = self._cells(rectangle)
         return not (self._blocked[cells].any() or self._doorway[cells].any())
 
-    def _paths_stay(self, rectangle: tuple[float, float, float, float]) -> bool:
+    def _paths_stay(self, rectangle: Rectangle) -> bool:
         """Whether a disc of PATH_RADIUS still reaches every door, and a third of the floor, with the piece there."""
         blocked = self._blocked.copy()
         blocked[self._cells(rectangle)] = True
@@ -257,24 +186,19 @@ class _RoomFiller:
             return False
         return bool((label == islands.pop()).sum() >= 0.12 * blocked.size)
 
-    def _coffee_table(self, side: str, sofa: tuple[float, float, float, float]) -> None:
+    def _put_coffee_table(self, side: str, sofa: Rectangle) -> None:
         piece = furniture.coffee_table(self._style, self._rng)
-        start, end = (sofa[0], sofa[2]) if side in ("north", "south") else (sofa[1], sofa[3])
-        depth = (sofa[3] - sofa[1]) if side in ("north", "south") else (sofa[2] - sofa[0])
-        first, near = (start + end - piece.width) / 2, WALL_GAP + depth + 0.35
-        rectangle = self._rectangle(side, first, first + piece.width, near, near + piece.depth)
-        corner = {
-            "north": (rectangle[0], rectangle[1]),
-            "south": (rectangle[2], rectangle[3]),
-            "west": (rectangle[0], rectangle[3]),
-            "east": (rectangle[2], rectangle[1]),
-        }[side]
-        if self._fits(rectangle) and self._paths_stay(rectangle):
-            self._mark(self._blocked, rectangle)
-            with self._builder.placed((self._x0 + corner[0], 0.0, self._z0 + corner[1]), _YAW[side]):
+        start, end = _along(side, sofa)
+        width, depth = sofa[2] - sofa[0], sofa[3] - sofa[1]
+        near = WALL_GAP + (depth if side in ("north", "south") else width) + 0.35
+        first = (start + end - piece.width) / 2
+        spot = self._spot(side, first, first + piece.width, near, near + piece.depth)
+        if self._fits(spot.rectangle) and self._paths_stay(spot.rectangle):
+            self._mark(self._blocked, spot.rectangle)
+            with self._builder.placed((self._x0 + spot.origin[0], 0.0, self._z0 + spot.origin[1]), spot.yaw):
                 piece.draw(self._builder)
 
-    def _lay_rug(self, under: tuple[float, float, float, float], side: str | None) -> None:
+    def _lay_rug(self, under: Rectangle, side: str | None) -> None:
         """A rug under and before a piece; it is flat, so it takes no floor."""
         grow = {"north": (0.2, -0.3, 0.2, 1.3), "south": (0.2, 1.3, 0.2, -0.3), "west": (-0.3, 0.2, 1.3, 0.2)}
         left, up, right, down = grow.get(side or "", (0.5, 0.5, 0.5, 0.5) if side is None else (1.3, 0.2, -0.3, 0.2))
@@ -336,7 +260,7 @@ class _RoomFiller:
                         z = 0.03 + 0.03 * (k % 2)
                         self._builder.box((k * bar, 0.1, z), ((k + 1) * bar, top + 0.08, z + 0.025), cloth)
 
-    def _on_wall(self, side: str, start: float, width: float):
+    def _on_wall(self, side: str, start: float, width: float) -> AbstractContextManager[None]:
         """A frame on the wall: x to the right along it, z out of it, its origin at the left end of the stretch."""
         end = start + width
         corner = {

@@ -172,7 +172,7 @@ def _draw_lights(builder: MeshBuilder, style: Style, plan: FloorPlan, index: int
     columns = max(1, round(width / 4.2))
     rows = max(1, round(depth / 4.2))
     white = ((1.0, 0.86, 0.68), (1.0, 0.93, 0.82), (0.92, 0.96, 1.0))[int(rng.integers(3))]
-    total = rng.uniform(0.9, 1.25) * (4.6 + 0.24 * width * depth) / (columns * rows)
+    total = float(rng.uniform(0.9, 1.25) * (4.6 + 0.24 * width * depth)) / (columns * rows)
     hanging = room.kind in ("dining", "kitchen") and rng.random() < 0.6
     drop = rng.uniform(0.55, 0.75) if hanging else 0.0
     lights = []
@@ -188,5 +188,5 @@ def _draw_lights(builder: MeshBuilder, style: Style, plan: FloorPlan, index: int
                 y = plan.height - 0.08
                 builder.cylinder((x, y, z), 0.2, 0.08, style.lamp(), sections=18)
                 y -= 0.06
-            lights.append(Light(position_3=(x, y, z), power_3=tuple(float(total * c) for c in white)))
+            lights.append(Light(position_3=(x, y, z), power_3=(total * white[0], total * white[1], total * white[2])))
     return lights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +101,7 @@ def _read(file: Path) -> tuple[list[_Part], dict[str, Any]]:
 
 def _look(mesh: Trimesh, name: str, surfaces: dict[int, Surface]) -> tuple[np.ndarray, Surface]:
     """Texture coordinates per corner and the surface; geometries that share a material share the surface."""
-    visual = mesh.visual
+    visual: Any = mesh.visual  # one class for colours and one for textures, told apart by `kind`
     uv_V2 = getattr(visual, "uv", None)
     if visual.kind == "texture" or uv_V2 is not None:
         given = visual.material
@@ -218,4 +217,4 @@ def export_glb(scene: Scene, path: str | Path) -> None:
     target = Path(path)
     partial = target.with_name(target.name + ".tmp")
     partial.write_bytes(out.export(file_type="glb"))
-    os.replace(partial, target)
+    partial.replace(target)

@@ -23,7 +23,8 @@ def shade(colour: Colour, factor: float) -> Colour:
     """The colour made darker (below 1) or lighter (above 1, towards white)."""
     c = np.array(colour, dtype=np.float64)
     mixed = c * factor if factor <= 1 else c + (255 - c) * (1 - 1 / factor)
-    return tuple(int(v) for v in np.clip(np.round(mixed), 0, 255))
+    red, green, blue = (int(v) for v in np.clip(np.round(mixed), 0, 255))
+    return red, green, blue
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
@@ -74,6 +75,11 @@ def _planks(palette: list[np.ndarray], rng: np.random.Generator, rows: int = 6, 
     image = _mix(palette[0], palette[-1], tone * shade_of_board + (1 - tone) * grain)
     joint = ((y * rows) % 1 < 0.06) | (((x + offset) * 2) % 1 < 0.012)
     return np.where(joint[..., None], image * 0.55, image)
+
+
+def _grain(palette: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """One board without joints, for furniture."""
+    return _mix(palette[0], palette[-1], 0.65 * _noise(rng, 2, 20, 3) + 0.35 * _noise(rng, 3, 4, 3))
 
 
 def _herringbone(palette: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -229,7 +235,7 @@ def _screen(palette: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
 _KINDS: dict[str, Callable[[list[np.ndarray], np.random.Generator], np.ndarray]] = {
     "plain": _plain,
     "planks": _planks,
-    "grain": lambda palette, rng: _planks(palette, rng, rows=1, tone=0.2),
+    "grain": _grain,
     "herringbone": _herringbone,
     "tiles": _tiles,
     "metro": lambda palette, rng: _tiles(palette, rng, columns=4, rows=8),
