@@ -156,7 +156,8 @@ or with h5py (after `import hdf5plugin`): `h5py.File("train-00000.h5")["data/dem
 {terms}
 
 Spec SHA-256 `{spec.sha256}`, seed {spec.seed};
-SHA-256 of every shard in `manifest.jsonl`. The same spec gives the same bytes; `avw verify` checks them, `avw verify --replay 3` simulates episodes again.
+SHA-256 of every shard in `manifest.jsonl`. The same spec gives the same bytes; `avw verify` checks them,
+and `avw verify --replay 3` simulates episodes again.
 """
 
 

@@ -12,8 +12,9 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -109,7 +110,8 @@ def _assign(
     state.waiting.remove(task)
     state.attempts[task] = state.attempts.get(task, 0) + 1
     worker.task, worker.scene, worker.reported = task, scene_of(tasks[task]), 0
-    worker.connection.send(tasks[task])
+    with suppress(BrokenPipeError, ConnectionResetError):  # it died while idle: its end of the pipe says so next
+        worker.connection.send(tasks[task])
 
 
 def _bury(worker: _Worker, tasks: Sequence[Any], state: _State) -> None:
@@ -138,9 +140,15 @@ def _receive(worker: _Worker) -> tuple[str, Any] | None:
 def _start(work: Work) -> _Worker:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    with _one_thread():
-        process = context.Process(target=_worker_main, args=(there, work), daemon=True)
-        process.start()
+    resource_tracker.ensure_running()  # else the start below starts it, and unblocks the signal
+    # Ctrl-C reaches the whole process group, but only the parent is to hear it, even while a worker is starting.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with _one_thread():
+            process = context.Process(target=_worker_main, args=(there, work), daemon=True)
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     there.close()
     return _Worker(process, here)
 
@@ -173,7 +181,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _worker_main(connection: Connection, work: Work) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pending, last = 0, time.monotonic()
 
     def report(steps: int) -> None:

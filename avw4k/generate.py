@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avw4k.card import write_card, write_info
+from avw4k.card import engine_versions, write_card, write_info
 from avw4k.dataset import open_dataset
 from avw4k.episode import run_episode
 from avw4k.executors import Report, run_in_processes
@@ -151,7 +151,7 @@ def generate(
     with readable_errors("cannot prepare the dataset", folder):
         folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder, part), readable_errors("cannot write the dataset", folder):
-        _claim(folder, spec, resume)
+        _claim(folder, spec, resume, log)
         _sweep(folder, mine, part)
         report = GenerateReport(path=str(folder), spec_sha256=spec.sha256)
         todo = _settle(folder, spec, mine, part, report, log)
@@ -179,18 +179,21 @@ def repair_dataset(
     on_steps: Callable[[int], None] = lambda steps: None,
 ) -> VerifyReport:
     """Make the damaged and missing shards that a verification `found` again, and verify everything anew."""
-    spec = open_dataset(folder).spec
+    dataset = open_dataset(folder)
+    before = {name: record.sha256 for name, record in dataset.records.items()}
     with _locked(folder, None), readable_errors("cannot repair the dataset", folder):
         drop_records(folder, set(found.problems))
         for name in found.problems:
             (folder / name).unlink(missing_ok=True)
-    report = generate(folder, spec, workers=workers, scene_root=scene_root, on_steps=on_steps)
+    report = generate(folder, dataset.spec, workers=workers, scene_root=scene_root, on_steps=on_steps)
     after = verify_dataset(folder)
     after.repaired = report.written
+    records = open_dataset(folder).records
+    after.changed = [name for name in report.written if before.get(name, records[name].sha256) != records[name].sha256]
     return after
 
 
-def _claim(folder: Path, spec: DatasetSpec, resume: bool) -> None:
+def _claim(folder: Path, spec: DatasetSpec, resume: bool, log: Callable[[str], None]) -> None:
     """Make sure that the folder is ours to write to, and that info.json stands in it."""
     if (folder / "info.json").is_file():
         records = _committed(folder, spec)
@@ -199,6 +202,12 @@ def _claim(folder: Path, spec: DatasetSpec, resume: bool) -> None:
                 f"{folder} holds {len(records)} committed shards already, and --no-resume forbids to go on from them; "
                 "name another folder, or remove this one"
             )
+        before, here = open_dataset(folder).info.get("versions", {}), engine_versions()
+        changed = [
+            f"{name} {before.get(name)} then, {here[name]} now" for name in here if before.get(name) != here[name]
+        ]
+        if changed:
+            log(f"{folder} was begun with other libraries ({'; '.join(changed)}): new shards may differ in bytes")
         return
     foreign = sorted(path.name for path in folder.iterdir() if not _ours(path.name))
     if foreign:
@@ -257,18 +266,20 @@ def _settle(
 
 def _finish(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], report: GenerateReport) -> None:
     """Count what is there; a whole dataset gets its sorted manifest, episode table and card."""
-    with _exclusive(folder / f"{LOCK}-finish", wait=True):
-        records = read_manifest(folder)
-        have = [records[shard.name] for shard in shards if shard.name in records]
-        report.shards = len(have)
-        report.episodes = sum(len(record.episodes) for record in have)
-        report.steps = sum(record.steps for record in have)
-        report.bytes = sum(record.bytes for record in have)
-        report.clipped = sum(record.clipped for record in have)
-        report.complete = len(have) == len(shards)
-        if report.complete:
-            write_card(folder, spec, shards, records)
-            write_manifest(folder, have)
+    records = read_manifest(folder)
+    have = [records[shard.name] for shard in shards if shard.name in records]
+    report.shards = len(have)
+    report.episodes = sum(len(record.episodes) for record in have)
+    report.steps = sum(record.steps for record in have)
+    report.bytes = sum(record.bytes for record in have)
+    report.clipped = sum(record.clipped for record in have)
+    report.complete = len(have) == len(shards)
+    if report.complete:
+        # Parts of an array job may do this at once: each writes the same bytes, and each file whole.
+        write_card(folder, spec, shards, records)
+        write_manifest(folder, have)
+        for path in folder.glob(f"{LOCK}*"):
+            path.unlink(missing_ok=True)
 
 
 def _ours(name: str) -> bool:
@@ -295,14 +306,13 @@ def _locked(folder: Path, part: tuple[int, int] | None) -> Iterator[None]:
 
 
 @contextmanager
-def _exclusive(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
+def _exclusive(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a lock that the kernel lets go of when this process ends, however it ends."""
     with readable_errors("cannot lock the dataset", path.parent):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(handle, mode if wait else mode | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UsageError(
                 f"{path.parent} is being written by another `avw generate`; wait for it, or name another folder"

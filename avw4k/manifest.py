@@ -48,11 +48,14 @@ def read_manifest(folder: Path) -> dict[str, ShardRecord]:
     """{shard name: record} of everything committed. Raises DatasetError for a line that is none of ours."""
     records = {}
     for path in sorted(folder.glob("manifest*.jsonl")):
-        for number, line in enumerate(_whole_lines(path), start=1):
+        try:
+            lines = _whole_lines(path)
+        except FileNotFoundError:  # the last part of an array job has just merged it into the whole
+            return read_manifest(folder)
+        for number, line in enumerate(lines, start=1):
             try:
                 values = json.loads(line)
-                values["episodes"] = tuple({**row, "steps": int(row["steps"])} for row in values["episodes"])
-                record = ShardRecord(**values)
+                record = ShardRecord(**{**values, "episodes": tuple(values["episodes"])})
                 _check_types(record)
             except (ValueError, TypeError, KeyError) as error:
                 raise DatasetError(
@@ -154,3 +157,6 @@ def _whole_length(handle: int) -> int:
 def _check_types(record: ShardRecord) -> None:
     if not (isinstance(record.shard, str) and isinstance(record.bytes, int) and len(str(record.sha256)) == 64):
         raise ValueError("a field of the wrong type")
+    for row in record.episodes:
+        if not all(isinstance(row[name], int) for name in ("index", "steps", "clipped", "success")):
+            raise ValueError("an episode with a field of the wrong type")

@@ -101,9 +101,9 @@ def _filters(compression: str, *, shuffle: bool) -> dict[str, Any]:
         return {"compression": "gzip", "compression_opts": 1, "shuffle": shuffle}
     if compression == "none":
         return {}
-    # Shuffling bytes helps samples and depths, and hurts pixels. Level 1 writes twice as fast as 3 for 10 % more bytes.
+    # Shuffling bytes helps samples and does nothing for pixels. Level 1 is 10 % larger, level 5 2 % smaller.
     kind = hdf5plugin.Blosc2.SHUFFLE if shuffle else hdf5plugin.Blosc2.NOFILTER
-    return dict(hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=kind))
+    return dict(hdf5plugin.Blosc2(cname="zstd", clevel=3, filters=kind))
 
 
 def open_shard(path: Path) -> h5py.File:
@@ -143,10 +143,10 @@ def read_demo(
             length = steps + feature.extra
             first, end, _ = slice(start, stop).indices(length)
             body = steps if key in OBSERVED else length
-            dataset = _checked(group[feature.path], feature, body, size)
+            dataset = _checked(file, f"{group.name}/{feature.path}", feature, body, size)
             array = dataset[first : min(end, body)] if first < min(end, body) else dataset[:0]
             if key in OBSERVED and first < end == length:
-                last = _checked(group[f"final_obs/{key}"], feature, 1, size)[:]
+                last = _checked(file, f"{group.name}/final_obs/{key}", feature, 1, size)[:]
                 array = np.concatenate([array, last])
             rows[key] = array
     except (KeyError, OSError, RuntimeError, ValueError) as error:
@@ -157,13 +157,14 @@ def read_demo(
     return rows
 
 
-def _checked(dataset: Any, feature: Feature, rows: int, size: int) -> h5py.Dataset:
+def _checked(file: h5py.File, path: str, feature: Feature, rows: int, size: int) -> h5py.Dataset:
     """The dataset, if it is one of the right type and shape: nothing is allocated for a hostile one."""
     expected = (rows, *feature.row_shape(size))
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise ValueError(f"{feature.path} is no array of this file")
+    dataset = file[path]
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual or dataset.file != file:
+        raise ValueError(f"{path} is no array of this file")
     if dataset.shape != expected or dataset.dtype != np.dtype(feature.dtype):
-        raise ValueError(f"{dataset.name} is {dataset.dtype} {dataset.shape}: expected {feature.dtype} {expected}")
+        raise ValueError(f"{path} is {dataset.dtype} {dataset.shape}: expected {feature.dtype} {expected}")
     return dataset
 
 

@@ -199,37 +199,43 @@ def plan(spec: DatasetSpec) -> list[ShardSpec]:
 
 def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> list[EpisodeSpec]:
     indices = range(number, spec.trajectories, len(spec.scenes))
+    modes = _modes(spec.mode_shares, number, len(indices))
     episodes = []
     for place, index in enumerate(indices):
         # Neighbours share a source, which saves tracing it again.
         source = place * spec.sources_per_scene // len(indices)
-        seed = int(keyed_rng(spec.seed, scene, index, "episode").integers(2**31))
-        source_seed = int(keyed_rng(spec.seed, scene, source, "source").integers(2**31))
         episodes.append(
             EpisodeSpec(
                 index=index,
                 scene=scene,
                 split=split,
-                mode=_mode(spec.mode_shares, place, number),
+                mode=modes[place],
                 source=source,
                 sound=spec.sounds[(number * spec.sources_per_scene + source) % len(spec.sounds)],
-                seed=seed,
-                source_seed=source_seed,
+                seed=_seed(spec.seed, scene, "episode", index),
+                source_seed=_seed(spec.seed, scene, "source", source),
                 steps=spec.steps,
             )
         )
     return episodes
 
 
-def _mode(shares: tuple[float, ...], place: int, number: int) -> str:
-    """The modes of a scene in turn by their shares, starting elsewhere in each, so that small datasets have all."""
+def _modes(shares: tuple[float, ...], number: int, count: int) -> list[str]:
+    """The modes of scene `number` in turn by their shares, starting elsewhere in each: small datasets have all."""
     credit = [0.0] * len(shares)
-    chosen = 0
-    for _ in range(place + number + 1):
+    modes = []
+    for _ in range(number % 64 + count):
         credit = [have + share for have, share in zip(credit, shares, strict=True)]
         chosen = max(range(len(shares)), key=lambda i: (credit[i], -i))
         credit[chosen] -= sum(shares)
-    return MODES[chosen]
+        modes.append(MODES[chosen])
+    return modes[-count:]
+
+
+def _seed(*words: int | str) -> int:
+    """31 bits that depend on the words alone. Cheaper than a generator, since plans have many episodes."""
+    text = "\x1f".join(f"{type(word).__name__}:{word}" for word in words)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little") >> 1
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:

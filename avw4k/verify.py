@@ -29,7 +29,8 @@ READ_BYTES = 1 << 20
 
 @dataclass(kw_only=True, slots=True)
 class VerifyReport:
-    """What a verification found. problems: {shard: what is wrong} · replayed: episodes simulated again and equal"""
+    """What a verification found. problems: {shard: what is wrong} · replayed: episodes simulated again and equal
+    repaired: shards made again · changed: those of them whose bytes are not what they were"""
 
     shards: int = 0
     episodes: int = 0
@@ -38,6 +39,7 @@ class VerifyReport:
     missing: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     repaired: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     replayed: int = 0
 
     @property
@@ -105,7 +107,7 @@ def _consistency(rows: dict[str, np.ndarray], spec: DatasetSpec) -> list[tuple[s
     actions, geodesic = rows["actions"], rows["geodesic"].astype(np.float64)
     if actions.max(initial=0) > max(Action):
         return [("every action being one of 0 … 3", False)]
-    poses = [Pose(*position, yaw) for position, yaw in zip(rows["position"], rows["yaw"], strict=True)]
+    poses = [Pose(x, y, z, yaw) for (x, y, z), yaw in zip(rows["position"], rows["yaw"], strict=True)]
     commanded = [relative_motion(pose, pose.after(Action(a))) for pose, a in zip(poses, actions, strict=False)]
     realised = [relative_motion(a, b) for a, b in itertools.pairwise(poses)]
     success = np.array([succeeded(spec.task, int(a), g) for a, g in zip(actions, geodesic[1:], strict=True)])

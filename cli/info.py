@@ -49,7 +49,8 @@ def info(what: str, scene_root: Path | None, as_json: bool) -> None:
 
 def dataset_values(dataset: Dataset) -> dict[str, Any]:
     """Counts and terms of what is committed, and the spec in full."""
-    from avw4k.spec import MODES, SPLITS
+    from avw4k.spec import MODES, SPLITS, split_scenes
+    from sim_bridge.types import STEP_SECONDS
 
     refs = dataset.episodes()
     rows = {row["index"]: row for record in dataset.records.values() for row in record.episodes}
@@ -60,14 +61,14 @@ def dataset_values(dataset: Dataset) -> dict[str, Any]:
         "trajectories": len(refs),
         "planned": dataset.spec.trajectories,
         "steps": sum(ref.steps for ref in refs),
-        "hours": round(sum(ref.steps for ref in refs) * dataset.info["step_seconds"] / 3600, 3),
+        "hours": round(sum(ref.steps for ref in refs) * STEP_SECONDS / 3600, 3),
         "bytes": sum(record.bytes for record in dataset.records.values()),
         "shards": len(dataset.records),
         "clipped": sum(record.clipped for record in dataset.records.values()),
         "successful_approaches": [sum(approaches), len(approaches)],
         "splits": {
             split: {
-                "scenes": len(dataset.info["splits"][split]),
+                "scenes": list(split_scenes(dataset.spec).values()).count(split),
                 "trajectories": sum(ref.split == split for ref in refs),
                 **{mode: sum(ref.split == split and ref.mode == mode for ref in refs) for mode in MODES},
             }
@@ -75,8 +76,8 @@ def dataset_values(dataset: Dataset) -> dict[str, Any]:
         },
         "spec_sha256": dataset.spec.sha256,
         "spec": dataset.spec.to_json(),
-        "versions": dataset.info["versions"],
-        "licences": dataset.info["licences"],
+        "versions": dataset.info.get("versions", {}),
+        "licences": dataset.info.get("licences", {}),
     }
 
 

@@ -49,6 +49,8 @@ def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path
             click.echo(f"{report.replayed} episodes simulated again: equal, bit for bit")
         if report.repaired:
             click.echo(f"made again: {', '.join(report.repaired)}")
+        if report.changed:
+            click.echo(f"not the same bytes as before: {', '.join(report.changed)}; the libraries have changed since")
         if report.missing:
             click.echo(f"{len(report.missing)} shards are not made yet; to make them: avw verify {data} --repair")
         if report.problems:
