@@ -1,0 +1,88 @@
+"""The one door: what it opens, what it refuses, and that nothing behind it needs torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sim_bridge.errors import SceneError, UsageError
+from sim_bridge.simulator import SimulatorConfig, open_simulator
+from sim_bridge.task import sample_episode
+from sim_bridge.types import Action, relative_motion
+
+SMALL = SimulatorConfig(size=16, emitters=200)
+
+
+def test_every_backend_name_opens_the_embedded_simulator() -> None:
+    for backend in ("auto", "embedded"):
+        simulator = open_simulator("procedural-0000", SimulatorConfig(backend=backend, size=16, emitters=200))
+        assert simulator.backend == "embedded"
+        assert simulator.scene_id == "procedural-0000"
+        assert simulator.reproducible
+        simulator.close()
+
+
+def test_an_unknown_backend_or_engine_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"unknown backend 'unity'.*auto, embedded"):
+        open_simulator("procedural-0000", SimulatorConfig(backend="unity"))
+    with pytest.raises(UsageError, match=r"unknown acoustics 'echo'"):
+        open_simulator("procedural-0000", SimulatorConfig(acoustics="echo", size=16))
+
+
+@pytest.mark.parametrize("scene", ["no-such-place", "missing.glb"])
+def test_a_missing_scene_is_a_scene_error(scene: str) -> None:
+    with pytest.raises(SceneError, match=scene):
+        open_simulator(scene, SMALL)
+
+
+def test_a_file_that_is_no_mesh_is_a_scene_error(tmp_path) -> None:
+    path = tmp_path / "notes.glb"
+    path.write_text("not a mesh")
+    with pytest.raises(SceneError, match=r"notes\.glb"):
+        open_simulator(str(path), SMALL)
+
+
+def test_actions_move_by_the_documented_amounts() -> None:
+    simulator = open_simulator("procedural-0000", SMALL)
+    start, source = sample_episode(simulator, seed=0)
+    simulator.reset(start, source)
+    expected = {
+        Action.TURN_LEFT: (0.0, 0.0, 0.17453),
+        Action.TURN_RIGHT: (0.0, 0.0, -0.17453),
+        Action.STOP: (0.0, 0.0, 0.0),
+    }
+    for action, motion in expected.items():
+        before = simulator.pose
+        simulator.step(action)
+        assert relative_motion(before, simulator.pose) == pytest.approx(motion, abs=1e-5)
+    before = simulator.pose
+    simulator.step(Action.FORWARD)
+    forward, left, turn = relative_motion(before, simulator.pose)
+    assert turn == 0.0
+    if simulator.collided:
+        assert abs(forward) <= 0.15 + 1e-6
+    else:
+        assert (forward, left) == pytest.approx((0.15, 0.0), abs=1e-9)
+
+
+def test_simulating_imports_neither_torch_nor_h5py() -> None:
+    code = (
+        "import sys\n"
+        "from sim_bridge.simulator import SimulatorConfig, open_simulator\n"
+        "from sim_bridge.task import AudioNavTask, sample_episode\n"
+        "simulator = open_simulator('procedural-0000', SimulatorConfig(size=16, emitters=200))\n"
+        "task = AudioNavTask(simulator)\n"
+        "task.reset(*sample_episode(simulator, 0))\n"
+        "task.step(1)\n"
+        "print([name for name in ('torch', 'h5py', 'gymnasium') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.strip() == "[]"
+
+
+def test_opening_the_door_is_cheap_to_import() -> None:
+    code = "import sys, sim_bridge.simulator; print([m for m in ('numba', 'scipy', 'embreex') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
