@@ -139,7 +139,7 @@ def beanbag(style: Style, rng: Rng) -> Piece:
     cover = style.fabric(int(rng.integers(5, 9)))
 
     def draw(b: MeshBuilder) -> None:
-        b.ellipsoid((size / 2, 0.22, size / 2), (size / 2, 0.24, size / 2), cover, detail=2)
+        b.ellipsoid((size / 2, 0.24, size / 2), (size / 2, 0.24, size / 2), cover, detail=2)
         b.ellipsoid((size / 2, 0.45, size * 0.36), (size * 0.36, 0.24, size * 0.3), cover, detail=2)
 
     return Piece(name="beanbag", width=size, depth=size, height=0.68, draw=draw)
