@@ -35,7 +35,7 @@ def rendering(scene: str, size: int, views: int, as_json: bool) -> None:
     light = bake_light(ray_scene)
     renderer = Renderer(ray_scene, size, HFOV, light)
     rng = keyed_rng("benchmark", "rendering", loaded.scene_id)
-    poses = [Pose(*navgrid.sample(rng), rng.uniform(-math.pi, math.pi)) for _ in range(views)]
+    poses = [_random_pose(navgrid, rng) for _ in range(views)]
     rays = [_rays(pose, size) for pose in poses]
 
     def render() -> None:
@@ -70,6 +70,11 @@ def rendering(scene: str, size: int, views: int, as_json: bool) -> None:
         for name, value in once.items()
     ]
     present("rendering", [frames, *opening], as_json=as_json)
+
+
+def _random_pose(navgrid: NavGrid, rng: np.random.Generator) -> Pose:
+    x, y, z = (float(value) for value in navgrid.sample(rng))
+    return Pose(x, y, z, float(rng.uniform(-math.pi, math.pi)))
 
 
 def _rays(pose: Pose, size: int) -> tuple[np.ndarray, np.ndarray]:

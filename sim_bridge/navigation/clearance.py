@@ -15,6 +15,7 @@ from scipy import ndimage
 REACH = 0.25  # metres within which distances are exact; farther ones come from a distance transform of cells
 LEVEL_BIN = 0.05  # metres, resolution of the search for floors
 MIN_FLOOR_AREA = 1.0  # square metres of level surface that can be a floor
+SKY = 1e6  # metres, above everything
 FLATNESS = 0.7  # |vertical part of a unit normal| of a face that one can stand on
 
 
@@ -91,7 +92,7 @@ def clearance_map(
     near_HW = distance(obstacles, floor_y + climb, floor_y + height, REACH)
     touch = 0.3 * cell  # closes the hairline gaps between a floor's neighbouring faces
     floor_HW = distance(walkable, floor_y - climb, floor_y + climb, touch) <= touch
-    indoor_HW = distance(overhead, floor_y + height, np.inf, touch) <= touch
+    indoor_HW = distance(overhead, floor_y + height, SKY, touch) <= touch
 
     blocked_HW = ~floor_HW | (near_HW <= 0.5 * cell)
     # Half a diagonal less: the nearest obstacle may reach that far out of its cell.
@@ -113,17 +114,20 @@ def _clip(polygon_P3, count, height, keep_above, out_P3):
     """Sutherland-Hodgman against one horizontal plane; returns the number of corners kept."""
     kept = 0
     for index in range(count):
-        here, there = polygon_P3[index], polygon_P3[(index + 1) % count]
-        signed_here, signed_there = here[1] - height, there[1] - height
+        after = index + 1 if index + 1 < count else 0
+        signed_here = polygon_P3[index, 1] - height
+        signed_after = polygon_P3[after, 1] - height
         if not keep_above:
-            signed_here, signed_there = -signed_here, -signed_there
+            signed_here, signed_after = -signed_here, -signed_after
         if signed_here >= 0.0:
-            out_P3[kept] = here
+            for axis in range(3):  # element by element: assigning rows takes Numba seconds to compile
+                out_P3[kept, axis] = polygon_P3[index, axis]
             kept += 1
-        if (signed_here >= 0.0) != (signed_there >= 0.0):
-            share = signed_here / (signed_here - signed_there)
+        if (signed_here >= 0.0) != (signed_after >= 0.0):
+            share = signed_here / (signed_here - signed_after)
             for axis in range(3):
-                out_P3[kept, axis] = here[axis] + share * (there[axis] - here[axis])
+                here = polygon_P3[index, axis]
+                out_P3[kept, axis] = here + share * (polygon_P3[after, axis] - here)
             kept += 1
     return kept
 
@@ -159,28 +163,27 @@ def _distance_to_polygon(x, z, polygon_P3, count):
 def _splat(triangles_F33, bottom, top, low_x, low_z, cell, reach, out_HW):
     """Lower `out_HW` to the distance of every node to the parts of the triangles between two heights."""
     rows, columns = out_HW.shape
-    first_P3 = np.empty((8, 3))
-    second_P3 = np.empty((8, 3))
+    triangle_P3 = np.empty((8, 3))
+    above_P3 = np.empty((8, 3))
+    within_P3 = np.empty((8, 3))
     for face in range(triangles_F33.shape[0]):
-        count = _clip(triangles_F33[face], 3, bottom, True, first_P3)
+        for corner in range(3):
+            for axis in range(3):
+                triangle_P3[corner, axis] = triangles_F33[face, corner, axis]
+        count = _clip(triangle_P3, 3, bottom, True, above_P3)
+        count = _clip(above_P3, count, top, False, within_P3)
         if count == 0:
             continue
-        if top < np.inf:
-            count = _clip(first_P3, count, top, False, second_P3)
-            if count == 0:
-                continue
-        else:
-            second_P3[:count] = first_P3[:count]
         min_x, max_x, min_z, max_z = np.inf, -np.inf, np.inf, -np.inf
         for index in range(count):
-            min_x, max_x = min(min_x, second_P3[index, 0]), max(max_x, second_P3[index, 0])
-            min_z, max_z = min(min_z, second_P3[index, 2]), max(max_z, second_P3[index, 2])
+            min_x, max_x = min(min_x, within_P3[index, 0]), max(max_x, within_P3[index, 0])
+            min_z, max_z = min(min_z, within_P3[index, 2]), max(max_z, within_P3[index, 2])
         first_row = max(0, int(np.ceil((min_z - reach - low_z) / cell)))
         last_row = min(rows - 1, int(np.floor((max_z + reach - low_z) / cell)))
         first_column = max(0, int(np.ceil((min_x - reach - low_x) / cell)))
         last_column = min(columns - 1, int(np.floor((max_x + reach - low_x) / cell)))
         for row in range(first_row, last_row + 1):
             for column in range(first_column, last_column + 1):
-                distance = _distance_to_polygon(low_x + column * cell, low_z + row * cell, second_P3, count)
+                distance = _distance_to_polygon(low_x + column * cell, low_z + row * cell, within_P3, count)
                 if distance < out_HW[row, column] and distance <= reach:
                     out_HW[row, column] = distance

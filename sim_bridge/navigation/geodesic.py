@@ -47,8 +47,17 @@ class GeodesicField:
         field_N = dijkstra(_graph(navgrid), directed=False, indices=start)
         order_N = np.argsort(field_N, kind="stable")
         order_N = order_N[: int(np.isfinite(field_N).sum())]
-        self._distance_HW, self._anchor_HW = _anchors(
-            navgrid.clearance_HW, navgrid.radius, navgrid.cell, order_N, self._goal[0], self._goal[1]
+        self._distance_HW = np.full(navgrid.free_HW.shape, np.inf)
+        self._anchor_HW = np.full(navgrid.free_HW.shape, NOWHERE, dtype=np.int32)
+        _anchors(
+            navgrid.clearance_HW,
+            navgrid.radius,
+            navgrid.cell,
+            order_N,
+            self._goal[0],
+            self._goal[1],
+            self._distance_HW,
+            self._anchor_HW,
         )
 
     @classmethod
@@ -173,17 +182,15 @@ def _edges_are_free(clearance_HW, radius, cell, head_N, tail_N):
     return free_N
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _straight(column, row, end_column, end_row, cell):
     return cell * np.sqrt((end_column - column) ** 2 + (end_row - row) ** 2)
 
 
 @njit(cache=True, nogil=True)
-def _anchors(clearance_HW, radius, cell, order_N, goal_column, goal_row):
-    """Distance (metres) of every node to the goal, and its anchor: a flat node index, GOAL or NOWHERE."""
+def _anchors(clearance_HW, radius, cell, order_N, goal_column, goal_row, distance_HW, anchor_HW):
+    """Fill in every node's distance to the goal (metres) and its anchor: a flat node index or GOAL."""
     rows, columns = clearance_HW.shape
-    distance_HW = np.full((rows, columns), np.inf)
-    anchor_HW = np.full((rows, columns), NOWHERE, dtype=np.int32)
     for rank in range(len(order_N)):
         row, column = order_N[rank] // columns, order_N[rank] % columns
         if rank == 0:
@@ -214,7 +221,6 @@ def _anchors(clearance_HW, radius, cell, order_N, goal_column, goal_row):
                     best, best_anchor = length, r * columns + c
         distance_HW[row, column] = best
         anchor_HW[row, column] = best_anchor
-    return distance_HW, anchor_HW
 
 
 @njit(cache=True, nogil=True)

@@ -167,7 +167,7 @@ def _no_floor(scene_id: str) -> SceneError:
     )
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def clearance_at(clearance_HW, column, row):
     """Bilinear clearance (metres) at a point in grid units; 0 off the grid."""
     rows, columns = clearance_HW.shape
