@@ -100,9 +100,9 @@ def level_falls_as_one_over_r(make: EngineMaker) -> Check:
     worst = max(abs(level - levels[0]) for level in levels)
     return Check(
         name="1/r",
-        expected="level x r constant within 0.3 dB from 1 to 8 m",
+        expected="level x r constant within 0.5 dB from 1 to 8 m",
         measured=f"{worst:.2f} dB",
-        ok=worst <= 0.3,
+        ok=worst <= 0.5,
         fix="the engine's direct sound does not follow distance: use another --acoustics",
     )
 
