@@ -77,17 +77,17 @@ def _find(request: str, scene_root: str | None) -> Path:
 
 def load_scene(scene_id: str, scene_root: str | None = None) -> Scene:
     """The scene called `scene_id`: generated, or read from a mesh file. Raises SceneError."""
-    match = _GENERATED.fullmatch(scene_id)
+    found = _expand_one(scene_id, scene_root)
+    if len(found) != 1:
+        raise SceneError(f"scene {scene_id!r} stands for {len(found)} scenes: open one of them at a time")
+    match = _GENERATED.fullmatch(found[0])
     if match is not None:
         from sim_bridge.scenes.procedural import generate_house
 
         return generate_house(int(match[1]))
     from sim_bridge.scenes.mesh_files import load_mesh
 
-    found = _expand_one(scene_id, scene_root)
-    if len(found) != 1:
-        raise SceneError(f"scene {scene_id!r} stands for {len(found)} scenes: open one of them at a time")
-    return load_mesh(found[0]) if found[0] != scene_id or not _GENERATED.fullmatch(found[0]) else load_scene(found[0])
+    return load_mesh(found[0])
 
 
 def scene_sha256(scene: Scene) -> str:

@@ -172,7 +172,7 @@ def _draw_lights(builder: MeshBuilder, style: Style, plan: FloorPlan, index: int
     columns = max(1, round(width / 4.2))
     rows = max(1, round(depth / 4.2))
     white = ((1.0, 0.86, 0.68), (1.0, 0.93, 0.82), (0.92, 0.96, 1.0))[int(rng.integers(3))]
-    total = float(rng.uniform(0.9, 1.25) * (4.6 + 0.24 * width * depth)) / (columns * rows)
+    total = float(rng.uniform(0.9, 1.25) * (4.1 + 0.21 * width * depth)) / (columns * rows)
     hanging = room.kind in ("dining", "kitchen") and rng.random() < 0.6
     drop = rng.uniform(0.55, 0.75) if hanging else 0.0
     lights = []
