@@ -41,7 +41,7 @@ class RlrConfig:
 
 
 class RlrEngine:
-    """See `AcousticEngine`. RLR offers no seed, so `seed` is ignored. Raises BackendError where RLR is absent or dies."""
+    """See `AcousticEngine`. RLR offers no seed: `seed` is ignored. Raises BackendError where it is absent or dies."""
 
     name = "rlr"
     reproducible = False
@@ -57,6 +57,7 @@ class RlrEngine:
         self.n_samples = round(self.config.length_seconds * sample_rate)
         self._scene_id = scene.scene_id
         self._placed = False
+        self.cpu_seconds = 0.0  # what the child has spent on responses so far
         self._child: subprocess.Popen[bytes] | None = subprocess.Popen(
             [sys.executable, "-m", "sim_bridge.acoustics.rlr_worker"],
             stdin=subprocess.PIPE,
@@ -130,9 +131,10 @@ class RlrEngine:
             how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
             raise BackendError(
                 f"RLR's process ended with {how} while asked to {header['do']!r} in scene {self._scene_id!r}: it "
-                "aborts on geometry or materials that it cannot take. Check the scene with `avw doctor --acoustics rlr`, or "
-                "use --acoustics emitters"
+                "aborts on geometry or materials that it cannot take. Try `avw doctor --acoustics rlr`, which uses plain "
+                "rooms, or use --acoustics emitters"
             ) from error
+        self.cpu_seconds += reply.get("cpu_seconds", 0.0)
         if "error" in reply:
             raise BackendError(f"RLR refused to {header['do']!r}: {reply['error']}")
         return answer

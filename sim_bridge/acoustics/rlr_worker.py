@@ -12,6 +12,7 @@ import os
 import struct
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -115,7 +116,9 @@ def main() -> None:
                 room.set_source(header["position"])
                 send(replies, {"ok": True})
             else:
-                send(replies, {"ok": True}, room.listen(header["position"], header["quaternion"]))
+                begin = time.process_time()
+                heard_ES = room.listen(header["position"], header["quaternion"])
+                send(replies, {"ok": True, "cpu_seconds": time.process_time() - begin}, heard_ES)
     except EOFError:
         pass
     finally:
