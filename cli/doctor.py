@@ -13,12 +13,12 @@ import click
 
 _PACKAGES = (
     "avw", "numpy", "scipy", "numba", "embreex", "trimesh", "h5py", "hdf5plugin", "gymnasium", "soundfile", "pydub",
-    "torch", "safetensors", "matplotlib", "rlr-audio-propagation",
+    "torch", "safetensors", "einops", "rlr-audio-propagation",
 )  # fmt: skip
 _OPTIONAL = {
     "torch": "train, evaluate, navigate --policy mpc; type: pip install 'avw[model]'",
     "safetensors": "checkpoints; type: pip install 'avw[model]'",
-    "matplotlib": "plots of a report; type: pip install 'avw[model]'",
+    "einops": "the model; type: pip install 'avw[model]'",
     "rlr-audio-propagation": "--acoustics rlr (CC-BY-NC); type: pip install 'avw[rlr]'",
     "ffmpeg": "mp4 videos, and sounds that libsndfile cannot read; install it with your system's packages",
 }

@@ -24,7 +24,7 @@ COMMANDS = {
     "report": ("cli.report:report", "Write a run as one self-contained HTML page."),
     "doctor": ("cli.doctor:doctor", "Test the physics and the installation of this machine."),
 }
-MODEL_MODULES = ("torch", "safetensors", "einops", "matplotlib")
+MODEL_MODULES = ("torch", "safetensors", "einops")
 
 
 class LazyGroup(click.Group):

@@ -18,7 +18,7 @@ committed). `avw --debug COMMAND …` shows the traceback of an error instead of
 
 def reference() -> str:
     """The whole page."""
-    group = click.Context(avw, info_name="avw")
+    group = click.Context(avw, info_name="avw", **avw.context_settings)
     return HEADER + "".join(section(name, group) for name in COMMANDS)
 
 
