@@ -1,7 +1,8 @@
 """How fast a binaural response is: `python -m benchmarks.acoustics [--scene procedural-0003] [--json]`.
 
 All times are one core's CPU time. Peers run where they are installed: RLR-Audio-Propagation in the same house at the
-settings that SoundSpaces ships, pyroomacoustics in a shoebox, which is the scene it is made for. The stream's limit is one real FFT each way for each ear.
+settings that SoundSpaces ships, pyroomacoustics in a shoebox, which is the scene it is made for. The stream's limit
+is one real FFT each way for each ear.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def acoustics(scene: str, emitters: int, poses: int, as_json: bool) -> None:
     rng = keyed_rng("benchmark", "acoustics", loaded.scene_id)
     navgrid = NavGrid.from_scene(loaded)
     source_3 = navgrid.sample(rng) + np.array([0.0, SOURCE_HEIGHT, 0.0])
-    walk = [Pose(*navgrid.sample(rng), yaw=rng.uniform(-math.pi, math.pi)) for _ in range(poses)]
+    places = [navgrid.sample(rng) for _ in range(poses)]
+    walk = [Pose(float(x), float(y), float(z), rng.uniform(-math.pi, math.pi)) for x, y, z in places]
     engine = EmittersEngine(RayScene(loaded), EmittersConfig(emitters=emitters, rays=max(1, emitters // 10)))
     engine.set_source(source_3)
     stream = BinauralStream(load_sound("ring"))

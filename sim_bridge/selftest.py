@@ -12,6 +12,7 @@ from sim_bridge.acoustics.engine import AcousticEngine, make_engine
 from sim_bridge.errors import AvwError
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.scene import Scene
+from sim_bridge.scenes.shoebox import shoebox
 
 
 def engine_maker(acoustics: str = "emitters", emitters: int = 20_000) -> EngineMaker:
@@ -26,9 +27,10 @@ def engine_maker(acoustics: str = "emitters", emitters: int = 20_000) -> EngineM
 def run_checks(acoustics: str = "emitters") -> Iterator[Check]:
     """Every check that applies to the engine called `acoustics`, one at a time.
 
-    An engine that raises fails the check. Raises nothing of its own.
+    An engine that raises fails the check. Raises BackendError at once where there is no such engine here.
     """
     make = engine_maker(acoustics)
+    make(shoebox((6.0, 3.0, 5.0))).close()
     for check in (*ANY_ENGINE, *(EMITTERS if acoustics == "emitters" else ())):
         begin = time.perf_counter()
         try:

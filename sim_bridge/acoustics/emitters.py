@@ -232,8 +232,8 @@ class EmittersEngine:
             )
             origin_N3, direction_N3 = origin_N3[alive_N], direction_N3[alive_N]
             path_N, energy_NB = path_N[alive_N], energy_NB[alive_N]
-            hits.append((origin_N3, normal_N3[alive_N], path_N.copy(), energy_NB.copy()))
-            origin_N3 = origin_N3.copy()
+            # Copies: the next bounce changes all of them in place.
+            hits.append((origin_N3.copy(), normal_N3[alive_N], path_N.copy(), energy_NB.copy()))
         return _thin(hits, config.emitters, rng)
 
     def _hear(self, ear_3: np.ndarray) -> _Audible:

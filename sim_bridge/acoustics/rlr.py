@@ -131,8 +131,8 @@ class RlrEngine:
             how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
             raise BackendError(
                 f"RLR's process ended with {how} while asked to {header['do']!r} in scene {self._scene_id!r}: it "
-                "aborts on geometry or materials that it cannot take. Try `avw doctor --acoustics rlr`, which uses plain "
-                "rooms, or use --acoustics emitters"
+                "aborts on geometry or materials that it cannot take. Try `avw doctor --acoustics rlr`, which "
+                "tests it in plain rooms, or use --acoustics emitters"
             ) from error
         self.cpu_seconds += reply.get("cpu_seconds", 0.0)
         if "error" in reply:

@@ -14,14 +14,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 MAX_HEADER = 1 << 20
 
 
-def send(stream: BinaryIO, header: dict[str, Any], *arrays: np.ndarray) -> None:
+def send(stream: IO[bytes], header: dict[str, Any], *arrays: np.ndarray) -> None:
     """Write one message."""
     listed = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
     text = json.dumps({**header, "arrays": listed}).encode()
@@ -31,7 +31,7 @@ def send(stream: BinaryIO, header: dict[str, Any], *arrays: np.ndarray) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[dict[str, Any], list[np.ndarray]]:
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Read one message. Raises EOFError where the other side is gone."""
     (length,) = struct.unpack("<I", _exactly(stream, 4))
     if length > MAX_HEADER:
@@ -45,7 +45,7 @@ def receive(stream: BinaryIO) -> tuple[dict[str, Any], list[np.ndarray]]:
     return header, arrays
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _exactly(stream: IO[bytes], count: int) -> bytes:
     content = stream.read(count)
     if len(content) < count:
         raise EOFError("the other side closed the pipe")

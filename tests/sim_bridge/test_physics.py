@@ -97,14 +97,25 @@ def test_a_fault_is_caught(fault: str, check: Any) -> None:
 
 
 def test_an_engine_that_raises_fails_its_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Any, pose: Any) -> Any:
+        raise BackendError("the process died")
+
+    monkeypatch.setattr(_Faulty, "impulse_response", fail)
+    monkeypatch.setattr("sim_bridge.selftest.engine_maker", lambda *_: _faulty_maker("none"))
+    monkeypatch.setattr("sim_bridge.selftest.EMITTERS", ())
+    results = list(run_checks("emitters"))
+    assert len(results) == len(ANY_ENGINE)
+    assert not any(result.ok for result in results)
+    assert all("the process died" in result.measured for result in results)
+
+
+def test_an_engine_that_is_not_here_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
-        raise BackendError("not here")
+        raise BackendError("not installed")
 
     monkeypatch.setattr("sim_bridge.selftest.make_engine", refuse)
-    results = list(run_checks("emitters"))
-    without_engine = [result for result in results if "octave bands" not in result.name]
-    assert not any(result.ok for result in without_engine)
-    assert all("not here" in result.measured for result in without_engine)
+    with pytest.raises(BackendError, match="not installed"):
+        next(run_checks("emitters"))
 
 
 def test_doctor_prints_a_table_and_leaves_with_0() -> None:
