@@ -92,10 +92,9 @@ class DepthMap:
         A goal inside an obstacle stands for the nearest free cell. The length is inf where no way is left.
         """
         c = self.config
-        side = len(self.hits_HW)
-        cost_HW = self._cost()
-        start = self._clipped(self.x, self.y, side)
-        goal = self._clipped(x, y, side)
+        start, goal = self._clipped(self.x, self.y), self._clipped(x, y)
+        origin, cost_HW = self._cost(start, goal)
+        start, goal = (start[0] - origin[0], start[1] - origin[1]), (goal[0] - origin[0], goal[1] - origin[1])
         # Whoever stands there proves that the cell is free, whatever the margin says.
         cost_HW[start] = max(1.0, min(cost_HW[start], 2.0))
         if not np.isfinite(cost_HW[goal]):
@@ -107,26 +106,39 @@ class DepthMap:
         for _ in range(max(1, round(look_ahead / c.cell))):
             row, column = _downhill(way_HW, row, column)
         half = 0.5 * c.extent
-        ahead_x, ahead_y = (row + 0.5) * c.cell - half, (column + 0.5) * c.cell - half
+        ahead_x, ahead_y = (row + origin[0] + 0.5) * c.cell - half, (column + origin[1] + 0.5) * c.cell - half
         if (row, column) == start:
             ahead_x, ahead_y = x, y
         bearing = wrap_angle(math.atan2(ahead_y - self.y, ahead_x - self.x) - self.heading)
         return bearing, float(way_HW[start]) * c.cell
 
-    def _clipped(self, x: float, y: float, side: int) -> tuple[int, int]:
+    def _clipped(self, x: float, y: float) -> tuple[int, int]:
         row, column = self.nodes(x, y)
-        return int(np.clip(row, 1, side - 2)), int(np.clip(column, 1, side - 2))
+        last = len(self.hits_HW) - 2
+        return int(np.clip(row, 1, last)), int(np.clip(column, 1, last))
 
-    def _cost(self) -> np.ndarray:
-        """float64 (H, W): metres of cost per metre walked in a cell; inf where the agent does not fit."""
+    def _cost(self, start: tuple[int, int], goal: tuple[int, int]) -> tuple[tuple[int, int], np.ndarray]:
+        """The part of the map that matters, as (its first row and column, cost_HW).
+
+        cost_HW: float64, cells of cost per cell walked; inf where the agent does not fit.
+        """
         from scipy.ndimage import distance_transform_edt
 
         c = self.config
-        free = self.hits_HW < 2
-        distance = (distance_transform_edt(free) - 0.5) * c.cell
-        cost = 1.0 + 3.0 * np.clip(1.0 - (distance - AGENT_RADIUS) / c.margin, 0.0, 1.0)
-        cost[distance < AGENT_RADIUS] = np.inf
-        return cost
+        rows, columns = (np.flatnonzero((self.hits_HW > 0).any(axis=axis)) for axis in (1, 0))
+        around = round(2.0 / c.cell)  # metres of unknown space round everything, for ways that lead round it
+        ends = [
+            (
+                max(min([start[axis], goal[axis], *seen[:1]]) - around, 0),
+                min(max([start[axis], goal[axis], *seen[-1:]]) + around, len(self.hits_HW)),
+            )
+            for axis, seen in enumerate((rows, columns))
+        ]
+        free_HW = self.hits_HW[ends[0][0] : ends[0][1], ends[1][0] : ends[1][1]] < 2
+        distance_HW = (distance_transform_edt(free_HW) - 0.5) * c.cell
+        cost_HW = 1.0 + 3.0 * np.clip(1.0 - (distance_HW - AGENT_RADIUS) / c.margin, 0.0, 1.0)
+        cost_HW[distance_HW < AGENT_RADIUS] = np.inf
+        return (int(ends[0][0]), int(ends[1][0])), cost_HW
 
 
 def _nearest_finite(cost_HW: np.ndarray, node: tuple[int, int]) -> tuple[int, int]:

@@ -33,10 +33,10 @@ class HearingConfig:
 
     bins: int = 72
     low: float = 250.0
-    high: float = 1_600.0
+    high: float = 7_000.0
     window: int = 512
     hop: int = 128
-    forget: float = 0.93
+    forget: float = 0.9
     drift: float = 0.1
     floor: float = 1e-6
     hold: int = 3
@@ -63,6 +63,7 @@ class Hearing:
     def reset(self) -> None:
         self.evidence_B = np.zeros(self.config.bins)
         self._recent: list[float] = []
+        self._scores: list[float] = []
         self._last_energy = 0.0
         self.level = 0.0
 
@@ -78,9 +79,9 @@ class Hearing:
         return float((best + math.pi) % (2 * math.pi) - math.pi)
 
     @property
-    def clarity(self) -> float:
-        """How much the best bearing stands out, 0 to 1: its evidence beside the most that could have been gathered."""
-        return float(self.evidence_B.max() * (1.0 - self.config.forget))
+    def directness(self) -> float:
+        """How much of the sound of the last steps came from one direction, 0 to 1: high close to the source only."""
+        return max(self._scores, default=0.0)
 
     def moved(self, action: Action) -> None:
         """Carry the belief along with the head."""
@@ -111,6 +112,10 @@ class Hearing:
         weight_T = rise_T + 0.05 * energy_T
         cross_TF = spectra_ETF[0] * np.conj(spectra_ETF[1])
         cross_TF /= np.abs(cross_TF) + 1e-20
-        score_TB = (cross_TF @ self._steer_FB).real / self._band_F.sum()
+        # Steering is linear, so the frames are summed first. einsum: BLAS would start threads for so small a product.
+        cross_F = np.einsum("t,tf->f", weight_T / max(float(weight_T.sum()), 1e-20), cross_TF)
+        score_B = np.einsum("f,fb->b", cross_F, self._steer_FB).real / self._band_F.sum()
         # A pause holds no evidence: a step counts in proportion to how loud it is among the last few.
-        self.evidence_B += (rms / self.level) * (weight_T @ score_TB) / max(float(weight_T.sum()), 1e-20)
+        score_B *= rms / self.level
+        self.evidence_B += score_B
+        self._scores = [*self._scores, float(score_B.max())][-c.hold :]

@@ -11,15 +11,17 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from avw4k.executors import ONE_THREAD
 from model.metrics.navigation import sna, soft_spl, spl
 from model.planning.policies import OraclePolicy, Policy, as_action, make_policy, policy_seed
 from sim_bridge.errors import BackendError, UsageError
@@ -226,7 +228,9 @@ def _results(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
-        for future in as_completed([pool.submit(_run_chunk, config, *chunk) for chunk in chunks]):
+        with _environment(dict.fromkeys(ONE_THREAD, "1")):  # libraries read it when a worker imports them
+            futures = [pool.submit(_run_chunk, config, *chunk) for chunk in chunks]
+        for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
         raise BackendError(
@@ -236,10 +240,23 @@ def _results(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _start_worker() -> None:
     """Ctrl-C reaches every process of the terminal: workers leave quietly and the parent reports it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.environ["TQDM_DISABLE"] = "1"
 
 
 _open: dict[Any, Simulator] = {}
@@ -280,24 +297,20 @@ def _policy(name: str, config: NavigateConfig) -> Policy:
     return _made[key]
 
 
-class _one_thread:  # noqa: N801 - reads as the context manager that it is
+@contextmanager
+def _one_thread(policy: str) -> Iterator[None]:
     """One torch thread while a planner runs: as many workers as cores, and the same sums for any number of them."""
+    if policy != "mpc":
+        yield
+        return
+    import torch
 
-    def __init__(self, policy: str):
-        self._policy = policy
-
-    def __enter__(self) -> None:
-        if self._policy == "mpc":
-            import torch
-
-            self._before = torch.get_num_threads()
-            torch.set_num_threads(1)
-
-    def __exit__(self, *error: object) -> None:
-        if self._policy == "mpc":
-            import torch
-
-            torch.set_num_threads(self._before)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _recorder(config: NavigateConfig, simulator: Simulator, source: Source, policy: str, episode: int) -> Any:

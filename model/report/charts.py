@@ -1,0 +1,172 @@
+"""Charts as inline SVG: lines over a common axis, and means with their intervals. No library, no script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One curve. dash: an SVG dash pattern, "" for a solid line · points: whether to mark each value."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: str
+    dash: str = ""
+    points: bool = False
+    width: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One mean with its interval."""
+
+    name: str
+    mean: float
+    low: float
+    high: float
+    colour: str
+
+
+def line_chart(
+    lines: Sequence[Line],
+    *,
+    title: str,
+    x_label: str,
+    width: int = 340,
+    height: int = 210,
+    log_y: bool = False,
+    x_ticks: Sequence[float] | None = None,
+    log_x: bool = False,
+) -> str:
+    """Curves that share both axes. Values that are not finite (or not positive on a log axis) leave a gap."""
+    left, right, top, bottom = 46, 12, 30, 34
+    drawn = [line for line in lines if len(line.x)]
+    x_all = np.concatenate([np.asarray(line.x, float) for line in drawn]) if drawn else np.array([0.0, 1.0])
+    y_all = np.concatenate([np.asarray(line.y, float) for line in drawn]) if drawn else np.array([0.0, 1.0])
+    y_all = y_all[np.isfinite(y_all) & (y_all > 0 if log_y else True)]
+    if len(y_all) == 0:
+        y_all = np.array([0.1, 1.0])
+    to_x = _scale(x_all.min(), x_all.max(), left, width - right, log_x)
+    low, high = _padded(float(y_all.min()), float(y_all.max()), log_y)
+    to_y = _scale(low, high, height - bottom, top, log_y)
+    parts = [
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">',
+        f'<text class="chart-title" x="{left}" y="16">{escape(title)}</text>',
+    ]
+    for tick in _log_ticks(low, high) if log_y else _ticks(low, high, 4):
+        y = to_y(tick)
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{left - 6}" y="{y + 3.5:.1f}" text-anchor="end">{_number(tick)}</text>')
+    for tick in x_ticks if x_ticks is not None else _ticks(float(x_all.min()), float(x_all.max()), 4):
+        parts.append(
+            f'<text class="tick" x="{to_x(tick):.1f}" y="{height - bottom + 15}" text-anchor="middle">'
+            f"{_number(tick)}</text>"
+        )
+    middle = (left + width - right) / 2
+    parts.append(f'<text class="axis" x="{middle}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>')
+    for line in drawn:
+        pairs = [
+            (to_x(float(x)), to_y(float(y)))
+            for x, y in zip(line.x, line.y, strict=True)
+            if math.isfinite(y) and (not log_y or y > 0)
+        ]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)
+        dash = f' stroke-dasharray="{line.dash}"' if line.dash else ""
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="{line.width}"{dash} '
+            f'stroke-linejoin="round" stroke-linecap="round"><title>{escape(line.name)}</title></polyline>'
+        )
+        if line.points:
+            parts += [
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" fill="#fff" stroke="{line.colour}" stroke-width="2"/>'
+                for x, y in pairs
+            ]
+    return "".join([*parts, "</svg>"])
+
+
+def interval_chart(rows: Sequence[Row], *, title: str, low: float, high: float, width: int = 520) -> str:
+    """A dot and a bar for each mean and its interval, above one axis; a line marks 0 where it lies inside."""
+    left, right, top, step = 128, 64, 34, 30
+    height = top + step * len(rows) + 26
+    to_x = _scale(low, high, left, width - right, False)
+    parts = [
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">',
+        f'<text class="chart-title" x="0" y="16">{escape(title)}</text>',
+    ]
+    for tick in _ticks(low, high, 5):
+        x = to_x(tick)
+        kind = "zero" if low < 0 < high and abs(tick) < 1e-9 else "grid"
+        parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 8}" y2="{height - 24}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 8}" text-anchor="middle">{_number(tick)}</text>')
+    for number, row in enumerate(rows):
+        y = top + step * (number + 0.5)
+        x0, x1, x = to_x(row.low), to_x(row.high), to_x(row.mean)
+        parts.append(f'<text class="row-name" x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(row.name)}</text>')
+        parts.append(
+            f'<line x1="{x0:.1f}" x2="{max(x1, x0 + 0.5):.1f}" y1="{y}" y2="{y}" stroke="{row.colour}" '
+            'stroke-width="7" stroke-linecap="round" opacity="0.28"/>'
+        )
+        parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="5.5" fill="{row.colour}"/>')
+        parts.append(f'<text class="row-value" x="{width - right + 14}" y="{y + 4}">{row.mean:.2f}</text>')
+    return "".join([*parts, "</svg>"])
+
+
+def legend(entries: Sequence[tuple[str, str]]) -> str:
+    """(name, colour) chips."""
+    chips = "".join(
+        f'<span class="chip"><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in entries
+    )
+    return f'<div class="legend">{chips}</div>'
+
+
+class _scale:  # noqa: N801 - used as a function
+    """Maps [low, high] to [start, end] on the page."""
+
+    def __init__(self, low: float, high: float, start: float, end: float, log: bool):
+        self.log = log
+        self.low, self.high = (math.log10(low), math.log10(high)) if log else (low, high)
+        self.start, self.end = start, end
+
+    def __call__(self, value: float) -> float:
+        at = math.log10(value) if self.log else value
+        span = self.high - self.low
+        share = (at - self.low) / span if span else 0.5
+        return self.start + share * (self.end - self.start)
+
+
+def _padded(low: float, high: float, log: bool) -> tuple[float, float]:
+    if log:
+        return (low / 1.15, high * 1.15) if high > low else (low / 2, high * 2)
+    pad = 0.08 * (high - low) or max(abs(high), 1.0) * 0.1
+    return low - pad, high + pad
+
+
+def _ticks(low: float, high: float, wanted: int) -> list[float]:
+    """Round numbers inside [low, high], about `wanted` of them."""
+    span = high - low
+    if span <= 0 or not math.isfinite(span):
+        return [low]
+    raw = span / wanted
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = min((m * power for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(math.log(s / raw)))
+    first = math.ceil(low / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
+    return ticks if len(ticks) <= 5 else [t for t in ticks if math.log10(t) % 1 < 1e-9] or ticks[::2]
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 10_000:
+        return f"{value / 1000:g}k"
+    return f"{value:.3g}"

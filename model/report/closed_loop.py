@@ -1,0 +1,148 @@
+"""The section on navigation: how often each policy found the source, and the ways that they went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from model.planning.navigate import EpisodeRecord
+from model.report.charts import Row, interval_chart, legend
+from model.report.maps import Route, blank_plan, floor_plan, trajectory_map
+
+POLICIES = {
+    "mpc": ("MPC on AV-CDiT", "#0f766e", "plans in imagined futures, on the model's own reward"),
+    "greedy-audio": ("greedy by ear", "#d97706", "goes where it sounds from, round what it sees; nothing learned"),
+    "random": ("random", "#94a3b8", "any motion, stops at a random step"),
+    "forward": ("forward", "#a855f7", "walks on, turns away from obstacles, has no ears"),
+    "oracle": ("oracle", "#1e3a8a", "follows the shortest path: the upper bound"),
+}
+MEASURES = {
+    "sr": ("SR ↑", 2),
+    "spl": ("SPL ↑", 2),
+    "softspl": ("SoftSPL ↑", 2),
+    "sna": ("SNA ↑", 2),
+    "dtg": ("DTG, m ↓", 2),
+    "na": ("NA", 0),
+}
+DRAWN = ("oracle", "random", "forward", "greedy-audio", "mpc")  # the last lies on top
+MAPS = 6
+
+
+def navigation_section(
+    comparison: Mapping[str, Any], records: Mapping[str, Sequence[EpisodeRecord]], scene_root: str | None = None
+) -> str:
+    """comparison: the content of navigation.json · records: by policy, of the same episodes."""
+    policies = [name for name in POLICIES if name in comparison["policies"]]
+    policies += sorted(set(comparison["policies"]) - set(POLICIES))
+    return (
+        '<section id="navigation"><h2>How it finds the telephone</h2><p class="about">'
+        f"{comparison['episodes']} episodes in {len(comparison['scenes'])} houses, the same for every policy, each "
+        f"beginning at least {comparison['min_distance']:g} m of walking from the source. Success is saying STOP "
+        "within 1 m of it. Policies see past pictures, depth and sound and know their own actions; only the oracle "
+        "knows where the source is.</p>"
+        f'<div class="card"><div class="two"><div>{_forest(comparison, policies)}</div>'
+        f"<div>{_gains(comparison)}</div></div></div>"
+        f'<div class="card">{_table(comparison, policies)}</div>'
+        f"{_maps(records, scene_root)}</section>"
+    )
+
+
+def policy_name(policy: str) -> str:
+    return POLICIES.get(policy, (policy, "", ""))[0]
+
+
+def _forest(comparison: Mapping[str, Any], policies: Sequence[str]) -> str:
+    rows = [
+        Row(name=policy_name(p), mean=sr[0], low=sr[1], high=sr[2], colour=_colour(p))
+        for p in policies
+        if (sr := comparison["policies"][p]["sr"])
+    ]
+    return interval_chart(rows, title="Success rate, with 95 % intervals", low=0.0, high=1.0)
+
+
+def _gains(comparison: Mapping[str, Any]) -> str:
+    rows = []
+    for pair, figures in comparison["paired"].items():
+        leader, other = pair.split(" - ")
+        mean, low, high = figures["sr"]
+        rows.append(Row(name=f"over {policy_name(other)}", mean=mean, low=low, high=high, colour=_colour(leader)))
+    if not rows:
+        return ""
+    leader = policy_name(next(iter(comparison["paired"])).split(" - ")[0])
+    low = min(-0.1, *(row.low for row in rows)) if len(rows) else -0.1
+    return interval_chart(rows, title=f"Gain in success of {leader}, episode by episode", low=max(-1.0, low), high=1.0)
+
+
+def _table(comparison: Mapping[str, Any], policies: Sequence[str]) -> str:
+    head = "".join(f"<th>{title}</th>" for title, _ in MEASURES.values())
+    rows = [f"<tr><th></th>{head}</tr>"]
+    for policy in policies:
+        cells = "".join(
+            f"<td>{mean:.{digits}f}<small>{low:.{digits}f}–{high:.{digits}f}</small></td>"
+            for (mean, low, high), digits in (
+                (comparison["policies"][policy][name], digits) for name, (_, digits) in MEASURES.items()
+            )
+        )
+        about = POLICIES.get(policy, ("", "", ""))[2]
+        ours = ' class="ours"' if policy == "mpc" else ""
+        rows.append(f"<tr{ours}><td>{escape(policy_name(policy))}<br><small>{escape(about)}</small></td>{cells}</tr>")
+    return (
+        f'<div class="scroll"><table>{"".join(rows)}</table></div>'
+        '<p class="note" style="margin:12px 0 0">Mean with the 95 % bootstrap interval over episodes. SR success '
+        "rate · SPL success weighted by path length · SoftSPL the same with the share of the way covered · SNA success "
+        "weighted by the number of actions · DTG metres left at the end · NA actions taken.</p>"
+    )
+
+
+def _maps(records: Mapping[str, Sequence[EpisodeRecord]], scene_root: str | None) -> str:
+    if not records:
+        return ""
+    names = [name for name in DRAWN if name in records] + [name for name in records if name not in DRAWN]
+    chosen = _telling(records)
+    cards = "".join(_map(index, {name: records[name] for name in names}, scene_root) for index in chosen)
+    drawn = [(policy_name(name), _colour(name)) for name in reversed(names) if name != "random"]
+    return (
+        "<h3>Ways taken</h3><p class='about'>Seen from above. The open ring is the start, the rust-coloured dot the "
+        "telephone and the dashed circle the metre around it; a way ends in a dot where it succeeded and in a cross "
+        f"where it did not.</p>{legend(drawn)}<div class='maps'>{cards}</div>"
+    )
+
+
+def _telling(records: Mapping[str, Sequence[EpisodeRecord]]) -> list[int]:
+    """Positions in the lists of the first episode of each house, so that nobody picks favourites."""
+    rows = next(iter(records.values()))
+    first: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        first.setdefault(row.scene, index)
+    chosen = list(first.values())
+    chosen += [index for index in range(len(rows)) if index not in chosen]
+    return chosen[:MAPS]
+
+
+def _map(index: int, records: Mapping[str, Sequence[EpisodeRecord]], scene_root: str | None) -> str:
+    rows = {name: of_policy[index] for name, of_policy in records.items()}
+    one = next(iter(rows.values()))
+    paths_N3 = np.concatenate([row.path_T4[:, :3] for row in rows.values()])
+    plan = floor_plan(one.scene, scene_root) or blank_plan(np.vstack([paths_N3, np.array([one.source])]))
+    routes = [
+        Route(name=policy_name(name), colour=_colour(name), path_T4=row.path_T4, success=row.success)
+        for name, row in rows.items()
+        if name != "random"  # a cloud that would hide the others
+    ]
+    picture = trajectory_map(plan, routes, one.source, f"episode {one.episode} in {one.scene}")
+    outcomes = "".join(
+        f'<span class="{"won" if row.success else ""}">{escape(policy_name(name))}: '
+        f"{'found it' if row.success else f'{row.dtg:.1f} m off'}, {row.actions} actions</span>"
+        for name, row in reversed(rows.items())
+    )
+    return (
+        f'<div class="card"><h3>{escape(one.scene)}</h3><span class="note">episode {one.episode}, shortest way '
+        f'{one.shortest:.1f} m</span>{picture}<div class="outcome">{outcomes}</div></div>'
+    )
+
+
+def _colour(policy: str) -> str:
+    return POLICIES.get(policy, ("", "#475569", ""))[1]

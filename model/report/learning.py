@@ -1,0 +1,231 @@
+"""The sections on the model: how its losses fell, and how its imagination compares with what needs no learning."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.report.charts import Line, legend, line_chart
+from model.report.media import data_uri, levels_db, player, read_frames, read_sound, sheet, sound
+
+# metric → (title, +1 if more is better, digits, what it says)
+METRICS: dict[str, tuple[str, int, int, str]] = {
+    "psnr": ("PSNR, dB", 1, 2, "the picture, pixel by pixel"),
+    "ssim": ("SSIM", 1, 3, "the picture's structure"),
+    "lsd": ("Log-spectral distance, dB", -1, 2, "the sound's spectrum"),
+    "spectral_ssim": ("Spectral SSIM", 1, 3, "the sound's spectrogram as a picture"),
+    "ild_error": ("ILD error, dB", -1, 2, "the level difference between the ears"),
+    "reward_error": ("Reward error, m", -1, 3, "the progress towards the source"),
+}
+METHODS: dict[str, tuple[str, str, str]] = {
+    "model": ("AV-CDiT", "#0f766e", ""),
+    "persistence": ("persistence", "#94a3b8", ""),
+    "rotation_warp": ("rotation warp", "#d97706", ""),
+    "oracle_tokenizer": ("oracle tokenizer", "#475569", "4 4"),
+}
+CHARTED = ("psnr", "lsd", "reward_error")
+STAGES = {
+    "tokenizers": "Tokenizers",
+    "image": "Image tokenizer",
+    "audio": "Audio tokenizer",
+    "1": "Stage 1: vision",
+    "2": "Stage 2: sound",
+    "3": "Stage 3: jointly, with reward",
+}
+COLOURS = ("#0f766e", "#d97706", "#1e3a8a", "#be185d", "#64748b", "#65a30d")
+
+
+def training_section(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Loss curves of every stage, from the lines of log.jsonl."""
+    stages: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        stages.setdefault(str(row["stage"]), []).append(row)
+    order = [name for name in STAGES if name in stages] + sorted(set(stages) - set(STAGES))
+    charts = "".join(_curves(STAGES.get(name, name), stages[name]) for name in order)
+    seconds = sum(float(row.get("seconds", 0.0)) for row in rows)
+    return (
+        '<section id="training"><h2>How it learned</h2><p class="about">Vision first, then sound with everything '
+        "visual frozen, then all of it jointly with the reward: the three stages of AV-CDiT. Curves are means between "
+        "log lines"
+        f"{f'; training took {_duration(seconds)} of wall-clock time' if seconds else ''}.</p>"
+        f'<div class="card"><div class="charts">{charts}</div></div></section>'
+    )
+
+
+def imagination_section(evaluation: Mapping[str, Any], samples: Path) -> str:
+    """The metric tables and charts of evaluation.json, and the futures that `avw evaluate` wrote into samples/."""
+    horizons = sorted(evaluation["horizons"], key=int)
+    return (
+        '<section id="imagination"><h2>What it imagines</h2><p class="about">Given four frames, their sound and what '
+        "the agent will do, the model imagines the picture, the sound and the reward some steps of 0.15 s later, in "
+        f"{len(evaluation['scenes'])} houses it was never trained on.</p>"
+        f'<div class="card">{_horizon_charts(evaluation["horizons"], horizons)}</div>'
+        f'<div class="card">{_table(evaluation, horizons)}</div>'
+        f"{_samples(samples)}</section>"
+    )
+
+
+def _curves(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    names = [name for name in rows[-1] if name not in ("stage", "step", "seconds", "loss")]
+    if not names:
+        names = ["loss"]
+    lines = []
+    for number, name in enumerate(names):
+        pairs = [(float(row["step"]), float(row[name])) for row in rows if name in row]
+        colour = COLOURS[number % len(COLOURS)]
+        steps, values = [s for s, _ in pairs], [v for _, v in pairs]
+        lines.append(Line(name=name, x=steps, y=_smoothed(values), colour=colour))
+    positive = all(v > 0 for line in lines for v in line.y if math.isfinite(v))
+    chart = line_chart(lines, title=title, x_label="step", log_y=positive)
+    return f"<div>{chart}{legend([(line.name.replace('_', ' '), line.colour) for line in lines])}</div>"
+
+
+def _smoothed(values: Sequence[float]) -> list[float]:
+    """Running means over a fiftieth of the curve, so that the trend shows through."""
+    width = max(1, len(values) // 50)
+    kernel = np.ones(width) / width
+    padded = np.pad(np.asarray(values, float), (width // 2, width - 1 - width // 2), mode="edge")
+    return list(np.convolve(padded, kernel, mode="valid"))
+
+
+def _horizon_charts(by_horizon: Mapping[str, Any], horizons: Sequence[str]) -> str:
+    charts = []
+    for metric in CHARTED:
+        title, sign, _, _ = METRICS[metric]
+        lines = []
+        for method, (name, colour, dash) in METHODS.items():
+            pairs = [(float(h), _value(by_horizon[h], metric, method)) for h in horizons]
+            pairs = [(h, v) for h, v in pairs if v is not None]
+            if pairs:
+                x, y = [h for h, _ in pairs], [v for _, v in pairs]
+                lines.append(Line(name=name, x=x, y=y, colour=colour, dash=dash, points=True))
+        if lines:
+            arrow = "higher is better" if sign > 0 else "lower is better"
+            ticks = [float(h) for h in horizons]
+            charts.append(
+                line_chart(lines, title=f"{title} ({arrow})", x_label="steps ahead", x_ticks=ticks, log_x=True)
+            )
+    chips = legend([(name, colour) for name, colour, _ in METHODS.values()])
+    return f'{chips}<div class="charts">{"".join(f"<div>{chart}</div>" for chart in charts)}</div>'
+
+
+def _table(evaluation: Mapping[str, Any], horizons: Sequence[str]) -> str:
+    by_horizon = evaluation["horizons"]
+    head = "".join(f"<th>{int(h)} step{'s' if int(h) > 1 else ''}</th>" for h in horizons)
+    rows = [f"<tr><th></th><th></th>{head}</tr>"]
+    for metric, (title, sign, digits, about) in METRICS.items():
+        methods = [m for m in METHODS if any(_value(by_horizon[h], metric, m) is not None for h in horizons)]
+        for number, method in enumerate(methods):
+            first = f"{title}<br><small>{about}</small>" if number == 0 else ""
+            name = METHODS[method][0]
+            cells = []
+            for h in horizons:
+                value = _value(by_horizon[h], metric, method)
+                rivals = [
+                    v
+                    for m in methods
+                    if m != "oracle_tokenizer" and (v := _value(by_horizon[h], metric, m)) is not None
+                ]
+                best = (
+                    method != "oracle_tokenizer" and value is not None and value == max(rivals, key=lambda v: sign * v)
+                )
+                kind = "best" if best else "bound" if method == "oracle_tokenizer" else ""
+                cells.append(f'<td class="{kind}">{"–" if value is None else f"{value:.{digits}f}"}</td>')
+            group = ' class="group"' if number == 0 else ""
+            span = f'<td rowspan="{len(methods)}">{first}</td>' if number == 0 else ""
+            rows.append(f'<tr{group}>{span}<td style="text-align:left">{escape(name)}</td>{"".join(cells)}</tr>')
+    windows = ", ".join(f"{count:,}" for count in evaluation.get("windows", {}).values())
+    return (
+        f'<div class="scroll"><table>{"".join(rows)}</table></div>'
+        f'<p class="note" style="margin:12px 0 0">Best of model and baselines in green. Persistence: nothing changes. '
+        "Rotation warp: the last frame turned by the commanded angle. Oracle tokenizer: the true future encoded and "
+        f"decoded, the bound for any model on these tokenizers. Windows a horizon: {windows or 'not recorded'}; "
+        f"{evaluation.get('denoising_steps', '?')} denoising step(s).</p>{_sequences(evaluation)}"
+    )
+
+
+def _sequences(evaluation: Mapping[str, Any]) -> str:
+    rows = evaluation.get("sequences") or {}
+    parts = [
+        f"{escape(METHODS.get(method, (method,))[0])}: lag error {row['av_lag_error_seconds']:.3f} s, correlation "
+        f"error {row['av_corr_error']:.3f}"
+        for method, row in rows.items()
+    ]
+    if not parts:
+        return ""
+    return f'<p class="note" style="margin:6px 0 0">Sight and sound in step with each other: {"; ".join(parts)}.</p>'
+
+
+def _samples(folder: Path) -> str:
+    index = folder / "samples.json"
+    if not index.exists():
+        return ""
+    cards = "".join(_sample(folder, note) for note in json.loads(index.read_text(encoding="utf-8")))
+    return (
+        "<h3>Futures beside the truth</h3><p class='about'>Two and a half seconds of imagination under the true "
+        f"actions: each step imagined directly from the same four frames, decoded to picture and sound.</p>{cards}"
+    )
+
+
+def _sample(folder: Path, note: Mapping[str, Any]) -> str:
+    name = str(note["name"])
+    strip = folder / f"{name}.png"
+    parts = [
+        f'<div class="card"><h3>{escape(str(note["scene"]))}, {escape(str(note["mode"]))}</h3>'
+        f'<p class="note" style="margin:0">Episode {note["episode"]}, from step {note["step"]}.</p>'
+    ]
+    if strip.exists():
+        parts.append(
+            f'<img class="filmstrip" src="{data_uri(strip.read_bytes(), "image/png")}" '
+            'alt="the last frame seen, then the future: truth above, imagination below">'
+            '<p class="note">Left: the last frame seen. Then the future, ever farther ahead: truth above, imagination '
+            "below.</p>"
+        )
+    sides = []
+    for label, title in (("truth", "what happened"), ("model", "what it imagined")):
+        film, wave = folder / f"{name}-{label}.gif", folder / f"{name}-{label}.wav"
+        if film.exists() and wave.exists():
+            frames_THWC, audio_ES = read_frames(film), read_sound(wave)
+            # One loudness for both, as written by the evaluation: a wrong level is to be heard.
+            sides.append(
+                player(
+                    sheets=[(title, sheet(frames_THWC))],
+                    frames=len(frames_THWC),
+                    size=frames_THWC.shape[1],
+                    audio=sound(audio_ES, peak=0.9),
+                    levels=levels_db(audio_ES, 96),
+                    label=f"{name}, {title}",
+                )
+            )
+    chart = _progress_chart(note)
+    blocks = "".join(f"<div>{side}</div>" for side in [*sides, chart] if side)
+    parts.append(f'<div class="charts">{blocks}</div></div>')
+    return "".join(parts)
+
+
+def _progress_chart(note: Mapping[str, Any]) -> str:
+    true, imagined = note.get("true_progress"), note.get("imagined_progress")
+    if not true or not imagined:
+        return ""
+    steps = list(range(1, len(true) + 1))
+    lines = [
+        Line(name="what happened", x=steps, y=true, colour="#475569", dash="4 4"),
+        Line(name="what it imagined", x=steps, y=imagined, colour="#0f766e"),
+    ]
+    chart = line_chart(lines, title="Progress towards the source, m", x_label="steps ahead", height=250)
+    return chart + legend([(line.name, line.colour) for line in lines])
+
+
+def _value(row: Mapping[str, Any], metric: str, method: str) -> float | None:
+    value = (row.get(metric) or {}).get(method)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,134 @@
+"""Pictures and sound inside the page itself: data URIs, sprite sheets, and the JSON that the player reads.
+
+Frames travel as one WebP sheet an episode, sound as FLAC: both are small, and every browser of today plays them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
+
+SHEET_COLUMNS = 16
+# Dark blue, teal, green, yellow: near to far. Even in lightness, so that it reads in grey as well.
+_DEPTH_STOPS = np.array([[255, 238, 150], [122, 201, 121], [33, 145, 140], [49, 88, 139], [52, 28, 78]], float)
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def picture(rgb_HWC: np.ndarray, *, quality: int = 88) -> str:
+    """A picture as a WebP data URI. rgb_HWC: uint8."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(rgb_HWC).save(buffer, "WEBP", quality=quality, method=4)
+    return data_uri(buffer.getvalue(), "image/webp")
+
+
+def sheet(rgb_THWC: np.ndarray, *, quality: int = 80) -> str:
+    """All frames side by side, `SHEET_COLUMNS` a row, as one WebP data URI. rgb_THWC: uint8."""
+    count, height, width, _ = rgb_THWC.shape
+    rows = -(-count // SHEET_COLUMNS)
+    columns = min(count, SHEET_COLUMNS)
+    canvas = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for index, frame_HWC in enumerate(rgb_THWC):
+        row, column = divmod(index, SHEET_COLUMNS)
+        canvas[row * height : (row + 1) * height, column * width : (column + 1) * width] = frame_HWC
+    return picture(canvas, quality=quality)
+
+
+def depth_colours(depth_THW: np.ndarray, farthest: float = 6.0) -> np.ndarray:
+    """Depth in metres as colours, uint8 (T, H, W, 3): near is light, far is dark, nothing is black."""
+    share = np.clip(depth_THW / farthest, 0.0, 1.0) * (len(_DEPTH_STOPS) - 1)
+    below = np.minimum(share.astype(int), len(_DEPTH_STOPS) - 2)
+    mix = (share - below)[..., None]
+    colours = _DEPTH_STOPS[below] * (1 - mix) + _DEPTH_STOPS[below + 1] * mix
+    colours[depth_THW <= 0] = 0
+    return colours.round().astype(np.uint8)
+
+
+def sound(audio_ES: np.ndarray, *, peak: float | None = None) -> str:
+    """Binaural sound as a FLAC data URI. audio_ES: linear; `peak` (default: its own) becomes 0.9 of full scale."""
+    import soundfile
+
+    loudest = float(np.abs(audio_ES).max()) if peak is None else peak
+    scaled = np.clip(audio_ES.T * (0.9 / max(loudest, 1e-9)), -1.0, 1.0)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, scaled.astype(np.float32), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return data_uri(buffer.getvalue(), "audio/flac")
+
+
+def read_sound(path: Path) -> np.ndarray:
+    """float32 (E, S) of an audio file of the run's own."""
+    import soundfile
+
+    samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    return samples.T
+
+
+def read_frames(path: Path) -> np.ndarray:
+    """uint8 (T, H, W, 3): the frames of an animation."""
+    from PIL import Image, ImageSequence
+
+    with Image.open(path) as image:
+        return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
+
+
+def levels_db(audio_ES: np.ndarray, columns: int, floor: float = -60.0) -> list[list[float]]:
+    """Per ear, the level in `columns` equal stretches, dB below the loudest, never below `floor`."""
+    length = audio_ES.shape[1] // columns * columns
+    rms_EC = np.sqrt(np.square(audio_ES[:, :length].astype(np.float64)).reshape(2, columns, -1).mean(axis=2))
+    level_EC = 20 * np.log10(np.maximum(rms_EC / max(float(rms_EC.max()), 1e-12), 10 ** (floor / 20)))
+    return [[round(float(v), 1) for v in level_C] for level_C in level_EC]
+
+
+def player(
+    *,
+    sheets: Sequence[tuple[str, str]],
+    frames: int,
+    size: int,
+    audio: str,
+    levels: Sequence[Sequence[float]] | None = None,
+    chart_map: Mapping[str, Any] | None = None,
+    label: str,
+) -> str:
+    """Frames that run with their sound.
+
+    sheets: (caption, data URI) of sheets shown side by side · size: pixels of a frame · levels: from `levels_db`
+    chart_map: {"picture": data URI, "width", "height", "path": [[x, y, yaw], …] in pixels, "source": [x, y]}
+    """
+    data = {
+        "frames": frames,
+        "columns": SHEET_COLUMNS,
+        "size": size,
+        "step": STEP_SECONDS,
+        "levels": levels,
+        "map": {k: v for k, v in chart_map.items() if k != "picture"} if chart_map else None,
+    }
+    views = "".join(
+        f'<figure><canvas class="view" width="{size}" height="{size}"></canvas>'
+        f'<img class="sheet" src="{uri}" alt="" hidden><figcaption>{escape(caption)}</figcaption></figure>'
+        for caption, uri in sheets
+    )
+    if chart_map:
+        views += (
+            f'<figure class="map"><canvas class="plan" width="{chart_map["width"]}" height="{chart_map["height"]}">'
+            f'</canvas><img class="floor" src="{chart_map["picture"]}" alt="" hidden>'
+            "<figcaption>from above</figcaption></figure>"
+        )
+    strip = '<canvas class="levels" width="960" height="72"></canvas>' if levels else ""
+    return (
+        f'<div class="player" role="group" aria-label="{escape(label)}">'
+        f'<script type="application/json">{json.dumps(data)}</script>'
+        f'<div class="views">{views}</div>{strip}<audio controls preload="metadata" src="{audio}"></audio></div>'
+    )

@@ -1,0 +1,164 @@
+"""The page itself: what a run and its dataset hold, put together into one file that needs no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim_bridge.errors import DatasetError, UsageError
+
+if TYPE_CHECKING:
+    from avw4k.dataset import Dataset
+
+
+def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | None = None) -> Path:
+    """Write a run as one HTML file (default: RUN/report.html); returns its path.
+
+    data_dir: the dataset (default: the one that the run was trained on, if it is still there). Whatever the run does
+    not hold yet is named in the page, with the command that makes it. Raises UsageError where there is no run at all.
+    """
+    run_dir = Path(run_dir)
+    if not run_dir.is_dir():
+        raise UsageError(f"{run_dir} is no run: there is no such folder. Make one: avw train DATA --out {run_dir}")
+    out_html = Path(out_html) if out_html else run_dir / "report.html"
+    html = render(run_dir, data_dir)
+    out_html.parent.mkdir(parents=True, exist_ok=True)
+    partial = out_html.with_suffix(".tmp")
+    partial.write_text(html, encoding="utf-8")
+    partial.replace(out_html)
+    return out_html
+
+
+def render(run_dir: Path, data_dir: Path | None = None) -> str:
+    """The page as text."""
+    from model.planning.outcomes import read_records
+    from model.report.closed_loop import navigation_section
+    from model.report.episodes import data_section
+    from model.report.learning import imagination_section, training_section
+
+    config = _read(run_dir / "config.json") or {}
+    dataset = _dataset(data_dir, config)
+    evaluation, navigation = _read(run_dir / "evaluation.json"), _read(run_dir / "navigation.json")
+    log = _log(run_dir / "log.jsonl")
+    scene_root = dataset.spec.simulator.scene_root if dataset else None
+    sections, missing = [], []
+    if dataset and dataset.episodes():
+        sections.append(("data", "Data", data_section(dataset, scene_root)))
+    else:
+        missing.append("the dataset (name it: <code>avw report RUN DATA</code>)")
+    if log:
+        sections.append(("training", "Training", training_section(log)))
+    else:
+        missing.append("training curves (<code>avw train</code>)")
+    if evaluation:
+        sections.append(("imagination", "Imagination", imagination_section(evaluation, run_dir / "samples")))
+    else:
+        missing.append("an evaluation (<code>avw evaluate</code>)")
+    if navigation:
+        paths = {name: run_dir / f"navigation-{name}.json" for name in navigation["policies"]}
+        records = {name: read_records(path) for name, path in paths.items() if path.exists()}
+        sections.append(("navigation", "Navigation", navigation_section(navigation, records, scene_root)))
+    else:
+        missing.append("navigation (<code>avw navigate</code>)")
+    body = "".join(html for _, _, html in sections)
+    if missing:
+        body += f'<section><p class="note">Not part of this run yet: {"; ".join(missing)}.</p></section>'
+    template = _resource("page.html")
+    values = {
+        "title": escape(run_dir.resolve().name),
+        "tiles": _tiles(dataset, evaluation, navigation),
+        "links": "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name, _ in sections),
+        "body": body,
+        "style": _resource("style.css"),
+        "script": _resource("player.js"),
+        "licences": _licences(dataset),
+    }
+    for name, value in values.items():
+        template = template.replace(f"<!-- {name} -->", value)
+    return template
+
+
+def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, navigation: Mapping[str, Any] | None) -> str:
+    """The few figures to see first."""
+    from model.report.closed_loop import policy_name
+    from model.report.episodes import dataset_facts
+
+    tiles: list[tuple[str, str]] = []
+    if navigation:
+        names = list(navigation["policies"])
+        leader = "mpc" if "mpc" in names else names[0]
+        mean, low, high = navigation["policies"][leader]["sr"]
+        tiles.append((f"{mean:.0%}", f"of episodes solved by {policy_name(leader)} ({low:.0%} to {high:.0%})"))
+        if leader != "greedy-audio" and "greedy-audio" in names:
+            tiles.append(
+                (f"{navigation['policies']['greedy-audio']['sr'][0]:.0%}", "solved by going where it sounds from")
+            )
+    if evaluation:
+        longest = max(evaluation["horizons"], key=int)
+        row = evaluation["horizons"][longest]["psnr"]
+        tiles.append(
+            (f"{row['model']:.1f} dB", f"PSNR {longest} steps ahead ({row['persistence']:.1f} if nothing changed)")
+        )
+    if dataset:
+        facts = dataset_facts(dataset)
+        tiles.append(
+            (f"{sum(facts['scenes'].values())}", f"houses, {facts['scenes']['test']} of them for testing only")
+        )
+        tiles.append((f"{facts['steps']:,}", "steps of sight and binaural sound"))
+    return "".join(f'<div class="tile"><b>{value}</b><span>{escape(text)}</span></div>' for value, text in tiles)
+
+
+def _dataset(data_dir: Path | None, config: Mapping[str, Any]) -> Dataset | None:
+    """The dataset asked for, which must be there; else the run's own, if it is."""
+    from avw4k.dataset import open_dataset
+
+    if data_dir is not None:
+        return open_dataset(Path(data_dir))
+    try:
+        return open_dataset(Path(str(config["data"])))
+    except (KeyError, DatasetError):
+        return None
+
+
+def _licences(dataset: Dataset | None) -> str:
+    licences = getattr(dataset, "licences", None) if dataset else None
+    if not licences:
+        return ""
+    entries = licences.items() if isinstance(licences, Mapping) else enumerate(licences)
+    return (
+        "Licences of what it is made from: " + ", ".join(f"{escape(str(k))} {escape(str(v))}" for k, v in entries) + "."
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or None where there is no such file."""
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{path} is no JSON ({error}); run again the command that writes it") from error
+    if not isinstance(document, dict):
+        raise DatasetError(f"{path} should hold one JSON object; run again the command that writes it")
+    return document
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    """The lines of log.jsonl; one that a kill has torn is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and "stage" in row and "step" in row:
+            rows.append(row)
+    return rows
+
+
+def _resource(name: str) -> str:
+    return files("model.report").joinpath(name).read_text(encoding="utf-8")
