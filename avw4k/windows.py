@@ -21,14 +21,13 @@ from sim_bridge.randomness import keyed_rng
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WindowConfig:
-    """context: frames seen · offsets: inclusive range of steps to a target, 0 excluded, negative = the past.
-
+    """ages: how many steps ago each context frame was, oldest first, ending in 0 (now)
+    min_offset, max_offset: inclusive range of steps to a target, 0 excluded, negative = the past.
     near: offsets are drawn as range · u^near with u uniform, so that near > 1 favours near targets.
     motion: "commanded" (what a planner can know: the actions as if nothing were in the way) or "realised".
     """
 
-    context: int = 4
-    targets: int = 4
+    ages: tuple[int, ...] = (3, 2, 1, 0)
     min_offset: int = 1
     max_offset: int = 32
     near: float = 1.5
@@ -38,10 +37,12 @@ class WindowConfig:
 @dataclass(frozen=True, slots=True)
 class WindowBatch:
     """context_BT, target_BK: frame numbers · motion_BK3: (forward m, left m, net turn rad) in the heading frame at t
+    past_BT3: where each context frame was taken, likewise: the agent knows its own actions
     offset_BK: steps · progress_BK: metres of geodesic distance gained · distance_BK: metres to the source at the target
     reward_BK: Σ r from t to t+offset; NaN for offsets in the past."""
 
     context_BT: np.ndarray
+    past_BT3: np.ndarray
     target_BK: np.ndarray
     motion_BK3: np.ndarray
     offset_BK: np.ndarray
@@ -106,23 +107,28 @@ class Windows:
 
     def window(self, t_B: np.ndarray, offset_BK: np.ndarray) -> WindowBatch:
         """The windows whose contexts end at frames t_B. Before an episode's first frame that frame is repeated."""
-        context_BT = t_B[:, None] - np.arange(self.config.context - 1, -1, -1)
+        context_BT = t_B[:, None] - np.array(self.config.ages)
         context_BT = np.maximum(context_BT, self.start_F[t_B][:, None])
         target_BK = np.clip(t_B[:, None] + offset_BK, self.start_F[t_B][:, None], self.end_F[t_B][:, None])
         offset_BK = target_BK - t_B[:, None]
-        dx, dz = np.moveaxis(self.travel_F2[target_BK] - self.travel_F2[t_B][:, None], -1, 0)
-        sin, cos = np.sin(self.yaw_F[t_B])[:, None], np.cos(self.yaw_F[t_B])[:, None]
-        turn = (self.yaw_F[target_BK] - self.yaw_F[t_B][:, None] + np.pi) % (2 * np.pi) - np.pi
         reward = self.reward_F[target_BK] - self.reward_F[t_B][:, None]
         return WindowBatch(
             context_BT=context_BT,
             target_BK=target_BK,
-            motion_BK3=np.stack([-dx * sin - dz * cos, -dx * cos + dz * sin, turn], -1).astype(np.float32),
+            past_BT3=self.motion(t_B, context_BT),
+            motion_BK3=self.motion(t_B, target_BK),
             offset_BK=offset_BK,
             progress_BK=(self.geodesic_F[t_B][:, None] - self.geodesic_F[target_BK]).astype(np.float32),
             distance_BK=self.geodesic_F[target_BK].astype(np.float32),
             reward_BK=np.where(offset_BK > 0, reward, np.nan).astype(np.float32),
         )
+
+    def motion(self, t_B: np.ndarray, frame_BN: np.ndarray) -> np.ndarray:
+        """float32 (B, N, 3): the poses of frames (of the same episodes) seen from the heading frames at t_B."""
+        dx, dz = np.moveaxis(self.travel_F2[frame_BN] - self.travel_F2[t_B][:, None], -1, 0)
+        sin, cos = np.sin(self.yaw_F[t_B])[:, None], np.cos(self.yaw_F[t_B])[:, None]
+        turn = (self.yaw_F[frame_BN] - self.yaw_F[t_B][:, None] + np.pi) % (2 * np.pi) - np.pi
+        return np.stack([-dx * sin - dz * cos, -dx * cos + dz * sin, turn], -1).astype(np.float32)
 
 
 def _travel(yaw_T: np.ndarray, motion_T3: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,11 +33,14 @@ SUCCESS_BINS = DISTANCE_EDGES.index(1.0) + 1  # bins 0..3 end at 1.0 m
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AvCditConfig:
-    """width, depth, heads: the transformer · patch: latent pixels a visual token is wide · context: frames seen.
+    """width, depth, heads: the transformer · patch: latent pixels a visual token is wide
+    ages: how many steps ago each context frame was, oldest first, ending in 0
 
     rotation_prior: also show each visual target token the last frame turned by the commanded yaw, with the direction
     it looks in. Turning is the one part of the future that is known exactly; without it a small model spends its
     budget on learning to rotate pictures. Ours, not the paper's.
+    past_motion: tell each context frame where it was taken, seen from now. An agent knows its own actions, and where a
+    sound came from before a turn, or how loud it was before a walk, says more when the motion is known. Ours.
     learn_variance: the heads also predict the noise variance's interpolation (Nichol & Dhariwal 2021, as in DiT).
     """
 
@@ -45,13 +49,19 @@ class AvCditConfig:
     heads: int = 4
     mlp_ratio: int = 4
     patch: int = 4
-    context: int = 4
+    ages: tuple[int, ...] = (12, 8, 5, 3, 1, 0)
     latent_size: int = 16
     latent_channels: int = 6
     audio_tokens: int = 5
     audio_channels: int = 64
     rotation_prior: bool = True
+    past_motion: bool = True
     learn_variance: bool = False
+
+    @property
+    def context(self) -> int:
+        """Frames in a context."""
+        return len(self.ages)
 
     @property
     def visual_tokens(self) -> int:
@@ -59,12 +69,15 @@ class AvCditConfig:
 
 
 # NWM's sizes (arXiv 2412.03572, Table 8) beside ours for a laptop.
-SIZES: dict[str, dict[str, int | bool]] = {
-    "nano": {"width": 128, "depth": 4, "heads": 4, "patch": 4},
-    "S": {"width": 384, "depth": 12, "heads": 6, "patch": 2, "rotation_prior": False, "learn_variance": True},
-    "B": {"width": 768, "depth": 12, "heads": 12, "patch": 2, "rotation_prior": False, "learn_variance": True},
-    "L": {"width": 1024, "depth": 24, "heads": 16, "patch": 2, "rotation_prior": False, "learn_variance": True},
-    "XL": {"width": 1152, "depth": 28, "heads": 16, "patch": 2, "rotation_prior": False, "learn_variance": True},
+PAPER: dict[str, Any] = {
+    "patch": 2, "ages": (3, 2, 1, 0), "rotation_prior": False, "past_motion": False, "learn_variance": True
+}  # fmt: skip
+SIZES: dict[str, dict[str, Any]] = {
+    "nano": {"width": 128, "depth": 4, "heads": 4},
+    "S": {"width": 384, "depth": 12, "heads": 6, **PAPER},
+    "B": {"width": 768, "depth": 12, "heads": 12, **PAPER},
+    "L": {"width": 1024, "depth": 24, "heads": 16, **PAPER},
+    "XL": {"width": 1152, "depth": 28, "heads": 16, **PAPER},
 }
 
 
@@ -89,36 +102,35 @@ def fourier(x: Tensor, bands: int, largest_period: float) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], -1)
 
 
+MOTION_FEATURES = 2 * (2 * 8) + 2 * 6 + 3
+
+
+def motion_features(motion_3: Tensor) -> Tensor:
+    """(…, 3) → (…, MOTION_FEATURES): a relative motion, resolved from a fraction of a step to the width of a house."""
+    forward, left, yaw = motion_3.unbind(-1)
+    harmonics = yaw[..., None] * torch.arange(1, 7, device=yaw.device)
+    plain = torch.stack([forward, left, torch.hypot(forward, left)], -1) / 2.4
+    return torch.cat([fourier(forward, 8, 38.4), fourier(left, 8, 38.4), harmonics.sin(), harmonics.cos(), plain], -1)
+
+
+def mlp(inputs: int, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
+
+
 class Condition(nn.Module):
     """c = emb(relative motion) + emb(offset) + emb(diffusion step): (B, K, D)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.motion = self._mlp(2 * (2 * 8) + 2 * 6 + 3, width)
-        self.offset = self._mlp(2 * 8 + 14, width)
-        self.step = self._mlp(2 * 10, width)
-
-    @staticmethod
-    def _mlp(inputs: int, width: int) -> nn.Module:
-        return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
+        self.motion = mlp(MOTION_FEATURES, width)
+        self.offset = mlp(2 * 8 + 14, width)
+        self.step = mlp(2 * 10, width)
 
     def forward(self, motion_BK3: Tensor, offset_BK: Tensor, step_BK: Tensor) -> Tensor:
-        forward, left, yaw = motion_BK3.unbind(-1)
-        harmonics = yaw[..., None] * torch.arange(1, 7, device=yaw.device)
-        motion = torch.cat(
-            [
-                fourier(forward, 8, 38.4),
-                fourier(left, 8, 38.4),
-                harmonics.sin(),
-                harmonics.cos(),
-                torch.stack([forward, left, torch.hypot(forward, left)], -1) / 2.4,
-            ],
-            -1,
-        )
         # A looping source comes round every few steps, so the offset also enters by its remainders.
-        remainders = offset_BK[..., None] * (2 * math.pi / torch.arange(2.0, 9.0, device=yaw.device))
+        remainders = offset_BK[..., None] * (2 * math.pi / torch.arange(2.0, 9.0, device=offset_BK.device))
         offset = torch.cat([fourier(offset_BK, 8, 256.0), remainders.sin(), remainders.cos()], -1)
-        return self.motion(motion) + self.offset(offset) + self.step(fourier(step_BK, 10, 2048.0))
+        return self.motion(motion_features(motion_BK3)) + self.offset(offset) + self.step(fourier(step_BK, 10, 2048.0))
 
 
 def modulate(x_PND: Tensor, shift_PD: Tensor, scale_PD: Tensor) -> Tensor:
@@ -257,6 +269,8 @@ class AvCdit(nn.Module):
         self.ages = nn.ParameterDict(
             {name: nn.Parameter(0.02 * torch.randn(config.context, 1, D)) for name in ("vision", "audio")}
         )
+        if config.past_motion:
+            self.past = mlp(MOTION_FEATURES, D)
         if config.rotation_prior:
             # The turned frame, how much of each latent pixel was in view, and where the token looks (sin, cos).
             self.prior = nn.Linear((config.latent_channels + 3) * p * p, D)
@@ -276,16 +290,22 @@ class AvCdit(nn.Module):
         p, side = self.config.patch, self.config.latent_size // self.config.patch
         return rearrange(tokens_PND, "b (h w) (p q c) -> b (h p) (w q) c", h=side, p=p, q=p)
 
-    def context(self, vision_BTHWC: Tensor | None, audio_BTAD: Tensor | None) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of the context for every block. Either modality may be absent (stages 1 and 2)."""
+    def context(
+        self, vision_BTHWC: Tensor | None, audio_BTAD: Tensor | None, past_BT3: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of the context for every block. Either modality may be absent (stages 1 and 2).
+
+        past_BT3: where each frame was taken, in the heading frame of now (metres, metres, radians).
+        """
         tokens = []
+        taken_BT1D = self.past(motion_features(past_BT3))[:, :, None] if self.config.past_motion else 0.0
         if vision_BTHWC is not None:
             B = vision_BTHWC.shape[0]
             x = self.adapters["vision"](self.patchify(vision_BTHWC.flatten(0, 1)))
-            x = rearrange(x, "(b t) n d -> b t n d", b=B) + self.positions["vision"] + self.ages["vision"]
+            x = rearrange(x, "(b t) n d -> b t n d", b=B) + self.positions["vision"] + self.ages["vision"] + taken_BT1D
             tokens.append(x.flatten(1, 2))
         if audio_BTAD is not None:
-            x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"]
+            x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"] + taken_BT1D
             tokens.append(x.flatten(1, 2))
         context_BND = torch.cat(tokens, 1)
         return [block.context_keys_values(context_BND) for block in self.blocks]

@@ -20,7 +20,7 @@ def imagine_windows(
     for first in range(0, len(window.context_BT), batch):
         chosen = slice(first, first + batch)
         rgb, audio = read_frames(windows, window.context_BT[chosen])
-        history = model.encode(rgb, audio)
+        history = model.encode(rgb, audio, torch.from_numpy(window.past_BT3[chosen]))
         motion, offset = torch.from_numpy(window.motion_BK3[chosen]), torch.from_numpy(window.offset_BK[chosen])
         yield chosen, history, model.imagine(history, motion, offset, steps=steps)
 
@@ -47,7 +47,7 @@ def read_frames(windows: Windows, frames: np.ndarray) -> tuple[Tensor, Tensor]:
 def calibrate(model: WorldModel, dataset: Dataset, *, count: int = 1500) -> Calibration:
     """Fit sigmoid(logit / temperature + bias) to "the agent stands within the success radius one step on", and
     take as threshold the probability that maximises F0.5 (a wrong STOP loses the episode, a late one only a step)."""
-    windows = Windows(dataset, "val", WindowConfig(context=model.context))
+    windows = Windows(dataset, "val", WindowConfig(ages=model.ages))
     window = windows.at(1, count)
     model.calibration = Calibration()
     logits = torch.cat(

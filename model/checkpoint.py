@@ -26,7 +26,9 @@ def save(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
     partial = path.with_suffix(path.suffix + ".tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, {"avw": json.dumps(note)})
+        save_file(
+            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, {"avw": json.dumps(note)}
+        )
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)

@@ -51,7 +51,7 @@ def evaluate(
     progress: Callable[[int], object] = lambda windows: None,
 ) -> dict[str, Any]:
     """Every metric at every horizon for the model and its baselines; also written to `out`, with samples, if given."""
-    windows = Windows(dataset, config.split, WindowConfig(context=model.context))
+    windows = Windows(dataset, config.split, WindowConfig(ages=model.ages))
     result: dict[str, Any] = {
         "split": config.split,
         "scenes": sorted({ref.scene for ref in windows.episodes}),

@@ -25,6 +25,7 @@ class Batch:
 
     vision_BTHWC: Tensor
     audio_BTAD: Tensor
+    past_BT3: Tensor
     target_vision_PHWC: Tensor
     target_audio_PAD: Tensor
     prior_PHWC: Tensor | None
@@ -99,6 +100,7 @@ class Latents:
         return Batch(
             vision_BTHWC=gather(self.vision_2FHWC, window.context_BT),
             audio_BTAD=gather(self.audio_2FAD, window.context_BT),
+            past_BT3=torch.from_numpy(window.past_BT3 * sign_B3[:, None]).to(device),
             target_vision_PHWC=gather(self.vision_2FHWC, window.target_BK).flatten(0, 1),
             target_audio_PAD=gather(self.audio_2FAD, window.target_BK).flatten(0, 1),
             prior_PHWC=prior,

@@ -33,12 +33,11 @@ def preset(
     if size not in SIZES:
         raise UsageError(f"unknown size {size!r}: expected one of {', '.join(SIZES)}")
     budget = TokenizerBudget()
-    image, audio = budget.configs(dataset.spec.simulator.size)
-    shape = image.latent_shape
+    image, audio = budget.configs(dataset.spec.simulator.size, dataset.spec.audio_full_scale)
     net = AvCditConfig(
         **SIZES[size],  # type: ignore[arg-type]
-        latent_size=shape[0],
-        latent_channels=shape[2],
+        latent_size=image.latent_shape[0],
+        latent_channels=image.latent_shape[2],
         audio_tokens=audio.latent_shape[0],
         audio_channels=audio.latent_shape[1],
     )

@@ -16,7 +16,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def train(
     if stages == ("tokenizers",):
         return _world_model(net, image, audio, config, dataset, device)
 
-    windows = Windows(dataset, "train", config.windows)
+    windows = Windows(dataset, "train", replace(config.windows, ages=config.net.ages))
     key = f"{fingerprint(dataset)}/{checkpoint.fingerprint(out / 'tokenizers.safetensors')}"
     latents = Latents(windows, image, audio, out / "latents", key=key, progress=_count(report, windows.frames))
     image, audio = image.to(place), audio.to(place)
@@ -199,7 +199,9 @@ def stage_losses(
     noise = {name: torch.randn(clean[name].shape, generator=generator).to(device) for name in seen}
     noisy = {name: diffusion.noised(clean[name], step_P, noise[name]) for name in seen}
     context = net.context(
-        batch.vision_BTHWC if "vision" in seen else None, batch.audio_BTAD if "audio" in seen else None
+        batch.vision_BTHWC if "vision" in seen else None,
+        batch.audio_BTAD if "audio" in seen else None,
+        batch.past_BT3,
     )
     outputs, reward = net(
         noisy,
@@ -225,7 +227,8 @@ def stage_losses(
     mirrored = (rng.random(config.reward_contexts) < 0.5) & config.mirror
     batch = latents.batch(window, mirrored, None, device)
     last = torch.full(batch.offset_BK.shape, diffusion.config.steps - 1.0, device=device)
-    context = net.context(batch.vision_BTHWC, batch.audio_BTAD)
+    # Every other one is heard only: sight tells houses apart, and a reward that leans on it knows the training houses.
+    context = net.context(batch.vision_BTHWC if step % 2 else None, batch.audio_BTAD, batch.past_BT3)
     _, reward = net({}, last, batch.motion_BK3, batch.offset_BK, context, reward=True)
     assert reward is not None
     progress, distance = reward_losses(reward, batch)

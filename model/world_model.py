@@ -73,23 +73,24 @@ class WorldModel:
         self.rotation = Rotation(image.config.size, hfov, self.device) if net.config.rotation_prior else None
 
     @property
-    def context(self) -> int:
-        return self.net.config.context
+    def ages(self) -> tuple[int, ...]:
+        return self.net.config.ages
 
     @torch.inference_mode()
-    def encode(self, rgb_BTHWC: Tensor, audio_BTES: Tensor) -> History:
-        """rgb uint8 (B, T, H, W, 3), audio float32 (B, T, 2, 2400), oldest first, T = `self.context`."""
+    def encode(self, rgb_BTHWC: Tensor, audio_BTES: Tensor, past_BT3: Tensor) -> History:
+        """rgb uint8 (B, T, H, W, 3), audio float32 (B, T, 2, 2400), of the ages that the network wants, oldest first;
+        past_BT3: where each was taken, in the heading frame of now."""
         B, T = rgb_BTHWC.shape[:2]
         rgb_BTHWC, audio_BTES = rgb_BTHWC.to(self.device), audio_BTES.to(self.device)
         vision = self.image.encode(rgb_BTHWC.flatten(0, 1)).unflatten(0, (B, T))
         audio = self.audio.encode(audio_BTES.flatten(0, 1)).unflatten(0, (B, T))
-        return History(self.net.context(vision, audio), rgb_BTHWC[:, -1])
+        return History(self.net.context(vision, audio, past_BT3.to(self.device)), rgb_BTHWC[:, -1])
 
     @torch.inference_mode()
     def imagine(
         self, history: History, motion_BK3: Tensor, offset_BK: Tensor, *, steps: int = 1, seed: int = 0
     ) -> Imagination:
-        """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), by `steps` network passes.
+        """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), in `steps` passes.
 
         The starting noise depends on `seed` alone and is shared by all candidates: they differ by action, not luck.
         """
@@ -161,7 +162,7 @@ class WorldModel:
         tensors, note = checkpoint.load(path)
         try:
             parts = {
-                "net": AvCdit(AvCditConfig(**note.pop("net"))),
+                "net": AvCdit(_net_config(note.pop("net"))),
                 "image": ImageTokenizer(ImageTokenizerConfig(**note.pop("image"))),
                 "audio": AudioTokenizer(AudioTokenizerConfig(**note.pop("audio"))),
             }
@@ -187,3 +188,7 @@ class WorldModel:
     def calibrated(self, calibration: Calibration) -> WorldModel:
         self.calibration = replace(calibration)
         return self
+
+
+def _net_config(values: dict[str, Any]) -> AvCditConfig:
+    return AvCditConfig(**{**values, "ages": tuple(values["ages"])})

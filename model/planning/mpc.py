@@ -12,7 +12,7 @@ import torch
 
 from model.world_model import WorldModel
 from sim_bridge.randomness import keyed_rng
-from sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation
+from sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation, Pose, relative_motion
 
 HALF_TURN = 18  # turns of 10° to look back
 
@@ -72,7 +72,8 @@ class MpcPolicy:
 
     def reset(self, seed: int) -> None:
         self.seed, self.decisions = seed, 0
-        self.seen: deque[Observation] = deque(maxlen=self.model.context)
+        self.seen: deque[tuple[Observation, Pose]] = deque(maxlen=max(self.model.ages) + 1)
+        self.pose = Pose(0.0, 0.0, 0.0, 0.0)  # where the actions so far should have led: not where it is
         self.todo: deque[Action] = deque()
         self.blocked: set[int] = (
             set()
@@ -80,18 +81,17 @@ class MpcPolicy:
 
     def act(self, observation: Observation) -> Action:
         if self.last == Action.FORWARD:
-            if np.array_equal(self.seen[-1].rgb_HWC, observation.rgb_HWC):
+            if np.array_equal(self.seen[-1][0].rgb_HWC, observation.rgb_HWC):
                 # The very same picture after a step forward: something is in the way. Look for another heading.
                 self.todo.clear()
                 self.blocked |= {-1, 0, 1}
             else:
                 self.blocked.clear()
-        while len(self.seen) < self.model.context - 1:
-            self.seen.append(observation)  # before the first step there was nothing else to see, as in training
-        self.seen.append(observation)
+        self.seen.append((observation, self.pose))
         if not self.todo:
             self.todo.extend(self.plan())
         self.last = self.todo.popleft()
+        self.pose = self.pose.after(self.last)
         if self.last in (Action.TURN_LEFT, Action.TURN_RIGHT):
             shift = -1 if self.last == Action.TURN_LEFT else 1
             self.blocked = {_wrap(turn + shift) for turn in self.blocked}
@@ -100,9 +100,11 @@ class MpcPolicy:
     def plan(self) -> list[Action]:
         """Imagine all candidates in one batch, score them by the reward that the model predicts, begin the best one."""
         config, options = self.config, self.candidates
-        rgb = torch.from_numpy(np.stack([o.rgb_HWC for o in self.seen]))[None]
-        audio = torch.from_numpy(np.stack([o.audio_ES for o in self.seen]))[None]
-        history = self.model.encode(rgb, audio)
+        context = [self.seen[max(0, len(self.seen) - 1 - age)] for age in self.model.ages]  # the first frame repeats
+        rgb = torch.from_numpy(np.stack([seen.rgb_HWC for seen, _ in context]))[None]
+        audio = torch.from_numpy(np.stack([seen.audio_ES for seen, _ in context]))[None]
+        past = np.stack([relative_motion(self.pose, pose) for _, pose in context]).astype(np.float32)
+        history = self.model.encode(rgb, audio, torch.from_numpy(past)[None])
         self.decisions += 1
         dream = self.model.imagine(
             history,

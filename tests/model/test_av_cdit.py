@@ -6,7 +6,8 @@ import torch
 from model.av_cdit import SIZES, AvCdit, AvCditConfig, fourier
 from model.train import init_weights, parameters_of
 
-CONFIG = AvCditConfig(width=32, depth=2, heads=2, audio_tokens=3, audio_channels=5)
+SMALL = {"width": 32, "heads": 2, "ages": (3, 2, 1, 0), "audio_tokens": 3, "audio_channels": 5}
+CONFIG = AvCditConfig(depth=2, **SMALL)
 
 
 def awake(config: AvCditConfig = CONFIG) -> AvCdit:
@@ -29,6 +30,7 @@ def inputs(B: int = 2, K: int = 3, config: AvCditConfig = CONFIG):
     return {
         "vision": draw(B, 4, 16, 16, 6),
         "audio": draw(B, 4, 3, 5),
+        "past": draw(B, 4, 3),
         "noisy": {"vision": draw(B * K, 16, 16, 6), "audio": draw(B * K, 3, 5)},
         "step": torch.full((B, K), 700.0),
         "motion": draw(B, K, 3),
@@ -38,7 +40,7 @@ def inputs(B: int = 2, K: int = 3, config: AvCditConfig = CONFIG):
 
 
 def run(net, x, *, reward=True, noisy=None, context=None):
-    context = context or net.context(x["vision"], x["audio"])
+    context = context or net.context(x["vision"], x["audio"], x["past"])
     noisy = x["noisy"] if noisy is None else noisy
     return net(noisy, x["step"], x["motion"], x["offset"], context, prior_PHWC=x["prior"], reward=reward)
 
@@ -59,7 +61,7 @@ def test_patches_are_put_back_where_they_came_from():
 
 
 def test_learned_variance_doubles_the_channels():
-    config = AvCditConfig(width=32, depth=1, heads=2, audio_tokens=3, audio_channels=5, learn_variance=True)
+    config = AvCditConfig(depth=1, learn_variance=True, **SMALL)
     outputs, _ = run(awake(config), inputs())
     assert outputs["vision"].shape == (6, 16, 16, 12)
     assert outputs["audio"].shape == (6, 3, 10)
@@ -94,7 +96,7 @@ def test_targets_of_a_context_do_not_mix():
     """K targets share keys and values, nothing else: each equals the same target alone."""
     net, x = awake(), inputs()
     together, reward = run(net, x)
-    context = net.context(x["vision"], x["audio"])
+    context = net.context(x["vision"], x["audio"], x["past"])
     one = {
         **x,
         "noisy": {k: v.view(2, 3, *v.shape[1:])[:, 1].clone() for k, v in x["noisy"].items()},
@@ -138,8 +140,18 @@ def test_a_stage_trains_what_the_paper_says(stage):
     }[stage]
     assert trained == expected
     if stage == "2":
-        assert not any("attention" in n or n.startswith(("condition", "prior")) or "blocks.0.modulation" in n for n in trained)
+        assert not any(
+            "attention" in n or n.startswith(("condition", "prior")) or "blocks.0.modulation" in n for n in trained
+        )
         assert {"adapters.audio.0.weight", "blocks.1.experts.audio.up.weight", "heads.audio.out.weight"} <= trained
+
+
+def test_the_past_s_motion_is_heard_only_where_asked_for():
+    x = inputs()
+    moved = {**x, "past": x["past"] + 1}
+    told, untold = awake(), awake(AvCditConfig(depth=2, past_motion=False, **SMALL))
+    assert (run(told, x)[1].progress_BK - run(told, moved)[1].progress_BK).abs().max() > 1e-4
+    assert torch.equal(run(untold, x)[1].progress_BK, run(untold, moved)[1].progress_BK)
 
 
 def test_fourier_resolves_small_inputs():
@@ -153,7 +165,5 @@ def test_sizes_are_nwm_s(size, millions):
     """Parameter counts near NWM's table; ours adds two experts a block and takes smaller latents."""
     with torch.device("meta"):
         net = AvCdit(AvCditConfig(**SIZES[size]))
-    shared_and_vision = sum(
-        p.numel() for n, p in net.named_parameters() if not {"audio", "reward"} & set(n.split("."))
-    )
+    shared_and_vision = sum(p.numel() for n, p in net.named_parameters() if not {"audio", "reward"} & set(n.split(".")))
     assert shared_and_vision == pytest.approx(millions * 1e6, rel=0.2)

@@ -86,7 +86,7 @@ def test_optimizer_resumes_exactly(tmp_path):
 
 
 def test_configs_become_plain_json():
-    from model.av_cdit import AvCditConfig
+    from model.diffusion import DiffusionConfig
 
-    note = checkpoint.as_json(AvCditConfig())
-    assert AvCditConfig(**json.loads(json.dumps(note))) == AvCditConfig()
+    note = checkpoint.as_json(DiffusionConfig())
+    assert DiffusionConfig(**json.loads(json.dumps(note))) == DiffusionConfig()

@@ -57,7 +57,7 @@ def gaussian_denoiser(diffusion: Diffusion, mean: float, spread: float, learn_va
 
 
 @pytest.mark.parametrize(
-    ("steps", "eta", "prediction"), [(50, 0.0, "clean"), (50, 1.0, "noise"), (250, 1.0, "clean"), (1000, 1.0, "noise")]
+    ("steps", "eta", "prediction"), [(50, 0.0, "clean"), (400, 1.0, "noise"), (250, 1.0, "clean"), (1000, 1.0, "noise")]
 )
 def test_samplers_reproduce_a_gaussian(steps, eta, prediction):
     config = DiffusionConfig(prediction=prediction, learn_variance=steps == 1000)
