@@ -29,15 +29,17 @@ class MotionConfig:
     """How scripts deviate from shortest paths.
 
     look_rate, stray_rate: chance, at each step, to begin looking around or a few steps in a random direction
-    look_turns: most turns of 10° to one side · stray_steps: most steps forward of a straying
+    look_turns: most turns of 10° to one side of a look · stray_turns, stray_steps: most turns and steps of a straying.
+        Straying walks on whatever is in the way: a planner asks what lies behind walls too, and only data can tell it
     min_distance: metres to the source at the start of an approach, where house and steps allow it
     leave_distance: metres to the source at the start of a leaving, at most
     """
 
     look_rate: float = 0.02
-    stray_rate: float = 0.03
+    stray_rate: float = 0.04
     look_turns: int = 6
-    stray_steps: int = 4
+    stray_turns: int = 12
+    stray_steps: int = 14
     min_distance: float = 3.0
     leave_distance: float = 1.5
 
@@ -187,7 +189,7 @@ def _deviate(script: Script, config: MotionConfig, rng: np.random.Generator) -> 
         back = turns if rng.random() < 0.5 else 2 * turns
         script.act(*[TURNS[side]] * turns, *[TURNS[1 - side]] * back)
     else:
-        turns = int(rng.integers(config.look_turns + 1))
+        turns = int(rng.integers(config.stray_turns + 1))
         script.act(*[TURNS[side]] * turns, *[Action.FORWARD] * int(rng.integers(1, config.stray_steps + 1)))
 
 
