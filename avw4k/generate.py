@@ -150,8 +150,12 @@ def generate(
     mine = shards if part is None else shards[part[0] :: part[1]]
     with readable_errors("cannot prepare the dataset", folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _check_ours(folder, spec, resume)  # before the lock, so that what is not ours gets not even that
     with _locked(folder, part), readable_errors("cannot write the dataset", folder):
-        _claim(folder, spec, resume, log)
+        if _check_ours(folder, spec, resume):
+            _warn_of_other_libraries(folder, log)
+        else:
+            write_info(folder, spec)
         _sweep(folder, mine, part)
         report = GenerateReport(path=str(folder), spec_sha256=spec.sha256)
         todo = _settle(folder, spec, mine, part, report, log)
@@ -193,8 +197,8 @@ def repair_dataset(
     return after
 
 
-def _claim(folder: Path, spec: DatasetSpec, resume: bool, log: Callable[[str], None]) -> None:
-    """Make sure that the folder is ours to write to, and that info.json stands in it."""
+def _check_ours(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
+    """Whether the folder holds this dataset already (else it is empty). Raises UsageError for anything else."""
     if (folder / "info.json").is_file():
         records = _committed(folder, spec)
         if records and not resume:
@@ -202,20 +206,21 @@ def _claim(folder: Path, spec: DatasetSpec, resume: bool, log: Callable[[str], N
                 f"{folder} holds {len(records)} committed shards already, and --no-resume forbids to go on from them; "
                 "name another folder, or remove this one"
             )
-        before, here = open_dataset(folder).info.get("versions", {}), engine_versions()
-        changed = [
-            f"{name} {before.get(name)} then, {here[name]} now" for name in here if before.get(name) != here[name]
-        ]
-        if changed:
-            log(f"{folder} was begun with other libraries ({'; '.join(changed)}): new shards may differ in bytes")
-        return
+        return True
     foreign = sorted(path.name for path in folder.iterdir() if not _ours(path.name))
     if foreign:
         raise UsageError(
             f"{folder} is no dataset but holds {', '.join(foreign[:3])}{' …' if len(foreign) > 3 else ''}; "
             "name an empty or new folder"
         )
-    write_info(folder, spec)
+    return False
+
+
+def _warn_of_other_libraries(folder: Path, log: Callable[[str], None]) -> None:
+    before, here = open_dataset(folder).info.get("versions", {}), engine_versions()
+    changed = [f"{name} {before.get(name)} then, {here[name]} now" for name in here if before.get(name) != here[name]]
+    if changed:
+        log(f"{folder} was begun with other libraries ({'; '.join(changed)}): new shards may differ in bytes")
 
 
 def _committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:

@@ -60,7 +60,7 @@ def test_stored_values_are_the_tasks_own(long_spec: DatasetSpec, simulator: Simu
     for action in episode.actions:
         results.append(task.step(int(action)))
         seen.append(results[-1].observation)
-    np.testing.assert_array_equal(episode.rewards, np.float32([r.reward for r in results]))
+    np.testing.assert_array_equal(episode.rewards, np.array([r.reward for r in results], np.float32))
     np.testing.assert_array_equal(episode.collided, [r.collided for r in results])
     np.testing.assert_array_equal(episode.rgb, [o.rgb_HWC for o in seen])
     depth_T = np.stack([o.depth_HW for o in seen])

@@ -42,7 +42,7 @@ class Job:
 
 
 def run(tmp_path: Path, tasks: list[str], workers: int) -> dict[str, str]:
-    steps = []
+    steps: list[int] = []
     done = run_in_processes(
         Job(tmp_path), tasks, workers, scene_of=lambda task: task.split(":")[1][0], on_steps=steps.append
     )
