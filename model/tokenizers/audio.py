@@ -49,6 +49,11 @@ class AudioTokenizerConfig:
     floor_db: float = -80.0
     griffin_lim_steps: int = 16
 
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """(A, D): tokens a step, numbers a token."""
+        return self.tokens, CUES + self.components
+
 
 class AudioTokenizer(nn.Module):
     """Binaural steps to tokens and back. Its state is all buffers: `state_dict` is the whole fitted tokenizer."""
@@ -98,7 +103,7 @@ class AudioTokenizer(nn.Module):
     @property
     def latent_shape(self) -> tuple[int, int]:
         """(A, D): tokens a step, numbers a token."""
-        return self.config.tokens, CUES + self.config.components
+        return self.config.latent_shape
 
     def encode(self, audio_NES: Tensor) -> Tensor:
         """float32 (N, 2, 2400) in linear units -> float32 (N, A, D)."""

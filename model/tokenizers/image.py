@@ -1,0 +1,200 @@
+"""The image tokenizer: a frozen linear encoder, and a decoder that learns only what the linear inverse misses.
+
+Each 8x8 patch is projected on its leading principal components and whitened: 128x128x3 becomes 16x16x8 with mean 0 and
+variance 1. A linear code cannot hide anything from the world model: latents average like pictures do, and a turn or a
+step moves them smoothly. The decoder adds a small residual convolutional network to the pseudo-inverse; it starts as
+the pseudo-inverse itself and can only gain.
+
+Shape legend: N images · H W pixels or patches · C channels (of pictures 3, of latents `channels`) · P numbers a patch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sim_bridge.errors import UsageError
+from sim_bridge.randomness import keyed_rng
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageTokenizerConfig:
+    """size: pixels, square images · patch: pixels a side of a patch, a multiple of 4 · channels: numbers a patch
+    width, blocks: of the decoder's residual network on the patch grid; half the width, one block, at twice the grid
+    """
+
+    size: int = 128
+    patch: int = 8
+    channels: int = 8
+    width: int = 64
+    blocks: int = 4
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of a latent."""
+        return self.size // self.patch, self.size // self.patch, self.channels
+
+
+class ImageTokenizer(nn.Module):
+    """Frames to latents and back. The encoder is buffers (fitted, never trained); parameters are the decoder's."""
+
+    mean_P: Tensor
+    encoder_PC: Tensor
+    decoder_CP: Tensor
+
+    def __init__(self, config: ImageTokenizerConfig) -> None:
+        super().__init__()
+        if config.patch % 4 or config.size % config.patch or config.size < config.patch:
+            raise UsageError(
+                f"frames of {config.size} pixels cannot be cut into patches of {config.patch}: choose a --size that is"
+                " a multiple of the patch, and a patch that is a multiple of 4 (e.g. 128 and 8)"
+            )
+        self.config = config
+        numbers = 3 * config.patch**2
+        if not 1 <= config.channels <= numbers:
+            raise UsageError(f"a patch holds {numbers} numbers: it cannot have {config.channels} latent channels")
+        self.register_buffer("mean_P", torch.zeros(numbers))
+        self.register_buffer("encoder_PC", torch.zeros(numbers, config.channels))
+        self.register_buffer("decoder_CP", torch.zeros(config.channels, numbers))
+        self.residual = _residual_network(config)
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of a latent."""
+        return self.config.latent_shape
+
+    def encode(self, rgb_NHWC: Tensor) -> Tensor:
+        """uint8 (N, size, size, 3) -> float32 (N, size/8, size/8, C), whitened. Raises UsageError for another size."""
+        size = self.config.size
+        if rgb_NHWC.ndim != 4 or tuple(rgb_NHWC.shape[1:]) != (size, size, 3):
+            raise UsageError(f"this tokenizer reads frames (N, {size}, {size}, 3), got {tuple(rgb_NHWC.shape)}")
+        return (self._patches(rgb_NHWC) - self.mean_P) @ self.encoder_PC
+
+    @torch.no_grad()
+    def decode(self, latent_NHWC: Tensor) -> Tensor:
+        """float32 (N, size/8, size/8, C) -> uint8 (N, size, size, 3)."""
+        rgb_NHWC = self.reconstruct(latent_NHWC.float())
+        return (rgb_NHWC.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
+
+    def reconstruct(self, latent_NHWC: Tensor) -> Tensor:
+        """Differentiable `decode`: float (N, size, size, 3), about 0..1, not clamped."""
+        nchw = latent_NHWC.permute(0, 3, 1, 2)
+        detail_NHWC = self.residual(nchw).permute(0, 2, 3, 1)
+        return self._unpatched(latent_NHWC @ self.decoder_CP + self.mean_P) + detail_NHWC
+
+    @classmethod
+    def fit(
+        cls,
+        rgb_NHWC: Tensor,
+        config: ImageTokenizerConfig,
+        *,
+        steps: int = 800,
+        batch: int = 8,
+        learning_rate: float = 2e-3,
+        seed: int = 0,
+        on_step: Callable[[int, float], object] = lambda step, loss: None,
+    ) -> ImageTokenizer:
+        """The tokenizer of these frames, uint8 (N, size, size, 3), a few thousand spread over the training scenes.
+
+        Frames serve mirrored too. on_step(step, mean squared error in 0..1 units) is called after each of `steps`.
+        The result is a function of (frames, arguments) on a given machine. Raises UsageError for no frames.
+        """
+        if len(rgb_NHWC) == 0:
+            raise UsageError("cannot fit an image tokenizer on no frames at all")
+        rng = keyed_rng(seed, "image tokenizer")
+        with torch.random.fork_rng(devices=[]):  # nn's initialisers draw from the global generator: keep it untouched
+            torch.manual_seed(int(rng.integers(2**31)))
+            self = cls(config)
+        self._fit_encoder(rgb_NHWC[torch.from_numpy(rng.permutation(len(rgb_NHWC))[:2000])])
+        self.residual.to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(self.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+        for step in range(steps):
+            # Linear warm-up over 20 steps, then linear decay to nothing.
+            rate = learning_rate * min(1.0, (step + 1) / 20) * (1.0 - step / steps)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            chosen = rgb_NHWC[torch.from_numpy(rng.integers(0, len(rgb_NHWC), batch))]
+            chosen = chosen.flip(2) if rng.random() < 0.5 else chosen
+            loss = functional.mse_loss(self.reconstruct(self.encode(chosen)), chosen.float() / 255.0)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+            optimizer.step()
+            on_step(step + 1, loss.item())
+        return self.eval()
+
+    def _fit_encoder(self, rgb_NHWC: Tensor) -> None:
+        """Whitened principal components of the patches, those of the mirrored frames included."""
+        numbers, count = len(self.mean_P), 0
+        total = torch.zeros(numbers, dtype=torch.float64)
+        outer = torch.zeros(numbers, numbers, dtype=torch.float64)
+        for frames in torch.cat([rgb_NHWC, rgb_NHWC.flip(2)]).split(200):
+            patches = self._patches(frames).flatten(0, 2).double()
+            total += patches.sum(0)
+            outer += patches.T @ patches
+            count += len(patches)
+        mean = total / count
+        variance, vectors = torch.linalg.eigh(outer / count - torch.outer(mean, mean))
+        variance, vectors = variance.flip(0)[: self.config.channels], vectors.flip(1)[:, : self.config.channels]
+        # An eigenvector's sign is arbitrary: fix it, so that a refit gives the same latents on any machine.
+        vectors = vectors * torch.sgn(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
+        # Where nothing varies (a dataset of one colour) the latent is 0 rather than amplified rounding.
+        spread = torch.where(variance > 1e-9, variance, 1.0).sqrt()
+        self.mean_P.copy_(mean)
+        self.encoder_PC.copy_(vectors / spread)
+        self.decoder_CP.copy_((vectors * spread).T)
+
+    def _patches(self, rgb_NHWC: Tensor) -> Tensor:
+        """uint8 (N, H, W, 3) -> float32 (N, H/8, W/8, P) in 0..1."""
+        side, patch = self.latent_shape[0], self.config.patch
+        blocks = rgb_NHWC.unflatten(2, (side, patch)).unflatten(1, (side, patch)).transpose(2, 3)
+        return blocks.flatten(3).float() / 255.0
+
+    def _unpatched(self, patches_NHWP: Tensor) -> Tensor:
+        """The inverse of `_patches`, on floats."""
+        patch = self.config.patch
+        blocks = patches_NHWP.unflatten(-1, (patch, patch, 3)).transpose(2, 3)
+        return blocks.flatten(3, 4).flatten(1, 2)
+
+
+class _Block(nn.Module):
+    """x + conv(relu(conv(x))), the identity at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        _silence(self.second)
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        return x_NCHW + self.second(functional.relu(self.first(x_NCHW)))
+
+
+def _residual_network(config: ImageTokenizerConfig) -> nn.Sequential:
+    """(N, C, H, W) latents -> (N, 3, size, size) corrections, all zero at first.
+
+    Most of the work happens on the patch grid, where a pixel costs least on a CPU.
+    """
+    half, last = config.width // 2, config.patch // 2
+    out = nn.Conv2d(half, 3 * last * last, 3, padding=1)
+    _silence(out)
+    return nn.Sequential(
+        nn.Conv2d(config.channels, config.width, 3, padding=1),
+        *[_Block(config.width) for _ in range(config.blocks)],
+        nn.Conv2d(config.width, 4 * half, 1),
+        nn.PixelShuffle(2),
+        _Block(half),
+        nn.ReLU(),
+        out,
+        nn.PixelShuffle(last),
+    )
+
+
+def _silence(layer: nn.Conv2d) -> None:
+    """Make a layer put out nothing until it is trained."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
