@@ -72,8 +72,12 @@ def navigate(
             f"{model}: no trained model there for mpc to plan with. Train one: avw train DATA --out {model}"
         )
     names, simulator, own_sound = surroundings(model, scenes)
-    changes = {"backend": backend, "acoustics": acoustics, "scene_root": str(scene_root) if scene_root else None}
-    simulator = dataclasses.replace(simulator, **{key: value for key, value in changes.items() if value is not None})
+    simulator = dataclasses.replace(
+        simulator,
+        backend=backend or simulator.backend,
+        acoustics=acoustics or simulator.acoustics,
+        scene_root=str(scene_root) if scene_root else simulator.scene_root,
+    )
     if scenes is not None:
         names = expand_scenes(scenes, simulator.scene_root)
     config = NavigateConfig(

@@ -141,7 +141,7 @@ def run_episode(simulator: Simulator, policy: Policy, episode: int, config: Navi
         episode=episode,
         seed=seed,
         start=_pose_4(start),
-        source=tuple(float(v) for v in source.position_3),
+        source=source.position_3,
         success=success,
         stopped=stopped,
         spl=spl(success, shortest, walked),

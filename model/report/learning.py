@@ -100,8 +100,7 @@ def _horizon_charts(by_horizon: Mapping[str, Any], horizons: Sequence[str]) -> s
         title, sign, _, _ = METRICS[metric]
         lines = []
         for method, (name, colour, dash) in METHODS.items():
-            pairs = [(float(h), _value(by_horizon[h], metric, method)) for h in horizons]
-            pairs = [(h, v) for h, v in pairs if v is not None]
+            pairs = [(float(h), v) for h in horizons if (v := _value(by_horizon[h], metric, method)) is not None]
             if pairs:
                 x, y = [h for h, _ in pairs], [v for _, v in pairs]
                 lines.append(Line(name=name, x=x, y=y, colour=colour, dash=dash, points=True))

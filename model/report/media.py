@@ -77,11 +77,18 @@ def read_sound(path: Path) -> np.ndarray:
 
 
 def read_frames(path: Path) -> np.ndarray:
-    """uint8 (T, H, W, 3): the frames of an animation."""
+    """uint8 (T, H, W, 3): the frames of an animation, one a step.
+
+    Writers merge equal neighbours into one frame that lasts longer; here each step has its own again.
+    """
     from PIL import Image, ImageSequence
 
+    frames = []
     with Image.open(path) as image:
-        return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
+        for frame in ImageSequence.Iterator(image):
+            steps = round(frame.info.get("duration", 1e3 * STEP_SECONDS) / (1e3 * STEP_SECONDS))
+            frames += [np.asarray(frame.convert("RGB"))] * max(1, steps)
+    return np.stack(frames)
 
 
 def levels_db(audio_ES: np.ndarray, columns: int, floor: float = -60.0) -> list[list[float]]:

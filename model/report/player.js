@@ -68,5 +68,6 @@ for (const player of document.querySelectorAll(".player")) {
   if (strip) strip.addEventListener("click", (event) => {
     audio.currentTime = (event.offsetX / strip.clientWidth) * data.frames * data.step;
   });
-  Promise.all([...sheets, ...(floor ? [floor] : [])].map((image) => image.decode())).then(draw, draw);
+  draw();
+  for (const image of [...sheets, ...(floor ? [floor] : [])]) image.addEventListener("load", draw);
 }

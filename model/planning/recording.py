@@ -1,0 +1,135 @@
+"""Recordings of navigation: what the agent saw, with a floor plan of its way beside it, and what it heard.
+
+An mp4 where ffmpeg is on the path; else a GIF and a WAV, which need nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from sim_bridge.errors import AvwError, BackendError
+from sim_bridge.simulator import Simulator
+from sim_bridge.types import SAMPLE_RATE, STEP_SECONDS, Observation, Pose, Source
+
+SIDE = 384  # pixels of each of the two pictures
+_TEAL, _RUST, _PAPER = (15, 118, 110), (194, 65, 12), (238, 241, 245)
+
+
+class Recorder:
+    """Collects an episode, and writes it when it is over."""
+
+    def __init__(self, folder: Path, name: str, simulator: Simulator, source: Source):
+        self.folder, self.name = folder, name
+        self._plan = _Plan(simulator, source)
+        self._frames: list[np.ndarray] = []
+        self._audio: list[np.ndarray] = []
+
+    def add(self, observation: Observation, pose: Pose) -> None:
+        """One instant: what is seen and heard, and (for the plan only) where."""
+        self._frames.append(np.concatenate([_enlarged(observation.rgb_HWC), self._plan.draw(pose)], axis=1))
+        self._audio.append(observation.audio_ES)
+
+    def write(self, success: bool) -> list[Path]:
+        """NAME-found.mp4 or NAME-lost.mp4 (or .gif and .wav); returns what was written."""
+        name = f"{self.name}-{'found' if success else 'lost'}"
+        return write_recording(self.folder / name, self._frames, np.concatenate(self._audio, axis=1))
+
+
+def write_recording(stem: Path, frames: list[np.ndarray], audio_ES: np.ndarray) -> list[Path]:
+    """Write frames (uint8, one a step) and their sound under `stem`; returns the paths written.
+
+    Raises BackendError when ffmpeg is there but fails.
+    """
+    import soundfile
+    from PIL import Image
+
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    wave = stem.with_suffix(".wav")
+    # A fixed gain, not the clip's own: louder is nearer. 0.1 rms at 1 m leaves room up to half a metre.
+    soundfile.write(wave, np.clip(audio_ES.T * 0.5, -1.0, 1.0), SAMPLE_RATE, subtype="PCM_16")
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        images = [Image.fromarray(frame) for frame in frames]
+        animation = stem.with_suffix(".gif")
+        images[0].save(animation, save_all=True, append_images=images[1:], duration=round(1e3 * STEP_SECONDS), loop=0)
+        return [animation, wave]
+    film = stem.with_suffix(".mp4")
+    height, width, _ = frames[0].shape
+    command = [
+        *(ffmpeg, "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
+        *("-r", f"{1 / STEP_SECONDS:.6f}", "-i", "-", "-i", str(wave)),
+        *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "192k", str(film)),
+    ]
+    done = subprocess.run(command, input=np.stack(frames).tobytes(), capture_output=True, check=False)
+    if done.returncode:
+        raise BackendError(f"ffmpeg could not write {film}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+    wave.unlink()
+    return [film]
+
+
+class _Plan:
+    """The floor plan, the way so far and the source, as a square picture."""
+
+    def __init__(self, simulator: Simulator, source: Source):
+        from PIL import Image
+
+        from sim_bridge.rendering.top_down import floor_plan_image
+        from sim_bridge.scenes.catalogue import load_scene
+
+        try:
+            scene = load_scene(simulator.scene_id, simulator.config.scene_root)
+            rgb_HWC, self._origin, metres_per_pixel = floor_plan_image(scene, 30.0)
+        except AvwError as error:
+            raise BackendError(
+                f"the floor plan of {simulator.scene_id} could not be drawn ({error}); leave --video out"
+            ) from error
+        scale = SIDE / max(rgb_HWC.shape[:2])
+        size = (max(1, round(rgb_HWC.shape[1] * scale)), max(1, round(rgb_HWC.shape[0] * scale)))
+        self._left, self._top = (SIDE - size[0]) // 2, (SIDE - size[1]) // 2
+        self._pixels_per_metre = scale / metres_per_pixel
+        self._image = Image.new("RGB", (SIDE, SIDE), _PAPER)
+        self._image.paste(Image.fromarray(rgb_HWC).resize(size, Image.Resampling.LANCZOS), (self._left, self._top))
+        self._source = self._at(source.position_3[0], source.position_3[2])
+        self._way: list[tuple[float, float]] = []
+
+    def draw(self, pose: Pose) -> np.ndarray:
+        from PIL import ImageDraw
+
+        self._way.append(self._at(pose.x, pose.z))
+        image = self._image.copy()
+        pen = ImageDraw.Draw(image)
+        x, y = self._source
+        for radius in (4, 9, 14):
+            pen.ellipse(
+                (x - radius, y - radius, x + radius, y + radius),
+                outline=_RUST,
+                width=2,
+                fill=_RUST if radius == 4 else None,
+            )
+        if len(self._way) > 1:
+            pen.line(self._way, fill=(255, 255, 255), width=6, joint="curve")
+            pen.line(self._way, fill=_TEAL, width=3, joint="curve")
+        x, y = self._way[-1]
+        corners = [
+            (x - length * math.sin(pose.yaw + angle), y - length * math.cos(pose.yaw + angle))
+            for angle, length in ((0.0, 13.0), (2.5, 10.0), (math.pi, 3.0), (-2.5, 10.0))
+        ]
+        pen.polygon(corners, fill=_TEAL, outline=(255, 255, 255))
+        return np.asarray(image)
+
+    def _at(self, x: float, z: float) -> tuple[float, float]:
+        return (
+            self._left + (x - self._origin[0]) * self._pixels_per_metre,
+            self._top + (z - self._origin[1]) * self._pixels_per_metre,
+        )
+
+
+def _enlarged(rgb_HWC: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(rgb_HWC).resize((SIDE, SIDE), Image.Resampling.BICUBIC))

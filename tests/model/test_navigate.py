@@ -1,0 +1,190 @@
+"""The closed loop: the same episodes for every policy and any number of workers, and what is kept of them."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cli.navigate import navigate
+from model.planning.navigate import EpisodeRecord, NavigateConfig, run_episodes, run_policies
+from model.planning.outcomes import comparison, paired_gain, read_records, summary, table, write_outcome
+from sim_bridge.errors import AvwError, DatasetError, UsageError
+from sim_bridge.simulator import SimulatorConfig
+from sim_bridge.task import TaskConfig
+
+SCENES = ("procedural-0200", "procedural-0201")
+TINY = SimulatorConfig(size=16, emitters=500)
+
+
+def config(**changes) -> NavigateConfig:
+    values = {
+        "policies": ("random", "oracle"),
+        "scenes": SCENES,
+        "episodes": 3,
+        "seed": 5,
+        "simulator": TINY,
+        "task": TaskConfig(max_steps=200),
+    }
+    return NavigateConfig(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def records():
+    return run_policies(config(), progress=False)
+
+
+def timeless(rows):
+    return [dataclasses.replace(row, decision_ms=0.0) for row in rows]
+
+
+def record(episode=0, policy="random", success=True, **changes) -> EpisodeRecord:
+    values = {
+        "policy": policy,
+        "scene": "procedural-0200",
+        "episode": episode,
+        "seed": episode,
+        "start": (0.0, 0.0, 0.0, 0.0),
+        "source": (1.0, 1.5, 4.0),
+        "success": success,
+        "stopped": True,
+        "spl": 0.5 * success,
+        "softspl": 0.5,
+        "sna": 0.4 * success,
+        "dtg": 0.5,
+        "actions": 40,
+        "reference_actions": 30,
+        "shortest": 4.0,
+        "walked": 8.0,
+        "collisions": 0,
+        "decision_ms": 1.0,
+        "path": ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, -0.15, 0.0)),
+    }
+    return EpisodeRecord(**{**values, **changes})
+
+
+def test_every_policy_meets_the_same_episodes(records):
+    for one, other in zip(records["random"], records["oracle"], strict=True):
+        assert (one.scene, one.episode, one.seed, one.start, one.source) == (
+            other.scene,
+            other.episode,
+            other.seed,
+            other.start,
+            other.source,
+        )
+        assert one.shortest == other.shortest >= 3.0
+        assert one.reference_actions == other.reference_actions
+    assert [row.scene for row in records["oracle"]] == [SCENES[0], SCENES[1], SCENES[0]]
+
+
+def test_the_oracle_succeeds_and_its_numbers_agree(records):
+    for row in records["oracle"]:
+        assert row.success
+        assert row.stopped
+        assert row.dtg < 1.0
+        assert row.actions == len(row.path) - 1 == row.reference_actions
+        assert row.sna == 1.0
+        assert row.path[0] == row.start
+        assert row.walked == pytest.approx(np.linalg.norm(np.diff(row.path_T4[:, :3], axis=0), axis=1).sum())
+        assert row.spl == pytest.approx(row.shortest / max(row.shortest, row.walked))
+
+
+def test_workers_change_nothing(records):
+    parallel = run_policies(config(workers=2), progress=False)
+    assert {name: timeless(rows) for name, rows in parallel.items()} == {
+        name: timeless(rows) for name, rows in records.items()
+    }
+
+
+def test_a_shorter_run_is_the_beginning_of_a_longer_one(records):
+    shorter = run_policies(config(policies=("oracle",), episodes=2), progress=False)["oracle"]
+    assert timeless(shorter) == timeless(records["oracle"][:2])
+
+
+def test_another_seed_is_other_episodes(records):
+    other = run_episodes("oracle", SCENES, 1, seed=6, simulator=TINY)
+    assert other[0].start != records["oracle"][0].start
+
+
+def test_summary_and_paired_gain():
+    wins = [record(i, success=True) for i in range(10)]
+    mixed = [record(i, success=i % 2 == 0) for i in range(10)]
+    assert summary(mixed)["sr"].mean == 0.5
+    gain = paired_gain(wins, mixed)["sr"]
+    assert gain.mean == 0.5
+    assert gain.low > 0.0
+    assert paired_gain(wins, wins)["spl"].high == 0.0
+    with pytest.raises(UsageError, match="same scenes"):
+        paired_gain(wins, mixed[:5])
+
+
+def test_outcome_is_written_read_and_joined(tmp_path):
+    first = config(policies=("random",))
+    write_outcome(tmp_path, first, {"random": [record(i, success=False) for i in range(3)]})
+    second = config(policies=("mpc",))
+    document = write_outcome(tmp_path, second, {"mpc": [record(i, "mpc") for i in range(3)]})
+    assert list(document["policies"]) == ["random", "mpc"]
+    assert document["paired"]["mpc - random"]["sr"] == [1.0, 1.0, 1.0]
+    assert json.loads((tmp_path / "navigation.json").read_text()) == document
+    assert read_records(tmp_path / "navigation-mpc.json") == [record(i, "mpc") for i in range(3)]
+    assert "mpc - random" in table(document)
+
+
+def test_policies_that_met_other_episodes_are_not_compared(tmp_path):
+    write_outcome(tmp_path, config(), {"random": [record(i) for i in range(3)]})
+    document = write_outcome(tmp_path, config(), {"mpc": [record(i, "mpc", seed=i + 100) for i in range(3)]})
+    assert list(document["policies"]) == ["mpc"]
+
+
+def test_a_damaged_outcome_is_named(tmp_path):
+    path = tmp_path / "navigation-random.json"
+    path.write_text('{"records": [{"policy": "random"')
+    with pytest.raises(DatasetError, match="navigation-random"):
+        read_records(path)
+
+
+@pytest.mark.parametrize("changes", [{"episodes": 0}, {"workers": 0}, {"policies": ()}, {"scenes": ()}])
+def test_requests_that_make_no_sense(changes):
+    with pytest.raises(UsageError):
+        config(**changes)
+
+
+def test_comparison_leads_with_mpc():
+    rows = {name: [record(i, name) for i in range(3)] for name in ("mpc", "greedy-audio", "oracle")}
+    document = comparison(config(), rows)
+    assert list(document["paired"]) == ["mpc - greedy-audio", "mpc - oracle"]
+    assert all(len(v) == 3 and all(map(math.isfinite, v)) for v in document["policies"]["mpc"].values())
+
+
+def test_command_prints_one_document(tmp_path):
+    arguments = ["--policy", "oracle", "--scenes", "procedural:200", "--episodes", "1", "--workers", "1"]
+    arguments[3] = "procedural:200-200"
+    done = CliRunner().invoke(
+        navigate, [*arguments, "--model", str(tmp_path / "none"), "--out", str(tmp_path), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["policies"]["oracle"]["sr"] == [1.0, 1.0, 1.0]
+    assert document["scenes"] == ["procedural-0200"]
+    assert (tmp_path / "navigation-oracle.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--policy", "mpc"], "avw train"),
+        (["--policy", "oracle"], "--scenes"),
+        (["--policy", "oracle", "--scenes", "no-such-scene"], "no-such-scene"),
+    ],
+)
+def test_command_says_what_is_missing(tmp_path, arguments, words):
+    done = CliRunner().invoke(navigate, [*arguments, "--model", str(tmp_path)])
+    assert isinstance(done.exception, AvwError)
+    assert words in str(done.exception)
+
+
+def test_command_refuses_an_unknown_policy():
+    done = CliRunner().invoke(navigate, ["--policy", "clever"])
+    assert done.exit_code == 2
