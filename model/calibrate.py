@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from avw4k.dataset import Dataset
 from torch import Tensor
 
+from avw4k.dataset import Dataset
 from avw4k.windows import WindowBatch, WindowConfig, Windows
 from model.world_model import Calibration, History, Imagination, WorldModel
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from avw4k.dataset import Dataset
 
+from avw4k.dataset import Dataset
 from avw4k.windows import WindowConfig, Windows
 from model.calibrate import imagine_windows, read_frames
 from model.metrics.audio import lsd_per_clip, spectral_ssim_per_clip

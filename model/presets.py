@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from avw4k.dataset import Dataset
-
 from avw4k.windows import WindowConfig
 from model.av_cdit import SIZES, AvCditConfig
 from model.diffusion import DiffusionConfig

@@ -22,9 +22,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from avw4k.dataset import Dataset
 from torch import Tensor, nn
 
+from avw4k.dataset import Dataset
 from avw4k.windows import WindowConfig, Windows
 from model import checkpoint
 from model.av_cdit import DISTANCE_EDGES, AvCdit, AvCditConfig, RewardPrediction
@@ -149,7 +149,7 @@ def run_stage(
 
     net.train()
     log = LossLog(out / "log.jsonl", stage, start)
-    step = start
+    done, updating = start, False
     try:
         for step in range(start, steps):
             for group in optimizer.param_groups:
@@ -164,17 +164,20 @@ def run_stage(
                     f"stage {stage}, step {step}: the gradient is not finite. The last checkpoint ({path}) is intact; "
                     "lower --learning-rate and run again with another --out"
                 )
+            updating = True
             optimizer.step()
             keep = min(config.ema, (step + 1) / (step + 10))
             with torch.no_grad():
                 torch._foreach_lerp_([ema[n] for n in names], [trained[n] for n in names], 1 - keep)
+            done, updating = step + 1, False
             log.add(losses)
             due = (step + 1) % config.log_every == 0 or step + 1 == steps
             report(stage, step + 1, steps, log.write(step + 1) if due else {})
             if (step + 1) % config.save_every == 0:
                 save(step + 1)
     except KeyboardInterrupt:
-        save(step)  # the step in hand is repeated on resume
+        if not updating:  # else weights and averages may be of different steps: the last checkpoint stands
+            save(done)
         raise
     save(steps)
     net.load_state_dict({**net.state_dict(), **ema})

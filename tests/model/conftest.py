@@ -1,0 +1,39 @@
+"""A dataset of three flats, 32 pixels and two dozen steps, made by the real thing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from avw4k.dataset import Dataset, open_dataset
+from avw4k.generate import generate
+from avw4k.spec import DatasetSpec
+from cli.generate import file_digests
+from sim_bridge.scenes.mesh_files import export_glb
+from sim_bridge.simulator import SimulatorConfig
+from tests.sim_bridge.boxes import box_scene, flat
+
+
+@pytest.fixture(scope="session")
+def data_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("learning")
+    export_glb(box_scene(*flat()), folder / "a.glb")
+    for name in ("b.glb", "c.glb"):
+        shutil.copy(folder / "a.glb", folder / name)
+    scenes = tuple(str(path) for path in sorted(folder.glob("*.glb")))
+    spec = DatasetSpec(
+        scenes=scenes,
+        trajectories=9,
+        steps=24,
+        simulator=SimulatorConfig(backend="embedded", size=32, emitters=1000),
+        assets=file_digests(scenes),
+    )
+    assert generate(folder / "data", spec, workers=1).complete
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def dataset(data_path: Path) -> Dataset:
+    return open_dataset(data_path)
