@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("what", default="data/avw")
+@click.argument("what")
 @click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def info(what: str, scene_root: Path | None, as_json: bool) -> None:
     """Describe WHAT: a dataset's folder, a run's folder, or a scene.
 
     \b
-    avw info                    data/avw
+    avw info data/avw
     avw info runs/latest
     avw info procedural-0007
     """

@@ -1,0 +1,176 @@
+"""generate, verify, info and scenes as a user types them: what is printed where, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+
+from cli.generate import duration
+from cli.main import avw
+from sim_bridge.scenes.mesh_files import export_glb
+from tests.sim_bridge.boxes import box_scene, flat
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Run:
+    return lambda *arguments: CliRunner().invoke(avw, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def glb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scene") / "flat.glb"
+    export_glb(box_scene(*flat()), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def small(glb: Path) -> list[str]:
+    """Options of a dataset that takes a few seconds."""
+    sizes = "--trajectories 2 --steps 4 --size 16 --emitters 500 --workers 1 --episodes-per-shard 1"
+    return ["--scenes", str(glb), *sizes.split()]
+
+
+@pytest.fixture(scope="module")
+def data(small: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "data"
+    result = CliRunner().invoke(avw, ["generate", str(folder), *small, "--json"])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)  # one document, and nothing else there
+    assert document["complete"] is True
+    assert document["steps"] == 8
+    assert "generate: 100%" in result.stderr
+    return folder
+
+
+def test_the_same_command_again_has_nothing_to_do(run: Run, data: Path, small: list[str]) -> None:
+    result = run("generate", data, *small)
+    assert result.exit_code == 0
+    assert "2 trajectories, 8 steps, 2 shards" in result.stdout
+
+
+def test_a_dry_run_says_what_would_be_and_does_nothing(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    result = run("generate", folder, "--preset", "avw-4k", "--dry-run")
+    assert result.exit_code == 0
+    assert (
+        "4500 trajectories of 160 steps = 720000 steps (30.00 h) in 76 scenes (51 train, 8 val, 17 test)"
+        in result.stdout
+    )
+    document = json.loads(run("generate", folder, "--scenes", "procedural:3", "--dry-run", "--json").stdout)
+    assert document["spec"]["scenes"] == ["procedural-0000", "procedural-0001", "procedural-0002"]
+    assert document["shards_left"] == 9
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--steps 0", "--steps is 0: expected a whole number of at least 1"),
+        ("--steps 501", "longer than the task"),
+        ("--trajectories 0", "--trajectories is 0"),
+        ("--scenes nowhere.glb", "nowhere.glb"),
+        ("--scenes mp3d", "Habitat"),
+        ("--sound nothing.wav", "nothing.wav"),
+        ("--shard 4/4", "no part of a whole"),
+        ("--shard x", "no part of a whole"),
+        ("--backend dream", "Invalid value for '--backend'"),
+    ],
+)
+def test_impossible_requests_exit_2_with_a_reason(run: Run, tmp_path: Path, options: str, says: str) -> None:
+    result = run("generate", tmp_path / "data", *options.split())
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert result.stdout == ""
+    assert not list((tmp_path / "data").glob("*.h5"))
+
+
+def test_another_spec_in_the_folder_exits_2(run: Run, data: Path, small: list[str]) -> None:
+    result = run("generate", data, *small, "--seed", 3)
+    assert result.exit_code == 2
+    assert "another spec (seed: 0 there, 3 asked)" in result.stderr
+
+
+def test_a_mesh_that_is_none_exits_2(run: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.glb"
+    broken.write_bytes(b"no mesh")
+    result = run("generate", tmp_path / "data", "--scenes", broken, "--trajectories", 1)
+    assert result.exit_code == 2
+    assert "broken.glb" in result.stderr
+
+
+def test_sounds_may_be_a_folder_and_unreadable_ones_are_found_first(run: Run, tmp_path: Path, small: list[str]) -> None:
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    result = run("generate", tmp_path / "data", *small, "--sound", sounds)
+    assert result.exit_code == 2
+    assert "no sound in" in result.stderr
+    soundfile.write(sounds / "a.wav", np.sin(np.arange(1600)).astype(np.float32), 16000)
+    dry = json.loads(run("generate", tmp_path / "data", *small, "--sound", sounds, "--dry-run", "--json").stdout)
+    assert dry["spec"]["sounds"] == [str(sounds / "a.wav")]
+    assert str(sounds / "a.wav") in dict(dry["spec"]["assets"])
+    (sounds / "b.wav").write_bytes(b"silence")
+    result = run("generate", tmp_path / "data", *small, "--sound", sounds)
+    assert result.exit_code == 2
+    assert "b.wav" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_verify_says_sound_or_damaged(run: Run, data: Path, small: list[str], tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    good = run("verify", copy)
+    assert good.exit_code == 0
+    assert "sound; 2 shards, 8 steps" in good.stdout
+    content = (copy / "train-00001.h5").read_bytes()
+    (copy / "train-00001.h5").write_bytes(content[:-100])
+    bad = run("verify", copy)
+    assert bad.exit_code == 1
+    assert "train-00001.h5" in bad.stderr
+    assert "--repair" in bad.stderr
+    document = json.loads(run("verify", copy, "--json").stdout)
+    assert document["ok"] is False
+    repaired = run("verify", copy, "--repair")
+    assert repaired.exit_code == 0
+    assert "made again: train-00001.h5" in repaired.stdout
+    assert (copy / "train-00001.h5").read_bytes() == content
+    replayed = run("verify", copy, "--replay", 1)
+    assert replayed.exit_code == 0
+    assert "1 episodes simulated again: equal, bit for bit" in replayed.stdout
+
+
+def test_verify_of_nothing_exits_1(run: Run, tmp_path: Path) -> None:
+    result = run("verify", tmp_path)
+    assert result.exit_code == 1
+    assert "holds no dataset" in result.stderr
+
+
+def test_info_describes_datasets_runs_and_scenes(run: Run, data: Path, glb: Path, tmp_path: Path) -> None:
+    assert "2 trajectories of 4 steps (complete)" in run("info", data).stdout
+    assert json.loads(run("info", data, "--json").stdout)["steps"] == 8
+    (tmp_path / "config.json").write_text('{"size": "nano"}')
+    assert json.loads(run("info", tmp_path, "--json").stdout)["config"] == {"size": "nano"}
+    assert json.loads(run("info", glb, "--json").stdout)["free_floor_m2"] > 30
+    assert run("info", tmp_path / "nothing").exit_code == 2
+
+
+def test_scenes_lists_and_exports(run: Run, glb: Path, tmp_path: Path) -> None:
+    assert run("scenes", "procedural:3", "--names").stdout.split() == [f"procedural-000{i}" for i in range(3)]
+    rows = json.loads(run("scenes", glb, "--json", "--export", tmp_path / "out").stdout)
+    assert [row["scene"] for row in rows] == [str(glb)]
+    assert Path(rows[0]["file"]).stat().st_size > 1000
+    assert "free floor" in run("scenes", glb).stdout
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3.4, "3 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")])
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
