@@ -20,7 +20,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.special import exp1
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,6 +35,8 @@ PHASE_EDGES_HZ = (200.0, 400.0, 600.0, 800.0, 1000.0, 1250.0, 1550.0)
 ILD_BANDS, PHASE_BANDS = len(ILD_EDGES_HZ) - 1, len(PHASE_EDGES_HZ) - 1
 CUES = 2 + ILD_BANDS + 2 * PHASE_BANDS
 """A token's first numbers: level, ILD, ILD by band, real parts of the coherence by band, imaginary parts."""
+
+FLOOR_STEP_DB = 0.1  # of the table that undoes the floor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,10 +69,10 @@ class AudioTokenizer(nn.Module):
     mean_X: Tensor
     basis_XK: Tensor
     component_std_K: Tensor
-    level_bias: Tensor
     ild_bands_FB: Tensor
     phase_bands_FB: Tensor
     phase_spread_BF: Tensor
+    unfloored_G: Tensor
 
     def __init__(self, config: AudioTokenizerConfig) -> None:
         super().__init__()
@@ -90,13 +94,13 @@ class AudioTokenizer(nn.Module):
         self.register_buffer("mean_X", torch.zeros(width))
         self.register_buffer("basis_XK", torch.zeros(width, config.components))
         self.register_buffer("component_std_K", torch.ones(config.components))
-        self.register_buffer("level_bias", torch.zeros(()))
         frequency_F = torch.arange(bins) * (SAMPLE_RATE / config.window)
         low = frequency_F < PHASE_EDGES_HZ[-1]
         for name, constant in (
             ("ild_bands_FB", _bands(frequency_F, ILD_EDGES_HZ)),
             ("phase_bands_FB", _bands(frequency_F, PHASE_EDGES_HZ)),
             ("phase_spread_BF", _interpolation(frequency_F[low], PHASE_EDGES_HZ)),
+            ("unfloored_G", _unfloored()),
         ):
             self.register_buffer(name, constant, persistent=False)
 
@@ -114,7 +118,10 @@ class AudioTokenizer(nn.Module):
 
     @torch.no_grad()
     def decode(self, latent_NAD: Tensor) -> Tensor:
-        """float32 (N, A, D) -> float32 (N, 2, 2400) in linear units. Deterministic."""
+        """float32 (N, A, D) -> float32 (N, 2, 2400) in linear units.
+
+        Deterministic; another batch size changes the rounding, about 1e-4 of the amplitude.
+        """
         latent_NAD = latent_NAD.float()
         cues, components = latent_NAD[..., :CUES], latent_NAD[..., CUES:]
         spectra_NAX = self.mean_X + cues @ self.from_cues_CX + (components * self.component_std_K) @ self.basis_XK.T
@@ -155,7 +162,6 @@ class AudioTokenizer(nn.Module):
         vectors = vectors * torch.sgn(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
         self.basis_XK.copy_(vectors)
         self.component_std_K.copy_(_spread(variance))
-        self._calibrate(audio_NES[:: max(1, len(audio_NES) // 256)].float())
         return self
 
     def _features(self, audio_NES: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,8 +196,12 @@ class AudioTokenizer(nn.Module):
         per_token = self.frames // self.config.tokens
         mid, side = spectra_NAX.unflatten(-1, (2, per_token, -1)).unbind(2)
         db_NETF = torch.stack([mid + side, mid - side], 1).flatten(2, 3)
-        gain = self.config.full_scale * self.window_W.sum() / 2.0
-        return 10.0 ** (db_NETF.clamp(self.config.floor_db, 20.0) / 20.0) * gain
+        above_floor = (db_NETF.clamp(max=20.0) - self.config.floor_db).clamp(min=0.0)
+        position = (above_floor / FLOOR_STEP_DB).clamp(max=len(self.unfloored_G) - 1.001)
+        lower = position.long()
+        below, above = self.unfloored_G[lower], self.unfloored_G[lower + 1]
+        db_NETF = self.config.floor_db + above_floor + torch.lerp(below, above, position - lower)
+        return 10.0 ** (db_NETF / 20.0) * (self.config.full_scale * self.window_W.sum() / 2.0)
 
     def _interaural_phase(self, coherence_NAB: Tensor) -> Callable[[Tensor], Tensor]:
         """A correction of unit phasors (N, 2, T, F): as coherent as encoded, at the encoded phase between the ears."""
@@ -213,9 +223,10 @@ class AudioTokenizer(nn.Module):
         return constrain
 
     def _levelled(self, audio_NES: Tensor, level_NA: Tensor, ild_NA: Tensor) -> Tensor:
-        """Give every token of each ear its encoded level (less the bias found by `fit`), gliding between tokens."""
-        wanted_NEA = torch.stack([level_NA + ild_NA / 2.0, level_NA - ild_NA / 2.0], 1) + self.level_bias
-        wanted = 10.0 ** (wanted_NEA.clamp(max=20.0) / 20.0) * self.config.full_scale
+        """Give every token of each ear its encoded level, gliding between tokens."""
+        db_NEA = torch.stack([level_NA + ild_NA / 2.0, level_NA - ild_NA / 2.0], 1).clamp(max=20.0)
+        power_NEA = (10.0 ** (db_NEA / 10.0) - 10.0 ** (self.config.floor_db / 10.0)).clamp(min=0.0)
+        wanted = power_NEA.sqrt() * self.config.full_scale
         rms_NEA = audio_NES.unflatten(-1, (self.config.tokens, -1)).square().mean(-1).sqrt()
         gain_NEA = wanted / rms_NEA.clamp(min=1e-12)
         glide = functional.interpolate(gain_NEA, audio_NES.shape[-1], mode="linear", align_corners=False)
@@ -223,19 +234,6 @@ class AudioTokenizer(nn.Module):
         # Gliding gains only approach the wanted levels: the step as a whole gets them exactly, ear by ear.
         whole_NE1 = wanted.square().mean(-1, keepdim=True).sqrt()
         return audio_NES * (whole_NE1 / audio_NES.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12))
-
-    def _calibrate(self, audio_NES: Tensor) -> None:
-        """Find the level bias in dB that makes decoded spectra right in the mean of their dB values.
-
-        A rough spectrum has more power than a smooth one of equal mean in dB. Components drop the roughness, so
-        giving back its full power would make every bin too loud.
-        """
-        _, wanted = self._features(audio_NES)
-        _, decoded = self._features(self.decode(self.encode(audio_NES)))
-        mids = wanted.shape[-1] // 2
-        audible = wanted[..., :mids] > self.config.floor_db + 10.0
-        if bool(audible.any()):
-            self.level_bias += (wanted[..., :mids] - decoded[..., :mids])[audible].mean()
 
 
 def _bands(frequency_F: Tensor, edges_hz: tuple[float, ...]) -> Tensor:
@@ -256,6 +254,21 @@ def _interpolation(frequency_F: Tensor, edges_hz: tuple[float, ...]) -> Tensor:
     matrix[position - 1, column] = (1.0 - share) * inside
     matrix[position, column] = share * inside
     return matrix
+
+
+def _unfloored() -> Tensor:
+    """What to add, in dB, to a mean of floored dB values 0, 0.1, ... 40 dB above the floor.
+
+    A noise-like bin's power is P times an exponential variable, so floored at L its mean in dB is
+        L + (10 / ln 10) E1(10^((L - P) / 10)),
+    above what the same bin averages without a floor, P - 2.51 dB. Undoing that keeps near-silence silent: without it
+    the decoder would play the floor itself as noise.
+    """
+    power_db = np.linspace(-30.0, 60.0, 9001)  # P - L
+    mean_db = 10.0 / np.log(10.0) * exp1(10.0 ** (-power_db / 10.0))
+    grid = np.arange(0.0, 40.0, FLOOR_STEP_DB)
+    unfloored = np.interp(grid, mean_db, power_db) - 10.0 / np.log(10.0) * np.euler_gamma
+    return torch.from_numpy(unfloored - grid).float()
 
 
 def _spread(variance: Tensor) -> Tensor:

@@ -110,7 +110,7 @@ class ImageTokenizer(nn.Module):
             torch.manual_seed(int(rng.integers(2**31)))
             self = cls(config)
         self._fit_encoder(rgb_NHWC[torch.from_numpy(rng.permutation(len(rgb_NHWC))[:2000])])
-        self.residual.to(memory_format=torch.channels_last)
+        self.residual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(self.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
         for step in range(steps):
             # Linear warm-up over 20 steps, then linear decay to nothing.
