@@ -15,8 +15,9 @@ The reward token reads vision and audio tokens, which never read it: imagination
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 from typing import Any
 
 import torch
@@ -308,7 +309,8 @@ class AvCdit(nn.Module):
             x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"] + taken_BT1D
             tokens.append(x.flatten(1, 2))
         context_BND = torch.cat(tokens, 1)
-        return [block.context_keys_values(context_BND) for block in self.blocks]
+        blocks = cast("Iterable[Block]", self.blocks)
+        return [block.context_keys_values(context_BND) for block in blocks]
 
     def forward(
         self,

@@ -131,7 +131,7 @@ def _sequences(model: WorldModel, windows: Windows, config: EvaluationConfig, fo
     steps = np.arange(1, config.length + 1)
     window = windows.window(starts, np.broadcast_to(steps, (len(starts), config.length)))
     errors: dict[str, list[tuple[float, float]]] = {"model": [], "oracle_tokenizer": []}
-    shown = []
+    shown: list[dict[str, Any]] = []
     for chosen, _, dream in imagine_windows(model, windows, window, steps=config.denoising_steps, batch=1):
         index = chosen.start
         frames = window.target_BK[index]

@@ -54,8 +54,8 @@ class Latents:
     ) -> None:
         self.windows, self.image = windows, image
         cache, F = FrameCache(folder), windows.frames
-        loaded = [cache.load(name, key) for name in ("rgb", "vision", "audio")]
-        if all(array is not None for array in loaded):
+        loaded = [array for name in ("rgb", "vision", "audio") if (array := cache.load(name, key)) is not None]
+        if len(loaded) == 3:
             self.rgb_FHWC, self.vision_2FHWC, self.audio_2FAD = loaded
             progress(F)
             return

@@ -34,7 +34,7 @@ def preset(
     budget = TokenizerBudget()
     image, audio = budget.configs(dataset.spec.simulator.size, dataset.spec.audio_full_scale)
     net = AvCditConfig(
-        **SIZES[size],  # type: ignore[arg-type]
+        **SIZES[size],
         latent_size=image.latent_shape[0],
         latent_channels=image.latent_shape[2],
         audio_tokens=audio.latent_shape[0],

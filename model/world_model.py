@@ -161,29 +161,18 @@ class WorldModel:
         path = path / FILE if path.is_dir() else path
         tensors, note = checkpoint.load(path)
         try:
-            parts = {
-                "net": AvCdit(_net_config(note.pop("net"))),
-                "image": ImageTokenizer(ImageTokenizerConfig(**note.pop("image"))),
-                "audio": AudioTokenizer(AudioTokenizerConfig(**note.pop("audio"))),
-            }
+            net = AvCdit(_net_config(note.pop("net")))
+            image = ImageTokenizer(ImageTokenizerConfig(**note.pop("image")))
+            audio = AudioTokenizer(AudioTokenizerConfig(**note.pop("audio")))
             diffusion = DiffusionConfig(**note.pop("diffusion"))
             calibration, hfov = Calibration(**note.pop("calibration")), note.pop("hfov")
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{path}: its configuration does not fit this version of AVW ({error}); train again with avw train"
             ) from error
-        for name, part in parts.items():
+        for name, part in {"net": net, "image": image, "audio": audio}.items():
             checkpoint.restore(part, tensors, name, path)
-        return cls(
-            parts["net"],
-            parts["image"],
-            parts["audio"],
-            diffusion,
-            hfov=hfov,
-            calibration=calibration,
-            note=note,
-            device=device,
-        )
+        return cls(net, image, audio, diffusion, hfov=hfov, calibration=calibration, note=note, device=device)
 
     def calibrated(self, calibration: Calibration) -> WorldModel:
         self.calibration = replace(calibration)

@@ -22,12 +22,18 @@ RESAMPLES = 10_000
 class NavigationOutcome(Protocol):
     """What an episode's record must tell. dtg: metres left at the end · actions: how many were taken."""
 
-    success: bool
-    spl: float
-    softspl: float
-    sna: float
-    dtg: float
-    actions: int
+    @property
+    def success(self) -> bool: ...
+    @property
+    def spl(self) -> float: ...
+    @property
+    def softspl(self) -> float: ...
+    @property
+    def sna(self) -> float: ...
+    @property
+    def dtg(self) -> float: ...
+    @property
+    def actions(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

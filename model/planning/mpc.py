@@ -75,6 +75,7 @@ class MpcPolicy:
         self.seen: deque[tuple[Observation, Pose]] = deque(maxlen=max(self.model.ages) + 1)
         self.pose = Pose(0.0, 0.0, 0.0, 0.0)  # where the actions so far should have led: not where it is
         self.todo: deque[Action] = deque()
+        self.last: Action | None = None
         self.blocked: set[int] = (
             set()
         )  # headings, relative to now in turns, in which the last attempt ran into something
