@@ -17,8 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import cast
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
