@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from avw4k.dataset import Dataset
 
+from avw4k.dataset import Dataset
 from avw4k.episode import AUDIO_PEAK
 from model import checkpoint
 from model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
