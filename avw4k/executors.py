@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
+import sim_bridge
 from sim_bridge.errors import AvwError, BackendError
 
 ATTEMPTS = 2  # a task whose worker died (out of memory, a crash in native code) is tried once more
@@ -57,22 +59,23 @@ def run_in_processes(
 ) -> Iterator[tuple[Any, Any]]:
     """Yield (task, result) as they finish, in any order. `work(task, report)` runs in a worker.
 
-    The first worker starts alone: it compiles what Numba has not yet cached, and the others start when it reports its
-    first step. A worker prefers tasks of the scene that it has open. `on_steps` gets the steps done since last time,
-    negative when a task is begun anew.
+    Where Numba has its kernels yet to compile, the first worker begins alone and the others when it reports its first
+    step: compiling is paid once, not once a worker. A worker prefers tasks of the scene that it has open. `on_steps`
+    gets the steps done since last time, negative when a task is begun anew.
     Raises the AvwError of a task that failed, and BackendError when a worker died twice on a task. Leaving the
     iteration early (an error, Ctrl-C) ends the workers.
     """
     state = _State(list(range(len(tasks))))
     workers = min(max(1, workers), max(1, len(tasks)))
     team: list[_Worker] = []
-    warm = False
+    warm = kernels_cached()
     try:
         while state.waiting or any(worker.task is not None for worker in team):
-            while state.waiting and len(team) < (workers if warm else 1):
+            while state.waiting and len(team) < workers:
                 team.append(_start(work))
             for worker in team:
-                if worker.task is None and state.waiting:
+                busy = any(other.task is not None for other in team)
+                if worker.task is None and state.waiting and (warm or not busy):
                     _assign(worker, team, tasks, state, scene_of)
             signals: list[Any] = [worker.connection for worker in team]
             for ready in wait(signals):
@@ -98,6 +101,20 @@ def run_in_processes(
                     raise BackendError(f"a worker failed unexpectedly on {tasks[worker.task or 0]}:\n{value}")
     finally:
         _end(team)
+
+
+def kernels_cached() -> bool:
+    """Whether Numba's cache beside our sources has an entry, newer than the source, for each file with kernels.
+
+    A cache that lies elsewhere (a read-only installation, NUMBA_CACHE_DIR) counts as absent, which only costs time.
+    """
+    for source in Path(sim_bridge.__file__).parent.rglob("*.py"):
+        if b"cache=True" not in source.read_bytes():
+            continue
+        entries = source.parent.glob(f"__pycache__/{source.stem}.*.nbi")
+        if max((entry.stat().st_mtime for entry in entries), default=0.0) < source.stat().st_mtime:
+            return False
+    return True
 
 
 def _assign(

@@ -23,6 +23,12 @@ class Job:
 
     def __call__(self, task: str, report: Report) -> str:
         kind, name = task.split(":")
+        if kind == "alone":
+            (self.folder / f"{name}-began").touch()
+            time.sleep(0.3)  # longer than the interval between reports
+            others = len(list(self.folder.glob("*-began"))) - 1
+            report(1)
+            return f"alone {name}" if name == "b" or others == 0 else "together"
         report(1)
         if kind == "refuse":
             raise DatasetError(f"no {name}")
@@ -58,6 +64,13 @@ def test_every_task_is_done_once(tmp_path: Path, workers: int) -> None:
     results = run(tmp_path, tasks, workers)
     assert sorted(results) == sorted(tasks)
     assert all(result.startswith(task[3:]) for task, result in results.items())
+
+
+def test_one_worker_compiles_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing cached, no second task begins before the first has reported."""
+    monkeypatch.setattr("avw4k.executors.kernels_cached", lambda: False)
+    tasks = ["alone:a", "alone:b"]
+    assert all(result.startswith("alone") for result in run(tmp_path, tasks, 2).values())
 
 
 def test_no_task_is_no_work(tmp_path: Path) -> None:
