@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from sim_bridge.simulator import SimulatorConfig
 
-POLICIES = ("random", "forward", "greedy-audio", "mpc", "oracle")
+POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
 
 
 @click.command(
@@ -67,9 +67,10 @@ def navigate(
 
     chosen = tuple(dict.fromkeys(policies))
     trained = (model / "model.safetensors").exists()
-    if "mpc" in chosen and not trained:
+    planners = sorted({"mpc", "reward-only"} & set(chosen))
+    if planners and not trained:
         raise CheckpointError(
-            f"{model}: no trained model there for mpc to plan with. Train one: avw train DATA --out {model}"
+            f"{model}: no trained model there for {planners[0]} to plan with. Train one: avw train DATA --out {model}"
         )
     names, simulator, own_sound = surroundings(model, scenes)
     simulator = dataclasses.replace(

@@ -107,19 +107,30 @@ class WorldModel:
             for name, shape in shapes.items()
         }
         prior = self._prior(history, motion_BK3)
-        rewards: list[RewardPrediction] = []
+        reward: RewardPrediction | None = None
 
         def denoise(latents: Latents, step: int) -> Latents:
+            nonlocal reward  # of the last pass, which sees the cleanest latents
             step_BK = torch.full((B, K), float(step), device=self.device)
             outputs, reward = self.net(
                 latents, step_BK, motion_BK3, offset_BK, history.keys_values, prior_PHWC=prior, reward=True
             )
-            assert reward is not None
-            rewards.append(reward)
             return outputs
 
         latents = self.diffusion.sample(denoise, noise, steps)
-        reward, c = rewards[-1], self.calibration
+        return self._judged(latents, reward)
+
+    @torch.inference_mode()
+    def foresee_reward(self, history: History, motion_BK3: Tensor, offset_BK: Tensor) -> Imagination:
+        """The reward read from the context alone, imagining no sight or sound: the control for `imagine`."""
+        motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
+        step_BK = torch.full(offset_BK.shape, self.diffusion.config.steps - 1.0, device=self.device)
+        _, reward = self.net({}, step_BK, motion_BK3, offset_BK, history.keys_values, reward=True)
+        return self._judged({}, reward)
+
+    def _judged(self, latents: Latents, reward: RewardPrediction | None) -> Imagination:
+        assert reward is not None
+        c = self.calibration
         return Imagination(latents, reward, reward.success_BK(c.temperature, c.bias))
 
     def _prior(self, history: History, motion_BK3: Tensor) -> Tensor | None:

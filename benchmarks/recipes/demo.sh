@@ -19,7 +19,7 @@ say "3/5 evaluate: imagined futures beside what needs no learning, in houses nev
 avw evaluate "$RUN" "$DATA" --count 300
 
 say "4/5 navigate: planning in imagined futures beside the baselines"
-avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy random --policy forward --policy oracle \
+avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy mapping-audio --policy random --policy forward --policy oracle \
   --episodes 12 --workers "$WORKERS"
 
 say "5/5 report"

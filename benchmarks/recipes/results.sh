@@ -10,7 +10,7 @@ WORKERS="${WORKERS:-2}"
 say() { printf '\n== %s\n' "$*" >&2; }
 
 say "1/5 generate → $DATA"
-avw generate "$DATA" --scenes procedural:72 --trajectories 432 --steps 160 --seed 0 --sources-per-scene 6 --workers "$WORKERS"
+avw generate "$DATA" --scenes procedural:1000-1119 --trajectories 720 --steps 160 --seed 0 --sources-per-scene 6 --workers "$WORKERS"
 
 say "2/5 train → $RUN"
 avw train "$DATA" --out "$RUN" --size nano
@@ -19,7 +19,7 @@ say "3/5 evaluate"
 avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 2000
 
 say "4/5 navigate: 100 episodes in the test houses, the same for every policy"
-avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy random --policy forward --policy oracle \
+avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy mapping-audio --policy reward-only --policy random --policy forward --policy oracle \
   --episodes 100 --seed 0 --workers "$WORKERS"
 
 say "5/5 report and tables"

@@ -1,11 +1,6 @@
-"""Greedy by ear: go to where it sounds from, stop where it is loud and clear. The baseline that nothing is learned for.
+"""Greedy by ear: turn to the louder ear, walk while both ears agree, stop where it is loud.
 
-The ears choose where to (`hearing.Hearing`), the depth camera chooses how (`depth_map.DepthMap`): a goal is set in the
-likeliest bearing, as far off as the level suggests, and approached round whatever was seen to be in the way and through
-what was not seen yet; then the ears choose again. Where that leads nowhere, other bearings are tried in turn.
-
-It stops where the sound is loud *and* most of it comes from one direction: loudness alone is fooled by a small hard
-room, where the reverberation is as loud as the telephone itself is a step before it.
+The baseline that a listener without a map, a model or training follows. `mapping_audio` is the engineered one.
 """
 
 from __future__ import annotations
@@ -16,105 +11,67 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.planning.depth_map import DepthMap, DepthMapConfig
-from model.planning.hearing import Hearing, HearingConfig
-from sim_bridge.types import TURN_RADIANS, Action, Observation, wrap_angle
+from model.planning.sight import blocked_ahead
+from sim_bridge.randomness import keyed_rng
+from sim_bridge.types import Action, Observation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GreedyAudioConfig:
-    """Levels are in dB re the direct sound at 1 m, thresholds set on houses procedural-0200 to 0207.
+    """Set on houses procedural-0200 to 0207, which no published figure uses.
 
-    clip_rms_db: of every clip (`sounds.load_sound` brings them to one loudness), dB re 1
-    stop_db, stop_directness: both are passed near the source only · nearest, farthest: metres, of a goal
-    patience: decisions for which a goal is kept, short where it is loud · deadband: turns of 10° that are let be
-    stuck_steps, stuck_metres: moving less than this in so many steps, it tries another bearing
+    memory: steps over which levels are averaged, one round of the ring · deadband_db: level difference of the ears
+    under which the way is straight on · stop_db: level of both ears, dB re the clip's own RMS at 1 m in the open
+    aside: steps walked along an obstacle before listening again · patience: steps without a STOP after which it
+    walks off in a random direction for `stroll` steps, since it may be going round in circles
     """
 
+    memory: int = 7
+    deadband_db: float = 1.0
+    stop_db: float = 4.0
     clip_rms_db: float = -20.0
-    stop_db: float = 7.0
-    stop_directness: float = 0.26
-    nearest: float = 0.8
-    farthest: float = 5.0
-    patience: int = 10
-    deadband: float = 1.2
-    stuck_steps: int = 60
-    stuck_metres: float = 0.8
-    escape_patience: int = 40
+    aside: int = 8
+    patience: int = 80
+    stroll: int = 25
 
 
 class GreedyAudioPolicy:
-    """Deterministic: the same observations give the same actions."""
+    """Sees depth only to notice that something stands right in front of it."""
 
     name = "greedy-audio"
 
-    def __init__(self, config: GreedyAudioConfig | None = None, *, hfov: float = 90.0):
-        self.config = config or GreedyAudioConfig()
-        self.hearing = Hearing(HearingConfig())
-        self.map = DepthMap(DepthMapConfig(hfov=hfov))
+    def __init__(self, config: GreedyAudioConfig | None = None, *, hfov: float = 90.0) -> None:
+        self.config, self.hfov = config or GreedyAudioConfig(), hfov
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        self.hearing.reset()
-        self.map.reset()
-        self._last: Action | None = None
-        self._goal: tuple[float, float] | None = None
-        self._patience = 0
-        self._trail: deque[tuple[float, float]] = deque(maxlen=self.config.stuck_steps)
-        self._tried: list[float] = []
+        self._rng = keyed_rng(seed, "policy", self.name)
+        self._energy: deque[np.ndarray] = deque(maxlen=self.config.memory)
+        self._todo: deque[Action] = deque()
+        self._side = Action.TURN_LEFT
+        self._steps = 0
 
     def act(self, observation: Observation) -> Action:
-        self.map.update(self._last, observation.depth_HW)
-        if self._last is not None and not self.map.blocked:
-            self.hearing.moved(self._last)
-        self.hearing.hear(observation.audio_ES)
-        self._trail.append((self.map.x, self.map.y))
-        self._last = self._choose()
-        return self._last
-
-    def _choose(self) -> Action:
-        c = self.config
-        level = self.hearing.level_db - c.clip_rms_db
-        if level > c.stop_db and self.hearing.directness > c.stop_directness:
+        self._energy.append(np.square(observation.audio_ES, dtype=np.float64).mean(axis=1))
+        self._steps += 1
+        left, right = np.maximum(np.mean(self._energy, axis=0), 1e-20)
+        if 10 * math.log10((left + right) / 2) - self.config.clip_rms_db > self.config.stop_db:
             return Action.STOP
-        self._patience -= 1
-        if self._goal is None or self._patience <= 0 or math.dist(self._goal, (self.map.x, self.map.y)) < 0.3:
-            self._set_goal(level)
-        assert self._goal is not None
-        bearing, _ = self.map.way_to(*self._goal)
-        # Once turning, turn all the way: a deadband without this would leave every heading off by its width.
-        turning = self._last in (Action.TURN_LEFT, Action.TURN_RIGHT)
-        if abs(bearing) <= (0.6 if turning else c.deadband) * TURN_RADIANS:
-            return Action.FORWARD
-        if turning and abs(bearing) > math.pi - TURN_RADIANS:
-            return self._last  # type: ignore[return-value]  # right behind: either way is as good, but only one at a time
-        return Action.TURN_LEFT if bearing > 0 else Action.TURN_RIGHT
-
-    def _set_goal(self, level: float) -> None:
-        c = self.config
-        reach = min(max(10.0 ** (-level / 20.0), c.nearest), c.farthest)
-        evidence_B = self.hearing.evidence_B
-        headings_B = self.map.heading + self.hearing.bearings_B
-        self._patience = c.patience if level < c.stop_db else c.patience // 2
-        if self._stuck():
-            self._trail.clear()
-            self._patience = c.escape_patience
-            self._tried.append(wrap_angle(self.map.heading + self.hearing.bearing))
-            off_TB = np.abs((headings_B[None] - np.array(self._tried)[:, None] + math.pi) % (2 * math.pi) - math.pi)
-            fresh_B = (off_TB > math.radians(50.0)).all(axis=0)
-            if not fresh_B.any():
-                self._tried.clear()
-                fresh_B[:] = True
-            evidence_B = np.where(fresh_B, evidence_B, -np.inf)
-            heading = float(headings_B[int(np.argmax(evidence_B))])
-            self._tried.append(wrap_angle(heading))
-            reach = c.farthest
-        else:
-            heading = float(headings_B[int(np.argmax(evidence_B))])
-        self._goal = (self.map.x + reach * math.cos(heading), self.map.y + reach * math.sin(heading))
-
-    def _stuck(self) -> bool:
-        if len(self._trail) < self.config.stuck_steps:
-            return False
-        points_N2 = np.array(self._trail)
-        return bool(np.ptp(points_N2, axis=0).max() < self.config.stuck_metres)
+        if self._todo and self._todo[0] == Action.FORWARD and blocked_ahead(observation.depth_HW, hfov=self.hfov):
+            self._todo.clear()
+            return self._side
+        if self._todo:
+            return self._todo.popleft()
+        if self._steps % self.config.patience == 0:
+            turn = Action(int(self._rng.integers(Action.TURN_LEFT, Action.TURN_RIGHT + 1)))
+            self._todo.extend([turn] * int(self._rng.integers(3, 15)) + [Action.FORWARD] * self.config.stroll)
+            return self._todo.popleft()
+        if blocked_ahead(observation.depth_HW, hfov=self.hfov):
+            # Along the obstacle, to the louder side, until there is room; then a few steps before listening again.
+            self._side = Action.TURN_LEFT if left >= right else Action.TURN_RIGHT
+            self._todo.extend([Action.FORWARD] * self.config.aside)
+            return self._side
+        difference = 10 * math.log10(left / right)
+        if abs(difference) > self.config.deadband_db:
+            return Action.TURN_LEFT if difference > 0 else Action.TURN_RIGHT
+        return Action.FORWARD

@@ -23,7 +23,7 @@ import numpy as np
 
 from avw4k.executors import ONE_THREAD
 from model.metrics.navigation import sna, soft_spl, spl
-from model.planning.policies import OraclePolicy, Policy, as_action, make_policy, policy_seed
+from model.planning.policies import LEARNED, OraclePolicy, Policy, as_action, make_policy, policy_seed
 from sim_bridge.errors import BackendError, UsageError
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.simulator import Simulator, SimulatorConfig, open_simulator
@@ -300,7 +300,7 @@ def _policy(name: str, config: NavigateConfig) -> Policy:
 @contextmanager
 def _one_thread(policy: str) -> Iterator[None]:
     """One torch thread while a planner runs: as many workers as cores, and the same sums for any number of them."""
-    if policy != "mpc":
+    if policy not in LEARNED:
         yield
         return
     import torch

@@ -19,8 +19,9 @@ from sim_bridge.types import Action, Observation
 if TYPE_CHECKING:
     from sim_bridge.simulator import Simulator
 
-POLICIES = ("random", "forward", "greedy-audio", "mpc", "oracle")
+POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
 PRIVILEGED = ("oracle",)
+LEARNED = ("mpc", "reward-only")
 MAX_STEPS = 500
 
 
@@ -119,7 +120,7 @@ def make_policy(
 ) -> Policy:
     """A policy by name.
 
-    model_dir: the trained run that `mpc` plans with · hfov: degrees, of the camera · max_steps: of an episode
+    model_dir: the trained run that `mpc` and `reward-only` plan with · hfov: degrees, of the camera · max_steps: of an episode
 
     The oracle is not made here: whatever this function makes knows nothing of the simulator.
     Raises UsageError for an unknown name or a missing model.
@@ -132,12 +133,18 @@ def make_policy(
         from model.planning.greedy_audio import GreedyAudioPolicy
 
         return GreedyAudioPolicy(hfov=hfov)
-    if name == "mpc":
-        from model.planning.mpc import MpcPolicy
+    if name == "mapping-audio":
+        from model.planning.mapping_audio import MappingAudioPolicy
+
+        return MappingAudioPolicy(hfov=hfov)
+    if name in LEARNED:
+        from model.planning.mpc import MpcConfig, MpcPolicy
 
         if model_dir is None:
-            raise UsageError("the policy mpc plans with a trained model: type avw navigate --policy mpc --model RUN")
-        return MpcPolicy(model_dir, None, device)
+            raise UsageError(
+                f"the policy {name} plans with a trained model: type avw navigate --policy {name} --model RUN"
+            )
+        return MpcPolicy(model_dir, MpcConfig(denoising_steps=1 if name == "mpc" else 0), device)
     if name == "oracle":
         raise UsageError("the oracle is given the simulator: construct OraclePolicy(simulator)")
     raise UsageError(f"unknown policy {name!r}: expected one of {', '.join(POLICIES)}")

@@ -14,7 +14,9 @@ from model.report.maps import Route, blank_plan, floor_plan, trajectory_map
 
 POLICIES = {
     "mpc": ("MPC on AV-CDiT", "#0f766e", "plans in imagined futures, on the model's own reward"),
-    "greedy-audio": ("greedy by ear", "#d97706", "goes where it sounds from, round what it sees; nothing learned"),
+    "greedy-audio": ("greedy by ear", "#d97706", "turns to the louder ear and walks; nothing learned"),
+    "mapping-audio": ("mapping by ear", "#be123c", "localises, maps with depth, plans; engineered by hand"),
+    "reward-only": ("reward only", "#65a30d", "the same planner and network, imagining nothing: a control"),
     "random": ("random", "#94a3b8", "any motion, stops at a random step"),
     "forward": ("forward", "#a855f7", "walks on, turns away from obstacles, has no ears"),
     "oracle": ("oracle", "#1e3a8a", "follows the shortest path: the upper bound"),
@@ -27,7 +29,7 @@ MEASURES = {
     "dtg": ("DTG, m ↓", 2),
     "na": ("NA", 0),
 }
-DRAWN = ("oracle", "random", "forward", "greedy-audio", "mpc")  # the last lies on top
+DRAWN = ("oracle", "random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc")  # the last lies on top
 MAPS = 6
 
 

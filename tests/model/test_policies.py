@@ -23,7 +23,7 @@ from sim_bridge.task import AudioNavTask, TaskConfig, sample_episode
 from sim_bridge.types import STEP_SAMPLES, Action, Observation
 
 CONFIG = SimulatorConfig(size=32, emitters=1000)
-UNLEARNED = ("random", "forward", "greedy-audio")
+UNLEARNED = ("random", "forward", "greedy-audio", "mapping-audio")
 
 
 def observation(depth: float = 3.0, seed: int = 0) -> Observation:
