@@ -54,7 +54,7 @@ class TrainConfig:
     tokenizers: TokenizerBudget = field(default_factory=TokenizerBudget)
     seed: int = 0
     # optimisation
-    steps: dict[str, int] = field(default_factory=lambda: {"1": 1500, "2": 700, "3": 2500})
+    steps: dict[str, int] = field(default_factory=lambda: {"1": 800, "2": 300, "3": 1500})
     contexts: int = 16
     targets: int = 4
     learning_rate: float = 1e-3

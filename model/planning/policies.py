@@ -120,7 +120,8 @@ def make_policy(
 ) -> Policy:
     """A policy by name.
 
-    model_dir: the trained run that `mpc` and `reward-only` plan with · hfov: degrees, of the camera · max_steps: of an episode
+    model_dir: the trained run that `mpc` and `reward-only` plan with
+    hfov: degrees, of the camera · max_steps: of an episode
 
     The oracle is not made here: whatever this function makes knows nothing of the simulator.
     Raises UsageError for an unknown name or a missing model.
