@@ -35,8 +35,8 @@ from avw4k.verify import VerifyReport, check_shard, verify_dataset
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.simulator import Simulator, open_simulator
 
-BYTES_PER_STEP = 40_000  # measured at 128 x 128 with blosc2, rounded up; for forecasts
-STEPS_PER_CORE_SECOND = 45  # measured on one core of a 2-core server; for forecasts
+BYTES_PER_STEP = 36_000  # measured at 128 x 128 with blosc2 (34 kB), rounded up; for forecasts
+STEPS_PER_CORE_SECOND = 60  # measured by benchmarks.generate in CPU time (65), rounded down; for forecasts
 LOCK = ".lock"
 
 
