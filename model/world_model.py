@@ -169,7 +169,7 @@ class WorldModel:
     @classmethod
     def load(cls, path: Path, device: torch.device | str = "cpu") -> WorldModel:
         """A trained model from RUN/model.safetensors (or RUN itself). Raises CheckpointError."""
-        path = path / FILE if path.is_dir() else path
+        path = path if path.suffix == ".safetensors" else path / FILE
         tensors, note = checkpoint.load(path)
         try:
             net = AvCdit(_net_config(note.pop("net")))
