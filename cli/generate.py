@@ -117,6 +117,7 @@ def generate(
         document = {"out": str(out), "spec": spec.to_json(), **dataclasses.asdict(ahead)}
         click.echo(json.dumps(document, indent=1) if as_json else forecast_text(out, spec, ahead, workers))
         return
+    check_scenes(names, root)
     check_sounds(sounds)
     if ahead.bytes > ahead.free_bytes:
         click.echo(f"avw: about {ahead.bytes / 1e9:.1f} GB to write, {ahead.free_bytes / 1e9:.1f} GB free", err=True)
@@ -146,6 +147,16 @@ def expand_sounds(sound: str) -> tuple[str, ...]:
     if not found:
         raise SoundError(f"no sound in {folder}: expected files that end in {', '.join(AUDIO_SUFFIXES)}")
     return found
+
+
+def check_scenes(names: tuple[str, ...], scene_root: str | None) -> None:
+    """Read each mesh file once and look for its floor, so that a bad one is found before OUT is claimed for it."""
+    from sim_bridge.navigation.navgrid import NavGrid
+    from sim_bridge.scenes.catalogue import load_scene
+
+    for name in names:
+        if Path(name).is_file():
+            NavGrid.from_scene(load_scene(name, scene_root))
 
 
 def check_sounds(sounds: tuple[str, ...]) -> None:
