@@ -16,7 +16,7 @@ say "2/5 train → $RUN"
 avw train "$DATA" --out "$RUN" --size nano
 
 say "3/5 evaluate"
-avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 2000
+avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 1000
 
 say "4/5 navigate: 100 episodes in the test houses, the same for every policy"
 avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy mapping-audio --policy reward-only --policy random --policy forward --policy oracle \

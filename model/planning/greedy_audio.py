@@ -28,7 +28,7 @@ class GreedyAudioConfig:
 
     memory: int = 7
     deadband_db: float = 1.0
-    stop_db: float = 4.0
+    stop_db: float = 9.0
     clip_rms_db: float = -20.0
     aside: int = 8
     patience: int = 80

@@ -24,8 +24,8 @@ class MpcConfig:
     denoising_steps: network passes an imagination; 0 imagines nothing and reads the reward from the context alone, the
         control `reward-only` · success_weight: worth of P(success) at a candidate's end, metres
     step_cost: metres a step, as the task's reward has it
-    revisit_cost, revisit_metres: what it costs to end near a place where it has been, metres times log(1 + steps spent
-        there): imagination reaches two metres, and in a house the nearest way is often round a corner
+    revisit_cost, revisit_metres: what it costs to go to where it has been, metres times log(1 + steps spent there):
+        imagination reaches two metres, and in a house the nearest way is often round a corner
     """
 
     forwards: tuple[int, ...] = (4, 8, 14)
@@ -33,7 +33,7 @@ class MpcConfig:
     denoising_steps: int = 1
     success_weight: float = 1.0
     step_cost: float = 0.01
-    revisit_cost: float = 0.15
+    revisit_cost: float = 0.1
     revisit_metres: float = 0.6
 
 
@@ -147,10 +147,10 @@ class MpcPolicy:
         return [turn] * abs(turns) + [Action.FORWARD] * min(forwards, config.execute)
 
     def _times_there(self) -> np.ndarray:
-        """float64 (K,): steps that were spent within `revisit_metres` of where each candidate would end."""
-        motion_K3 = self.candidates.motion_K3
-        ahead, left = _heading(self.pose.yaw), _heading(self.pose.yaw + math.pi / 2)
-        end_K2 = self.here + motion_K3[:, :1] * ahead + motion_K3[:, 1:2] * left
+        """int (K,): steps spent so far within `revisit_metres` of where the executed part of each candidate ends."""
+        angle_K = self.pose.yaw + self.candidates.turns_K * TURN_RADIANS
+        reach_K = FORWARD_METRES * np.minimum(self.candidates.forwards_K, self.config.execute)
+        end_K2 = self.here + reach_K[:, None] * np.stack([-np.sin(angle_K), -np.cos(angle_K)], -1)
         apart = np.linalg.norm(end_K2[:, None] - np.stack(self.trail)[None], axis=-1)
         return (apart < self.config.revisit_metres).sum(1)
 
