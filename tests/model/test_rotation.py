@@ -17,7 +17,7 @@ from sim_bridge.types import TURN_RADIANS
 def camera():
     scene = load_scene("procedural-0001")
     room = scene.rooms[0]
-    renderer = Renderer(scene, RayScene(scene), size=64, hfov=90.0)
+    renderer = Renderer(RayScene(scene), size=64, hfov=90.0)
     eye = np.array([(room.min_x + room.max_x) / 2, 1.25, (room.min_z + room.max_z) / 2])
     return lambda yaw: torch.from_numpy(renderer.render(eye, yaw)[0].copy())
 
