@@ -46,7 +46,7 @@ def line_chart(
     log_x: bool = False,
 ) -> str:
     """Curves that share both axes. Values that are not finite (or not positive on a log axis) leave a gap."""
-    left, right, top, bottom = 46, 12, 30, 34
+    left, right, top, bottom = 46, 20, 30, 34
     drawn = [line for line in lines if len(line.x)]
     x_all = np.concatenate([np.asarray(line.x, float) for line in drawn]) if drawn else np.array([0.0, 1.0])
     y_all = np.concatenate([np.asarray(line.y, float) for line in drawn]) if drawn else np.array([0.0, 1.0])
@@ -58,7 +58,7 @@ def line_chart(
     to_y = _scale(low, high, height - bottom, top, log_y)
     parts = [
         f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">',
-        f'<text class="chart-title" x="{left}" y="16">{escape(title)}</text>',
+        f'<text class="chart-title" x="0" y="16">{escape(title)}</text>',
     ]
     for tick in _log_ticks(low, high) if log_y else _ticks(low, high, 4):
         y = to_y(tick)
@@ -93,7 +93,7 @@ def line_chart(
 
 def interval_chart(rows: Sequence[Row], *, title: str, low: float, high: float, width: int = 520) -> str:
     """A dot and a bar for each mean and its interval, above one axis; a line marks 0 where it lies inside."""
-    left, right, top, step = 128, 64, 34, 30
+    left, right, top, step = 150, 64, 34, 30
     height = top + step * len(rows) + 26
     to_x = _scale(low, high, left, width - right, False)
     parts = [
@@ -169,4 +169,4 @@ def _log_ticks(low: float, high: float) -> list[float]:
 def _number(value: float) -> str:
     if abs(value) >= 10_000:
         return f"{value / 1000:g}k"
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"

@@ -29,7 +29,8 @@ MEASURES = {
     "dtg": ("DTG, m ↓", 2),
     "na": ("NA", 0),
 }
-DRAWN = ("oracle", "random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc")  # the last lies on top
+ORDER = ("oracle", "random", "forward", "reward-only", "mapping-audio", "greedy-audio", "mpc")  # the last lies on top
+UNDRAWN = ("random", "forward", "reward-only")  # clouds and near-doubles that would hide the others
 MAPS = 6
 
 
@@ -102,10 +103,10 @@ def _table(comparison: Mapping[str, Any], policies: Sequence[str]) -> str:
 def _maps(records: Mapping[str, Sequence[EpisodeRecord]], scene_root: str | None) -> str:
     if not records:
         return ""
-    names = [name for name in DRAWN if name in records] + [name for name in records if name not in DRAWN]
+    names = [name for name in ORDER if name in records] + [name for name in records if name not in ORDER]
     chosen = _telling(records)
     cards = "".join(_map(index, {name: records[name] for name in names}, scene_root) for index in chosen)
-    drawn = [(policy_name(name), _colour(name)) for name in reversed(names) if name != "random"]
+    drawn = [(policy_name(name), _colour(name)) for name in reversed(names) if name not in UNDRAWN]
     return (
         "<h3>Ways taken</h3><p class='about'>Seen from above. The open ring is the start, the rust-coloured dot the "
         "telephone and the dashed circle the metre around it; a way ends in a dot where it succeeded and in a cross "
@@ -132,7 +133,7 @@ def _map(index: int, records: Mapping[str, Sequence[EpisodeRecord]], scene_root:
     routes = [
         Route(name=policy_name(name), colour=_colour(name), path_T4=row.path_T4, success=row.success)
         for name, row in rows.items()
-        if name != "random"  # a cloud that would hide the others
+        if name not in UNDRAWN
     ]
     picture = trajectory_map(plan, routes, one.source, f"episode {one.episode} in {one.scene}")
     outcomes = "".join(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model.report.maps import Plan, blank_plan, floor_plan
-from model.report.media import depth_colours, levels_db, player, sheet, sound
+from model.report.media import depth_colours, levels, player, sheet, sound
 
 if TYPE_CHECKING:
     from avw4k.dataset import Dataset, EpisodeRef
@@ -92,7 +92,7 @@ def _episode(dataset: Dataset, ref: EpisodeRef, scene_root: str | None) -> str:
         frames=len(rgb_THWC),
         size=rgb_THWC.shape[1],
         audio=sound(audio_ES),
-        levels=levels_db(audio_ES, min(LEVEL_COLUMNS, len(rgb_THWC) * 2)),
+        loudness=levels(audio_ES, min(LEVEL_COLUMNS, len(rgb_THWC) * 2)),
         chart_map=map_data(plan, arrays["position"], arrays["yaw"], source_3),
         label=f"episode {ref.index}",
     )

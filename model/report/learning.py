@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from model.report.charts import Line, legend, line_chart
-from model.report.media import data_uri, levels_db, player, read_frames, read_sound, sheet, sound
+from model.report.media import data_uri, levels, player, read_frames, read_sound, sheet, sound
 
 # metric → (title, +1 if more is better, digits, what it says)
 METRICS: dict[str, tuple[str, int, int, str]] = {
@@ -81,8 +81,10 @@ def _curves(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
         colour = COLOURS[number % len(COLOURS)]
         steps, values = [s for s, _ in pairs], [v for _, v in pairs]
         lines.append(Line(name=name, x=steps, y=_smoothed(values), colour=colour))
-    positive = all(v > 0 for line in lines for v in line.y if math.isfinite(v))
-    chart = line_chart(lines, title=title, x_label="step", log_y=positive)
+    finite = [v for line in lines for v in line.y if math.isfinite(v)]
+    # A log axis shows what fell by much; what fell by little is clearer on a plain one.
+    wide = bool(finite) and min(finite) > 0 and max(finite) > 4 * min(finite)
+    chart = line_chart(lines, title=title, x_label="step", log_y=wide)
     return f"<div>{chart}{legend([(line.name.replace('_', ' '), line.colour) for line in lines])}</div>"
 
 
@@ -105,10 +107,11 @@ def _horizon_charts(by_horizon: Mapping[str, Any], horizons: Sequence[str]) -> s
                 x, y = [h for h, _ in pairs], [v for _, v in pairs]
                 lines.append(Line(name=name, x=x, y=y, colour=colour, dash=dash, points=True))
         if lines:
-            arrow = "higher is better" if sign > 0 else "lower is better"
             ticks = [float(h) for h in horizons]
             charts.append(
-                line_chart(lines, title=f"{title} ({arrow})", x_label="steps ahead", x_ticks=ticks, log_x=True)
+                line_chart(
+                    lines, title=f"{title} {'↑' if sign > 0 else '↓'}", x_label="steps ahead", x_ticks=ticks, log_x=True
+                )
             )
     chips = legend([(name, colour) for name, colour, _ in METHODS.values()])
     return f'{chips}<div class="charts">{"".join(f"<div>{chart}</div>" for chart in charts)}</div>'
@@ -138,7 +141,7 @@ def _table(evaluation: Mapping[str, Any], horizons: Sequence[str]) -> str:
                 cells.append(f'<td class="{kind}">{"–" if value is None else f"{value:.{digits}f}"}</td>')
             group = ' class="group"' if number == 0 else ""
             span = f'<td rowspan="{len(methods)}">{first}</td>' if number == 0 else ""
-            rows.append(f'<tr{group}>{span}<td style="text-align:left">{escape(name)}</td>{"".join(cells)}</tr>')
+            rows.append(f'<tr{group}>{span}<td class="name">{escape(name)}</td>{"".join(cells)}</tr>')
     windows = ", ".join(f"{count:,}" for count in evaluation.get("windows", {}).values())
     return (
         f'<div class="scroll"><table>{"".join(rows)}</table></div>'
@@ -198,7 +201,7 @@ def _sample(folder: Path, note: Mapping[str, Any]) -> str:
                     frames=len(frames_THWC),
                     size=frames_THWC.shape[1],
                     audio=sound(audio_ES, peak=0.9),
-                    levels=levels_db(audio_ES, 96),
+                    loudness=levels(audio_ES, 96),
                     label=f"{name}, {title}",
                 )
             )

@@ -91,12 +91,12 @@ def read_frames(path: Path) -> np.ndarray:
     return np.stack(frames)
 
 
-def levels_db(audio_ES: np.ndarray, columns: int, floor: float = -60.0) -> list[list[float]]:
-    """Per ear, the level in `columns` equal stretches, dB below the loudest, never below `floor`."""
+def levels(audio_ES: np.ndarray, columns: int, floor: float = -40.0) -> list[list[float]]:
+    """Per ear, the level in `columns` equal stretches: 1 is the loudest, 0 is `floor` dB below it or less."""
     length = audio_ES.shape[1] // columns * columns
     rms_EC = np.sqrt(np.square(audio_ES[:, :length].astype(np.float64)).reshape(2, columns, -1).mean(axis=2))
     level_EC = 20 * np.log10(np.maximum(rms_EC / max(float(rms_EC.max()), 1e-12), 10 ** (floor / 20)))
-    return [[round(float(v), 1) for v in level_C] for level_C in level_EC]
+    return [[round(float(1 - level / floor), 3) for level in level_C] for level_C in level_EC]
 
 
 def player(
@@ -105,13 +105,13 @@ def player(
     frames: int,
     size: int,
     audio: str,
-    levels: Sequence[Sequence[float]] | None = None,
+    loudness: Sequence[Sequence[float]] | None = None,
     chart_map: Mapping[str, Any] | None = None,
     label: str,
 ) -> str:
     """Frames that run with their sound.
 
-    sheets: (caption, data URI) of sheets shown side by side · size: pixels of a frame · levels: from `levels_db`
+    sheets: (caption, data URI) of sheets shown side by side · size: pixels of a frame · loudness: from `levels`
     chart_map: {"picture": data URI, "width", "height", "path": [[x, y, yaw], …] in pixels, "source": [x, y]}
     """
     data = {
@@ -119,7 +119,7 @@ def player(
         "columns": SHEET_COLUMNS,
         "size": size,
         "step": STEP_SECONDS,
-        "levels": levels,
+        "levels": loudness,
         "map": {k: v for k, v in chart_map.items() if k != "picture"} if chart_map else None,
     }
     views = "".join(
@@ -133,7 +133,7 @@ def player(
             f'</canvas><img class="floor" src="{chart_map["picture"]}" alt="" hidden>'
             "<figcaption>from above</figcaption></figure>"
         )
-    strip = '<canvas class="levels" width="960" height="72"></canvas>' if levels else ""
+    strip = '<canvas class="levels" width="960" height="72"></canvas>' if loudness else ""
     return (
         f'<div class="player" role="group" aria-label="{escape(label)}">'
         f'<script type="application/json">{json.dumps(data)}</script>'

@@ -1,6 +1,6 @@
 // Frames follow the clock of their sound: what is shown is always the frame that belongs to what is heard.
 "use strict";
-const INK = "#1f2937", TEAL = "#0f766e", RUST = "#c2410c", FAINT = "#e2e8f0";
+const INK = "#1f2937", TEAL = "#0f766e", RUST = "#c2410c", FAINT = "#d3dbe6";
 
 function drawPlan(canvas, floor, map, frame) {
   const pen = canvas.getContext("2d");
@@ -11,7 +11,8 @@ function drawPlan(canvas, floor, map, frame) {
     map.path.slice(0, last + 1).forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
     pen.strokeStyle = colour; pen.lineWidth = width; pen.lineJoin = "round"; pen.lineCap = "round"; pen.stroke();
   };
-  trace(map.path.length - 1, "rgba(255,255,255,0.75)", 3);
+  trace(map.path.length - 1, "rgba(255,255,255,0.85)", 6);
+  trace(map.path.length - 1, "rgba(31,41,55,0.30)", 2.5);
   trace(frame, TEAL, 4);
   const [sx, sy] = map.source;
   for (const radius of [7, 13, 19]) {
@@ -28,20 +29,22 @@ function drawPlan(canvas, floor, map, frame) {
 }
 
 function drawLevels(canvas, levels, share) {
-  const pen = canvas.getContext("2d"), width = canvas.width, half = canvas.height / 2;
-  pen.clearRect(0, 0, width, canvas.height);
+  const pen = canvas.getContext("2d"), width = canvas.clientWidth, full = canvas.clientHeight, half = full / 2;
+  if (canvas.width !== 2 * width) { canvas.width = 2 * width; canvas.height = 2 * full; }
+  pen.setTransform(2, 0, 0, 2, 0, 0);
+  pen.clearRect(0, 0, width, full);
   const bar = width / levels[0].length;
   levels.forEach((ear, side) => {
     ear.forEach((level, i) => {
-      const height = Math.max(1, (1 + level / 60) * (half - 3));
+      const height = Math.max(1, level * (half - 3));
       pen.fillStyle = i / ear.length <= share ? (side ? RUST : TEAL) : FAINT;
-      if (side) pen.fillRect(i * bar, half + 1, Math.max(1, bar - 1), height);
-      else pen.fillRect(i * bar, half - 1 - height, Math.max(1, bar - 1), height);
+      if (side) pen.fillRect(i * bar, half + 1, Math.max(0.5, bar - 0.7), height);
+      else pen.fillRect(i * bar, half - 1 - height, Math.max(0.5, bar - 0.7), height);
     });
   });
-  pen.fillStyle = INK; pen.fillRect(share * width - 1, 0, 2, canvas.height);
+  pen.fillStyle = INK; pen.fillRect(share * width - 1, 0, 2, full);
   pen.font = "600 12px system-ui, sans-serif"; pen.fillStyle = INK;
-  pen.fillText("left ear", 4, 13); pen.fillText("right ear", 4, canvas.height - 4);
+  pen.fillText("left ear", 4, 13); pen.fillText("right ear", 4, full - 4);
 }
 
 for (const player of document.querySelectorAll(".player")) {
