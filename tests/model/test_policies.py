@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from model.planning.policies import (
+    LEARNED,
     POLICIES,
     PRIVILEGED,
     ForwardPolicy,
@@ -148,7 +149,7 @@ def test_unknown_policies_and_answers_are_refused():
 
 def test_every_policy_has_its_name():
     assert [make_policy(name).name for name in UNLEARNED] == list(UNLEARNED)
-    assert set(UNLEARNED) | {"mpc", "oracle"} == set(POLICIES)
+    assert set(UNLEARNED) | set(LEARNED) | set(PRIVILEGED) == set(POLICIES)
 
 
 def test_policy_seeds_are_not_the_worlds():
