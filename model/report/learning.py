@@ -62,7 +62,7 @@ def imagination_section(evaluation: Mapping[str, Any], samples: Path) -> str:
     """The metric tables and charts of evaluation.json, and the futures that `avw evaluate` wrote into samples/."""
     horizons = sorted(evaluation["horizons"], key=int)
     return (
-        '<section id="imagination"><h2>What it imagines</h2><p class="about">Given a few past frames, their sound and what '
+        '<section id="imagination"><h2>What it imagines</h2><p class="about">Given past frames, their sound and what '
         "the agent will do, the model imagines the picture, the sound and the reward some steps of 0.15 s later, in "
         f"{len(evaluation['scenes'])} houses it was never trained on.</p>"
         f'<div class="card">{_horizon_charts(evaluation["horizons"], horizons)}</div>'
