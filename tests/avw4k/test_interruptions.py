@@ -113,7 +113,8 @@ def test_killed_at_random(scene_folder: Path, reference: Path, tmp_path: Path, s
 def test_interrupted_politely(scene_folder: Path, reference: Path, tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "data"
     process = start(folder, scene_folder, "--workers", "2")
-    wait_for(process, lambda: bool(committed(folder)))
+    # While the first shard is being made: on a quick machine all are there a moment after the first commit.
+    wait_for(process, lambda: (folder / "info.json").exists())
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does
     else:
