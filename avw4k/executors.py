@@ -161,7 +161,7 @@ def _start(work: Work) -> _Worker:
     # Ctrl-C reaches the whole process group, but only the parent is to hear it, even while a worker is starting.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        with _one_thread():
+        with one_thread():
             process = context.Process(target=_worker_main, args=(there, work), daemon=True)
             process.start()
     finally:
@@ -184,7 +184,8 @@ def _end(team: list[_Worker]) -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Processes started meanwhile compute with one thread each: as many workers as cores fill them."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:

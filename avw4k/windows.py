@@ -85,7 +85,6 @@ class Windows:
     def draw(self, seed: int, purpose: str, number: int, contexts: int, targets: int) -> WindowBatch:
         """Batch `number` of an endless sequence."""
         rng = keyed_rng(seed, "windows", self.split, purpose, number)
-        low = min(0, self.config.min_offset)
         t_B = rng.integers(0, self.frames, contexts)
         t_B = np.where(t_B == self.end_F[t_B], t_B - 1, t_B)  # a context needs at least one step of future
         room_B = self.end_F[t_B] - t_B
@@ -93,7 +92,7 @@ class Windows:
         u_BK = rng.random((contexts, targets)) ** self.config.near
         first = max(1, self.config.min_offset)
         offset_BK = first + np.floor(u_BK * np.maximum(span_B - first + 1, 1)).astype(np.int64)
-        if low < 0:
+        if self.config.min_offset < 0:
             past_B = np.minimum(-self.config.min_offset, t_B - self.start_F[t_B])[:, None]
             backward = (rng.random((contexts, targets)) < 0.5) & (past_B > 0)
             offset_BK = np.where(backward, -1 - np.floor(u_BK * past_B).astype(np.int64), offset_BK)

@@ -5,7 +5,7 @@ Shapes: B contexts · T context frames · K candidates (targets) a context · H 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -184,10 +184,6 @@ class WorldModel:
         for name, part in {"net": net, "image": image, "audio": audio}.items():
             checkpoint.restore(part, tensors, name, path)
         return cls(net, image, audio, diffusion, hfov=hfov, calibration=calibration, note=note, device=device)
-
-    def calibrated(self, calibration: Calibration) -> WorldModel:
-        self.calibration = replace(calibration)
-        return self
 
 
 def _net_config(values: dict[str, Any]) -> AvCditConfig:

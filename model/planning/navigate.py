@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from avw4k.executors import ONE_THREAD
+from avw4k.executors import one_thread
 from model.metrics.navigation import sna, soft_spl, spl
 from model.planning.policies import LEARNED, OraclePolicy, Policy, as_action, make_policy, policy_seed
 from sim_bridge.errors import BackendError, UsageError
@@ -228,7 +228,7 @@ def _results(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
-        with _environment(dict.fromkeys(ONE_THREAD, "1")):  # libraries read it when a worker imports them
+        with one_thread():  # libraries read it when a worker imports them
             futures = [pool.submit(_run_chunk, config, *chunk) for chunk in chunks]
         for future in as_completed(futures):
             yield future.result()
@@ -238,20 +238,6 @@ def _results(
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _start_worker() -> None:
