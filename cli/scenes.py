@@ -50,7 +50,7 @@ def describe(name: str, scene_root: str | None, export_folder: Path | None = Non
     """What a person wants to know of a scene. Raises SceneError for one that is missing or unusable."""
     from sim_bridge.navigation.navgrid import NavGrid
     from sim_bridge.scenes.catalogue import load_scene, scene_sha256
-    from sim_bridge.scenes.mesh_files import export_glb
+    from sim_bridge.scenes.glb_export import export_glb
 
     scene = load_scene(name, scene_root)
     low_3, high_3 = scene.vertices_V3.min(axis=0), scene.vertices_V3.max(axis=0)

@@ -91,13 +91,17 @@ def load_scene(scene_id: str, scene_root: str | None = None) -> Scene:
 
 
 def scene_sha256(scene: Scene) -> str:
-    """SHA-256 over all that a simulator uses of the scene: geometry, textures, materials and lights."""
+    """SHA-256 over all that a simulator uses of the scene: geometry, looks, materials, categories and lights."""
     digest = hashlib.sha256()
-    for array in (scene.vertices_V3, scene.faces_F3, scene.uv_F32, scene.surface_F):
+    arrays = [scene.vertices_V3, scene.faces_F3, scene.uv_F32, scene.surface_F]
+    if scene.object_F is not None:
+        arrays.append(scene.object_F)
+    for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(array.tobytes())
     for surface in scene.surfaces:
-        digest.update(repr((surface.name, surface.texture_HWC.shape, surface.material, surface.emission)).encode())
+        look = (surface.name, surface.texture_HWC.shape, surface.material, surface.emission, surface.category)
+        digest.update(repr(look).encode())
         digest.update(surface.texture_HWC.tobytes())
     digest.update(repr((scene.lights, scene.rooms)).encode())
     return digest.hexdigest()

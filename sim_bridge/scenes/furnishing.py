@@ -130,7 +130,10 @@ class _RoomFiller:
 
     def _put(self, piece: Piece, spot: _Spot) -> None:
         self._mark(self._blocked, spot.rectangle)
-        with self._builder.placed((self._x0 + spot.origin[0], 0.0, self._z0 + spot.origin[1]), spot.yaw):
+        with (
+            self._builder.placed((self._x0 + spot.origin[0], 0.0, self._z0 + spot.origin[1]), spot.yaw),
+            self._builder.item(piece.name),
+        ):
             piece.draw(self._builder)
         if spot.side is not None:
             start, end = _along(spot.side, spot.rectangle)
@@ -195,7 +198,10 @@ class _RoomFiller:
         spot = self._spot(side, first, first + piece.width, near, near + piece.depth)
         if self._fits(spot.rectangle) and self._paths_stay(spot.rectangle):
             self._mark(self._blocked, spot.rectangle)
-            with self._builder.placed((self._x0 + spot.origin[0], 0.0, self._z0 + spot.origin[1]), spot.yaw):
+            with (
+                self._builder.placed((self._x0 + spot.origin[0], 0.0, self._z0 + spot.origin[1]), spot.yaw),
+                self._builder.item(piece.name),
+            ):
                 piece.draw(self._builder)
 
     def _lay_rug(self, under: Rectangle, side: str | None) -> None:
@@ -208,7 +214,8 @@ class _RoomFiller:
             return
         surface = self._style.rug(int(self._rng.integers(5)))
         a, b, c, d, y = self._x0 + x0, self._z0 + z0, self._x0 + x1, self._z0 + z1, 0.012
-        self._builder.quad([(a, y, d), (c, y, d), (c, y, b), (a, y, b)], surface, fit=True)
+        with self._builder.item("rug"):
+            self._builder.quad([(a, y, d), (c, y, d), (c, y, b), (a, y, b)], surface, fit=True)
 
     def decorate(self, index: int) -> None:
         """Pictures on free stretches of wall, and curtains beside some windows."""
@@ -236,7 +243,7 @@ class _RoomFiller:
                 return
         self._taken[side].append((start, start + width, low, low + height))
         surface, frame = self._style.picture(int(self._rng.integers(8))), self._style.dark_metal()
-        with self._on_wall(side, start, width):
+        with self._on_wall(side, start, width), self._builder.item("picture"):
             self._builder.box((0, low, 0), (width, low + height, 0.025), frame, without=("-z",))
             z = 0.028
             corners = [(0, low, z), (width, low, z), (width, low + height, z), (0, low + height, z)]
@@ -255,7 +262,7 @@ class _RoomFiller:
                 if start < 0.02 or end > length - 0.02 or blocked:
                     continue
                 cloth, bar = self._style.curtain(), 0.08
-                with self._on_wall(side, start, 0.32):
+                with self._on_wall(side, start, 0.32), self._builder.item("curtain"):
                     for k in range(4):
                         z = 0.03 + 0.03 * (k % 2)
                         self._builder.box((k * bar, 0.1, z), ((k + 1) * bar, top + 0.08, z + 0.025), cloth)

@@ -63,8 +63,12 @@ def _draw_room(
 ) -> None:
     x0, z0, x1, z1 = inner_rectangle(room)
     floor, ceiling, trim = style.floor(index, room.kind), style.ceiling(), style.trim()
-    builder.quad([(x0, 0, z1), (x1, 0, z1), (x1, 0, z0), (x0, 0, z0)], floor)
-    builder.quad([(x0, plan.height, z0), (x1, plan.height, z0), (x1, plan.height, z1), (x0, plan.height, z1)], ceiling)
+    with builder.part("floor"):
+        builder.quad([(x0, 0, z1), (x1, 0, z1), (x1, 0, z0), (x0, 0, z0)], floor)
+    with builder.part("ceiling"):
+        builder.quad(
+            [(x0, plan.height, z0), (x1, plan.height, z0), (x1, plan.height, z1), (x0, plan.height, z1)], ceiling
+        )
     rng = keyed_rng(seed, "accent", index)
     accent = None
     if room.kind not in ("bathroom", "hall") and rng.random() < 0.45:
@@ -76,14 +80,16 @@ def _draw_room(
         line = {"north": z0, "south": z1, "west": x0, "east": x1}[side]
         holes = sorted((o for o in openings if wall_side(room, o) == side), key=lambda o: o.start)
         for start, end, bottom, top in _around_holes(low, high, plan.height, holes):
-            _wall_quad(builder, side, line, start, end, bottom, top, surface)
+            with builder.part("wall"):
+                _wall_quad(builder, side, line, start, end, bottom, top, surface)
             if bottom == 0.0:
                 inward = _INWARD[side][1 if along_x else 0] * CASING
                 ends = sorted((line, line + inward))
                 low_3, high_3 = ((start, 0, ends[0]), (end, SKIRTING, ends[1]))
                 if not along_x:
                     low_3, high_3 = ((ends[0], 0, start), (ends[1], SKIRTING, end))
-                builder.box(low_3, high_3, trim, without=("-y",))
+                with builder.part("skirting"):
+                    builder.box(low_3, high_3, trim, without=("-y",))
 
 
 def _around_holes(
@@ -118,7 +124,7 @@ def _draw_doorway(builder: MeshBuilder, style: Style, opening: Opening) -> None:
     width = opening.end - opening.start
     origin, yaw = _wall_frame(opening)
     frame, threshold = style.trim(), style.threshold()
-    with builder.placed(origin, yaw):
+    with builder.placed(origin, yaw), builder.part("door frame"):
         h, top = HALF_WALL, opening.top
         builder.quad([(0, 0, h), (width, 0, h), (width, 0, -h), (0, 0, -h)], threshold)
         builder.quad([(0, top, -h), (width, top, -h), (width, top, h), (0, top, h)], frame)
@@ -141,7 +147,7 @@ def _draw_window(builder: MeshBuilder, style: Style, plan: FloorPlan, opening: O
     elif side == "east":
         origin, yaw = (opening.line, 0.0, opening.start), yaw + math.pi
     frame = style.trim()
-    with builder.placed(origin, yaw):
+    with builder.placed(origin, yaw), builder.part("window"):
         h, d = HALF_WALL, HALF_WALL - WINDOW_DEPTH
         builder.quad([(0, bottom, h), (width, bottom, h), (width, bottom, d), (0, bottom, d)], frame)
         builder.quad([(0, top, d), (width, top, d), (width, top, h), (0, top, h)], frame)
@@ -176,17 +182,20 @@ def _draw_lights(builder: MeshBuilder, style: Style, plan: FloorPlan, index: int
     hanging = room.kind in ("dining", "kitchen") and rng.random() < 0.6
     drop = rng.uniform(0.55, 0.75) if hanging else 0.0
     lights = []
-    for i in range(columns):
-        for j in range(rows):
-            x, z = room.min_x + width * (i + 0.5) / columns, room.min_z + depth * (j + 0.5) / rows
-            if hanging:
-                y = plan.height - drop
-                builder.cylinder((x, y, z), 0.012, drop, style.dark_metal(), sections=6, caps=False)
-                builder.cylinder((x, y - 0.2, z), 0.2, 0.2, style.lampshade(), sections=18, top_radius=0.08)
-                y -= 0.26
-            else:
-                y = plan.height - 0.08
-                builder.cylinder((x, y, z), 0.2, 0.08, style.lamp(), sections=18)
-                y -= 0.06
-            lights.append(Light(position_3=(x, y, z), power_3=(total * white[0], total * white[1], total * white[2])))
+    with builder.part("lamp"):
+        for i in range(columns):
+            for j in range(rows):
+                x, z = room.min_x + width * (i + 0.5) / columns, room.min_z + depth * (j + 0.5) / rows
+                if hanging:
+                    y = plan.height - drop
+                    builder.cylinder((x, y, z), 0.012, drop, style.dark_metal(), sections=6, caps=False)
+                    builder.cylinder((x, y - 0.2, z), 0.2, 0.2, style.lampshade(), sections=18, top_radius=0.08)
+                    y -= 0.26
+                else:
+                    y = plan.height - 0.08
+                    builder.cylinder((x, y, z), 0.2, 0.08, style.lamp(), sections=18)
+                    y -= 0.06
+                lights.append(
+                    Light(position_3=(x, y, z), power_3=(total * white[0], total * white[1], total * white[2]))
+                )
     return lights

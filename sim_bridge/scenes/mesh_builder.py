@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,27 +36,56 @@ class MeshBuilder:
     """
 
     def __init__(self) -> None:
+        self._looks: dict[str, tuple[Surface, float]] = {}
         self._surfaces: list[Surface] = []
-        self._index: dict[str, int] = {}
-        self._repeat: list[float] = []
+        self._index: dict[tuple[str, str], int] = {}
         self._vertices: list[np.ndarray] = []
         self._faces: list[np.ndarray] = []
         self._uv: list[np.ndarray] = []
         self._surface: list[np.ndarray] = []
+        self._object: list[np.ndarray] = []
+        self._category, self._number, self._n_objects = "", 0, 0
         self._n_vertices = 0
         self._axes_33 = np.eye(3)
         self._origin_3 = np.zeros(3)
 
     def has(self, name: str) -> bool:
-        return name in self._index
+        return name in self._looks
 
     def surface(self, surface: Surface, metres_per_repeat: float = 1.0) -> str:
         """Register `surface` and return its name, by which the shapes refer to it."""
-        if surface.name not in self._index:
-            self._index[surface.name] = len(self._surfaces)
-            self._surfaces.append(surface)
-            self._repeat.append(metres_per_repeat)
+        self._looks.setdefault(surface.name, (surface, metres_per_repeat))
         return surface.name
+
+    @contextmanager
+    def part(self, category: str) -> Iterator[None]:
+        """What is drawn inside the block belongs to this category (of the object that is being drawn)."""
+        outer, self._category = self._category, category
+        try:
+            yield
+        finally:
+            self._category = outer
+
+    @contextmanager
+    def item(self, category: str) -> Iterator[None]:
+        """What is drawn inside the block is one object of its own, of this category."""
+        outer = self._number
+        self._n_objects += 1
+        self._number = self._n_objects
+        try:
+            with self.part(category):
+                yield
+        finally:
+            self._number = outer
+
+    def _surface_index(self, look: str) -> int:
+        """One surface for every look in every category."""
+        key = look, self._category
+        if key not in self._index:
+            name = f"{self._category}: {look}" if self._category else look
+            self._index[key] = len(self._surfaces)
+            self._surfaces.append(replace(self._looks[look][0], name=name, category=self._category))
+        return self._index[key]
 
     @contextmanager
     def placed(self, origin_3: ArrayLike, yaw: float = 0.0) -> Iterator[None]:
@@ -80,14 +110,15 @@ class MeshBuilder:
         self, vertices_V3: np.ndarray, faces_F3: np.ndarray, surface: str, uv_F32: np.ndarray | None = None
     ) -> None:
         """Any triangles; without `uv_F32` they are mapped by projection along each face's dominant axis."""
-        index = self._index[surface]
+        index = self._surface_index(surface)
         vertices_V3 = np.asarray(vertices_V3, dtype=np.float64)
         if uv_F32 is None:
-            uv_F32 = _project(vertices_V3[faces_F3]) / self._repeat[index]
+            uv_F32 = _project(vertices_V3[faces_F3]) / self._looks[surface][1]
         self._vertices.append(vertices_V3 @ self._axes_33.T + self._origin_3)
         self._faces.append(faces_F3 + self._n_vertices)
         self._uv.append(uv_F32)
         self._surface.append(np.full(len(faces_F3), index, dtype=np.int32))
+        self._object.append(np.full(len(faces_F3), self._number, dtype=np.int32))
         self._n_vertices += len(vertices_V3)
 
     def quad(self, corners_43: ArrayLike, surface: str, *, fit: bool = False, max_edge: float = MAX_EDGE) -> None:
@@ -130,7 +161,7 @@ class MeshBuilder:
         k = np.arange(sections)
         low, high = k, k + sections + 1
         faces = np.concatenate([np.stack([low, low + 1, high + 1], 1), np.stack([low, high + 1, high], 1)])
-        repeat = self._repeat[self._index[surface]]
+        repeat = self._looks[surface][1]
         around, up = angle * max(radius, top_radius) / repeat, height / repeat
         uv_V2 = np.concatenate([np.stack([around, np.zeros_like(around)], 1), np.stack([around, around * 0 + up], 1)])
         self.mesh(vertices, faces, surface, uv_V2[faces])
@@ -152,7 +183,7 @@ class MeshBuilder:
         self.mesh(vertices * (high_3 - low_3) / 2 + (low_3 + high_3) / 2, faces, surface)
 
     def build(self) -> dict[str, Any]:
-        """The fields vertices_V3, faces_F3, uv_F32, surface_F and surfaces of a `Scene`.
+        """The fields vertices_V3, faces_F3, uv_F32, surface_F, object_F and surfaces of a `Scene`.
 
         Degenerate triangles and surfaces that no face shows are left out. Positions are rounded to 0.1 mm: the
         last bits of sines differ between machines, houses must not.
@@ -168,6 +199,7 @@ class MeshBuilder:
             "faces_F3": faces_F3[keep_F],
             "uv_F32": np.round(np.concatenate(self._uv)[keep_F], 4).astype(np.float32),
             "surface_F": surface_F.astype(np.int32),
+            "object_F": np.concatenate(self._object)[keep_F],
             "surfaces": tuple(self._surfaces[k] for k in shown),
         }
 

@@ -1,14 +1,15 @@
-"""Scenes from mesh files (.glb, .gltf, .obj, .ply; Y up, metres), and scenes written as .glb."""
+"""Scenes from mesh files (.glb, .gltf, .obj, .ply; Y up, metres)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim_bridge.errors import SceneError
+from sim_bridge.scenes.glb_export import EXTRAS
 from sim_bridge.scenes.materials import DEFAULT_MATERIAL, Material, material, material_from_label
 from sim_bridge.scenes.scene import Light, Room, Scene, Surface
 
@@ -19,7 +20,6 @@ SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
 LARGEST_TEXTURE = 1024  # pixels; no more is needed at the picture sizes that world models are trained on
 _LEVELS = 40  # of each colour in the atlas of vertex-coloured meshes: 40**3 texels fit into 256 x 256
 _ATLAS = 256
-_EXTRAS = "avw"  # where `export_glb` keeps what glTF has no word for: rooms and lights
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ def load_mesh(path: str | Path) -> Scene:
     if file.is_dir() or file.suffix.lower() not in SUFFIXES:
         raise SceneError(f"{file} is no mesh file: expected one that ends in {', '.join(SUFFIXES)}")
     parts, extras = _read(file)
+    categories = extras.get("categories")
+    categories = categories if isinstance(categories, dict) else {}
     if not parts:
         raise SceneError(f"{file} holds no triangles: point clouds and lines make no scene; export it as a mesh")
     for part in parts:
@@ -66,7 +68,7 @@ def load_mesh(path: str | Path) -> Scene:
         surface_F=np.concatenate(
             [np.full(len(part.faces_F3), index[id(part.surface)], dtype=np.int32) for part in parts]
         ),
-        surfaces=tuple(surfaces),
+        surfaces=tuple(replace(s, category=str(categories.get(s.name, ""))) for s in surfaces),
         lights=_lights(extras, file),
         rooms=_rooms(extras, file),
     )
@@ -95,7 +97,7 @@ def _read(file: Path) -> tuple[list[_Part], dict[str, Any]]:
         if np.linalg.det(matrix_44[:3, :3]) < 0:
             faces_F3 = faces_F3[:, ::-1]  # a mirrored node turns its faces inside out
         parts.append(_Part(vertices_V3, faces_F3, *_look(mesh, str(name), surfaces)))
-    extras = loaded.metadata.get(_EXTRAS) if isinstance(loaded.metadata, dict) else None
+    extras = loaded.metadata.get(EXTRAS) if isinstance(loaded.metadata, dict) else None
     return parts, extras if isinstance(extras, dict) else {}
 
 
@@ -174,47 +176,3 @@ def _rooms(extras: dict[str, Any], file: Path) -> tuple[Room, ...]:
         )
     except (TypeError, ValueError) as error:
         raise SceneError(f"{file}: its list of rooms is damaged ({error}); export the scene again") from None
-
-
-def export_glb(scene: Scene, path: str | Path) -> None:
-    """Write `scene` as a binary glTF, one mesh for each surface; `load_mesh` reads all of it back.
-
-    A surface's name carries its acoustic material ("oak floor|wood_floor"); lights and rooms ride as extras.
-    """
-    import trimesh
-    from PIL import Image
-
-    out = trimesh.Scene()
-    for index, surface in enumerate(scene.surfaces):
-        chosen_F = scene.surface_F == index
-        if not chosen_F.any():
-            continue
-        faces_F3 = scene.faces_F3[chosen_F]
-        uv_N2 = scene.uv_F32[chosen_F].reshape(-1, 2).astype(np.float64)
-        # Corners that share position and texture coordinate become one vertex again.
-        key_N3 = np.concatenate([faces_F3.reshape(-1, 1), np.round(uv_N2, 5)], axis=1)
-        _, first, inverse = np.unique(key_N3, axis=0, return_index=True, return_inverse=True)
-        look = trimesh.visual.material.PBRMaterial(
-            name=f"{surface.name}|{surface.material.name}",
-            baseColorTexture=Image.fromarray(surface.texture_HWC),
-            metallicFactor=0.0,
-            roughnessFactor=0.9,
-            emissiveFactor=[surface.emission] * 3,
-            emissiveTexture=Image.fromarray(surface.texture_HWC) if surface.emission > 0 else None,
-        )
-        uv_V2 = np.stack([uv_N2[first, 0], 1.0 - uv_N2[first, 1]], axis=1)
-        mesh = trimesh.Trimesh(
-            vertices=scene.vertices_V3[faces_F3.reshape(-1)[first]],
-            faces=inverse.reshape(-1, 3),
-            visual=trimesh.visual.TextureVisuals(uv=uv_V2, material=look),
-            process=False,
-        )
-        out.add_geometry(mesh, geom_name=surface.name, node_name=surface.name)
-    out.metadata[_EXTRAS] = {
-        "lights": [[*light.position_3, *light.power_3] for light in scene.lights],
-        "rooms": [[r.kind, r.min_x, r.min_z, r.max_x, r.max_z] for r in scene.rooms],
-    }
-    target = Path(path)
-    partial = target.with_name(target.name + ".tmp")
-    partial.write_bytes(out.export(file_type="glb"))
-    partial.replace(target)

@@ -15,12 +15,14 @@ class Surface:
 
     emission: how much light the face gives off by itself (0: none; 1: it looks like its texture in full light),
     for lamps, screens and windows by day.
+    category: what the face belongs to, in one lower-case word or two ("wall", "floor", "sofa", "tv"); "": unknown.
     """
 
     name: str
     texture_HWC: np.ndarray
     material: Material
     emission: float = 0.0
+    category: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +50,8 @@ class Scene:
 
     vertices_V3: float32 metres · faces_F3: int32 · uv_F32: float32 (F, 3, 2), one per corner, 1 = one texture
     surface_F: int32, index into `surfaces`
+    object_F: int32, which object each face belongs to: 0 is the building, every piece of furniture has its own
+    number; None where nobody told objects apart
     """
 
     scene_id: str
@@ -58,6 +62,7 @@ class Scene:
     surfaces: tuple[Surface, ...]
     lights: tuple[Light, ...] = ()
     rooms: tuple[Room, ...] = ()
+    object_F: np.ndarray | None = None
 
     @property
     def triangles_F33(self) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from avw4k.generate import generate
 from avw4k.spec import DatasetSpec
 from cli.generate import file_digests
-from sim_bridge.scenes.mesh_files import export_glb
+from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.simulator import Simulator, SimulatorConfig, open_simulator
 from tests.sim_bridge.boxes import box_scene, flat
 

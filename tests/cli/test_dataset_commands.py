@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from cli.generate import duration
 from cli.main import avw
-from sim_bridge.scenes.mesh_files import export_glb
+from sim_bridge.scenes.glb_export import export_glb
 from tests.sim_bridge.boxes import box_scene, flat
 
 Run = Callable[..., Result]

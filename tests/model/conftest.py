@@ -11,7 +11,7 @@ from avw4k.dataset import Dataset, open_dataset
 from avw4k.generate import generate
 from avw4k.spec import DatasetSpec
 from cli.generate import file_digests
-from sim_bridge.scenes.mesh_files import export_glb
+from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.simulator import SimulatorConfig
 from tests.sim_bridge.boxes import box_scene, flat
 

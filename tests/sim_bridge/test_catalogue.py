@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sim_bridge.errors import SceneError, UsageError
 from sim_bridge.scenes.catalogue import expand_scenes, load_scene, scene_sha256
-from sim_bridge.scenes.mesh_files import export_glb
+from sim_bridge.scenes.glb_export import export_glb
 from tests.sim_bridge.boxes import box_scene, flat
 
 
@@ -74,6 +75,8 @@ def test_the_hash_sees_every_part_of_a_scene() -> None:
         replace(scene, faces_F3=scene.faces_F3[::-1]),
         replace(scene, surfaces=(replace(surface, texture_HWC=surface.texture_HWC + 1),)),
         replace(scene, surfaces=(replace(surface, emission=0.5),)),
+        replace(scene, surfaces=(replace(surface, category="wall"),)),
+        replace(scene, object_F=np.zeros(len(scene.faces_F3), dtype=np.int32)),
         replace(scene, surfaces=(replace(surface, material=replace(surface.material, absorption_6=(0.1,) * 6)),)),
         replace(scene, lights=()),
     ]

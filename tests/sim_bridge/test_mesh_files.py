@@ -10,7 +10,8 @@ import trimesh
 from PIL import Image
 
 from sim_bridge.errors import SceneError
-from sim_bridge.scenes.mesh_files import export_glb, load_mesh
+from sim_bridge.scenes.glb_export import export_glb
+from sim_bridge.scenes.mesh_files import load_mesh
 from sim_bridge.scenes.procedural import generate_house
 from sim_bridge.scenes.scene import Scene
 
@@ -18,7 +19,7 @@ from sim_bridge.scenes.scene import Scene
 def test_a_house_survives_the_round_trip(tmp_path: Path) -> None:
     house = generate_house(3)
     export_glb(house, tmp_path / "house.glb")
-    assert [p.name for p in tmp_path.iterdir()] == ["house.glb"], "no temporary file is left"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["house.glb", "house.stage_config.json"]
     again = load_mesh(tmp_path / "house.glb")
     assert again.rooms == house.rooms
     assert again.lights == house.lights
@@ -26,6 +27,7 @@ def test_a_house_survives_the_round_trip(tmp_path: Path) -> None:
     assert {s.name: s.emission for s in again.surfaces} == pytest.approx({s.name: s.emission for s in house.surfaces})
     for ours, theirs in zip(_sorted(house), _sorted(again), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert {s.name: s.category for s in again.surfaces} == {s.name: s.category for s in house.surfaces}
     textures = {s.name: s.texture_HWC for s in again.surfaces}
     for surface in house.surfaces:
         np.testing.assert_array_equal(textures[surface.name], surface.texture_HWC)
