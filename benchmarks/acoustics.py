@@ -1,150 +1,183 @@
-"""How fast a binaural response is: `python -m benchmarks.acoustics [--scene procedural-0003] [--json]`.
+"""What a binaural response costs and how noisy it is: `python -m benchmarks.acoustics [--quick] [--json]`.
 
-All times are one core's CPU time. Peers run where they are installed: RLR-Audio-Propagation in the same house at the
-settings that SoundSpaces ships, pyroomacoustics in a shoebox, which is the scene it is made for. The stream's limit
-is one real FFT each way for each ear.
+Definitions. *Noise*: rms error in dB of the energy in windows of 20 ms over 8 draws against a converged response of
+the same engine, in windows down to 40 dB below its loudest; 3 listeners in the source's room, 3 two rooms away
+(`benchmarks.envelopes`). *Cost*: one core's CPU time of a response at each translating step of a walk of 160 steps,
+with a 160th of what is done once per source; turns apart (`benchmarks.noise_and_cost`). *Reference quality*: no
+noisier than RLR at 500 rays.
+
+Peers run where they are installed. RLR-Audio-Propagation runs as shipped (its 4 bands, its depth of 200, one thread)
+at the rays that SoundSpaces uses for navigation and at its own default; uploading the scene is not charged to it.
+pyroomacoustics runs in a shoebox, the scene it is made for. The stream's limit is one real FFT each way an ear.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import math
-import statistics
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 
 import click
 import numpy as np
 from scipy import fft
 
+from benchmarks.noise_and_cost import Cost, Noise, Setting, cheapest_at_most, costs, noises
+from benchmarks.places import Places, find_places
 from benchmarks.rows import Row, alternate, present
+from benchmarks.scaling import Load, points
 from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
-from sim_bridge.acoustics.measures import level_db
+from sim_bridge.acoustics.engine import make_engine
+from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
 from sim_bridge.acoustics.sounds import load_sound
 from sim_bridge.acoustics.stream import BinauralStream
 from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.randomness import keyed_rng
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.catalogue import load_scene
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.scenes.shoebox import shoebox
-from sim_bridge.types import SOURCE_HEIGHT, Action, Pose
 
+EMITTERS = (5_000, 10_000, 20_000, 40_000, 100_000)
+CONVERGED_EMITTERS = 200_000
+RLR_RAYS = {500: 1 / 10, 5_000: 1 / 30}  # rays → the ratio that we aim at
 ROOM = (6.0, 3.0, 5.0)  # metres
-RLR_RAYS = {"SoundSpaces' navigation": 500, "SoundSpaces 2.0's default": 5_000}
 
 
 @click.command()
-@click.option("--scene", default="procedural-0003", show_default=True, help="A scene, as for `avw generate`.")
-@click.option("--emitters", default=20_000, show_default=True, help="Virtual emitters kept per source.")
-@click.option("--poses", default=12, show_default=True, help="Listener positions in a round.")
+@click.option("--scene", default="procedural-0003", show_default=True, help="A generated house, as for `avw generate`.")
+@click.option("--emitters", default=",".join(map(str, EMITTERS)), show_default=True, help="Settings, by commas.")
+@click.option("--peers/--no-peers", default=True, show_default=True, help="Whether to run the peers that are here.")
+@click.option("--quick", is_flag=True, help="One listener each, few converged draws: for trying things out.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def acoustics(scene: str, emitters: int, poses: int, as_json: bool) -> None:
-    """Milliseconds per binaural response, per turn, per source and per step of sound; and the noise they carry."""
+def acoustics(scene: str, emitters: str, peers: bool, quick: bool, as_json: bool) -> None:
+    """Cost and noise of binaural responses at several settings, beside RLR's; turns; growth with the work."""
     loaded = load_scene(scene)
-    rng = keyed_rng("benchmark", "acoustics", loaded.scene_id)
-    navgrid = NavGrid.from_scene(loaded)
-    source_3 = navgrid.sample(rng) + np.array([0.0, SOURCE_HEIGHT, 0.0])
-    places = [navgrid.sample(rng) for _ in range(poses)]
-    walk = [Pose(float(x), float(y), float(z), rng.uniform(-math.pi, math.pi)) for x, y, z in places]
-    engine = EmittersEngine(RayScene(loaded), EmittersConfig(emitters=emitters, rays=max(1, emitters // 10)))
-    engine.set_source(source_3)
+    rays = RayScene(loaded)
+    places = find_places(loaded, NavGrid.from_scene(loaded), listeners=1 if quick else 3)
+    ours = [_ours(loaded, rays, int(count)) for count in emitters.split(",")]
+    theirs = _rlr_settings(loaded, quick) if peers and importlib.util.find_spec("rlr_audio_propagation") else []
+    cost_of = costs([*ours, *theirs], places)
+    noise_of = noises(ours, _ours(loaded, rays, CONVERGED_EMITTERS), places, 6 if quick else 24)
+    if theirs:
+        noise_of |= noises(theirs, theirs[-1], places, 4 if quick else 12)
+    place = f"{loaded.scene_id}, {len(loaded.faces_F3)} triangles"
+    reference = theirs[0].name if theirs else None
+    rows = []
+    for setting in ours:
+        rows += _setting_rows(setting.name, setting.name, reference, cost_of, noise_of, f"; {place}")
+    for setting, aim in zip(theirs, RLR_RAYS.values(), strict=False):
+        rows += _headline_rows([one.name for one in ours], setting.name, aim, cost_of, noise_of)
+    if not theirs:
+        absent = "pip install 'avw[rlr]'" if peers else "--peers"
+        rows.append(Row(name="RLR did not run", ours=0.0, unit="-", conditions=f"to compare with it: {absent}"))
+    rows += _stream_rows(loaded, rays, places)
+    if peers and (row := _shoebox_row()) is not None:
+        rows.append(row)
+    rows += _growth_rows(loaded, places, quick)
+    present("acoustics", rows, as_json=as_json)
+
+
+def _ours(scene: Scene, rays: RayScene, emitters: int) -> Setting:
+    return Setting(name=f"{emitters:,} emitters", make=partial(make_engine, "emitters", scene, rays, emitters=emitters))
+
+
+def _rlr_settings(scene: Scene, quick: bool) -> list[Setting]:
+    """As shipped, at both numbers of rays; the dear one hears fewer of the walk's steps."""
+    return [
+        Setting(
+            name=f"RLR, {rays:,} rays",
+            make=partial(RlrEngine, scene, RlrConfig(rays=rays, bands=4)),
+            stride=(1 if rays == 500 else 3) * (4 if quick else 1),
+        )
+        for rays in RLR_RAYS
+    ]
+
+
+def _setting_rows(
+    label: str, name: str, reference: str | None, cost_of: dict[str, Cost], noise_of: dict[str, Noise], note: str
+) -> list[Row]:
+    """What a setting costs and how noisy it is, beside the reference where that ran."""
+    cost, noise = cost_of[name], noise_of[name]
+    peer_cost, peer_noise = (cost_of[reference], noise_of[reference]) if reference else (None, None)
+    rows = (
+        (
+            "response",
+            cost.per_response,
+            peer_cost.per_response if peer_cost else None,
+            f"{cost.response:.2f} at the step + {cost.once:.0f} / {cost.steps} once per source{note}",
+        ),
+        ("turn on the spot", cost.turn, peer_cost.turn if peer_cost else None, ""),
+        (
+            "noise, same room",
+            noise.same_room,
+            peer_noise.same_room if peer_noise else None,
+            f"mean level {noise.bias_same_room:+.2f} dB of the converged",
+        ),
+        (
+            "noise, two rooms away",
+            noise.two_rooms_away,
+            peer_noise.two_rooms_away if peer_noise else None,
+            f"mean level {noise.bias_two_rooms_away:+.2f} dB of the converged",
+        ),
+    )
+    return [
+        Row(
+            name=f"{label}: {figure}",
+            ours=ours,
+            unit="dB" if figure.startswith("noise") else "ms of CPU",
+            conditions=conditions,
+            peer=peer,
+            peer_name=reference or "",
+        )
+        for figure, ours, peer, conditions in rows
+    ]
+
+
+def _headline_rows(
+    ours: Sequence[str], peer: str, aim: float, cost_of: dict[str, Cost], noise_of: dict[str, Noise]
+) -> list[Row]:
+    """The cheapest of our settings that is no noisier than the peer; the quietest, and a word, where none is."""
+    chosen = cheapest_at_most(cost_of, noise_of, ours, noise_of[peer])
+    note = f"; aim: 1/{1 / aim:.0f} = {aim:.3f}"
+    if chosen is None:
+        chosen = min(ours, key=lambda name: noise_of[name].two_rooms_away)
+        note += "; BUT NO SETTING IS AS QUIET AS THE PEER: this is the quietest"
+    return _setting_rows(f"no noisier than {peer}: {chosen}", chosen, peer, cost_of, noise_of, note)
+
+
+def _stream_rows(scene: Scene, rays: RayScene, places: Places) -> list[Row]:
+    """A step of sound through one response, beside nothing but its transforms."""
+    engine = EmittersEngine(rays)
+    engine.set_source(places.source_3)
+    response_ES = engine.impulse_response(places.walk[0])
     stream = BinauralStream(load_sound("ring"))
-    response_ES = engine.impulse_response(walk[0])
     stream.reset(response_ES)
-    turns = [walk[0]]
-    for _ in range(poses - 1):
-        turns.append(turns[-1].after(Action.TURN_LEFT))
     loop_ES = np.ones((2, len(load_sound("ring"))), dtype=np.float32)
-
-    def listen(asked: list[Pose]) -> Callable[[], None]:
-        def ask() -> None:
-            for pose in asked:
-                engine.impulse_response(pose)
-
-        return ask
-
     seconds = alternate(
         {
-            "move": listen(walk),
-            "turn": listen(turns),
             "step": lambda: stream.step(response_ES),
             "fft": lambda: fft.irfft(fft.rfft(loop_ES, axis=-1), axis=-1),
         }
     )
-    seconds |= alternate({"source": lambda: engine.set_source(source_3)}, rounds=3)
-    place = f"{loaded.scene_id}, {len(loaded.faces_F3)} triangles, {emitters} emitters, one core"
-    peer, peer_name, rows = None, "", []
-    for name, rays in RLR_RAYS.items():
-        if (measured := _rlr_milliseconds(loaded, source_3, walk, rays)) is not None:
-            peer, peer_name = measured, f"RLR, {rays} rays, {name}"
-            rows.append(_response_row(seconds["move"], poses, place, peer, peer_name))
-    if not rows:
-        rows.append(_response_row(seconds["move"], poses, place, None, ""))
-    rows += [
-        Row(name="turn on the spot", ours=1e3 * seconds["turn"] / poses, unit="ms", conditions=place),
-        Row(name="new source", ours=1e3 * seconds["source"], unit="ms", conditions=place),
+    return [
         Row(
             name="0.15 s of sound",
             ours=1e3 * seconds["step"],
-            unit="ms",
-            conditions="the ring, 1.25 s response, two ears",
+            unit="ms of CPU",
+            conditions=f"the ring, {engine.n_samples / engine.sample_rate:g} s response, two ears",
             peer=1e3 * seconds["fft"],
             peer_name="limit: its FFTs",
-        ),
-        _noise_row(engine, source_3, walk, place),
+        )
     ]
-    if (row := _shoebox_row(emitters)) is not None:
-        rows.append(row)
-    present("acoustics", rows, as_json=as_json)
 
 
-def _response_row(seconds: float, poses: int, place: str, peer: float | None, peer_name: str) -> Row:
-    return Row(
-        name="response at a new position",
-        ours=1e3 * seconds / poses,
-        unit="ms",
-        conditions=place,
-        peer=peer,
-        peer_name=peer_name,
-    )
-
-
-def _noise_row(engine: EmittersEngine, source_3: np.ndarray, walk: list[Pose], place: str) -> Row:
-    """How far the level at a pose depends on the seed."""
-    levels = []
-    for seed in range(5):
-        engine.set_source(source_3, seed)
-        levels.append([level_db(engine.impulse_response(pose)) for pose in walk])
-    engine.set_source(source_3)
-    spread = float(np.sqrt(np.var(levels, axis=0, ddof=1).mean()))
-    return Row(name="level between seeds, standard deviation", ours=spread, unit="dB", conditions=place)
-
-
-def _rlr_milliseconds(scene: Scene, source_3: np.ndarray, walk: list[Pose], rays: int) -> float | None:
-    if importlib.util.find_spec("rlr_audio_propagation") is None:
-        return None
-    from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
-
-    engine = RlrEngine(scene, RlrConfig(rays=rays, bands=4))
-    engine.set_source(source_3)
-    engine.impulse_response(walk[0])
-    times = []
-    for pose in walk:
-        before = engine.cpu_seconds
-        engine.impulse_response(pose)
-        times.append(engine.cpu_seconds - before)
-    engine.close()
-    return 1e3 * statistics.median(times)
-
-
-def _shoebox_row(emitters: int) -> Row | None:
+def _shoebox_row() -> Row | None:
     """A mono response in a shoebox, beside pyroomacoustics' images (order 3) and ray tracing, its hybrid mode."""
     if importlib.util.find_spec("pyroomacoustics") is None:
         return None
     import pyroomacoustics
 
     source_3, ear_3 = np.array([1.5, 1.5, -1.0]), np.array([-1.4, 1.5, 1.1])
-    engine = EmittersEngine(RayScene(shoebox(ROOM, 0.2, 0.5)), EmittersConfig(emitters=emitters))
+    engine = EmittersEngine(RayScene(shoebox(ROOM, 0.2, 0.5)), EmittersConfig())
     engine.set_source(source_3)
     half = np.array([ROOM[0] / 2, 0.0, ROOM[2] / 2])
 
@@ -168,11 +201,27 @@ def _shoebox_row(emitters: int) -> Row | None:
     return Row(
         name="mono response in a shoebox",
         ours=1e3 * seconds["ours"],
-        unit="ms",
+        unit="ms of CPU",
         conditions=f"{ROOM[0]:g} x {ROOM[1]:g} x {ROOM[2]:g} m, absorption 0.2, scattering 0.5",
         peer=1e3 * seconds["peer"],
-        peer_name="pyroomacoustics, hybrid, CPU time",
+        peer_name="pyroomacoustics, hybrid",
     )
+
+
+def _growth_rows(scene: Scene, places: Places, quick: bool) -> list[Row]:
+    """Time and memory against triangles and emitters."""
+    default = EmittersConfig().emitters
+    loads = [Load(splits=splits, emitters=default) for splits in ((0, 1) if quick else (0, 1, 2, 3))]
+    loads += [Load(splits=0, emitters=count) for count in ((5_000,) if quick else (5_000, 40_000, 100_000))]
+    rows = []
+    for point in points(scene, places, loads):
+        load = f"{point.triangles:,} triangles, {point.emitters:,} emitters"
+        conditions = f"tree {point.tree:.0f} ms, source {point.once:.0f} ms of CPU"
+        rows += [
+            Row(name=f"{load}: response", ours=point.response, unit="ms of CPU", conditions=conditions),
+            Row(name=f"{load}: memory", ours=point.memory, unit="MiB", conditions="tree, engine and emitters"),
+        ]
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""How the memory and time of a response grow with triangles and with emitters, each point in a fresh process.
+
+Triangles are multiplied by splitting every face of a furnished house into four: the geometry and its acoustics stay
+the same, the tree over it grows.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.places import Places
+from sim_bridge.acoustics.engine import make_engine
+from sim_bridge.rendering.raycast import RayScene
+from sim_bridge.scenes.scene import Scene
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """One point: the scene's faces are split `splits` times, `emitters` are kept."""
+
+    splits: int
+    emitters: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """What a load costs. tree, once, response: CPU ms, building the tree, per source, per new position · memory: MiB
+    that the tree, the engine and its emitters added to the process.
+    """
+
+    triangles: int
+    emitters: int
+    tree: float
+    once: float
+    response: float
+    memory: float
+
+
+def points(scene: Scene, places: Places, loads: Iterable[Load]) -> list[Point]:
+    """Every load in a process of its own, one after another."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1, maxtasksperchild=1) as pool:
+        return [pool.apply(_measure, (scene, places, load)) for load in loads]
+
+
+def split_faces(scene: Scene, times: int) -> Scene:
+    """The same scene with every triangle cut into four by the middles of its edges, `times` times over."""
+    for _ in range(times):
+        a_F3, b_F3, c_F3 = np.moveaxis(scene.triangles_F33, 1, 0)
+        ab_F3, bc_F3, ca_F3 = (a_F3 + b_F3) / 2, (b_F3 + c_F3) / 2, (c_F3 + a_F3) / 2
+        uv_a, uv_b, uv_c = np.moveaxis(scene.uv_F32, 1, 0)
+        uv_ab, uv_bc, uv_ca = (uv_a + uv_b) / 2, (uv_b + uv_c) / 2, (uv_c + uv_a) / 2
+        parts = ((a_F3, ab_F3, ca_F3), (ab_F3, b_F3, bc_F3), (ca_F3, bc_F3, c_F3), (ab_F3, bc_F3, ca_F3))
+        uv_parts = ((uv_a, uv_ab, uv_ca), (uv_ab, uv_b, uv_bc), (uv_ca, uv_bc, uv_c), (uv_ab, uv_bc, uv_ca))
+        corners = np.concatenate([np.stack(part, axis=1) for part in parts]).astype(np.float32)
+        scene = replace(
+            scene,
+            vertices_V3=corners.reshape(-1, 3),
+            faces_F3=np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3),
+            uv_F32=np.concatenate([np.stack(part, axis=1) for part in uv_parts]).astype(np.float32),
+            surface_F=np.tile(scene.surface_F, 4),
+        )
+    return scene
+
+
+def _measure(scene: Scene, places: Places, load: Load) -> Point:
+    warm = make_engine("emitters", scene, RayScene(scene), emitters=100)  # compiles, and loads what all loads share
+    warm.set_source(places.source_3)
+    warm.impulse_response(places.walk[0])
+    warm.close()
+    split = split_faces(scene, load.splits)
+    before, start = _resident(), time.process_time()
+    rays = RayScene(split)
+    tree = time.process_time() - start
+    engine = make_engine("emitters", split, rays, emitters=load.emitters)
+    start = time.process_time()
+    engine.set_source(places.source_3)
+    once = time.process_time() - start
+    poses = list({(pose.x, pose.z): pose for pose in places.walk}.values())[:40]
+    start = time.process_time()
+    for pose in poses:
+        engine.impulse_response(pose)
+    response = (time.process_time() - start) / len(poses)
+    return Point(
+        triangles=len(split.faces_F3),
+        emitters=load.emitters,
+        tree=1e3 * tree,
+        once=1e3 * once,
+        response=1e3 * response,
+        memory=_resident() - before,
+    )
+
+
+def _resident() -> float:
+    """MiB of this process in memory now (its peak, where the system does not say)."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
