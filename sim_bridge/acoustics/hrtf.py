@@ -1,12 +1,13 @@
-"""The head: MIT KEMAR's head-related impulse responses as minimum phase plus delay, on a regular grid.
+"""The head: head-related impulse responses as minimum phase plus delay, on a regular grid of directions.
 
-The measurements (Gardner & Martin 1994, see data/NOTICE) carry the loudspeaker, the ear canal and up to 21
-samples of latency with pre-ringing. They are equalised by their own diffuse-field mean, which leaves level and
-time *differences* between directions and ears as measured, and turned into minimum phase plus a delay relative
-to the centre of the head: the near ear's is negative. Elevations below -40 degrees sound as from -40.
+The shipped head is MIT's KEMAR (Gardner & Martin 1994, see data/NOTICE), 16 kHz; a user's own comes from a SOFA
+file at any rate. What is done to the measured responses stands in `hrtf_grid.py`: level and time *differences*
+between directions and ears stay as measured, the colour that all directions share goes.
 
-Angles: azimuth clockwise seen from above (0 ahead, 90 right), elevation upwards; degrees in the tables.
-Shapes: P elevations · A azimuths · E ears · S taps · B octave bands.
+Angles: azimuth clockwise seen from above (0 ahead, 90 right), elevation upwards; degrees in the tables. Rows are 10
+degrees apart and the last is straight up, so P rows reach down to 90 - 10 (P - 1) degrees: -40 for KEMAR, whose
+14 rows stand for everything below too. `elevation_row` finds the row of an angle, whatever P.
+Shapes: P elevations · A azimuths · E ears · S taps · B octave bands · F frequencies.
 """
 
 from __future__ import annotations
@@ -15,83 +16,136 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from scipy import fft
 
 from sim_bridge.acoustics.bands import band_responses
+from sim_bridge.acoustics.diffuse_field import DiffuseField, diffuse_field
+from sim_bridge.acoustics.hrtf_grid import AZIMUTH_STEP, ELEVATION_STEP, MeasuredHead, head_vectors, regridded
 from sim_bridge.errors import UsageError
 from sim_bridge.types import SAMPLE_RATE
 
-TAPS = 64
-AZIMUTH_STEP = 5.0
-ELEVATION_STEP = 10.0
-LOWEST_ELEVATION = -40.0
+TAPS = 64  # of the shipped head; `Hrtf.taps` of any
+RATES = (16_000, 48_000)  # Hz: the lowest and highest that responses are made for
 FRACTIONAL_TAPS = 16
 FRACTIONAL_CENTRE = FRACTIONAL_TAPS // 2 - 1
-_N_FFT = 512
-_DELAY_BAND = (200.0, 3000.0)  # Hz: where the delay is measured; above it the ear's own resonances blur it
+_HEARING = 20_000.0  # Hz: a head that is measured up to here may serve any rate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hrtf:
-    """Responses on a grid of 14 elevations (-40..90) by 72 azimuths (0..355).
+    """Responses on a grid of P elevations (the last is 90 degrees) by 72 azimuths (0..355).
 
-    ir_PAES: minimum phase, float64; the mean energy of the two ears straight ahead is 1
-    delay_PAE: samples, relative to the arrival at the centre of the head
+    ir_PAES: minimum phase, float64; straight ahead the mean power of both ears over 0..8 kHz is 1
+    delay_PAE: samples, relative to the arrival at the centre of the head: the near ear's is negative
     gain_PAEB: float32, amplitude of each octave band (root of the mean power in it)
+    diffuse: what a diffuse field becomes in these ears
     """
 
+    name: str
+    sample_rate: int
     ir_PAES: np.ndarray
     delay_PAE: np.ndarray
     gain_PAEB: np.ndarray
+    diffuse: DiffuseField
+
+    @property
+    def taps(self) -> int:
+        return int(self.ir_PAES.shape[-1])
 
     def towards(self, azimuth: float, elevation: float) -> tuple[np.ndarray, np.ndarray]:
         """ir_ES and delay_E (samples) for sound from `azimuth`, `elevation` (radians), bilinear on the grid."""
-        column = math.degrees(azimuth) / AZIMUTH_STEP % self.ir_PAES.shape[1]
-        row = (math.degrees(elevation) - LOWEST_ELEVATION) / ELEVATION_STEP
-        row = min(max(row, 0.0), self.ir_PAES.shape[0] - 1.0)
+        rows, columns = self.ir_PAES.shape[:2]
+        column = math.degrees(azimuth) / AZIMUTH_STEP % columns
+        row = rows - 1 - (90.0 - math.degrees(elevation)) / ELEVATION_STEP
+        row = min(max(row, 0.0), rows - 1.0)
         p0, a0 = int(row), int(column)
-        p1, a1 = min(p0 + 1, self.ir_PAES.shape[0] - 1), (a0 + 1) % self.ir_PAES.shape[1]
-        a0 %= self.ir_PAES.shape[1]
-        v, u = row - p0, column - int(column)
+        p1, a1 = min(p0 + 1, rows - 1), (a0 + 1) % columns
+        v, u = row - p0, column - a0
+        a0 %= columns
         weights = ((p0, a0, (1 - v) * (1 - u)), (p0, a1, (1 - v) * u), (p1, a0, v * (1 - u)), (p1, a1, v * u))
         ir_ES = sum((w * self.ir_PAES[p, a] for p, a, w in weights), np.zeros(self.ir_PAES.shape[2:]))
         delay_E = sum((w * self.delay_PAE[p, a] for p, a, w in weights), np.zeros(2))
         return ir_ES, delay_E
 
 
-def load_hrtf(sample_rate: int = SAMPLE_RATE) -> Hrtf:
-    """The shipped KEMAR head. Raises UsageError for any rate but 16 kHz, the rate of the stored responses."""
-    if sample_rate != SAMPLE_RATE:
-        raise UsageError(f"the shipped head is measured at {SAMPLE_RATE} Hz, not {sample_rate} Hz: use {SAMPLE_RATE}")
-    return _load_kemar()
+def elevation_row(elevation_N: np.ndarray, rows: int) -> np.ndarray:
+    """int (N,): the row of a grid of `rows` elevations that is nearest to each elevation (radians)."""
+    below_top_N = np.floor((90.0 - np.degrees(elevation_N)) / ELEVATION_STEP + 0.5).astype(np.int64)
+    return np.clip(rows - 1 - below_top_N, 0, rows - 1)
+
+
+def load_hrtf(sample_rate: int = SAMPLE_RATE, sofa: str | Path | None = None) -> Hrtf:
+    """The shipped KEMAR head, or the one in the SOFA file `sofa`, at `sample_rate` (Hz, 16 to 48 kHz).
+
+    A SOFA file of another rate is resampled; one that ends below both the engine's bandwidth and 20 kHz is refused,
+    for nothing can be known of what it did not measure. Raises UsageError, also for a file that is no such head.
+    """
+    if not (isinstance(sample_rate, int) and RATES[0] <= sample_rate <= RATES[1]):
+        raise UsageError(f"sample rate {sample_rate!r}: expected a whole number of Hz from {RATES[0]} to {RATES[1]}")
+    if sofa is None:
+        if sample_rate != SAMPLE_RATE:
+            raise UsageError(
+                f"binaural sound at {sample_rate} Hz needs a head of yours, as a SOFA file: the shipped KEMAR is "
+                f"measured at {SAMPLE_RATE} Hz and stops at {SAMPLE_RATE // 2} Hz; give a SOFA file, use "
+                f"{SAMPLE_RATE} Hz, or listen in mono or first-order ambisonics"
+            )
+        return _load_kemar()
+    path = Path(sofa)
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UsageError(f"no SOFA file {str(sofa)!r} ({error.strerror}): check the path") from error
+    return _load_sofa(str(path.resolve()), status.st_mtime_ns, status.st_size, sample_rate)
 
 
 @lru_cache(maxsize=1)
 def _load_kemar() -> Hrtf:
     with np.load(str(files("sim_bridge.acoustics").joinpath("data/kemar_16k.npz")), allow_pickle=False) as data:
-        measured_NES = np.moveaxis(data["ir"] * np.float64(data["scale"]), 1, 2)
-        azimuth_N, elevation_N = data["az"].astype(np.float64), data["el"].astype(np.float64)
-    measured_NES = measured_NES[:, ::-1]  # channel 0 is the ear at azimuth 90, our right ear, number 1
+        ir_NES = np.moveaxis(data["ir"] * np.float64(data["scale"]), 1, 2)
+        direction_N3 = head_vectors(np.radians(data["az"], dtype=np.float64), np.radians(data["el"], dtype=np.float64))
+    kemar = MeasuredHead(
+        name="MIT KEMAR",
+        sample_rate=SAMPLE_RATE,
+        ir_NES=ir_NES[:, ::-1],  # channel 0 is the ear at azimuth 90, our right ear, number 1
+        delay_NE=np.zeros(ir_NES.shape[:2]),
+        direction_N3=direction_N3,
+    )
+    return _head(kemar, SAMPLE_RATE, symmetric=True)
 
-    spectrum_NEF = np.abs(fft.rfft(measured_NES, _N_FFT, axis=-1))
-    delay_NE = _delay(measured_NES, _minimum_phase(spectrum_NEF))
-    ahead = int(np.flatnonzero((azimuth_N == 0.0) & (elevation_N == 0.0))[0])
-    delay_NE -= delay_NE[ahead].mean()
 
-    weight_N = _solid_angles(elevation_N)
-    diffuse_F = np.sqrt((weight_N[:, None, None] * spectrum_NEF**2).sum(axis=0).mean(axis=0))
-    ir_NES = _minimum_phase(spectrum_NEF / diffuse_F)[..., :TAPS]
-    ir_NES /= math.sqrt(np.square(ir_NES[ahead]).sum(axis=-1).mean())
+@lru_cache(maxsize=4)
+def _load_sofa(path: str, _modified: int, _size: int, sample_rate: int) -> Hrtf:
+    """The head in a file, remembered until the file changes."""
+    from sim_bridge.acoustics.sofa import read_sofa  # h5py, which nothing else here needs
 
-    ir_PAES = _mirrored(_on_grid(azimuth_N, elevation_N, ir_NES))
-    delay_PAE = _mirrored(_on_grid(azimuth_N, elevation_N, delay_NE))
-    bands_BF = np.square(np.abs(band_responses(_N_FFT, SAMPLE_RATE)))
+    measured = read_sofa(path)
+    if measured.sample_rate / 2 < min(sample_rate / 2, _HEARING):
+        raise UsageError(
+            f"SOFA file {path!r} is sampled at {measured.sample_rate} Hz and holds nothing above "
+            f"{measured.sample_rate / 2:.0f} Hz: too little for {sample_rate} Hz; use at most "
+            f"{measured.sample_rate} Hz, or another file"
+        )
+    return _head(measured, sample_rate, symmetric=False)
+
+
+def _head(measured: MeasuredHead, sample_rate: int, *, symmetric: bool) -> Hrtf:
+    ir_PAES, delay_PAE = regridded(measured, sample_rate, symmetric=symmetric)
+    n_fft = 512 * sample_rate // SAMPLE_RATE // 2 * 2
+    bands_BF = np.square(np.abs(band_responses(n_fft, sample_rate)))
     bands_BF /= bands_BF.sum(axis=1, keepdims=True)
-    power_PAEF = np.square(np.abs(fft.rfft(ir_PAES, _N_FFT, axis=-1)))
+    power_PAEF = np.square(np.abs(fft.rfft(ir_PAES, n_fft, axis=-1)))
     gain_PAEB = np.sqrt(power_PAEF @ bands_BF.T).astype(np.float32)
-    return Hrtf(ir_PAES=ir_PAES, delay_PAE=delay_PAE, gain_PAEB=gain_PAEB)
+    return Hrtf(
+        name=measured.name,
+        sample_rate=sample_rate,
+        ir_PAES=ir_PAES,
+        delay_PAE=delay_PAE,
+        gain_PAEB=gain_PAEB,
+        diffuse=diffuse_field(ir_PAES, delay_PAE, gain_PAEB, bands_BF, sample_rate),
+    )
 
 
 def fractional_delay(fraction: float) -> np.ndarray:
@@ -103,58 +157,3 @@ def fractional_delay(fraction: float) -> np.ndarray:
     window = np.i0(6.0 * np.sqrt(np.maximum(0.0, 1.0 - (offsets / (FRACTIONAL_TAPS / 2)) ** 2))) / np.i0(6.0)
     taps = np.sinc(offsets) * window
     return taps / taps.sum()
-
-
-def _minimum_phase(magnitude_F: np.ndarray) -> np.ndarray:
-    """The minimum-phase response (..., n_fft) of a one-sided magnitude, by folding the real cepstrum."""
-    floor = magnitude_F.max(axis=-1, keepdims=True) * 1e-4
-    cepstrum = fft.irfft(np.log(np.maximum(magnitude_F, floor)), axis=-1)
-    half = cepstrum.shape[-1] // 2
-    cepstrum[..., 1:half] *= 2.0
-    cepstrum[..., half + 1 :] = 0.0
-    return fft.irfft(np.exp(fft.rfft(cepstrum, axis=-1)), axis=-1)
-
-
-def _delay(measured_NES: np.ndarray, minimum_NES: np.ndarray, oversampling: int = 4) -> np.ndarray:
-    """Samples by which each measured response lags its minimum-phase twin: the peak of their correlation."""
-    cross = fft.rfft(measured_NES, _N_FFT, axis=-1) * np.conj(fft.rfft(minimum_NES, _N_FFT, axis=-1))
-    hertz = fft.rfftfreq(_N_FFT, 1.0 / SAMPLE_RATE)
-    cross *= (hertz >= _DELAY_BAND[0]) & (hertz <= _DELAY_BAND[1])
-    correlation = fft.irfft(cross, _N_FFT * oversampling, axis=-1)[..., : TAPS * oversampling]
-    peak_NE = correlation.argmax(axis=-1)
-    around = np.clip(peak_NE[..., None] + np.array([-1, 0, 1]), 0, TAPS * oversampling - 1)
-    before, at, after = np.moveaxis(np.take_along_axis(correlation, around, axis=-1), -1, 0)
-    vertex = 0.5 * (before - after) / np.minimum(before - 2.0 * at + after, -1e-30)  # of the parabola through three
-    return (peak_NE + np.clip(vertex, -0.5, 0.5)) / oversampling
-
-
-def _solid_angles(elevation_N: np.ndarray) -> np.ndarray:
-    """Weights that add up to 1: each ring's share of the sphere, divided among its directions."""
-    rings, index_N, count = np.unique(elevation_N, return_inverse=True, return_counts=True)
-    half = math.radians(ELEVATION_STEP / 2)
-    top = np.sin(np.minimum(np.radians(rings) + half, math.pi / 2))
-    share = (top - np.sin(np.radians(rings) - half)) / count
-    return share[index_N] / share[index_N].sum()
-
-
-def _on_grid(azimuth_N: np.ndarray, elevation_N: np.ndarray, value_N: np.ndarray) -> np.ndarray:
-    """Values (P, A, ...) on the regular grid: linear in azimuth around each measured ring of elevation."""
-    grid_A = np.arange(0.0, 360.0, AZIMUTH_STEP)
-    rows = []
-    for elevation in np.arange(LOWEST_ELEVATION, 90.0 + ELEVATION_STEP / 2, ELEVATION_STEP):
-        ring = np.flatnonzero(elevation_N == elevation)
-        ring = ring[np.argsort(azimuth_N[ring])]
-        angle, value = azimuth_N[ring], value_N[ring]
-        angle = np.concatenate([angle[-1:] - 360.0, angle, angle[:1] + 360.0])
-        value = np.concatenate([value[-1:], value, value[:1]])
-        index_A = np.clip(np.searchsorted(angle, grid_A, side="right") - 1, 0, len(angle) - 2)
-        u_A = (grid_A - angle[index_A]) / (angle[index_A + 1] - angle[index_A])
-        u_A = u_A.reshape(-1, *(1,) * (value.ndim - 1))
-        rows.append((1.0 - u_A) * value[index_A] + u_A * value[index_A + 1])
-    return np.stack(rows)
-
-
-def _mirrored(value_PAE: np.ndarray) -> np.ndarray:
-    """The same head made exactly symmetric: the mean with its mirror image (left and right, and the ears, swapped)."""
-    swapped = np.roll(value_PAE[:, ::-1], 1, axis=1)[:, :, ::-1]
-    return 0.5 * (value_PAE + swapped)

@@ -1,0 +1,215 @@
+"""Reading a user's head from a SOFA file (AES69, convention SimpleFreeFieldHRIR) through h5py.
+
+SOFA's axes are +x ahead, +y left, +z up, its azimuth runs counter-clockwise; a file may turn or move the listener
+(view, up, position), give positions as spherical or Cartesian coordinates, and keep part of the delay apart from the
+responses (Data.Delay, in samples). All of it ends in our frame and in one `MeasuredHead`. Of several distances the
+farthest is used: the engine's sources are not within arm's reach.
+
+A file is not trusted: nothing outside it is followed (soft and external links, external or virtual storage), no
+object or string takes the place of a number, sizes are checked before anything is read.
+
+Shapes: N (SOFA's M) measurements · E (R) ears · S (N) samples.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from sim_bridge.acoustics.hrtf_grid import MeasuredHead
+from sim_bridge.errors import UsageError
+
+_MAX_MEASUREMENTS = 50_000
+_MAX_SAMPLES = 16_384
+_MAX_VALUES = 50_000_000  # 400 MB
+_RATES = (8_000, 192_000)  # Hz
+_FILTERS = {1, 2, 3}  # HDF5's own deflate, shuffle and checksum: all that netCDF writes
+_SAME_DISTANCE = 0.9  # of the farthest: measurements nearer than that are of another distance
+_SAME_DIRECTION = 1e-3  # between unit vectors, 0.06 degrees
+
+
+def read_sofa(path: str | Path) -> MeasuredHead:
+    """The head in a SOFA file. Raises UsageError for a file that is damaged, of another convention, or hostile."""
+    where = f"SOFA file {str(path)!r}"
+    try:
+        with h5py.File(path, "r") as file:
+            return _Reader(file, where).head(Path(path).stem)
+    except UsageError:
+        raise
+    except Exception as error:  # h5py raises a dozen kinds on damaged files
+        raise UsageError(
+            f"cannot read {where}: it is damaged, or no HDF5 file ({type(error).__name__}: {error}); copy it anew"
+        ) from error
+
+
+class _Reader:
+    """One open file, read with suspicion. `where` begins every complaint."""
+
+    def __init__(self, file: h5py.File, where: str):
+        self._file = file
+        self._where = where
+
+    def head(self, name: str) -> MeasuredHead:
+        for attribute, expected in (("Conventions", "SOFA"), ("DataType", "FIR")):
+            if (found := self._text(self._file, attribute)) != expected:
+                raise self._refusal(f"its {attribute} is {found!r}, not {expected!r}")
+        if (found := self._text(self._file, "SOFAConventions")) != "SimpleFreeFieldHRIR":
+            raise self._refusal(f"its convention is {found!r}; only SimpleFreeFieldHRIR holds one head in free field")
+        ir_NES = self._numbers("Data.IR", dimensions=3)
+        count, ears, samples = ir_NES.shape
+        if ears != 2:
+            raise self._refusal(f"it has {ears} receivers, a head has 2")
+        rates = np.unique(self._numbers("Data.SamplingRate"))
+        units = self._text(self._file["Data.SamplingRate"], "Units", "hertz").lower()
+        if len(rates) != 1 or not _RATES[0] <= rates[0] <= _RATES[1] or rates[0] != round(rates[0]):
+            raise self._refusal(f"its sampling rate is {rates[:3]}: expected one of {_RATES[0]} to {_RATES[1]} Hz")
+        if units not in ("hertz", "hz"):
+            raise self._refusal(f"its sampling rate is in {units!r}, not in hertz")
+        delay_NE = self._per_measurement("Data.Delay", 2, count) if "Data.Delay" in self._file else np.zeros((1, 2))
+        if np.abs(delay_NE).max() > samples + rates[0]:
+            raise self._refusal("its Data.Delay is longer than a second")
+
+        source_N3 = self._source_directions(count)
+        distance_N = np.linalg.norm(source_N3, axis=1)
+        if distance_N.min() < 1e-6:
+            raise self._refusal("a source stands in the middle of its head")
+        chosen_N = np.flatnonzero(distance_N >= _SAME_DISTANCE * distance_N.max())
+        direction_N3 = (source_N3 / distance_N[:, None])[chosen_N]
+        _, first = np.unique(np.round(direction_N3 / _SAME_DIRECTION).astype(np.int64), axis=0, return_index=True)
+        chosen_N, direction_N3 = chosen_N[np.sort(first)], direction_N3[np.sort(first)]
+        ears_E = self._ear_order(count)
+        ir_NES = ir_NES[chosen_N][:, ears_E]
+        if (np.abs(ir_NES).max(axis=-1) <= 0.0).any():
+            raise self._refusal("a response in it is silent")
+        delay_NE = np.broadcast_to(delay_NE, (count, 2))[chosen_N][:, ears_E]
+        self._check_sides(ir_NES, direction_N3)
+        return MeasuredHead(
+            name=name, sample_rate=int(rates[0]), ir_NES=ir_NES, delay_NE=delay_NE, direction_N3=direction_N3
+        )
+
+    def _source_directions(self, count: int) -> np.ndarray:
+        """(N, 3) metres from the listener to each source, in our axes, as the listener sees them."""
+        source_N3 = self._positions("SourcePosition", count)
+        if "ListenerPosition" in self._file:
+            source_N3 = source_N3 - self._positions("ListenerPosition", count)
+        ahead_N3, up_N3 = np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1.0]])
+        if "ListenerView" in self._file:
+            ahead_N3 = self._positions("ListenerView", count)
+        if "ListenerUp" in self._file:
+            kind = "ListenerUp" if "Type" in self._file["ListenerUp"].attrs else "ListenerView"
+            up_N3 = self._positions("ListenerUp", count, coordinates_of=kind)
+        ahead_N3 = self._unit(ahead_N3, "ListenerView is of no length")
+        left_N3 = self._unit(np.cross(up_N3, ahead_N3), "ListenerUp and ListenerView point the same way")
+        up_N3 = np.cross(ahead_N3, left_N3)
+        along = [(source_N3 * axis_N3).sum(axis=1) for axis_N3 in (-left_N3, up_N3, -ahead_N3)]
+        return np.stack(along, axis=1)
+
+    def _ear_order(self, count: int) -> list[int]:
+        """Which receiver is left and which right: by their side of the head, else in the standard's order."""
+        if "ReceiverPosition" not in self._file:
+            return [0, 1]
+        position = self._numbers("ReceiverPosition")
+        if position.ndim == 3 and position.shape[2] in (1, count):
+            position = position[..., 0]
+        if position.shape != (2, 3):
+            raise self._refusal(f"its ReceiverPosition has shape {position.shape}, not (2, 3, 1)")
+        side_E = self._cartesian(position, "ReceiverPosition")[:, 1]
+        if abs(side_E[0] - side_E[1]) < 1e-6:
+            return [0, 1]
+        return [0, 1] if side_E[0] > side_E[1] else [1, 0]
+
+    def _check_sides(self, ir_NES: np.ndarray, direction_N3: np.ndarray) -> None:
+        """The nearer ear is louder, at least on average; else ears or angles are mixed up."""
+        right_N, left_N = direction_N3[:, 0] > 0.5, direction_N3[:, 0] < -0.5
+        level_NE = 10.0 * np.log10(np.square(ir_NES).sum(axis=-1))
+        right_louder_N = level_NE[:, 1] - level_NE[:, 0]
+        if right_N.any() and left_N.any() and right_louder_N[right_N].mean() < right_louder_N[left_N].mean():
+            raise self._refusal(
+                "sources on the right are louder in the left ear: its receivers are swapped, or its azimuths run "
+                "clockwise"
+            )
+
+    def _positions(self, name: str, count: int, coordinates_of: str | None = None) -> np.ndarray:
+        return self._cartesian(self._per_measurement(name, 3, count), coordinates_of or name)
+
+    def _per_measurement(self, name: str, columns: int, count: int) -> np.ndarray:
+        value = self._numbers(name, dimensions=2)
+        if value.shape not in ((1, columns), (count, columns)):
+            raise self._refusal(f"its {name} has shape {value.shape}, not ({count}, {columns}) or (1, {columns})")
+        return value
+
+    def _cartesian(self, value_N3: np.ndarray, name: str) -> np.ndarray:
+        kind = self._text(self._file[name], "Type", "cartesian").lower()
+        units = [
+            word.strip() for word in self._text(self._file[name], "Units", "").lower().replace(";", ",").split(",")
+        ]
+        if kind == "cartesian":
+            return value_N3
+        if kind != "spherical":
+            raise self._refusal(f"its {name} is given in {kind!r} coordinates, not spherical or cartesian")
+        if not units[0].startswith(("degree", "")) or units[0].startswith("radian"):
+            raise self._refusal(f"the angles of its {name} are in {units[0]!r}, not in degrees")
+        azimuth_N, elevation_N = np.radians(value_N3[:, 0]), np.radians(value_N3[:, 1])
+        across_N = value_N3[:, 2] * np.cos(elevation_N)
+        height_N = value_N3[:, 2] * np.sin(elevation_N)
+        return np.stack([across_N * np.cos(azimuth_N), across_N * np.sin(azimuth_N), height_N], axis=1)
+
+    def _numbers(self, name: str, dimensions: int | None = None) -> np.ndarray:
+        """A dataset of finite numbers as float64, after every check that can be made without reading it."""
+        link = self._file.get(name, getlink=True)
+        if link is None:
+            raise self._refusal(f"it has no {name}")
+        dataset = self._file[name] if isinstance(link, h5py.HardLink) else None
+        if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+            raise self._refusal(f"its {name} is a link, a group or lies in another file: not read")
+        if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
+            raise self._refusal(f"its {name} holds {dataset.dtype}, not numbers")
+        shape = dataset.shape
+        if shape is None or not 0 < len(shape) <= 3 or (dimensions is not None and len(shape) != dimensions):
+            raise self._refusal(f"its {name} has shape {shape}, not {dimensions or '1 to 3'} dimensions")
+        if 0 in shape:
+            raise self._refusal(f"its {name} is empty")
+        chunk = math.prod(dataset.chunks or (1,))
+        if (
+            math.prod(shape) > _MAX_VALUES
+            or chunk > _MAX_VALUES
+            or shape[0] > _MAX_MEASUREMENTS
+            or shape[-1] > max(_MAX_SAMPLES, shape[0])
+        ):
+            raise self._refusal(
+                f"its {name} has shape {shape}: more than {_MAX_MEASUREMENTS} measurements or {_MAX_SAMPLES} samples"
+            )
+        properties = dataset.id.get_create_plist()
+        filters = {properties.get_filter(index)[0] for index in range(properties.get_nfilters())}
+        if not filters <= _FILTERS:
+            raise self._refusal(f"its {name} is packed with filters {sorted(filters)} that SOFA files do not use")
+        value = np.asarray(dataset[()], dtype=np.float64)
+        if not np.isfinite(value).all() or np.abs(value).max() > 1e12:
+            raise self._refusal(f"its {name} holds values that are not finite")
+        return value
+
+    def _text(self, where: h5py.File | h5py.Dataset, attribute: str, default: str | None = None) -> str:
+        if attribute not in where.attrs:
+            if default is not None:
+                return default
+            raise self._refusal(f"it has no attribute {attribute}: is it a SOFA file?")
+        value = where.attrs[attribute]
+        if isinstance(value, np.ndarray) and value.size == 1:
+            value = value.ravel()[0]
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if not isinstance(value, str):
+            raise self._refusal(f"its attribute {attribute} is no text")
+        return value.strip()
+
+    def _unit(self, value_N3: np.ndarray, otherwise: str) -> np.ndarray:
+        length_N1 = np.linalg.norm(value_N3, axis=1, keepdims=True)
+        if length_N1.min() < 1e-6:
+            raise self._refusal(f"its {otherwise}")
+        return value_N3 / length_N1
+
+    def _refusal(self, reason: str) -> UsageError:
+        return UsageError(f"{self._where} cannot be used: {reason}")
