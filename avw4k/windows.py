@@ -69,6 +69,7 @@ class Windows:
         lengths = np.array([len(row["yaw"]) for row in rows])
         self.first_n = np.concatenate([[0], np.cumsum(lengths)[:-1]])  # an episode's first frame
         self.episode_F = np.repeat(np.arange(len(rows)), lengths)
+        self.lengths_E = lengths
         self.frames = int(lengths.sum())
         self.end_F = np.repeat(self.first_n + lengths - 1, lengths)  # the last frame of a frame's episode
         self.start_F = np.repeat(self.first_n, lengths)
@@ -87,16 +88,24 @@ class Windows:
         rng = keyed_rng(seed, "windows", self.split, purpose, number)
         t_B = rng.integers(0, self.frames, contexts)
         t_B = np.where(t_B == self.end_F[t_B], t_B - 1, t_B)  # a context needs at least one step of future
+        return self.window(t_B, self.offsets(t_B, targets, rng))
+
+    def offsets(self, t_B: np.ndarray, targets: int, rng: np.random.Generator) -> np.ndarray:
+        """Offsets (B, K) for contexts that end at t_B, as the configuration wants them drawn, inside the episode.
+
+        Half of those that may be in the past are. A context without enough future takes the farthest there is.
+        """
+        config, shape = self.config, (len(t_B), targets)
         room_B = self.end_F[t_B] - t_B
-        span_B = np.minimum(self.config.max_offset, room_B)[:, None]
-        u_BK = rng.random((contexts, targets)) ** self.config.near
-        first = max(1, self.config.min_offset)
+        span_B = np.minimum(config.max_offset, room_B)[:, None]
+        u_BK = rng.random(shape) ** config.near
+        first = max(1, config.min_offset)
         offset_BK = first + np.floor(u_BK * np.maximum(span_B - first + 1, 1)).astype(np.int64)
-        if self.config.min_offset < 0:
-            past_B = np.minimum(-self.config.min_offset, t_B - self.start_F[t_B])[:, None]
-            backward = (rng.random((contexts, targets)) < 0.5) & (past_B > 0)
+        if config.min_offset < 0:
+            past_B = np.minimum(-config.min_offset, t_B - self.start_F[t_B])[:, None]
+            backward = (rng.random(shape) < 0.5) & (past_B > 0)
             offset_BK = np.where(backward, -1 - np.floor(u_BK * past_B).astype(np.int64), offset_BK)
-        return self.window(t_B, offset_BK)
+        return offset_BK
 
     def at(self, offset: int, count: int) -> WindowBatch:
         """`count` windows with one target at `offset`, spread evenly over the split (all of them if fewer)."""

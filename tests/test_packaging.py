@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("sim_bridge", "avw4k", "model", "cli")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {"pillow": "PIL", "audioop-lts": "audioop", "rlr-audio-propagation": "rlr_audio_propagation"}
-PARTS_WITH_TORCH = ("avw4k/windows.py",)  # outside model/, and in no module that generation imports
+PARTS_WITH_TORCH = ("avw4k/loader.py",)  # outside model/, and in no module that generation imports
 MODEL_ONLY = ("torch", "functorch", "torchgen", "safetensors", "einops", "matplotlib")
 
 

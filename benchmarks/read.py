@@ -1,0 +1,254 @@
+"""How fast training data are read: `python -m benchmarks.read [--trajectories 12] [--json]`, under two minutes.
+
+A window is a context of four frames and four targets up to 64 steps away in either direction, each a picture and
+0.15 s of binaural sound: eight steps. One epoch visits every step of every episode once as the context's end.
+
+    ours        avw4k.loader: episodes decoded once, windows drawn from a pool of them, checksums on
+    h5py        the same files, each window's frames read where they lie
+    WebDataset  tars of whole episodes, as .npz (zlib) beside our compressed shards and as .npy beside our raw ones;
+                all windows of one episode after the other
+    mp4         H.264 (lossy, pictures only) and FLAC by PyAV; likewise
+
+Everything is one process's CPU time, what one worker of a DataLoader does. WebDataset and PyAV are optional.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import h5py
+import numpy as np
+
+from avw4k.dataset import Dataset, open_dataset
+from avw4k.generate import generate
+from avw4k.spec import DatasetSpec
+from avw4k.windows import WindowConfig, Windows
+from benchmarks.rows import Row, present
+from sim_bridge.simulator import SimulatorConfig
+
+WINDOW = WindowConfig(ages=(3, 2, 1, 0), min_offset=-64, max_offset=64)
+TARGETS = 4
+STEPS_A_WINDOW = len(WINDOW.ages) + TARGETS
+SPAN = 16
+SENSES = ("rgb", "audio")
+
+
+@click.command()
+@click.option("--trajectories", default=12, show_default=True, help="Trajectories of 160 steps.")
+@click.option("--workers", default=2, show_default=True, help="Workers of the row by the clock.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def benchmark(trajectories: int, workers: int, as_json: bool) -> None:
+    """Windows and steps a second of one worker: ours, h5py, WebDataset and mp4 on the same episodes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = {kind: make(folder / kind, trajectories, kind) for kind in ("blosc2", "none")}
+        rows = []
+        for kind, label in (("blosc2", "compressed"), ("none", "raw")):
+            rows += ours_and_h5py(data[kind], label)
+        packed, raw = rows[0].ours, rows[4].ours
+        rows.append(webdataset_row(data["blosc2"], folder, "npz", packed))
+        rows.append(webdataset_row(data["none"], folder, "npy", raw))
+        rows.append(mp4_row(data["blosc2"], folder, packed))
+        rows.append(workers_row(data["blosc2"], workers))
+    present("read", rows, as_json=as_json)
+
+
+def make(folder: Path, trajectories: int, compression: str) -> Dataset:
+    """The same episodes in either compression: two houses, all of them to train on."""
+    spec = DatasetSpec(
+        scenes=("procedural-0000", "procedural-0001"),
+        trajectories=trajectories,
+        split_shares=(1.0, 0.0, 0.0),
+        compression=compression,
+        simulator=SimulatorConfig(backend="embedded"),
+    )
+    generate(folder, spec, workers=2)
+    return open_dataset(folder)
+
+
+def ours_and_h5py(dataset: Dataset, label: str) -> list[Row]:
+    """Windows of an epoch, and spans of 16 steps in order, beside plain h5py on the same file."""
+    windows = Windows(dataset, "train", WINDOW)
+    size = sum(record.bytes for record in dataset.records.values()) / dataset.spec.hours / 1e9
+    about = f"{len(windows.episodes)} x {dataset.spec.steps} steps, 128x128, {size:.2f} GB per hour simulated"
+    epoch = min(_cpu_each(lambda: ours(windows, SENSES), len(windows)) for _ in range(3))
+    all_senses = min(_cpu_each(lambda: ours(windows, (*SENSES, "depth")), len(windows)) for _ in range(2))
+    few = 200
+    plain = min(_cpu_each(lambda: h5py_windows(windows, few), few) for _ in range(2))
+    spans = [(ref, start) for ref in windows.episodes for start in range(0, ref.steps - SPAN + 1, SPAN)]
+    steps = len(spans) * SPAN
+    checked = min(_cpu_each(lambda: [dataset.read(r, SENSES, s, s + SPAN) for r, s in spans], steps) for _ in range(3))
+    bare = min(_cpu_each(lambda: h5py_spans(dataset, spans), steps) for _ in range(3))
+    return [
+        Row(name=f"windows, {label}", ours=1 / epoch, peer=1 / plain, peer_name="h5py, window by window",
+            unit="1/s", conditions=f"RGB and sound; {about}"),
+        Row(name=f"steps in windows, {label}", ours=STEPS_A_WINDOW / epoch, peer=STEPS_A_WINDOW / plain,
+            peer_name="h5py, window by window", unit="1/s", conditions=f"{STEPS_A_WINDOW} a window; {about}"),
+        Row(name=f"windows with depth, {label}", ours=1 / all_senses, unit="1/s",
+            conditions=f"RGB, depth and sound; {about}"),
+        Row(name=f"steps read once, {label}", ours=1 / checked, peer=1 / bare, peer_name="h5py, unchecked",
+            unit="1/s", conditions=f"spans of {SPAN} in order, each step once, RGB and sound; {about}"),
+    ]  # fmt: skip
+
+
+def ours(windows: Windows, senses: tuple[str, ...]) -> None:
+    """One epoch of the loader in this process, from a cold start: what one worker of one does."""
+    from avw4k.loader import LoaderConfig, WindowLoader
+
+    for _ in WindowLoader(windows, LoaderConfig(targets=TARGETS, senses=senses)):
+        pass
+
+
+def h5py_windows(windows: Windows, count: int) -> None:
+    """Windows drawn at random, their frames read from the file as they come."""
+    files = {name: h5py.File(windows.dataset.path / name) for name in {ref.shard for ref in windows.episodes}}
+    window = windows.draw(0, "benchmark", 0, count, TARGETS)
+    for context_T, target_K in zip(window.context_BT, window.target_BK, strict=True):
+        episode = int(windows.episode_F[context_T[-1]])
+        ref, first = windows.episodes[episode], int(windows.first_n[episode])
+        demo = files[ref.shard][f"data/demo_{ref.demo}"]
+        for sense in SENSES:
+            array, low = demo[f"obs/{sense}"], int(context_T[0]) - first
+            context = array[low : int(context_T[-1]) - first + 1]
+            targets = [array[min(int(frame) - first, ref.steps - 1)] for frame in target_K]
+            np.concatenate([context, np.stack(targets)])
+    for file in files.values():
+        file.close()
+
+
+def h5py_spans(dataset: Dataset, spans: list[tuple]) -> None:
+    """The spans as anyone would read them: no check of what they are."""
+    files = {name: h5py.File(dataset.path / name) for name in dataset.records}
+    for ref, start in spans:
+        demo = files[ref.shard][f"data/demo_{ref.demo}"]
+        for sense in SENSES:
+            demo[f"obs/{sense}"][start : start + SPAN]
+    for file in files.values():
+        file.close()
+
+
+def webdataset_row(dataset: Dataset, folder: Path, kind: str, ours: float) -> Row:
+    """Tars of whole episodes, read with WebDataset. kind: "npz", compressed, or "npy", raw."""
+    label = {"npz": "compressed", "npy": "raw"}[kind]
+    if importlib.util.find_spec("webdataset") is None:
+        return Row(name=f"windows, {label}", ours=ours, unit="1/s", conditions="webdataset is not installed")
+    import webdataset
+
+    windows = Windows(dataset, "train", WINDOW)
+    path = folder / f"{kind}.tar"
+    save = {"npz": np.savez_compressed, "npy": np.save}[kind]
+    with tarfile.open(path, "w") as tar:
+        for ref in windows.episodes:
+            for sense, array in dataset.read(ref, SENSES).items():
+                buffer = io.BytesIO()
+                save(buffer, array)
+                info = tarfile.TarInfo(f"{ref.index:06d}.{sense}.{kind}")
+                info.size = buffer.tell()
+                tar.addfile(info, io.BytesIO(buffer.getvalue()))
+
+    def read() -> Iterator[dict[str, np.ndarray]]:
+        for sample in webdataset.WebDataset(str(path), shardshuffle=False, empty_check=False):
+            found = {sense: np.load(io.BytesIO(sample[f"{sense}.{kind}"]), allow_pickle=False) for sense in SENSES}
+            yield {sense: array["arr_0"] if kind == "npz" else array for sense, array in found.items()}
+
+    return _peer_row("WebDataset", windows, read, path, ours, label, f".{kind}")
+
+
+def mp4_row(dataset: Dataset, folder: Path, ours: float) -> Row:
+    """One mp4 and one FLAC an episode, decoded with PyAV."""
+    if importlib.util.find_spec("av") is None:
+        return Row(name="windows, mp4", ours=ours, unit="1/s", conditions="PyAV (av) is not installed")
+    import av
+    import soundfile
+
+    windows = Windows(dataset, "train", WINDOW)
+    media = folder / "mp4"
+    media.mkdir()
+    for ref in windows.episodes:
+        row = dataset.read(ref, SENSES)
+        with av.open(str(media / f"{ref.index:06d}.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=20)
+            stream.width = stream.height = dataset.spec.simulator.size
+            stream.pix_fmt, stream.options = "yuv420p", {"crf": "18", "g": "16"}
+            for rgb_HWC in row["rgb"]:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb_HWC, format="rgb24")))
+            container.mux(stream.encode(None))
+        sound = np.moveaxis(row["audio"], 1, 2).reshape(-1, 2)
+        soundfile.write(media / f"{ref.index:06d}.flac", sound, 16000, subtype="PCM_16")
+
+    def read() -> Iterator[dict[str, np.ndarray]]:
+        for path in sorted(media.glob("*.mp4")):
+            with av.open(str(path)) as container:
+                container.streams.video[0].thread_count = 1
+                rgb = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+            sound, _ = soundfile.read(path.with_suffix(".flac"), dtype="int16")
+            yield {"rgb": rgb, "audio": np.moveaxis(sound.reshape(len(rgb), -1, 2), 1, 2)}
+
+    return _peer_row("mp4", windows, read, media, ours, "compressed", "lossy, RGB by H.264 at crf 18")
+
+
+def _peer_row(
+    name: str,
+    windows: Windows,
+    read: Callable[[], Iterator[dict[str, np.ndarray]]],
+    path: Path,
+    ours: float,
+    label: str,
+    about: str,
+) -> Row:
+    """All windows of every episode that a peer yields, assembled as ours are."""
+
+    def epoch() -> None:
+        for episode, row in enumerate(read()):
+            first = windows.first_n[episode]
+            t_N = first + np.random.default_rng(0).permutation(windows.lengths_E[episode] - 1)
+            for t_B in np.array_split(t_N, max(1, len(t_N) // 16)):
+                window = windows.window(t_B, windows.offsets(t_B, TARGETS, np.random.default_rng(0)))
+                frame_BN = np.concatenate([window.context_BT, window.target_BK], 1) - first
+                scale = np.float32(windows.dataset.audio_scale)
+                for sense in SENSES:
+                    array = row[sense][frame_BN]
+                    if sense == "audio":
+                        np.multiply(array, scale, dtype=np.float32)
+
+    seconds = min(_cpu_each(epoch, len(windows)) for _ in range(2))
+    files = [path] if path.is_file() else list(path.iterdir())
+    size = sum(file.stat().st_size for file in files) / windows.dataset.spec.hours / 1e9
+    return Row(name=f"windows, {label}", ours=ours, peer=1 / seconds, peer_name=f"{name}, episode by episode",
+               unit="1/s", conditions=f"RGB and sound; {about}, {size:.2f} GB per hour simulated")  # fmt: skip
+
+
+def workers_row(dataset: Dataset, workers: int) -> Row:
+    """By the clock, through a DataLoader's processes and its queue, beside one worker."""
+    from avw4k.loader import LoaderConfig, WindowLoader
+
+    windows = Windows(dataset, "train", WINDOW)
+    rates = []
+    for count in (workers, 1):
+        loader = WindowLoader(windows, LoaderConfig(targets=TARGETS, workers=count, start="fork"))
+        for _ in loader:  # the first epoch starts the processes
+            pass
+        started = time.perf_counter()
+        for _ in loader:
+            pass
+        rates.append(len(windows) / (time.perf_counter() - started))
+    return Row(name=f"windows by the clock, {workers} workers", ours=rates[0], peer=rates[1], peer_name="one worker",
+               unit="1/s", conditions="second epoch, RGB and sound, through the queue to the trainer")  # fmt: skip
+
+
+def _cpu_each(task: Callable[[], object], count: int) -> float:
+    """CPU seconds of `task` for each of the `count` things that it does."""
+    started = time.process_time()
+    task()
+    return (time.process_time() - started) / count
+
+
+if __name__ == "__main__":
+    benchmark()
