@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_bridge.acoustics.checks import ANY_ENGINE
+from sim_bridge.acoustics.checks import ANY_ENGINE, empty_space
 from sim_bridge.acoustics.engine import make_engine
+from sim_bridge.acoustics.measures import level_db, octave_bands
 from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
 from sim_bridge.acoustics.rlr_worker import receive, send
 from sim_bridge.errors import BackendError, UsageError
@@ -91,14 +92,73 @@ def test_the_same_calls_on_a_fresh_source_repeat(room: RlrEngine) -> None:
 
 
 @needs_rlr
-def test_a_dead_child_is_a_named_error(room: RlrEngine) -> None:
+def test_the_same_calls_in_another_process_repeat() -> None:
+    answers = []
+    for _ in range(2):
+        engine = make(shoebox((6.0, 3.0, 5.0), 0.2, 0.5))
+        engine.set_source(np.array([1.5, 1.5, -1.0]))
+        answers.append([engine.impulse_response(pose).tobytes() for pose in (POSE, Pose(0.0, 0.0, 0.0, 1.0))])
+        engine.close()
+    assert answers[0] == answers[1]
+
+
+@needs_rlr
+def test_a_dead_child_is_a_named_error_and_the_next_source_starts_another(room: RlrEngine) -> None:
     room.set_source(np.array([1.5, 1.5, -1.0]))
-    assert room._child is not None
-    os.kill(room._child.pid, signal.SIGKILL)
-    with pytest.raises(BackendError, match="signal 9"):
+    before = room.impulse_response(POSE)
+    assert room._process is not None
+    os.kill(room._process.pid, signal.SIGKILL)
+    with pytest.raises(BackendError, match=r"signal 9 while asked for 'listen'"):
         room.impulse_response(POSE)
-    with pytest.raises(BackendError, match="closed"):
+    with pytest.raises(UsageError, match="set_source"):
         room.impulse_response(POSE)
+    room.set_source(np.array([1.5, 1.5, -1.0]))
+    np.testing.assert_array_equal(room.impulse_response(POSE), before)
+
+
+@needs_rlr
+def test_a_hang_becomes_an_error() -> None:
+    engine = RlrEngine(shoebox((6.0, 3.0, 5.0), 0.02, 0.5), RlrConfig(rays=2_000_000, patience_seconds=2.0))
+    engine.set_source(np.array([1.5, 1.5, -1.0]))
+    with pytest.raises(BackendError, match="silent for 2 s"):
+        engine.impulse_response(POSE)
+    engine.close()
+
+
+@needs_rlr
+def test_materials_arrive_octave_band_by_octave_band() -> None:
+    """A room that absorbs at 4 kHz alone is quieter there alone: with 8 bands, by 1 kHz nothing of it is left."""
+    levels = []
+    for high in (0.1, 0.8):
+        engine = RlrEngine(shoebox((6.0, 3.0, 5.0), (0.1,) * 5 + (high,), 0.5), RlrConfig(rays=2_000))
+        engine.set_source(np.array([1.5, 1.5, -1.0]))
+        levels.append([level_db(band_S) for band_S in octave_bands(engine.omni_response(POSE.ears_3))])
+        engine.close()
+    change = np.subtract(levels[1], levels[0])
+    assert change[5] < -6.0
+    assert np.abs(change[:4]).max() < 1.0
+
+
+@needs_rlr
+def test_the_microphone_hears_one_over_r(room: RlrEngine) -> None:
+    engine = make(empty_space())
+    engine.set_source(np.array([0.0, 9.5, 0.0]))
+    for distance in (1.0, 2.0, 4.0):
+        level = level_db(engine.omni_response(np.array([0.0, 9.5, distance]))) + 20.0 * np.log10(distance)
+        assert level == pytest.approx(0.0, abs=0.4)
+    engine.close()
+
+
+@needs_rlr
+def test_what_passes_through_a_wall_can_be_switched_off() -> None:
+    levels = []
+    for transmission in (True, False):
+        scene = shoebox((8.0, 3.0, 4.0), 0.2, 0.5, wall_x=0.0, transmission=0.1)
+        engine = RlrEngine(scene, RlrConfig(transmission=transmission, diffraction=False))
+        engine.set_source(np.array([2.0, 1.5, 0.3]))
+        levels.append(level_db(engine.impulse_response(Pose(-2.0, 0.0, 0.0, 0.0))))
+        engine.close()
+    assert levels[0] > levels[1] + 10.0
 
 
 @needs_rlr
@@ -107,3 +167,9 @@ def test_bad_requests_say_what_to_do(room: RlrEngine) -> None:
         room.impulse_response(POSE)
     with pytest.raises(UsageError, match="three finite numbers"):
         room.set_source(np.array([0.0, np.inf, 0.0]))
+
+
+@pytest.mark.parametrize("wrong", [{"rays": 0}, {"depth": 0}, {"bands": 0}, {"patience_seconds": 0.0}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        RlrConfig(**wrong)
