@@ -15,7 +15,7 @@ import numpy as np
 
 from avw4k.manifest import ShardRecord, read_manifest
 from avw4k.shard import FEATURES, demo_attributes, open_shard, read_demo
-from avw4k.spec import SCHEMA_VERSION, SPLITS, DatasetSpec, EpisodeSpec, plan
+from avw4k.spec import READABLE_VERSIONS, SPLITS, DatasetSpec, EpisodeSpec, plan
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.types import Source
 
@@ -154,8 +154,9 @@ def open_dataset(path: str | Path) -> Dataset:
         scale = float(info["audio_scale"])
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{file} cannot be understood ({error!r}); it was altered, or the disk was full") from error
-    if version != SCHEMA_VERSION:
-        raise DatasetError(f"{file} has schema version {version}; this AVW reads {SCHEMA_VERSION}: install another AVW")
+    if version not in READABLE_VERSIONS:
+        reads = " and ".join(str(number) for number in READABLE_VERSIONS)
+        raise DatasetError(f"{file} has schema version {version}; this AVW reads {reads}: install another AVW")
     spec = DatasetSpec.from_json(info.get("spec"))
     if spec.sha256 != info.get("spec_sha256") or not scale > 0:
         raise DatasetError(f"{file}: the spec does not match its own SHA-256; the file was altered since")

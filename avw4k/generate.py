@@ -153,6 +153,7 @@ def generate(
         _check_ours(folder, spec, resume)  # before the lock, so that what is not ours gets not even that
     with _locked(folder, part), readable_errors("cannot write the dataset", folder):
         if _check_ours(folder, spec, resume):
+            spec = open_dataset(folder).spec
             _warn_of_other_libraries(folder, log)
         else:
             write_info(folder, spec)
@@ -226,7 +227,7 @@ def _warn_of_other_libraries(folder: Path, log: Callable[[str], None]) -> None:
 def _committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
     """The manifest of a folder that holds this very spec. Raises UsageError if it holds another."""
     there = open_dataset(folder)
-    if there.spec.sha256 != spec.sha256:
+    if not there.spec.same_as(spec):
         raise UsageError(
             f"{folder} holds a dataset of another spec ({'; '.join(there.spec.differences(spec)[:4])}); "
             "name another folder, ask for the same again, or remove it"

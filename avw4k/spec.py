@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +21,25 @@ from sim_bridge.simulator import ACOUSTICS, BACKENDS, SimulatorConfig
 from sim_bridge.task import TaskConfig
 from sim_bridge.types import STEP_SECONDS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 MODES = ("approach", "leave", "unrelated")
 SPLITS = ("train", "val", "test")
 COMPRESSIONS = ("blosc2", "gzip", "none")
+SOUNDS_BY = ("scene", "turn")
+BEFORE: dict[str, dict[str, Any]] = {
+    "": {"scene_splits": (), "sounds_by": "turn"},
+    "motion": {
+        "slip_rate": 0.0,
+        "recover_rate": 0.0,
+        "stop_rate": 0.0,
+        "leave_clear": 0.0,
+        "leave_back": 0.0,
+        "distance_bins": (),
+    },
+}
+"""What a field meant before it existed, by part of the spec. Whoever adds a field whose default changes what is made
+adds its old meaning here: older datasets are then read as what they are. A field not named here meant its default."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +48,8 @@ class DatasetSpec:
 
     scenes: scene ids, each in one split · trajectories: total · steps: exact length of each (0.15 s a step)
     sources_per_scene: places the sound may come from; 1, as in the paper, keeps one fixed source an environment
-    sounds: names or files, dealt to the sources in turn · mode_shares, split_shares: weights, as MODES, SPLITS
+    sounds: names or files · sounds_by: "scene", each scene has one, drawn by (seed, scene); "turn", sources take turns
+    scene_splits: the split of each scene; (): drawn · mode_shares, split_shares: weights, as MODES, SPLITS
     audio_full_scale: linear amplitude stored as 32767 · assets: (file, SHA-256) of scene and sound files used
     """
 
@@ -41,7 +58,9 @@ class DatasetSpec:
     steps: int = 160
     seed: int = 0
     sources_per_scene: int = 1
+    scene_splits: tuple[str, ...] = ()
     sounds: tuple[str, ...] = ("ring",)
+    sounds_by: str = "scene"
     mode_shares: tuple[float, ...] = (1.0, 1.0, 1.0)
     split_shares: tuple[float, ...] = (6.0, 1.0, 2.0)
     episodes_per_shard: int = 8
@@ -51,6 +70,7 @@ class DatasetSpec:
     task: TaskConfig = field(default_factory=TaskConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     assets: tuple[tuple[str, str], ...] = ()
+    _stored_sha256: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("trajectories", "steps", "sources_per_scene", "episodes_per_shard"):
@@ -67,8 +87,13 @@ class DatasetSpec:
             raise UsageError("no sound to play; type e.g. --sound ring")
         if self.steps > self.task.max_steps:
             raise UsageError(f"--steps {self.steps} is longer than the task's {self.task.max_steps} steps.")
-        if self.compression not in COMPRESSIONS:
-            raise UsageError(f"unknown compression {self.compression!r}: expected one of {', '.join(COMPRESSIONS)}")
+        if self.scene_splits and (
+            len(self.scene_splits) != len(self.scenes) or not set(self.scene_splits) <= set(SPLITS)
+        ):
+            raise UsageError(f"scene_splits must name one of {', '.join(SPLITS)} for each of {len(self.scenes)} scenes")
+        for name, known in (("compression", COMPRESSIONS), ("sounds_by", SOUNDS_BY)):
+            if getattr(self, name) not in known:
+                raise UsageError(f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
         if self.simulator.backend not in BACKENDS:
             raise UsageError(f"unknown backend {self.simulator.backend!r}: expected one of {', '.join(BACKENDS)}")
         if self.simulator.acoustics not in ACOUSTICS:
@@ -89,34 +114,44 @@ class DatasetSpec:
 
     @property
     def sha256(self) -> str:
-        """Names the dataset: equal for equal specs, on any machine."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        """Names the dataset: equal for equal specs, on any machine.
+
+        Of a spec that was read from a dataset it is the SHA-256 of what is stored there, which an older AVW may have
+        written with fewer fields: a dataset keeps its name for ever.
+        """
+        return self._stored_sha256 or json_sha256(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values. Where collections lie on this machine is no part of a dataset's identity."""
         simulator = dataclasses.asdict(dataclasses.replace(self.simulator, scene_root=None))
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         values |= {"simulator": simulator, "task": dataclasses.asdict(self.task)}
         values["motion"] = dataclasses.asdict(self.motion)
         plain: dict[str, Any] = json.loads(json.dumps(values))
         return plain
 
     @classmethod
-    def from_json(cls, values: Any) -> DatasetSpec:
-        """The spec that `to_json` wrote. Raises DatasetError for anything else."""
+    def from_json(cls, stored: Any) -> DatasetSpec:
+        """The spec that `to_json` wrote, here or in an older AVW. Raises DatasetError for anything else."""
         try:
-            values = dict(values)
-            values["simulator"] = SimulatorConfig(**values["simulator"])
-            values["task"] = TaskConfig(**values["task"])
-            values["motion"] = MotionConfig(**values["motion"])
-            for name in ("scenes", "sounds", "mode_shares", "split_shares"):
+            values = BEFORE[""] | dict(stored)
+            values["simulator"] = SimulatorConfig(**_since_then("simulator", values["simulator"]))
+            values["task"] = TaskConfig(**_since_then("task", values["task"]))
+            values["motion"] = MotionConfig(**_since_then("motion", values["motion"]))
+            for name in ("scenes", "scene_splits", "sounds", "mode_shares", "split_shares"):
                 values[name] = tuple(values[name])
             values["assets"] = tuple((str(name), str(digest)) for name, digest in values["assets"])
-            return cls(**values)
+            spec = cls(**values)
+            object.__setattr__(spec, "_stored_sha256", json_sha256(stored))
+            return spec
         except (TypeError, ValueError, KeyError, UsageError) as error:
             raise DatasetError(
                 f"the dataset's spec cannot be understood ({error}); it was altered, or written by another AVW"
             ) from error
+
+    def same_as(self, other: DatasetSpec) -> bool:
+        """Whether both ask for the same data, whichever AVW wrote them down."""
+        return self.to_json() == other.to_json()
 
     def differences(self, other: DatasetSpec) -> list[str]:
         """One line for each field in which `other` differs: "steps: 160 here, 80 asked"."""
@@ -159,10 +194,12 @@ class ShardSpec:
 
 
 def split_scenes(spec: DatasetSpec) -> dict[str, str]:
-    """{scene: split} by the shares, in an order drawn from the seed.
+    """{scene: split}: as the spec names them, else by the shares, in an order drawn from the seed.
 
     From three scenes on every split with a share has at least one; two scenes are train and test, one is train.
     """
+    if spec.scene_splits:
+        return dict(zip(spec.scenes, spec.scene_splits, strict=True))
     count, shares = len(spec.scenes), spec.split_shares
     if count == 1:
         return {spec.scenes[0]: "train"}
@@ -211,13 +248,19 @@ def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> l
                 split=split,
                 mode=modes[place],
                 source=source,
-                sound=spec.sounds[(number * spec.sources_per_scene + source) % len(spec.sounds)],
+                sound=_sound(spec, number, scene, source),
                 seed=_seed(spec.seed, scene, "episode", index),
                 source_seed=_seed(spec.seed, scene, "source", source),
                 steps=spec.steps,
             )
         )
     return episodes
+
+
+def _sound(spec: DatasetSpec, number: int, scene: str, source: int) -> str:
+    if spec.sounds_by == "scene":
+        return spec.sounds[_seed(spec.seed, scene, "sound") % len(spec.sounds)]
+    return spec.sounds[(number * spec.sources_per_scene + source) % len(spec.sounds)]
 
 
 def _modes(shares: tuple[float, ...], number: int, count: int) -> list[str]:
@@ -236,6 +279,17 @@ def _seed(*words: int | str) -> int:
     """31 bits that depend on the words alone. Cheaper than a generator, since plans have many episodes."""
     text = "\x1f".join(f"{type(word).__name__}:{word}" for word in words)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little") >> 1
+
+
+def json_sha256(values: Any) -> str:
+    """SHA-256 of JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _since_then(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored fields, and for those that did not exist then, what they meant. JSON knows no tuples."""
+    found = BEFORE.get(part, {}) | dict(values)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -18,7 +18,8 @@ from avw4k.episode import run_episode
 from avw4k.executors import Report, run_in_processes
 from avw4k.manifest import ShardRecord
 from avw4k.shard import FEATURES, demo_attributes, open_shard, read_demo
-from avw4k.spec import SCHEMA_VERSION, DatasetSpec, EpisodeSpec, ShardSpec, plan
+from avw4k.spec import READABLE_VERSIONS, DatasetSpec, EpisodeSpec, ShardSpec, plan
+from avw4k.statistics import distance_counts
 from sim_bridge.errors import DatasetError
 from sim_bridge.simulator import open_simulator
 from sim_bridge.task import succeeded
@@ -59,7 +60,7 @@ def check_shard(path: Path, spec: DatasetSpec, shard: ShardSpec) -> ShardRecord:
     rows = []
     with open_shard(path) as file:
         attributes = _data_attributes(file)
-        if attributes.get("spec_sha256") != spec.sha256 or attributes.get("schema_version") != SCHEMA_VERSION:
+        if attributes.get("spec_sha256") != spec.sha256 or attributes.get("schema_version") not in READABLE_VERSIONS:
             raise DatasetError(f"{path} belongs to another dataset (its spec_sha256 differs)")
         demos = len(file["data"])
         if demos != len(shard.episodes):
@@ -99,6 +100,8 @@ def _check_demo(file: h5py.File, demo: int, spec: DatasetSpec, episode: EpisodeS
         "path_metres": round(float(np.hypot(*rows["realised"][:, :2].T.astype(np.float64)).sum()), 4),
         "collisions": int(rows["collided"].sum()),
         "clipped": int(attributes.get("clipped", 0)),
+        "actions": np.bincount(rows["actions"], minlength=len(Action)).tolist(),
+        "distances": distance_counts(spec.motion, geodesic),
     }
 
 

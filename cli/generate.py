@@ -15,19 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from avw4k.presets import DEFAULT, PRESETS, preset_scenes
 from sim_bridge.simulator import ACOUSTICS, BACKENDS
 
 if TYPE_CHECKING:
     from avw4k.generate import Forecast, GenerateReport
     from avw4k.spec import DatasetSpec
 
-# What an option is when neither the preset nor the user says it.
-DEFAULTS: dict[str, Any] = {"scenes": "procedural:12", "trajectories": 72, "steps": 160, "sources_per_scene": 6}
-PRESETS: dict[str, dict[str, Any]] = {
-    "demo": {"scenes": "procedural:18", "trajectories": 144, "steps": 100, "sources_per_scene": 8},
-    # 720,000 steps, 30 hours, one fixed source an environment, as in the paper.
-    "avw-4k": {"scenes": "procedural:76", "trajectories": 4500, "steps": 160, "sources_per_scene": 1},
-}
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -37,7 +31,9 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 )
 @click.argument("out", type=click.Path(path_type=Path), default=Path("data/avw"))
 @click.option(
-    "--scenes", help="procedural:12, procedural:40-59, a mesh file, or a folder of them. [default: procedural:12]"
+    "--scenes",
+    help="procedural:12, procedural:40-59, a mesh file, or a folder of them; with --preset avw-4k also mp3d. "
+    "[default: procedural:12]",
 )
 @click.option(
     "--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Folder of scanned collections."
@@ -81,19 +77,16 @@ def generate(
     avw generate data/big --scenes procedural:60 --trajectories 600 --workers 8
     avw generate data/mine --scenes flat.glb --trajectories 20 --dry-run
     avw generate data/avw-4k --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
+    avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
     """
     from avw4k.generate import forecast
     from avw4k.generate import generate as run
     from avw4k.spec import DatasetSpec
-    from sim_bridge.scenes.catalogue import expand_scenes
     from sim_bridge.simulator import SimulatorConfig
 
-    asked = {"scenes": scenes, "trajectories": trajectories, "steps": steps, "sources_per_scene": sources_per_scene}
-    values = (
-        DEFAULTS | PRESETS.get(preset or "", {}) | {key: value for key, value in asked.items() if value is not None}
-    )
+    chosen = PRESETS[preset] if preset else DEFAULT
     root = str(scene_root) if scene_root else None
-    names = tuple(expand_scenes(values["scenes"], root))
+    names, splits = preset_scenes(preset, scenes, root)
     sounds = expand_sounds(sound)
     # The backend is resolved here: a dataset says who made it, not who might have.
     simulator = SimulatorConfig(backend="embedded" if backend == "auto" else backend, acoustics=acoustics, size=size)
@@ -101,9 +94,10 @@ def generate(
         simulator = dataclasses.replace(simulator, emitters=emitters)
     spec = DatasetSpec(
         scenes=names,
-        trajectories=values["trajectories"],
-        steps=values["steps"],
-        sources_per_scene=values["sources_per_scene"],
+        scene_splits=splits,
+        trajectories=chosen.trajectories if trajectories is None else trajectories,
+        steps=chosen.steps if steps is None else steps,
+        sources_per_scene=chosen.sources_per_scene if sources_per_scene is None else sources_per_scene,
         seed=seed,
         sounds=sounds,
         episodes_per_shard=episodes_per_shard,
@@ -150,11 +144,15 @@ def expand_sounds(sound: str) -> tuple[str, ...]:
 
 
 def check_scenes(names: tuple[str, ...], scene_root: str | None) -> None:
-    """Read each mesh file once and look for its floor, so that a bad one is found before OUT is claimed for it."""
+    """Read each mesh file once and look for its floor, so that a bad one is found before OUT is claimed for it.
+
+    Raises SceneError or UsageError for a scene that cannot be had, e.g. a scan where no backend for scans is installed.
+    """
     from sim_bridge.navigation.navgrid import NavGrid
-    from sim_bridge.scenes.catalogue import load_scene
+    from sim_bridge.scenes.catalogue import expand_scenes, load_scene
 
     for name in names:
+        expand_scenes(name, scene_root)
         if Path(name).is_file():
             NavGrid.from_scene(load_scene(name, scene_root))
 

@@ -50,6 +50,7 @@ def info(what: str, scene_root: Path | None, as_json: bool) -> None:
 def dataset_values(dataset: Dataset) -> dict[str, Any]:
     """Counts and terms of what is committed, and the spec in full."""
     from avw4k.spec import MODES, SPLITS, split_scenes
+    from avw4k.statistics import dataset_statistics
     from sim_bridge.types import STEP_SECONDS
 
     refs = dataset.episodes()
@@ -74,6 +75,7 @@ def dataset_values(dataset: Dataset) -> dict[str, Any]:
             }
             for split in SPLITS
         },
+        "statistics": dataset_statistics(dataset),
         "spec_sha256": dataset.spec.sha256,
         "spec": dataset.spec.to_json(),
         "versions": dataset.info.get("versions", {}),
@@ -83,6 +85,8 @@ def dataset_values(dataset: Dataset) -> dict[str, Any]:
 
 def dataset_text(values: dict[str, Any]) -> str:
     """The same for a person."""
+    from avw4k.statistics import statistics_text
+
     spec = values["spec"]
     state = "complete" if values["complete"] else f"{values['trajectories']} of {values['planned']} so far"
     reached, approaches = values["successful_approaches"]
@@ -98,6 +102,7 @@ def dataset_text(values: dict[str, Any]) -> str:
     ]
     for split, counts in values["splits"].items():
         lines.append(f"  {split:<8}" + "".join(f"{n:>14}" for n in counts.values()))
+    lines += ["", statistics_text(values["statistics"])]
     lines += ["", f"  spec SHA-256 {values['spec_sha256']}"]
     lines += [f"  terms of {name}: {text}" for name, text in values["licences"].items()]
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from sim_bridge.scenes.scene import Scene
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
 COLLECTIONS = ("mp3d", "hm3d", "replica", "gibson")
+_SCAN = re.compile(rf"({'|'.join(COLLECTIONS)})(:.*|/[^/.]+)?")  # mp3d, mp3d:val, mp3d/17DRP5sb8fy
 _GENERATED = re.compile(r"procedural-(\d{4,})")
 _MOST = 100_000  # generated houses in one request: a typing error should not fill the memory
 
@@ -38,7 +39,7 @@ def _expand_one(request: str, scene_root: str | None) -> list[str]:
         return [f"procedural-{seed:04d}" for seed in _seeds(request)]
     if _GENERATED.fullmatch(request):
         return [request]
-    if request.split(":")[0] in COLLECTIONS:
+    if _SCAN.fullmatch(request):
         raise UsageError(
             f"scenes {request!r}: scanned collections need the Habitat bridge, which this version does not have; "
             "give the path of a mesh instead (a .glb, .obj or .ply file, or a folder of them)"

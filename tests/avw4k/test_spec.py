@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avw4k.spec import MODES, SPLITS, DatasetSpec, plan, split_scenes
+from avw4k.motion import MotionConfig
+from avw4k.spec import BEFORE, MODES, SPLITS, DatasetSpec, json_sha256, plan, split_scenes
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import TaskConfig
@@ -107,9 +108,9 @@ def test_every_field_changes_the_hash_except_where_scans_lie() -> None:
         "sounds": ("a.wav",), "mode_shares": (1, 0, 0), "split_shares": (1, 0, 0), "episodes_per_shard": 2,
         "compression": "gzip", "audio_full_scale": 3.0, "simulator": SimulatorConfig(size=64),
         "task": TaskConfig(slack=0.0), "motion": dataclasses.replace(spec.motion, look_rate=0.5),
-        "assets": (("a.wav", "00"),),
+        "assets": (("a.wav", "00"),), "scene_splits": ("val", "train", "test"), "sounds_by": "turn",
     }  # fmt: skip
-    assert set(other) == {field.name for field in dataclasses.fields(DatasetSpec)}
+    assert set(other) == {field.name for field in dataclasses.fields(DatasetSpec) if field.init}
     changed = [dataclasses.replace(spec, **{name: value}) for name, value in other.items()]
     assert len({spec.sha256, *(c.sha256 for c in changed)}) == len(other) + 1
     for name, value in other.items():
@@ -132,6 +133,9 @@ def test_every_field_changes_the_hash_except_where_scans_lie() -> None:
         ({"scenes": ("a", "a")}, "named twice: a"),
         ({"sounds": ()}, "no sound"),
         ({"compression": "zip"}, "unknown compression"),
+        ({"sounds_by": "ear"}, "unknown sounds_by"),
+        ({"scene_splits": ("train",)}, "for each of 2 scenes"),
+        ({"scene_splits": ("train", "dev")}, "for each of 2 scenes"),
         ({"mode_shares": (1, 1)}, "mode_shares"),
         ({"split_shares": (0, 0, 0)}, "split_shares"),
         ({"simulator": SimulatorConfig(backend="dream")}, "unknown backend"),
@@ -151,3 +155,37 @@ def test_impossible_specs_are_refused_with_a_reason(fields: dict[str, Any], says
 def test_altered_specs_are_refused(values: Any) -> None:
     with pytest.raises(DatasetError, match="cannot be understood"):
         DatasetSpec.from_json(values)
+
+
+def test_named_splits_are_kept_and_drawn_ones_are_not_asked() -> None:
+    spec = houses(4, scene_splits=("test", "train", "val", "train"))
+    assert list(split_scenes(spec).values()) == ["test", "train", "val", "train"]
+    assert {shard.scene: shard.split for shard in plan(spec)} == split_scenes(spec)
+
+
+def test_each_scene_has_one_sound_whoever_else_is_there() -> None:
+    sounds = tuple(f"{n}.wav" for n in range(5))
+    played = {e.scene: e.sound for shard in plan(houses(40, trajectories=40, sounds=sounds)) for e in shard.episodes}
+    assert set(played.values()) == set(sounds)
+    fewer = plan(houses(7, trajectories=21, sounds=sounds, sources_per_scene=3))
+    assert all(played[e.scene] == e.sound for shard in fewer for e in shard.episodes)
+
+
+def test_a_spec_keeps_its_name_when_fields_are_added_later() -> None:
+    """What an older AVW stored, without the fields of today, is read with their old meaning and keeps its SHA-256."""
+    stored = houses(3, sounds=("ring", "a.wav")).to_json()
+    for name in ("scene_splits", "sounds_by"):
+        del stored[name]
+    del stored["motion"]["slip_rate"], stored["simulator"]["hfov"]
+    spec = DatasetSpec.from_json(stored)
+    assert spec.sha256 == json_sha256(stored) != houses(3).sha256
+    assert (spec.sounds_by, spec.motion.slip_rate, spec.simulator.hfov) == ("turn", 0.0, 90.0)
+    assert (
+        dataclasses.replace(spec, seed=5).sha256
+        == DatasetSpec.from_json(dataclasses.replace(spec, seed=5).to_json()).sha256
+    )
+
+
+def test_what_fields_meant_before_them_are_fields() -> None:
+    for part, kind in (("", DatasetSpec), ("motion", MotionConfig)):
+        assert set(BEFORE[part]) <= {field.name for field in dataclasses.fields(kind)}
