@@ -27,7 +27,7 @@ from sim_bridge.acoustics.hrtf_grid import AZIMUTH_STEP, ELEVATION_STEP, Measure
 from sim_bridge.errors import UsageError
 from sim_bridge.types import SAMPLE_RATE
 
-TAPS = 64  # of the shipped head; `Hrtf.taps` of any
+TAPS = 96  # of the shipped head; `Hrtf.taps` of any
 RATES = (16_000, 48_000)  # Hz: the lowest and highest that responses are made for
 FRACTIONAL_TAPS = 16
 FRACTIONAL_CENTRE = FRACTIONAL_TAPS // 2 - 1

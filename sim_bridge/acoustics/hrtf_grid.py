@@ -9,7 +9,7 @@
 4. *Colour.* The diffuse-field mean over directions and ears (loudspeaker, ear canal, microphone) is divided out.
    Below 125 Hz, where no such loudspeaker sounds and short responses resolve nothing, the level goes over to 1 in
    every direction: to long waves a head is no obstacle.
-5. Minimum phase by the real cepstrum, 4 ms long.
+5. Minimum phase by the real cepstrum, 6 ms long, the last quarter fading out.
 
 Frame: +X right, +Y up, -Z ahead; azimuth clockwise seen from above.
 Shapes: N measurements · Q grid directions · P elevations · A azimuths · E ears · S taps · F frequencies.
@@ -29,7 +29,7 @@ from sim_bridge.types import SAMPLE_RATE
 AZIMUTH_STEP = 5.0  # degrees
 ELEVATION_STEP = 10.0
 _LOWEST = -40.0  # of every grid; lower where the head was measured lower
-_TAP_SECONDS = 0.004
+_TAP_SECONDS = 0.006
 _CUT_SECONDS = 0.024  # of a measured response, from 1 ms before the first onset of all
 _DELAY_BAND = (200.0, 1500.0)  # Hz
 _FLAT_BELOW = 125.0
@@ -98,7 +98,9 @@ def regridded(measured: MeasuredHead, sample_rate: int, *, symmetric: bool) -> t
     power_F = np.exp(2.0 * log_PAEF[ahead, 0]).mean(axis=0)[heard_F]
     log_PAEF -= 0.5 * math.log((power_F.sum() - 0.5 * (power_F[0] + power_F[-1])) / (len(power_F) - 1))
     taps = math.ceil(_TAP_SECONDS * sample_rate)
-    ir_PAES = np.stack([_minimum_phase(log_AEF)[..., :taps] for log_AEF in log_PAEF])
+    fade_S = np.ones(taps)
+    fade_S[-(taps // 4) :] = np.cos(np.pi / 2 * (np.arange(taps // 4) + 0.5) / (taps // 4)) ** 2
+    ir_PAES = np.stack([_minimum_phase(log_AEF)[..., :taps] * fade_S for log_AEF in log_PAEF])
     return ir_PAES, delay_PAE - delay_PAE[ahead, 0].mean()
 
 

@@ -68,7 +68,7 @@ class _Reader:
             raise self._refusal(f"its sampling rate is {rates[:3]}: expected one of {_RATES[0]} to {_RATES[1]} Hz")
         if units not in ("hertz", "hz"):
             raise self._refusal(f"its sampling rate is in {units!r}, not in hertz")
-        delay_NE = self._per_measurement("Data.Delay", 2, count) if "Data.Delay" in self._file else np.zeros((1, 2))
+        delay_NE = self._per_measurement("Data.Delay", 2, count) if self._has("Data.Delay") else np.zeros((1, 2))
         if np.abs(delay_NE).max() > samples + rates[0]:
             raise self._refusal("its Data.Delay is longer than a second")
 
@@ -93,14 +93,16 @@ class _Reader:
     def _source_directions(self, count: int) -> np.ndarray:
         """(N, 3) metres from the listener to each source, in our axes, as the listener sees them."""
         source_N3 = self._positions("SourcePosition", count)
-        if "ListenerPosition" in self._file:
+        if self._has("ListenerPosition"):
             source_N3 = source_N3 - self._positions("ListenerPosition", count)
         ahead_N3, up_N3 = np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1.0]])
-        if "ListenerView" in self._file:
+        if self._has("ListenerView"):
             ahead_N3 = self._positions("ListenerView", count)
-        if "ListenerUp" in self._file:
-            kind = "ListenerUp" if "Type" in self._file["ListenerUp"].attrs else "ListenerView"
-            up_N3 = self._positions("ListenerUp", count, coordinates_of=kind)
+        if self._has("ListenerUp"):
+            # The standard lets ListenerUp share the coordinate type of ListenerView, and most files do.
+            up_N3 = self._per_measurement("ListenerUp", 3, count)
+            typed = "Type" in self._file["ListenerUp"].attrs or not self._has("ListenerView")
+            up_N3 = self._cartesian(up_N3, "ListenerUp" if typed else "ListenerView")
         ahead_N3 = self._unit(ahead_N3, "ListenerView is of no length")
         left_N3 = self._unit(np.cross(up_N3, ahead_N3), "ListenerUp and ListenerView point the same way")
         up_N3 = np.cross(ahead_N3, left_N3)
@@ -109,7 +111,7 @@ class _Reader:
 
     def _ear_order(self, count: int) -> list[int]:
         """Which receiver is left and which right: by their side of the head, else in the standard's order."""
-        if "ReceiverPosition" not in self._file:
+        if not self._has("ReceiverPosition"):
             return [0, 1]
         position = self._numbers("ReceiverPosition")
         if position.ndim == 3 and position.shape[2] in (1, count):
@@ -132,8 +134,8 @@ class _Reader:
                 "clockwise"
             )
 
-    def _positions(self, name: str, count: int, coordinates_of: str | None = None) -> np.ndarray:
-        return self._cartesian(self._per_measurement(name, 3, count), coordinates_of or name)
+    def _positions(self, name: str, count: int) -> np.ndarray:
+        return self._cartesian(self._per_measurement(name, 3, count), name)
 
     def _per_measurement(self, name: str, columns: int, count: int) -> np.ndarray:
         value = self._numbers(name, dimensions=2)
@@ -143,19 +145,21 @@ class _Reader:
 
     def _cartesian(self, value_N3: np.ndarray, name: str) -> np.ndarray:
         kind = self._text(self._file[name], "Type", "cartesian").lower()
-        units = [
-            word.strip() for word in self._text(self._file[name], "Units", "").lower().replace(";", ",").split(",")
-        ]
         if kind == "cartesian":
             return value_N3
         if kind != "spherical":
             raise self._refusal(f"its {name} is given in {kind!r} coordinates, not spherical or cartesian")
-        if not units[0].startswith(("degree", "")) or units[0].startswith("radian"):
-            raise self._refusal(f"the angles of its {name} are in {units[0]!r}, not in degrees")
+        units = self._text(self._file[name], "Units", "degree").lower()
+        if "degree" not in units:
+            raise self._refusal(f"the angles of its {name} are in {units!r}, not in degrees")
         azimuth_N, elevation_N = np.radians(value_N3[:, 0]), np.radians(value_N3[:, 1])
         across_N = value_N3[:, 2] * np.cos(elevation_N)
         height_N = value_N3[:, 2] * np.sin(elevation_N)
         return np.stack([across_N * np.cos(azimuth_N), across_N * np.sin(azimuth_N), height_N], axis=1)
+
+    def _has(self, name: str) -> bool:
+        """Whether there is such an entry, without following it anywhere."""
+        return self._file.get(name, getlink=True) is not None
 
     def _numbers(self, name: str, dimensions: int | None = None) -> np.ndarray:
         """A dataset of finite numbers as float64, after every check that can be made without reading it."""
