@@ -29,7 +29,7 @@ from sim_bridge.types import SAMPLE_RATE
 
 TAPS = 96  # of the shipped head; `Hrtf.taps` of any
 RATES = (16_000, 48_000)  # Hz: the lowest and highest that responses are made for
-FRACTIONAL_TAPS = 16
+FRACTIONAL_TAPS = 32
 FRACTIONAL_CENTRE = FRACTIONAL_TAPS // 2 - 1
 _HEARING = 20_000.0  # Hz: a head that is measured up to here may serve any rate
 
@@ -101,19 +101,23 @@ def load_hrtf(sample_rate: int = SAMPLE_RATE, sofa: str | Path | None = None) ->
     return _load_sofa(str(path.resolve()), status.st_mtime_ns, status.st_size, sample_rate)
 
 
-@lru_cache(maxsize=1)
-def _load_kemar() -> Hrtf:
+def measured_kemar() -> MeasuredHead:
+    """MIT's 710 measurements themselves, as shipped: with the loudspeaker, the ear canal and their latency."""
     with np.load(str(files("sim_bridge.acoustics").joinpath("data/kemar_16k.npz")), allow_pickle=False) as data:
         ir_NES = np.moveaxis(data["ir"] * np.float64(data["scale"]), 1, 2)
         direction_N3 = head_vectors(np.radians(data["az"], dtype=np.float64), np.radians(data["el"], dtype=np.float64))
-    kemar = MeasuredHead(
+    return MeasuredHead(
         name="MIT KEMAR",
         sample_rate=SAMPLE_RATE,
         ir_NES=ir_NES[:, ::-1],  # channel 0 is the ear at azimuth 90, our right ear, number 1
         delay_NE=np.zeros(ir_NES.shape[:2]),
         direction_N3=direction_N3,
     )
-    return _head(kemar, SAMPLE_RATE, symmetric=True)
+
+
+@lru_cache(maxsize=1)
+def _load_kemar() -> Hrtf:
+    return _head(measured_kemar(), SAMPLE_RATE, symmetric=True)
 
 
 @lru_cache(maxsize=4)
@@ -149,11 +153,12 @@ def _head(measured: MeasuredHead, sample_rate: int, *, symmetric: bool) -> Hrtf:
 
 
 def fractional_delay(fraction: float) -> np.ndarray:
-    """(16,) taps that delay by FRACTIONAL_CENTRE + `fraction` samples (0..1): a Kaiser-windowed sinc.
+    """(32,) taps that delay by FRACTIONAL_CENTRE + `fraction` samples (0..1): a Kaiser-windowed sinc.
 
-    It reaches 7 samples (0.44 ms at 16 kHz) before its centre, and passes 0..6.5 kHz within 0.5 dB.
+    It reaches 15 samples (0.94 ms at 16 kHz) before its centre, and passes 0..7.4 kHz within 0.5 dB whatever the
+    fraction: two ears differ in it, and a shorter one would tell in the level difference of their highest octave.
     """
     offsets = np.arange(FRACTIONAL_TAPS) - FRACTIONAL_CENTRE - fraction
-    window = np.i0(6.0 * np.sqrt(np.maximum(0.0, 1.0 - (offsets / (FRACTIONAL_TAPS / 2)) ** 2))) / np.i0(6.0)
+    window = np.i0(4.0 * np.sqrt(np.maximum(0.0, 1.0 - (offsets / (FRACTIONAL_TAPS / 2)) ** 2))) / np.i0(4.0)
     taps = np.sinc(offsets) * window
     return taps / taps.sum()

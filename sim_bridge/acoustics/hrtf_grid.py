@@ -7,7 +7,7 @@
    barycentric weights (the minimum-phase response of a mean cepstrum). Around a pole that was left out, the mean of
    the ring nearest to it stands in, so that the ears' differences fade towards it as geometry demands.
 4. *Colour.* The diffuse-field mean over directions and ears (loudspeaker, ear canal, microphone) is divided out.
-   Below 125 Hz, where no such loudspeaker sounds and short responses resolve nothing, the level goes over to 1 in
+   From 175 Hz down, where no such loudspeaker sounds and short responses resolve nothing, the level fades to 1 in
    every direction: to long waves a head is no obstacle.
 5. Minimum phase by the real cepstrum, 6 ms long, the last quarter fading out.
 
@@ -32,7 +32,7 @@ _LOWEST = -40.0  # of every grid; lower where the head was measured lower
 _TAP_SECONDS = 0.006
 _CUT_SECONDS = 0.024  # of a measured response, from 1 ms before the first onset of all
 _DELAY_BAND = (200.0, 1500.0)  # Hz
-_FLAT_BELOW = 125.0
+_FADE_BELOW = 175.0
 _LEVEL_BAND = 8000.0  # Hz: the level straight ahead is the mean from 0 to here
 _FLOOR = 1e-4  # -80 dB re the maximum: what a notch may fall to
 _RATE_GRID = 25  # Hz
@@ -206,10 +206,7 @@ def _diffuse(log_PAEF: np.ndarray) -> np.ndarray:
 
 def _continue_to_the_ends(log_PAEF: np.ndarray, hertz_F: np.ndarray, measured_rate: int) -> None:
     """Fade to level 1 (log 0) at 0 Hz; hold the last measured value up to Nyquist. In place."""
-    low = int(np.searchsorted(hertz_F, _FLAT_BELOW))
-    share = (_FLAT_BELOW - hertz_F[low - 1]) / (hertz_F[low] - hertz_F[low - 1])
-    edge_PAE1 = (1.0 - share) * log_PAEF[..., low - 1 : low] + share * log_PAEF[..., low : low + 1]
-    log_PAEF[..., :low] = edge_PAE1 * (hertz_F[:low] / _FLAT_BELOW)
+    log_PAEF *= np.sin(np.pi / 2 * np.minimum(hertz_F / _FADE_BELOW, 1.0)) ** 2
     last = int(np.searchsorted(hertz_F, 0.49 * measured_rate))
     if measured_rate < 2.0 * hertz_F[-1]:
         log_PAEF[..., last:] = log_PAEF[..., last : last + 1]

@@ -62,6 +62,12 @@ def test_responses_begin_at_once() -> None:
 
 
 @given(fraction=st.floats(0.0, 1.0))
+def test_fractional_delay_passes_nearly_everything(fraction: float) -> None:
+    level_F = np.abs(np.fft.rfft(fractional_delay(fraction), 1_600))[: 740 + 1]  # up to 7.4 kHz, every 10 Hz
+    assert np.abs(20 * np.log10(level_F)).max() < 0.5
+
+
+@given(fraction=st.floats(0.0, 1.0))
 def test_fractional_delay_keeps_level_and_delays_by_what_it_says(fraction: float) -> None:
     taps = fractional_delay(fraction)
     frequency = 1_000.0 / 16_000.0
@@ -96,4 +102,4 @@ def test_ears_agree_on_long_waves_of_a_diffuse_field_and_not_on_short_ones() -> 
 
 def test_long_waves_pass_the_head_as_if_it_were_not_there() -> None:
     at_dc_PAE = load_hrtf().ir_PAES.sum(axis=-1)
-    np.testing.assert_allclose(at_dc_PAE / at_dc_PAE.mean(), 1.0, atol=0.06)  # half a dB; measured, 8 dB
+    np.testing.assert_allclose(at_dc_PAE / at_dc_PAE.mean(), 1.0, atol=0.1)  # 1 dB; as measured, 8 dB

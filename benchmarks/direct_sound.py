@@ -1,0 +1,51 @@
+"""Is the direct sound KEMAR's own? `python -m benchmarks.direct_sound [--json]`.
+
+Our engine's ears, turned all around a source in empty space, against MIT's raw measurements in steps of 5 degrees:
+the worst azimuth of each figure. Both are weighted by the measurements' own spectrum (`acoustics/direct_sound.py` says
+why); one row shows what happens without that.
+"""
+
+from __future__ import annotations
+
+import click
+import numpy as np
+
+from benchmarks.rows import Row, present
+from sim_bridge.acoustics.direct_sound import DEGREES, compare_direct_sound
+from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+from sim_bridge.rendering.raycast import RayScene
+from sim_bridge.scenes.materials import OCTAVE_BANDS
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def direct_sound(as_json: bool) -> None:
+    """Worst differences between our ears and KEMAR's, over all measured azimuths of the horizon."""
+    found = compare_direct_sound(lambda scene: EmittersEngine(RayScene(scene), EmittersConfig(emitters=1, rays=1)))
+
+    def worst(name: str, difference_A: np.ndarray, unit: str, limit: float | None, weights: str) -> Row:
+        at = int(np.abs(difference_A).argmax())
+        return Row(
+            name=name,
+            ours=float(np.abs(difference_A[at])),
+            unit=unit,
+            conditions=f"worst of {len(DEGREES)} azimuths, at {DEGREES[at]} degrees; {weights}",
+            peer=limit,
+            peer_name="limit" if limit else "",
+        )
+
+    same = "the measurements' spectrum"
+    rows = [
+        worst(f"ILD error, {hertz:.0f} Hz octave", found.band_ild_AB[:, band], "dB", 1.0, same)
+        for band, hertz in enumerate(OCTAVE_BANDS)
+    ]
+    rows += [
+        worst("ILD error, all frequencies", found.ild_A, "dB", 1.0, same),
+        worst("ITD error below 1.5 kHz", 1e6 * found.itd_A, "us", 50.0, same),
+        worst("ILD difference, all frequencies, unequal spectra", found.uncoloured_ild_A, "dB", None, "ours is white"),
+    ]
+    present("direct_sound", rows, as_json=as_json)
+
+
+if __name__ == "__main__":
+    direct_sound()
