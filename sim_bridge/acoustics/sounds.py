@@ -1,11 +1,13 @@
 """What sounds: the telephone ring that AVW makes itself, and any audio file of the user's.
 
-Every sound is mono, 16 kHz, looped, and brought to one loudness: RMS 0.1, or less where its peak would pass 0.5.
+Every sound is mono, looped, at the rate asked for (16 kHz unless said), and brought to one loudness: RMS 0.1, or
+less where its peak would pass 0.5.
 """
 
 from __future__ import annotations
 
 import math
+import shutil
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +23,8 @@ REFERENCE_RMS = 0.1
 PEAK_LIMIT = 0.5
 SOUNDS = ("ring",)
 _LONGEST_SECONDS = 600.0
+_RATES = (16_000, 48_000)  # Hz: what may be asked for; a file may have any
+_MOST_CHANNELS = 64
 
 # A gong's partials: frequency ratios of a small cup bell, pressure, decay in seconds while the clapper is away.
 _PARTIALS = ((0.5, 0.5, 0.09), (1.0, 1.0, 0.09), (2.32, 0.8, 0.07), (4.25, 0.7, 0.05), (6.1, 0.6, 0.04))
@@ -31,13 +35,15 @@ _RESTING_DECAY = 0.018  # seconds: after a burst's last strike the clapper rests
 _BURSTS = ((0.0, 0.4), (0.525, 0.925))  # seconds: two bursts, pauses of 0.125 s
 
 
-def load_sound(name: str) -> np.ndarray:
-    """float32 (S,): a shipped sound ("ring") or an audio file, mono at 16 kHz, RMS 0.1 unless its peak limits it.
+def load_sound(name: str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """float32 (S,): a shipped sound ("ring") or an audio file, mono at `sample_rate` (Hz), at the one loudness.
 
     Raises SoundError for a name that is neither, and for a file that is unreadable, empty, silent or over 10 min.
     """
+    if not (isinstance(sample_rate, int) and _RATES[0] <= sample_rate <= _RATES[1]):
+        raise SoundError(f"sample rate {sample_rate!r}: expected a whole number of Hz from {_RATES[0]} to {_RATES[1]}")
     if name in SOUNDS:
-        return ring().copy()
+        return ring().copy() if sample_rate == SAMPLE_RATE else _ring_at(sample_rate)
     path = Path(name)
     if path.is_dir():
         raise SoundError(f"sound {name!r} is a folder: name one audio file in it, or 'ring'")
@@ -46,16 +52,15 @@ def load_sound(name: str) -> np.ndarray:
     samples_CS, rate = _decode(path)
     if samples_CS.shape[1] == 0:
         raise SoundError(f"sound {name!r} holds no samples: choose another file")
-    if samples_CS.shape[1] > _LONGEST_SECONDS * rate:
-        raise SoundError(f"sound {name!r} is longer than {_LONGEST_SECONDS:.0f} s: cut it, it is looped anyway")
+    _refuse_endless(path, samples_CS.shape[1], rate)
     if not np.isfinite(samples_CS).all():
         raise SoundError(f"sound {name!r} holds values that are not finite: the file is damaged, choose another")
     mono_S = samples_CS.mean(axis=0, dtype=np.float64)
-    if rate != SAMPLE_RATE:
+    if rate != sample_rate:
         from scipy import signal  # a third of a second to import, and the ring needs none of it
 
-        divisor = math.gcd(rate, SAMPLE_RATE)
-        mono_S = signal.resample_poly(mono_S, SAMPLE_RATE // divisor, rate // divisor)
+        divisor = math.gcd(rate, sample_rate)
+        mono_S = signal.resample_poly(mono_S, sample_rate // divisor, rate // divisor)
     if np.abs(mono_S).max() < 1e-6:
         raise SoundError(f"sound {name!r} is silent: choose another file")
     return _levelled(mono_S)
@@ -92,6 +97,17 @@ def ring() -> np.ndarray:
     return result
 
 
+def _ring_at(sample_rate: int) -> np.ndarray:
+    """The same ring at another rate, exactly: a loop that ends below 7.2 kHz is the sum of its harmonics at any."""
+    count = round(RING_SAMPLES * sample_rate / SAMPLE_RATE)
+    return _levelled(fft.irfft(fft.rfft(ring().astype(np.float64)), count) * (count / RING_SAMPLES))
+
+
+def _refuse_endless(path: Path, samples: int, rate: int) -> None:
+    if samples > _LONGEST_SECONDS * rate:
+        raise SoundError(f"sound {str(path)!r} is longer than {_LONGEST_SECONDS:.0f} s: cut it, it is looped anyway")
+
+
 def _levelled(mono_S: np.ndarray) -> np.ndarray:
     rms, peak = math.sqrt(np.square(mono_S).mean()), np.abs(mono_S).max()
     return (mono_S * min(REFERENCE_RMS / rms, PEAK_LIMIT / peak)).astype(np.float32)
@@ -102,8 +118,12 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
-        samples_SC, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-        return samples_SC.T, int(rate)
+        with soundfile.SoundFile(str(path)) as file:
+            # Both stand in the header: a hostile one must not make us reserve its memory.
+            _refuse_endless(path, file.frames, file.samplerate)
+            if file.channels > _MOST_CHANNELS:
+                raise SoundError(f"sound {str(path)!r} has {file.channels} channels: {_MOST_CHANNELS} at most")
+            return file.read(dtype="float32", always_2d=True).T, int(file.samplerate)
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
         first = error
     import warnings
@@ -120,9 +140,14 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
     except ImportError as error:
         raise SoundError(f"cannot read sound {str(path)!r} ({first}), and pydub is not installed: {error}") from error
     except errors as error:
+        tried = (
+            f"ffmpeg could not decode it either ({type(error).__name__})"
+            if shutil.which("ffmpeg")
+            else "there is no ffmpeg to ask"
+        )
         raise SoundError(
-            f"cannot read sound {str(path)!r}: it is no audio file that libsndfile knows ({first}), and pydub could "
-            f"not decode it either ({type(error).__name__}); convert it to WAV, or install ffmpeg"
+            f"cannot read sound {str(path)!r}: it is no audio file that libsndfile knows ({first}), and {tried}; "
+            "convert it to WAV, FLAC, OGG or MP3, or install ffmpeg"
         ) from error
     integers = np.array(clip.get_array_of_samples()).reshape(-1, clip.channels).T
     return integers.astype(np.float32) / float(1 << (8 * clip.sample_width - 1)), int(clip.frame_rate)

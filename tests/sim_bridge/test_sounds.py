@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 import warnings
 from pathlib import Path
 
@@ -118,3 +119,60 @@ def test_endless_sounds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     soundfile.write(tmp_path / "long.wav", np.ones(16_000), 16_000)
     with pytest.raises(SoundError, match="longer than"):
         load_sound(str(tmp_path / "long.wav"))
+
+
+@pytest.mark.parametrize("rate", [22_050, 24_000, 32_000, 44_100, 48_000])
+def test_the_ring_at_another_rate_is_the_same_ring(rate: int) -> None:
+    clip_S, original_S = load_sound("ring", rate), load_sound("ring")
+    assert clip_S.dtype == np.float32
+    assert len(clip_S) == round(1.05 * rate)
+    assert np.abs(clip_S).max() <= PEAK_LIMIT + 1e-6
+    # The same harmonics at the same loudness, and nothing above them: the loop has no seam at any rate.
+    ours_F = np.fft.rfft(clip_S.astype(np.float64)) / len(clip_S)
+    theirs_F = np.fft.rfft(original_S.astype(np.float64)) / len(original_S)
+    scale = rms(clip_S) / rms(original_S)
+    assert scale == pytest.approx(1.0, rel=0.05)
+    np.testing.assert_allclose(ours_F[:8_000], scale * theirs_F[:8_000], atol=1e-6)
+    assert np.abs(ours_F[8_400:]).max() < 1e-6
+
+
+def test_the_ring_at_16_khz_is_what_it_was() -> None:
+    np.testing.assert_array_equal(load_sound("ring", 16_000), ring())
+
+
+@pytest.mark.parametrize("rate", [8_000, 96_000, 16_000.5, "16000"])
+def test_odd_rates_are_refused(rate: object) -> None:
+    with pytest.raises(SoundError, match="from 16000 to 48000"):
+        load_sound("ring", rate)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_a_48_khz_mp3_needs_no_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("ffmpeg") is None
+    tone_S = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
+    soundfile.write(tmp_path / "tone.mp3", tone_S, 48_000, format="MP3")
+    clip_S = load_sound(str(tmp_path / "tone.mp3"), rate)
+    assert len(clip_S) == pytest.approx(rate, rel=0.06)  # an encoder adds some silence
+    assert rms(clip_S) == pytest.approx(REFERENCE_RMS, rel=0.01)
+    assert np.abs(np.fft.rfft(clip_S)).argmax() * rate / len(clip_S) == pytest.approx(440, abs=2)
+
+
+def test_a_sound_that_nobody_can_decode_asks_for_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "clip.m4a").write_bytes(bytes([0, 0, 0, 24]) + b"ftypM4A \0\0\0\0M4A mp42isom" + bytes(2_000))
+    with pytest.raises(SoundError, match="there is no ffmpeg to ask; convert it to WAV"):
+        load_sound(str(tmp_path / "clip.m4a"))
+
+
+def test_a_header_that_promises_too_much_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "promise.flac"
+    soundfile.write(path, np.zeros(4_000) + 0.1, 16_000)
+    content = bytearray(path.read_bytes())
+    content[21:26] = bytes([content[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # STREAMINFO's number of samples: 2^36 - 1
+    path.write_bytes(content)
+    with pytest.raises(SoundError, match="longer than|no samples|no audio file"):
+        load_sound(str(path))
+    soundfile.write(tmp_path / "many.wav", np.ones((10, 80)), 16_000)
+    with pytest.raises(SoundError, match="80 channels"):
+        load_sound(str(tmp_path / "many.wav"))
