@@ -140,11 +140,9 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
     except ImportError as error:
         raise SoundError(f"cannot read sound {str(path)!r} ({first}), and pydub is not installed: {error}") from error
     except errors as error:
-        tried = (
-            f"ffmpeg could not decode it either ({type(error).__name__})"
-            if shutil.which("ffmpeg")
-            else "there is no ffmpeg to ask"
-        )
+        tried = "there is no ffmpeg to ask"
+        if shutil.which("ffmpeg"):
+            tried = f"ffmpeg could not decode it either ({type(error).__name__})"
         raise SoundError(
             f"cannot read sound {str(path)!r}: it is no audio file that libsndfile knows ({first}), and {tried}; "
             "convert it to WAV, FLAC, OGG or MP3, or install ffmpeg"

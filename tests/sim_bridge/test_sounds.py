@@ -171,7 +171,7 @@ def test_a_header_that_promises_too_much_is_not_believed(tmp_path: Path) -> None
     content = bytearray(path.read_bytes())
     content[21:26] = bytes([content[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # STREAMINFO's number of samples: 2^36 - 1
     path.write_bytes(content)
-    with pytest.raises(SoundError, match="longer than|no samples|no audio file"):
+    with pytest.raises(SoundError, match="longer than 600 s"):
         load_sound(str(path))
     soundfile.write(tmp_path / "many.wav", np.ones((10, 80)), 16_000)
     with pytest.raises(SoundError, match="80 channels"):
