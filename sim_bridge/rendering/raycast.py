@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from sim_bridge.errors import SceneError
+from sim_bridge.rendering.embree import (
+    FACE,
+    FAR,
+    INCOHERENT,
+    LANES,
+    NEVER,
+    NORMAL,
+    PACKET_WORDS,
+    EmbreeTree,
+    U,
+    V,
+    aligned_words,
+    query_arguments,
+    rtc_intersect_16,
+    rtc_occluded_16,
+    set_ray,
+)
 from sim_bridge.scenes.scene import Scene
+
+_ARGUMENTS = query_arguments(INCOHERENT)
 
 
 class RayScene:
@@ -16,16 +36,10 @@ class RayScene:
     """
 
     def __init__(self, scene: Scene):
-        from embreex.mesh_construction import TriangleMesh
-        from embreex.rtcore_scene import EmbreeScene
-
         if len(scene.faces_F3) == 0:
             raise SceneError(f"scene {scene.scene_id!r} has no triangles: nothing can be seen or heard in it")
         self.scene = scene
-        # `robust` closes the cracks that the fast traversal leaves along shared edges: a light leak is one pixel,
-        # but a sound leak lasts the whole episode.
-        self._embree = EmbreeScene(robust=True)
-        self._mesh = TriangleMesh(self._embree, *_embree_arrays(scene))
+        self.tree = EmbreeTree(scene.vertices_V3, scene.faces_F3)
 
     def closest(self, origins_N3: np.ndarray, dirs_N3: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The first face along each ray.
@@ -33,7 +47,7 @@ class RayScene:
         Returns face_N int32 (-1: nothing hit), distance_N float32 (inf: nothing hit) and uv_N2 float32, the
         barycentric weights of the face's second and third corner.
         """
-        hit = self._embree.run(_float32(origins_N3), _float32(dirs_N3), output=1)
+        hit = self.trace(_float32(origins_N3), _float32(dirs_N3))
         face_N, distance_N = hit["primID"], hit["tfar"]
         distance_N[face_N < 0] = np.inf
         return face_N, distance_N, np.stack([hit["u"], hit["v"]], axis=1)
@@ -42,23 +56,71 @@ class RayScene:
         self, origins_N3: np.ndarray, dirs_N3: np.ndarray, max_distance_N: np.ndarray | float | None = None
     ) -> np.ndarray:
         """bool_N: whether anything stands on each ray nearer than `max_distance_N` (None: at any distance)."""
-        if len(origins_N3) == 0:
-            return np.zeros(0, dtype=bool)
-        if max_distance_N is not None:
-            max_distance_N = np.broadcast_to(np.asarray(max_distance_N, dtype=np.float32), (len(origins_N3),)).copy()
-        return self._embree.run(_float32(origins_N3), _float32(dirs_N3), max_distance_N, query="OCCLUDED") >= 0
+        origins_N3, dirs_N3 = _float32(origins_N3), _float32(dirs_N3)
+        far = NEVER if max_distance_N is None else max_distance_N
+        far_N = np.ascontiguousarray(np.broadcast_to(np.asarray(far, dtype=np.float32), (len(origins_N3),)))
+        hidden_N = np.empty(len(origins_N3), dtype=np.bool_)
+        _occluded(self.tree.handle, _ARGUMENTS.ctypes.data, origins_N3, dirs_N3, far_N, hidden_N)
+        return hidden_N
 
     def trace(self, origins_N3: np.ndarray, dirs_N3: np.ndarray) -> dict[str, np.ndarray]:
-        """Embree's own record of the closest hits, uncopied: primID, tfar (1e37: nothing hit), u, v, Ng.
+        """Embree's own record of the closest hits: primID, tfar (1e37: nothing hit), u, v, Ng.
 
         For inner loops that own contiguous float32 arrays; everyone else calls `closest`.
         """
-        return self._embree.run(origins_N3, dirs_N3, output=1)
+        n = len(origins_N3)
+        u_N, v_N, distance_N = (np.empty(n, dtype=np.float32) for _ in range(3))
+        face_N, normal_N3 = np.empty(n, dtype=np.int32), np.empty((n, 3), dtype=np.float32)
+        _intersect(
+            self.tree.handle, _ARGUMENTS.ctypes.data, origins_N3, dirs_N3, face_N, distance_N, u_N, v_N, normal_N3
+        )
+        return {"primID": face_N, "tfar": distance_N, "u": u_N, "v": v_N, "Ng": normal_N3}
+
+
+@njit(cache=True, nogil=True)
+def _intersect(
+    tree, arguments, origins_N3, dirs_N3, face_N, distance_N, u_N, v_N, normal_N3
+):  # pragma: no cover - compiled
+    packet, in_use = aligned_words(PACKET_WORDS), aligned_words(LANES).view(np.int32)
+    packet_i = packet.view(np.int32)
+    in_use[:] = -1
+    for first in range(0, len(face_N), LANES):
+        lanes = min(LANES, len(face_N) - first)
+        in_use[lanes:] = 0
+        for k in range(lanes):
+            n = first + k
+            set_ray(
+                packet, packet_i, k, origins_N3[n, 0], origins_N3[n, 1], origins_N3[n, 2],
+                dirs_N3[n, 0], dirs_N3[n, 1], dirs_N3[n, 2], np.float32(NEVER),
+            )  # fmt: skip
+        rtc_intersect_16(in_use.ctypes.data, tree, packet.ctypes.data, arguments)
+        for k in range(lanes):
+            n = first + k
+            face_N[n], distance_N[n] = packet_i[FACE + k], packet[FAR + k]
+            u_N[n], v_N[n] = packet[U + k], packet[V + k]
+            for axis in range(3):
+                normal_N3[n, axis] = packet[NORMAL + LANES * axis + k]
+
+
+@njit(cache=True, nogil=True)
+def _occluded(tree, arguments, origins_N3, dirs_N3, far_N, hidden_N):  # pragma: no cover - compiled
+    packet, in_use = aligned_words(PACKET_WORDS), aligned_words(LANES).view(np.int32)
+    packet_i = packet.view(np.int32)
+    in_use[:] = -1
+    for first in range(0, len(far_N), LANES):
+        lanes = min(LANES, len(far_N) - first)
+        in_use[lanes:] = 0
+        for k in range(lanes):
+            n = first + k
+            set_ray(
+                packet, packet_i, k, origins_N3[n, 0], origins_N3[n, 1], origins_N3[n, 2],
+                dirs_N3[n, 0], dirs_N3[n, 1], dirs_N3[n, 2], far_N[n],
+            )  # fmt: skip
+        rtc_occluded_16(in_use.ctypes.data, tree, packet.ctypes.data, arguments)
+        for k in range(lanes):
+            # Embree marks an occluded ray by a distance of minus infinity.
+            hidden_N[first + k] = packet[FAR + k] == -np.inf
 
 
 def _float32(array_N3: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array_N3, dtype=np.float32)
-
-
-def _embree_arrays(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    return _float32(scene.vertices_V3), np.ascontiguousarray(scene.faces_F3, dtype=np.int32)

@@ -1,46 +1,104 @@
-"""Colour and depth pictures: Embree finds what each pixel sees, one Numba kernel shades it."""
+"""Colour, depth and surface pictures: packets of 4 x 4 neighbouring rays through Embree, shaded as they come back."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from sim_bridge.errors import UsageError
+from sim_bridge.rendering.camera import CameraConfig, axes, ray_tables
+from sim_bridge.rendering.embree import COHERENT, query_arguments
+from sim_bridge.rendering.kernel import render_tiles
 from sim_bridge.rendering.lighting import BakedLight, bake_light
 from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.shading import Look, aim, shade
+from sim_bridge.rendering.shading import DISPLAY, Look
+
+_ARGUMENTS = query_arguments(COHERENT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenderConfig:
+    """samples: rays a pixel for its colour, a square number; depth and faces are those of the pixel's centre
+    anisotropy: most texture reads along the longer side of a pixel's footprint; 0: nearest texel, unfiltered
+    texture_side: texels; larger textures are reduced to this
+    """
+
+    samples: int = 1
+    anisotropy: int = 4
+    texture_side: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.samples < 1 or round(self.samples**0.5) ** 2 != self.samples:
+            raise UsageError(f"{self.samples} samples a pixel: expected a square number (1, 4, 9, 16, ...)")
+        if not 0 <= self.anisotropy <= 64 or self.texture_side < 1:
+            raise UsageError(
+                f"anisotropy {self.anisotropy}, texture_side {self.texture_side}: expected 0 to 64, and at least 1"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a camera sees. rgb_HWC: uint8 sRGB · depth_HW: float32 metres, 0 = nothing hit
+    face_HW: int32, the triangle at the pixel's centre, -1 = nothing hit; exact, never filtered
+    """
+
+    rgb_HWC: np.ndarray
+    depth_HW: np.ndarray
+    face_HW: np.ndarray
 
 
 class Renderer:
-    """Renders one scene at one picture size.
+    """Renders one scene with one camera.
 
     size: pixels, square · hfov: horizontal field of view in degrees · light: baked here unless given
+    camera: any other camera, instead of `size` and `hfov` · config: how carefully to filter
     """
 
-    def __init__(self, ray_scene: RayScene, size: int = 128, hfov: float = 90.0, light: BakedLight | None = None):
-        self._ray_scene = ray_scene
-        self._size = size
-        self._look = Look(ray_scene.scene, light or bake_light(ray_scene))
-        if size < 1 or not 1.0 <= hfov <= 170.0:
-            raise UsageError(f"a picture of {size} pixels and {hfov} degrees: expected size >= 1 and 1 <= hfov <= 170")
-        half = math.tan(math.radians(hfov) / 2)
-        at = (np.arange(size) + 0.5) / size * 2 - 1
-        self._pixel = 2 * half / size
-        # z is -1 for every pixel, so that the distance along a ray is its planar depth.
-        self._right_W = np.asarray(at * half, dtype=np.float32)
-        self._origins_N3 = np.empty((size * size, 3), dtype=np.float32)
-        self._dirs_N3 = np.empty((size * size, 3), dtype=np.float32)
+    def __init__(
+        self,
+        ray_scene: RayScene,
+        size: int = 128,
+        hfov: float = 90.0,
+        light: BakedLight | None = None,
+        *,
+        camera: CameraConfig | None = None,
+        config: RenderConfig | None = None,
+    ):
+        self.camera = camera or CameraConfig(width=size, height=size, hfov=hfov)
+        self.config = config or RenderConfig()
+        self.scene = ray_scene.scene
+        self._tree = ray_scene.tree
+        self._look = Look(self.scene, light or bake_light(ray_scene), self.config.texture_side).arrays
+        self._fine = round(self.config.samples**0.5)
+        self._centre = ray_tables(self.camera)
+        self._sampled = ray_tables(self.camera, self._fine)
 
-    def render(self, camera_3: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
-        """The view from `camera_3` (metres), level, turned by `yaw` (radians).
+    def render(self, camera_3: np.ndarray, yaw: float, pitch: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """The view from `camera_3` (metres), turned left by `yaw` and up by `pitch` (radians).
 
-        Returns rgb_HWC uint8 and depth_HW float32: metres along the view axis, 0 where nothing was hit.
+        Returns rgb_HWC uint8 and depth_HW float32: metres along the view axis (equirectangular: along the ray),
+        0 where nothing was hit.
         """
-        self._origins_N3[:] = np.asarray(camera_3, dtype=np.float32)
-        aim(self._right_W, np.float32(math.sin(yaw)), np.float32(math.cos(yaw)), self._dirs_N3)
-        hit = self._ray_scene.trace(self._origins_N3, self._dirs_N3)
-        rgb_HWC = np.empty((self._size, self._size, 3), dtype=np.uint8)
-        depth_HW = np.empty((self._size, self._size), dtype=np.float32)
-        shade(hit, self._dirs_N3, self._pixel, self._look, rgb_HWC.reshape(-1, 3), depth_HW.reshape(-1))
-        return rgb_HWC, depth_HW
+        view = self.view(camera_3, yaw, pitch)
+        return view.rgb_HWC, view.depth_HW
+
+    def render_batch(self, cameras_B3: np.ndarray, yaw_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """rgb_BHWC and depth_BHW of B level cameras: the same bytes as B calls of `render`."""
+        views = [self.view(camera_3, float(yaw)) for camera_3, yaw in zip(cameras_B3, yaw_B, strict=True)]
+        shape = (len(views), self.camera.height, self.camera.width)
+        rgb_BHWC, depth_BHW = np.empty((*shape, 3), dtype=np.uint8), np.empty(shape, dtype=np.float32)
+        for b, view in enumerate(views):
+            rgb_BHWC[b], depth_BHW[b] = view.rgb_HWC, view.depth_HW
+        return rgb_BHWC, depth_BHW
+
+    def view(self, camera_3: np.ndarray, yaw: float, pitch: float = 0.0) -> View:
+        """As `render`, with the triangle that each pixel's centre sees."""
+        shape = (self.camera.height, self.camera.width)
+        rgb_HWC = np.empty((*shape, 3), dtype=np.uint8)
+        depth_HW, face_HW = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int32)
+        place = (np.asarray(camera_3, dtype=np.float32), axes(yaw, pitch), self.camera.projection == "orthographic")
+        query = (self._tree.handle, _ARGUMENTS.ctypes.data)
+        paint = (self._look, self.config.anisotropy, DISPLAY)
+        render_tiles(query, place, self._centre, self._sampled, self._fine, paint, rgb_HWC, depth_HW, face_HW)
+        return View(rgb_HWC, depth_HW, face_HW)

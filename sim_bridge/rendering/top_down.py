@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import ndimage
 
 from sim_bridge.errors import UsageError
-from sim_bridge.rendering.lighting import BakedLight, bake_light
+from sim_bridge.rendering.camera import CameraConfig
+from sim_bridge.rendering.lighting import BakedLight
 from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.shading import Look, shade
+from sim_bridge.rendering.renderer import Renderer
 from sim_bridge.scenes.scene import Scene
 
 PAPER = (250, 250, 248)
@@ -46,20 +49,19 @@ def floor_plan_image(
         )
     width, height = (max(1, int(np.ceil(s))) for s in size_2)
     fine = pixels_per_metre * _OVERSAMPLING
-    columns, rows = np.arange(width * _OVERSAMPLING), np.arange(height * _OVERSAMPLING)
-    x, z = np.meshgrid(low_3[0] + (columns + 0.5) / fine, low_3[2] + (rows + 0.5) / fine)
-    floor_y = low_3[1] + MARGIN
-    origins = np.stack([x.ravel(), np.full(x.size, floor_y + cut), z.ravel()], axis=1).astype(np.float32)
-    # One length of this direction reaches the floor, so that the footprint of a pixel there is its true width.
-    dirs = np.zeros_like(origins)
-    dirs[:, 1] = -cut
-    hit = ray_scene.trace(origins, dirs)
-    rgb = np.empty((x.size, 3), dtype=np.uint8)
-    shade(hit, dirs, 1.0 / fine, Look(ray_scene.scene, light or bake_light(ray_scene)), rgb, np.empty(x.size, "f4"))
-    seen = hit["primID"] >= 0
-    rgb[seen & (hit["Ng"][:, 1] < 0)] = CUT
-    rgb = rgb.reshape(*x.shape, 3)
-    seen = seen.reshape(x.shape)
+    camera = CameraConfig(
+        projection="orthographic",
+        width=width * _OVERSAMPLING,
+        height=height * _OVERSAMPLING,
+        extent=width / pixels_per_metre,
+    )
+    middle_3 = low_3 + np.array([width / pixels_per_metre / 2, MARGIN + cut, height / pixels_per_metre / 2])
+    renderer = Renderer(ray_scene, light=light, camera=camera)
+    view = renderer.view(middle_3, yaw=0.0, pitch=-math.pi / 2)  # rows run along +z
+    rgb, seen = view.rgb_HWC, view.face_HW >= 0
+    corners_F33 = ray_scene.scene.triangles_F33
+    up_F = np.cross(corners_F33[:, 1] - corners_F33[:, 0], corners_F33[:, 2] - corners_F33[:, 0])[:, 1]
+    rgb[seen & (up_F[view.face_HW] < 0)] = CUT
     wall = ~seen & (ndimage.distance_transform_edt(~seen) <= _WALL_WIDTH * fine)
     rgb[~seen] = PAPER
     rgb[wall] = WALL

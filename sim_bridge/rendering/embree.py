@@ -1,0 +1,142 @@
+"""Embree called from Numba: the library inside embreex, one device a process, trees, and packets of sixteen rays.
+
+embreex binds Embree's single rays only. Its wheel carries the whole library, so the functions for packets are looked
+up there and declared to Numba by name: a picture's rays are neighbours, and Embree takes sixteen of them through the
+tree together in a third of the time. Reference: the Embree 4 API documentation (RTCRayHit16, RTCIntersectArguments).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from functools import lru_cache
+
+import llvmlite.binding as llvm
+import numpy as np
+from numba import njit, types
+
+from sim_bridge.errors import BackendError, SceneError
+
+LANES = 16
+NEVER = 1e37  # the distance of a ray that meets nothing
+
+# Words of a packet (RTCRayHit16): every field holds its sixteen lanes side by side. Between those named here lie the
+# nearest distance, time, mask, id and flags of the rays, and the hits' geometry and instance.
+ORIGIN, DIRECTION, FAR, NORMAL, U, V, FACE = (LANES * field for field in (0, 4, 8, 12, 15, 16, 17))
+PACKET_WORDS = 21 * LANES
+
+COHERENT = 1 << 16  # RTC_RAY_QUERY_FLAG_COHERENT
+INCOHERENT = 0
+_ALL_FEATURES = 0xFFFFFFFF
+_ROBUST = 1 << 2  # RTC_SCENE_FLAG_ROBUST
+_TRIANGLES, _INDICES, _VERTICES, _UINT3, _FLOAT3 = 0, 0, 1, 0x5003, 0x9003
+
+_FROM_NUMBA = ("rtcIntersect16", "rtcOccluded16")
+_packet_query = types.void(types.intp, types.intp, types.intp, types.intp)
+rtc_intersect_16 = types.ExternalFunction("rtcIntersect16", _packet_query)
+rtc_occluded_16 = types.ExternalFunction("rtcOccluded16", _packet_query)
+
+
+@lru_cache(maxsize=1)
+def _library() -> ctypes.CDLL:
+    """Embree's functions, from the library that embreex's extension is linked with; declared to Numba by name."""
+    import embreex.rtcore_scene
+
+    # Looking a symbol up in the extension also searches the libraries that it was linked with.
+    library = ctypes.CDLL(embreex.rtcore_scene.__file__)
+    pointer, word, size = ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t
+    signatures = {
+        "rtcNewDevice": (pointer, [ctypes.c_char_p]),
+        "rtcGetDeviceError": (ctypes.c_int, [pointer]),
+        "rtcNewScene": (pointer, [pointer]),
+        "rtcSetSceneFlags": (None, [pointer, ctypes.c_int]),
+        "rtcNewGeometry": (pointer, [pointer, ctypes.c_int]),
+        "rtcSetNewGeometryBuffer": (pointer, [pointer, ctypes.c_int, word, ctypes.c_int, size, size]),
+        "rtcCommitGeometry": (None, [pointer]),
+        "rtcAttachGeometry": (word, [pointer, pointer]),
+        "rtcReleaseGeometry": (None, [pointer]),
+        "rtcCommitScene": (None, [pointer]),
+        "rtcReleaseScene": (None, [pointer]),
+    }
+    try:
+        for name, (result, arguments) in signatures.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+        for name in _FROM_NUMBA:
+            llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+    except AttributeError as missing:
+        raise BackendError(
+            f"the Embree library of embreex ({embreex.rtcore_scene.__file__}) lacks a function of Embree 4 "
+            f"({missing}). Most likely another build of embreex is installed; "
+            "type: pip install --force-reinstall 'embreex>=4.4'"
+        ) from missing
+    return library
+
+
+@lru_cache(maxsize=1)
+def _device() -> int:
+    # One thread: a tree built by several may differ from run to run, and workers share the cores anyway.
+    device = _library().rtcNewDevice(b"threads=1")
+    if not device:
+        raise BackendError(
+            "Embree opened no device: its library does not run on this processor (it needs SSE2 or NEON)"
+        )
+    return device
+
+
+class EmbreeTree:
+    """The tree over one mesh. `handle` is its address, for kernels; it lives as long as this object.
+
+    vertices_V3: float32 · faces_F3: int32. Watertight along shared edges (Embree's robust mode).
+    """
+
+    def __init__(self, vertices_V3: np.ndarray, faces_F3: np.ndarray) -> None:
+        embree, device = _library(), _device()
+        scene = embree.rtcNewScene(device)
+        weakref.finalize(self, embree.rtcReleaseScene, scene)
+        # `robust` closes the cracks that the fast traversal leaves along shared edges: a light leak is one pixel,
+        # but a sound leak lasts the whole episode.
+        embree.rtcSetSceneFlags(scene, _ROBUST)
+        geometry = embree.rtcNewGeometry(device, _TRIANGLES)
+        for kind, form, rows in (
+            (_VERTICES, _FLOAT3, np.ascontiguousarray(vertices_V3, dtype=np.float32)),
+            (_INDICES, _UINT3, np.ascontiguousarray(faces_F3, dtype=np.int32)),
+        ):
+            buffer = embree.rtcSetNewGeometryBuffer(geometry, kind, 0, form, 12, len(rows))
+            if buffer:
+                ctypes.memmove(buffer, rows.ctypes.data, rows.nbytes)
+        embree.rtcCommitGeometry(geometry)
+        embree.rtcAttachGeometry(scene, geometry)
+        embree.rtcReleaseGeometry(geometry)
+        embree.rtcCommitScene(scene)
+        error = embree.rtcGetDeviceError(device)
+        if error:
+            reason = "out of memory" if error == 4 else f"Embree's error {error}"
+            raise SceneError(f"no ray tree of {len(faces_F3)} triangles: {reason}; simplify the mesh or free memory")
+        self.handle: int = scene
+
+
+def query_arguments(flags: int) -> np.ndarray:
+    """RTCIntersectArguments with `flags`: uint64 (8,), to be kept alive while kernels use its address."""
+    arguments = np.zeros(8, dtype=np.uint64)
+    arguments.view(np.uint32)[:2] = flags, _ALL_FEATURES
+    return arguments
+
+
+@njit(cache=True, nogil=True)
+def aligned_words(words):  # pragma: no cover - compiled
+    """float32 zeros on a 64-byte boundary, as Embree asks of packets."""
+    raw = np.zeros(words + 16, dtype=np.float32)
+    start = (-raw.ctypes.data % 64) // 4
+    return raw[start : start + words]
+
+
+@njit(cache=True, nogil=True)
+def set_ray(packet, packet_i, k, ox, oy, oz, dx, dy, dz, far):  # pragma: no cover - compiled
+    """Write the ray of lane k into a packet, given as its float32 words and the same words as int32."""
+    zero = np.float32(0.0)
+    packet[k], packet[16 + k], packet[32 + k], packet[48 + k] = ox, oy, oz, zero
+    packet[64 + k], packet[80 + k], packet[96 + k], packet[112 + k] = dx, dy, dz, zero
+    packet[128 + k] = far
+    packet_i[144 + k], packet_i[160 + k], packet_i[176 + k] = -1, 0, 0
+    packet_i[272 + k], packet_i[288 + k], packet_i[304 + k] = -1, -1, -1
