@@ -174,8 +174,9 @@ def _spectra_and_delays(measured: MeasuredHead, used: np.ndarray, sample_rate: i
     twin_UEF = fft.rfft(_minimum_phase(log_UEF), axis=-1)[..., : spectrum_UEF.shape[-1]]
     hertz_F = np.arange(spectrum_UEF.shape[-1]) * (sample_rate / n_fft)
     cross_UEF = spectrum_UEF * np.conj(twin_UEF) * ((hertz_F >= _DELAY_BAND[0]) & (hertz_F <= _DELAY_BAND[1]))
-    scale = sample_rate / measured.sample_rate
-    return log_UEF, _peak(cross_UEF, n_fft) + measured.delay_NE[used] * scale
+    # In parts: the finer correlations of a dense set would fill half a gigabyte.
+    lag_UE = np.concatenate([_peak(part_UEF, n_fft) for part_UEF in np.array_split(cross_UEF, 1 + len(used) // 256)])
+    return log_UEF, lag_UE + measured.delay_NE[used] * (sample_rate / measured.sample_rate)
 
 
 def _peak(cross_UEF: np.ndarray, n_fft: int, oversampling: int = 4) -> np.ndarray:

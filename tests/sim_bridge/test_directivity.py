@@ -164,3 +164,11 @@ def test_wrong_names_axes_and_missing_files_say_so(tmp_path: Path) -> None:
 
 def test_a_source_heard_from_its_own_place_is_on_its_axis() -> None:
     np.testing.assert_allclose(make_directivity("cardioid").gain(np.zeros((1, 3)), AHEAD_3), 1.0)
+
+
+@pytest.mark.parametrize("name", ["voice", "loudspeaker"])
+def test_the_documented_indices_are_the_computed_ones(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "acoustics.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+    documented_B = [float(word) for word in row.split("|")[3].split()]
+    np.testing.assert_allclose(make_directivity(name).index_db_B, documented_B, atol=0.051)
