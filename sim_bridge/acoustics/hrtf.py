@@ -31,6 +31,7 @@ TAPS = 96  # of the shipped head; `Hrtf.taps` of any
 RATES = (16_000, 48_000)  # Hz: the lowest and highest that responses are made for
 FRACTIONAL_TAPS = 32
 FRACTIONAL_CENTRE = FRACTIONAL_TAPS // 2 - 1
+_CUTOFF = 0.96  # of Nyquist, where a fractional delay has lost 6 dB
 _HEARING = 20_000.0  # Hz: a head that is measured up to here may serve any rate
 
 
@@ -155,10 +156,11 @@ def _head(measured: MeasuredHead, sample_rate: int, *, symmetric: bool) -> Hrtf:
 def fractional_delay(fraction: float) -> np.ndarray:
     """(32,) taps that delay by FRACTIONAL_CENTRE + `fraction` samples (0..1): a Kaiser-windowed sinc.
 
-    It reaches 15 samples (0.94 ms at 16 kHz) before its centre, and passes 0..7.4 kHz within 0.5 dB whatever the
-    fraction: two ears differ in it, and a shorter one would tell in the level difference of their highest octave.
+    It reaches 15 samples (0.94 ms at 16 kHz) before its centre and passes 0..0.9 of Nyquist (7.2 kHz) within 0.6 dB.
+    Its cutoff lies a little below Nyquist, so that its level is the same (0.1 dB up to there) for every fraction: two
+    ears differ in theirs, which would else tell in the level difference of the highest octave, and flutter in a walk.
     """
     offsets = np.arange(FRACTIONAL_TAPS) - FRACTIONAL_CENTRE - fraction
     window = np.i0(4.0 * np.sqrt(np.maximum(0.0, 1.0 - (offsets / (FRACTIONAL_TAPS / 2)) ** 2))) / np.i0(4.0)
-    taps = np.sinc(offsets) * window
+    taps = np.sinc(_CUTOFF * offsets) * window
     return taps / taps.sum()

@@ -23,7 +23,7 @@ def test_every_measured_azimuth_is_compared(found: DirectSound) -> None:
 
 def test_level_differences_are_within_one_decibel(found: DirectSound) -> None:
     assert np.abs(found.band_ild_AB).max() <= 1.0
-    assert np.abs(found.ild_A).max() <= 1.0
+    assert np.abs(found.ild_A).max() <= 0.5
     # The lowest octave corrects long waves, the highest loses a little to delays between samples; the rest is exact.
     assert np.abs(found.band_ild_AB[:, 1:5]).max() <= 0.05
 
