@@ -34,6 +34,7 @@ def direct_sound(as_json: bool) -> None:
             peer_name="limit" if limit else "",
         )
 
+    twelfths_AF = found.twelfth_ild_AF
     same = "the measurements' spectrum"
     rows = [
         worst(f"ILD error, {hertz:.0f} Hz octave", found.band_ild_AB[:, band], "dB", 1.0, same)
@@ -42,6 +43,13 @@ def direct_sound(as_json: bool) -> None:
     rows += [
         worst("ILD error, all frequencies", found.ild_A, "dB", 1.0, same),
         worst("ITD error below 1.5 kHz", 1e6 * found.itd_A, "us", 50.0, same),
+        worst(
+            "ILD error, any twelfth of an octave",
+            np.take_along_axis(twelfths_AF, np.abs(twelfths_AF).argmax(axis=1)[:, None], axis=1)[:, 0],
+            "dB",
+            1.0,
+            "200 Hz to 6.8 kHz, each its own spectrum",
+        ),
         worst("ILD difference, all frequencies, unequal spectra", found.uncoloured_ild_A, "dB", None, "ours is white"),
     ]
     present("direct_sound", rows, as_json=as_json)

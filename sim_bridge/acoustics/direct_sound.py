@@ -26,6 +26,7 @@ DEGREES = tuple(range(0, 360, 5))
 _HEIGHT = 8.0  # metres, where the listener stands in empty space
 _DISTANCE = 2.0
 _N_FFT = 4096
+_LOWEST, _TWELFTHS = 200.0, 61  # Hz; up to 6.8 kHz
 _WINDOW = (32, 160)  # samples before and after the arrival at the centre of the head
 
 
@@ -34,12 +35,14 @@ class DirectSound:
     """Engine minus measurement at each azimuth.
 
     band_ild_AB: dB in octave bands · ild_A: dB, all frequencies · itd_A: seconds, below 1.5 kHz
-    uncoloured_ild_A: dB, all frequencies, without the measurements' colour: another weighting, another number
+    The same without the measurements' colour: twelfth_ild_AF, dB in twelfths of an octave from 200 Hz to 6.8 kHz, which
+    are too narrow for it to matter · uncoloured_ild_A, dB over all frequencies: another weighting, another number
     """
 
     band_ild_AB: np.ndarray
     ild_A: np.ndarray
     itd_A: np.ndarray
+    twelfth_ild_AF: np.ndarray
     uncoloured_ild_A: np.ndarray
 
 
@@ -75,6 +78,7 @@ def compare_direct_sound(make: EngineMaker, speed_of_sound: float = 343.0) -> Di
                 for ours_EF, theirs_EF in zip(coloured_AEF, theirs_AEF, strict=True)
             ]
         ),
+        twelfth_ild_AF=_narrow_ild(ours_AEF) - _narrow_ild(theirs_AEF),
         uncoloured_ild_A=_ild(ours_AEF) - _ild(theirs_AEF),
     )
 
@@ -88,3 +92,10 @@ def _band_ild(spectrum_AEF: np.ndarray) -> np.ndarray:
     bands_BF = np.square(np.abs(band_responses(_N_FFT, SAMPLE_RATE)))
     power_AEB = np.square(np.abs(spectrum_AEF)) @ bands_BF.T
     return 10.0 * np.log10(power_AEB[:, 0] / power_AEB[:, 1])
+
+
+def _narrow_ild(spectrum_AEF: np.ndarray) -> np.ndarray:
+    """dB in 61 bands with sharp edges, a twelfth of an octave wide."""
+    edges = np.round(_LOWEST * 2.0 ** (np.arange(_TWELFTHS + 1) / 12.0) * _N_FFT / SAMPLE_RATE).astype(np.int64)
+    power_AEF = np.add.reduceat(np.square(np.abs(spectrum_AEF[..., : edges[-1]])), edges[:-1], axis=-1)
+    return 10.0 * np.log10(power_AEF[:, 0] / power_AEF[:, 1])

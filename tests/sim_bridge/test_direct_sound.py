@@ -28,5 +28,10 @@ def test_level_differences_are_within_one_decibel(found: DirectSound) -> None:
     assert np.abs(found.band_ild_AB[:, 1:5]).max() <= 0.05
 
 
+def test_no_narrow_band_differs_even_without_sharing_a_spectrum(found: DirectSound) -> None:
+    assert found.twelfth_ild_AF.shape == (72, 61)
+    assert np.abs(found.twelfth_ild_AF).max() <= 1.0
+
+
 def test_time_differences_are_within_fifty_microseconds(found: DirectSound) -> None:
     assert np.abs(found.itd_A).max() <= 50e-6
