@@ -14,10 +14,12 @@ from sim_bridge.acoustics.stream import BinauralStream
 from sim_bridge.errors import UsageError
 from sim_bridge.navigation.geodesic import GeodesicField
 from sim_bridge.navigation.navgrid import NavGrid
+from sim_bridge.placement import check_source
 from sim_bridge.rendering.lighting import BakedLight, bake_light
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.rendering.renderer import Renderer
 from sim_bridge.scenes.catalogue import load_scene
+from sim_bridge.scenes.mesh_options import split_options
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.types import Action, Observation, Pose, Source
@@ -50,6 +52,7 @@ class EmbeddedSimulator:
         where = (scene, self.config.scene_root, _stamp(scene))
         place = _open_place(*where)
         self.scene = place.scene
+        self._ray_scene = place.ray_scene
         self.navgrid = place.navgrid
         self.renderer = _open_renderer(*where, self.config.size, self.config.hfov)
         self.engine: AcousticEngine = make_engine(
@@ -81,7 +84,8 @@ class EmbeddedSimulator:
     def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
         """Stand at `start` with `source` sounding since ever; `seed` keys the acoustic engine's draws.
 
-        Raises UsageError for a start off the free floor, SoundError for an unreadable sound.
+        Raises UsageError for a start off the free floor or a source in a wall or out of doors, SoundError for an
+        unreadable sound.
         """
         if not self.navgrid.is_free(start.position_3):
             raise UsageError(
@@ -89,6 +93,9 @@ class EmbeddedSimulator:
                 f"the point is inside an obstacle, nearer than {self.navgrid.radius} m to one, or off the main floor "
                 f"at y = {self.navgrid.floor_y:.2f}. Choose a start with `navgrid.sample`"
             )
+        misplaced = check_source(self._ray_scene, self.navgrid, np.asarray(source.position_3, dtype=np.float64))
+        if misplaced is not None:
+            raise UsageError(misplaced.sentence())
         clip_S = load_sound(source.sound)
         if not self.engine.reproducible or self._heard != (source.position_3, seed):
             self.engine.set_source(np.asarray(source.position_3, dtype=np.float64), seed)
@@ -133,11 +140,13 @@ def _not_reset(what: str) -> UsageError:
 
 def _stamp(scene: str) -> tuple[int, int] | None:
     """Changes when a mesh file does, so that a file edited in between is loaded again."""
-    path = Path(scene)
+    path = Path(split_options(scene)[0])
     if not path.is_file():
         return None
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
+    # The files beside it that say how it is to be read count too.
+    beside = (path, path.with_suffix(".avw.json"), path.with_suffix(".stage_config.json"))
+    states = [file.stat() for file in beside if file.is_file()]
+    return max(state.st_mtime_ns for state in states), sum(state.st_size for state in states)
 
 
 @lru_cache(maxsize=KEPT_SCENES)

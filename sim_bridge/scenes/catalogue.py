@@ -6,9 +6,14 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sim_bridge.errors import SceneError, UsageError
+from sim_bridge.scenes.mesh_options import split_options
 from sim_bridge.scenes.scene import Scene
+
+if TYPE_CHECKING:
+    from sim_bridge.scenes.mesh_files import MeshReport
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
 COLLECTIONS = ("mp3d", "hm3d", "replica", "gibson")
@@ -21,7 +26,8 @@ def expand_scenes(text: str, scene_root: str | None = None) -> list[str]:
     """The scene ids that `text` stands for; several requests are separated by commas.
 
     `procedural:12` is houses 0-11, `procedural:40-59` those twenty, `procedural-0007` that one; a path is a mesh
-    file or a folder of them, searched under `scene_root` too. Raises UsageError or SceneError.
+    file or a folder of them, searched under `scene_root` too, perhaps with options (`scan.glb?up=z`, as `mesh_options`
+    has them). Raises UsageError or SceneError.
     """
     scenes: list[str] = []
     for request in (part.strip() for part in text.split(",")):
@@ -44,13 +50,15 @@ def _expand_one(request: str, scene_root: str | None) -> list[str]:
             f"scenes {request!r}: scanned collections need the Habitat bridge, which this version does not have; "
             "give the path of a mesh instead (a .glb, .obj or .ply file, or a folder of them)"
         )
-    path = _find(request, scene_root)
+    name, options = split_options(request)
+    path = _find(name, scene_root)
+    said = f"?{options}" if options else ""
     if path.is_dir():
-        meshes = sorted(str(p) for p in path.iterdir() if p.suffix.lower() in MESH_SUFFIXES)
+        meshes = sorted(f"{p}{said}" for p in path.iterdir() if p.suffix.lower() in MESH_SUFFIXES)
         if not meshes:
             raise SceneError(f"folder {path} holds no mesh: expected files ending in {', '.join(MESH_SUFFIXES)}")
         return meshes
-    return [str(path)]
+    return [f"{path}{said}"]
 
 
 def _seeds(request: str) -> range:
@@ -78,6 +86,11 @@ def _find(request: str, scene_root: str | None) -> Path:
 
 def load_scene(scene_id: str, scene_root: str | None = None) -> Scene:
     """The scene called `scene_id`: generated, or read from a mesh file. Raises SceneError."""
+    return read_scene(scene_id, scene_root)[0]
+
+
+def read_scene(scene_id: str, scene_root: str | None = None) -> tuple[Scene, MeshReport | None]:
+    """The scene, and how it was read if it came from a mesh file. Raises SceneError."""
     found = _expand_one(scene_id, scene_root)
     if len(found) != 1:
         raise SceneError(f"scene {scene_id!r} stands for {len(found)} scenes: open one of them at a time")
@@ -85,10 +98,10 @@ def load_scene(scene_id: str, scene_root: str | None = None) -> Scene:
     if match is not None:
         from sim_bridge.scenes.procedural import generate_house
 
-        return generate_house(int(match[1]))
-    from sim_bridge.scenes.mesh_files import load_mesh
+        return generate_house(int(match[1])), None
+    from sim_bridge.scenes.mesh_files import read_mesh
 
-    return load_mesh(found[0])
+    return read_mesh(found[0])
 
 
 def scene_sha256(scene: Scene) -> str:

@@ -12,37 +12,6 @@ from sim_bridge.errors import UsageError
 OCTAVE_BANDS = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)  # Hz, centre frequencies
 DEFAULT_MATERIAL = "hard_surface"
 
-# What a word in the name of a mesh's material most likely stands for; the first match wins, so that
-# "carpet on wood" is a carpet and "wooden door" a door.
-_WORDS = (
-    (("rug", "carpet"), "carpet_thin"),
-    (("curtain", "drape", "blind"), "curtain"),
-    (("sofa", "couch", "armchair", "fabric", "cushion", "upholster"), "upholstery"),
-    (("leather",), "leather"),
-    (("bed", "mattress", "pillow"), "bedding"),
-    (("book",), "books"),
-    (("plant", "foliage", "leaf", "leaves"), "foliage"),
-    (("window", "glazing"), "window_glass"),
-    (("glass", "mirror"), "glass"),
-    (("door",), "wooden_door"),
-    (("tile",), "ceramic_tiles"),
-    (("marble", "granite"), "marble_floor"),
-    (("brick",), "brick_wall"),
-    (("concrete",), "concrete"),
-    (("parquet", "wood_floor", "wood floor", "laminate"), "wood_floor"),
-    (("linoleum", "vinyl"), "linoleum"),
-    (("panel",), "wood_panelling"),
-    (("ceiling",), "plasterboard_ceiling"),
-    (("wall", "plaster", "paint"), "plaster_wall"),
-    (("wood", "oak", "pine", "table", "shelf", "cabinet", "furniture"), "wood_furniture"),
-    (("chair",), "wooden_chair"),
-    (("metal", "steel", "iron", "aluminium", "chrome"), "metal"),
-    (("plastic",), "plastic"),
-    (("porcelain", "ceramic", "sink", "toilet", "bath"), "sanitary_ceramic"),
-    (("cloth", "textile", "towel"), "cloth"),
-    (("floor",), "wood_floor"),
-)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Material:
@@ -85,18 +54,3 @@ def material(name: str) -> Material:
         return _table()[name]
     except KeyError:
         raise UsageError(f"unknown acoustic material {name!r}: expected one of {', '.join(_table())}") from None
-
-
-def material_from_label(label: str) -> Material | None:
-    """The material that a mesh's own label points to, or None where no word of it is known.
-
-    A label that ends in `|NAME` (as `export_glb` writes it) names the material itself.
-    """
-    _, bar, name = label.rpartition("|")
-    if bar and name in _table():
-        return _table()[name]
-    lowered = label.lower()
-    for words, name in _WORDS:
-        if any(word in lowered for word in words):
-            return _table()[name]
-    return None

@@ -1,81 +1,144 @@
-"""Scenes from mesh files (.glb, .gltf, .obj, .ply; Y up, metres)."""
+"""Scenes from mesh files (.glb, .gltf, .obj, .ply) of any maker, and a report of how each was read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sim_bridge.errors import SceneError
 from sim_bridge.scenes.glb_export import EXTRAS
-from sim_bridge.scenes.materials import DEFAULT_MATERIAL, Material, material, material_from_label
-from sim_bridge.scenes.scene import Light, Room, Scene, Surface
-
-if TYPE_CHECKING:
-    from trimesh import Trimesh
+from sim_bridge.scenes.mesh_guard import MOST_TRIANGLES, guard
+from sim_bridge.scenes.mesh_options import UNITS, UPS, MeshOptions, mesh_options, rotation_to_y_up, split_options
+from sim_bridge.scenes.mesh_surfaces import SurfaceReader
+from sim_bridge.scenes.scene import Light, Room, Scene
+from sim_bridge.scenes.units import unit_by_size
+from sim_bridge.scenes.up_axis import DECISIVE, walkable_patches
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
-LARGEST_TEXTURE = 1024  # pixels; no more is needed at the picture sizes that world models are trained on
-_LEVELS = 40  # of each colour in the atlas of vertex-coloured meshes: 40**3 texels fit into 256 x 256
-_ATLAS = 256
+SLIVER = 1e-9  # square metres below which a face counts as having no area
+_SCANS = ("mp3d", "matterport", "hm3d", "gibson", "scannet")  # collections of Z-up meshes, in the names of folders
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeshReport:
+    """How a file was read.
+
+    up: "y", "z", "x" or "given" · unit: metres in one unit of the file · up_evidence, unit_evidence: why
+    evidence: of each surface's material (`labels.Labelled`) · warnings: sentences about what is missing
+    geometries, mirrored: placed meshes, and those of them whose nodes mirror
+    zero_area_faces: dropped · unused_vertices: dropped · degenerate_uv: faces without usable texture coordinates
+    """
+
+    path: str
+    bytes: int
+    up: str
+    up_evidence: str
+    unit: float
+    unit_evidence: str
+    evidence: tuple[str, ...]
+    warnings: tuple[str, ...]
+    geometries: int
+    mirrored: int
+    zero_area_faces: int
+    unused_vertices: int
+    degenerate_uv: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One geometry of a file, placed: vertices_V3 float64, faces_F3 int64, uv_F32 float32, one surface."""
+    """One geometry, placed: vertices_V3 float64, faces_F3 int64, uv_F32 float32, index of its surface."""
 
     vertices_V3: np.ndarray
     faces_F3: np.ndarray
     uv_F32: np.ndarray
-    surface: Surface
+    surface: int
+    mirrored: bool
 
 
 def load_mesh(path: str | Path) -> Scene:
-    """Read a mesh file; its scene id is the path as given.
+    """Read a mesh file; its scene id is the path as given, with its options (`scan.glb?up=z&units=cm`).
 
-    Acoustic materials go by the names in the file (`material_from_label`), hard surface where a name says nothing.
-    Raises SceneError for a file that is missing, no mesh, empty or broken.
+    Acoustic materials go by the names in the file (`labels`), hard surface where no name says anything.
+    Raises SceneError for a file that is missing, no mesh, empty or broken, UsageError for options that are none.
     """
-    file = Path(path).expanduser()
+    return read_mesh(path)[0]
+
+
+def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
+    """The scene in a mesh file, turned Y-up and scaled to metres, and how it was read. Raises as `load_mesh` does."""
+    text, said = split_options(str(path))
+    file = Path(text).expanduser()
     if not file.exists():
         raise SceneError(f"scene file {file} does not exist: check the path, or use procedural:N for generated houses")
     if file.is_dir() or file.suffix.lower() not in SUFFIXES:
         raise SceneError(f"{file} is no mesh file: expected one that ends in {', '.join(SUFFIXES)}")
-    parts, extras = _read(file)
-    categories = extras.get("categories")
-    categories = categories if isinstance(categories, dict) else {}
+    options = mesh_options(file, said)
+    guarded = guard(file)
+    reader = SurfaceReader(options.materials)
+    parts, extras = _read(file, reader)
     if not parts:
         raise SceneError(f"{file} holds no triangles: point clouds and lines make no scene; export it as a mesh")
-    for part in parts:
-        if not np.isfinite(part.vertices_V3).all():
-            raise SceneError(f"{file} holds vertices that are not finite numbers: it is damaged; export it again")
-        if part.faces_F3.min() < 0 or part.faces_F3.max() >= len(part.vertices_V3):
-            raise SceneError(f"{file} holds faces that name vertices which do not exist: it is damaged")
     starts = np.cumsum([0, *(len(part.vertices_V3) for part in parts)])
-    index: dict[int, int] = {}
-    surfaces: list[Surface] = []
-    for part in parts:
-        if id(part.surface) not in index:
-            index[id(part.surface)] = len(surfaces)
-            surfaces.append(part.surface)
-    return Scene(
+    vertices_V3 = np.concatenate([part.vertices_V3 for part in parts])
+    faces_F3 = np.concatenate([part.faces_F3 + starts[k] for k, part in enumerate(parts)])
+    uv_F32 = np.concatenate([part.uv_F32 for part in parts])
+    surface_F = np.concatenate([np.full(len(part.faces_F3), part.surface, dtype=np.int32) for part in parts])
+    unit = options.unit or 1.0
+    vertices_V3 *= unit
+
+    double_area_F = np.linalg.norm(_normals(vertices_V3, faces_F3), axis=1)
+    kept_F = double_area_F > 2 * SLIVER
+    if not kept_F.any():
+        raise SceneError(f"{file} holds only faces without area: it is damaged, or its unit is tiny (see ?units=)")
+    slivers = int(len(kept_F) - kept_F.sum())
+    if slivers:
+        faces_F3, uv_F32, surface_F = faces_F3[kept_F], uv_F32[kept_F], surface_F[kept_F]
+    used_V = np.zeros(len(vertices_V3), dtype=bool)
+    used_V[faces_F3.ravel()] = True
+    unused = int(len(used_V) - used_V.sum())
+    if unused:
+        faces_F3 = (np.cumsum(used_V) - 1)[faces_F3]
+        vertices_V3 = vertices_V3[used_V]
+
+    up, up_evidence, rotation_33 = _upright(file, options, guarded.up_is_given, vertices_V3, faces_F3)
+    if rotation_33 is not None:
+        vertices_V3 = vertices_V3 @ rotation_33.T
+    categories = extras.get("categories")
+    categories = categories if isinstance(categories, dict) else {}
+    scene = Scene(
         scene_id=str(path),
-        vertices_V3=np.concatenate([part.vertices_V3 for part in parts]).astype(np.float32),
-        faces_F3=np.concatenate([part.faces_F3 + starts[k] for k, part in enumerate(parts)]).astype(np.int32),
-        uv_F32=np.concatenate([part.uv_F32 for part in parts]).astype(np.float32),
-        surface_F=np.concatenate(
-            [np.full(len(part.faces_F3), index[id(part.surface)], dtype=np.int32) for part in parts]
-        ),
-        surfaces=tuple(replace(s, category=str(categories.get(s.name, ""))) for s in surfaces),
+        vertices_V3=vertices_V3.astype(np.float32),
+        faces_F3=faces_F3.astype(np.int32),
+        uv_F32=uv_F32.astype(np.float32, copy=False),
+        surface_F=surface_F,
+        surfaces=tuple(replace(s, category=str(categories.get(s.name, ""))) for s in reader.surfaces),
         lights=_lights(extras, file),
         rooms=_rooms(extras, file),
     )
+    format_says = "glTF is in metres" if file.suffix.lower() in (".glb", ".gltf") else "nothing was said"
+    report = MeshReport(
+        path=str(file),
+        bytes=file.stat().st_size,
+        up=up,
+        up_evidence=up_evidence,
+        unit=unit,
+        unit_evidence=options.unit_source or format_says,
+        evidence=tuple(reader.evidence),
+        warnings=guarded.warnings,
+        geometries=len(parts),
+        mirrored=sum(part.mirrored for part in parts),
+        zero_area_faces=slivers,
+        unused_vertices=unused,
+        degenerate_uv=reader.degenerate_uv,
+    )
+    return scene, report
 
 
-def _read(file: Path) -> tuple[list[_Part], dict[str, Any]]:
-    """The triangles of every node, in world coordinates, and what `export_glb` added."""
+def _read(file: Path, reader: SurfaceReader) -> tuple[list[_Part], dict[str, Any]]:
+    """The triangles of every node, in the file's own frame, and what `export_glb` added."""
     import trimesh
 
     try:
@@ -85,75 +148,78 @@ def _read(file: Path) -> tuple[list[_Part], dict[str, Any]]:
         raise SceneError(
             f"{file} cannot be read as a mesh ({reason}): it is damaged or of another format; export it again"
         ) from None
-    parts = []
-    surfaces: dict[int, Surface] = {}
+    parts: list[_Part] = []
+    triangles = 0
     for node in loaded.graph.nodes_geometry:
         matrix_44, name = loaded.graph[node]
         mesh = loaded.geometry[name]
         if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
             continue
-        vertices_V3 = np.asarray(mesh.vertices, dtype=np.float64) @ matrix_44[:3, :3].T + matrix_44[:3, 3]
-        faces_F3 = np.asarray(mesh.faces, dtype=np.int64)
-        if np.linalg.det(matrix_44[:3, :3]) < 0:
-            faces_F3 = faces_F3[:, ::-1]  # a mirrored node turns its faces inside out
-        parts.append(_Part(vertices_V3, faces_F3, *_look(mesh, str(name), surfaces)))
+        triangles += len(mesh.faces)
+        if triangles > MOST_TRIANGLES:
+            raise SceneError(f"{file} places more than {MOST_TRIANGLES:,} triangles: simplify it first")
+        parts.append(_place(file, str(node), str(name), mesh, np.asarray(matrix_44), reader))
     extras = loaded.metadata.get(EXTRAS) if isinstance(loaded.metadata, dict) else None
     return parts, extras if isinstance(extras, dict) else {}
 
 
-def _look(mesh: Trimesh, name: str, surfaces: dict[int, Surface]) -> tuple[np.ndarray, Surface]:
-    """Texture coordinates per corner and the surface; geometries that share a material share the surface."""
-    visual: Any = mesh.visual  # one class for colours and one for textures, told apart by `kind`
-    uv_V2 = getattr(visual, "uv", None)
-    if visual.kind == "texture" or uv_V2 is not None:
-        given = visual.material
-        if id(given) not in surfaces:
-            surfaces[id(given)] = _surface_of(given, str(getattr(given, "name", None) or name))
-        if uv_V2 is None or len(uv_V2) != len(mesh.vertices):
-            uv_V2 = np.zeros((len(mesh.vertices), 2))
-        uv_V2 = np.nan_to_num(np.asarray(uv_V2, dtype=np.float64))
-        # trimesh counts v upwards, images and glTF downwards.
-        return np.stack([uv_V2[:, 0], 1.0 - uv_V2[:, 1]], axis=1)[mesh.faces], surfaces[id(given)]
-    colours_F3 = np.asarray(visual.face_colors, dtype=np.int64)[:, :3]
-    level_F3 = (colours_F3 * (_LEVELS - 1) + 127) // 255
-    texel_F = (level_F3[:, 0] * _LEVELS + level_F3[:, 1]) * _LEVELS + level_F3[:, 2]
-    centre_F2 = np.stack([texel_F % _ATLAS, texel_F // _ATLAS], axis=1) + 0.5
-    uv_F32 = np.repeat((centre_F2 / _ATLAS)[:, None, :], 3, axis=1)
-    return uv_F32, Surface(name=name, texture_HWC=_colour_atlas(), material=_material(name))
+def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, reader: SurfaceReader) -> _Part:
+    faces_F3 = np.asarray(mesh.faces, dtype=np.int64)
+    own_V3 = np.asarray(mesh.vertices, dtype=np.float64)
+    if faces_F3.min() < 0 or faces_F3.max() >= len(own_V3):
+        raise SceneError(f"{file}, part {name!r}: holds faces that name vertices which do not exist: it is damaged")
+    vertices_V3 = own_V3 if np.array_equal(matrix_44, np.eye(4)) else own_V3 @ matrix_44[:3, :3].T + matrix_44[:3, 3]
+    bad_V = np.asarray(~np.isfinite(vertices_V3).all(axis=1))
+    if bad_V.any():
+        worst = int(np.flatnonzero(bad_V)[0])
+        faces = int(bad_V[faces_F3].any(axis=1).sum())
+        if faces:
+            raise SceneError(
+                f"{file}, part {name!r}: {int(bad_V.sum()):,} vertices are not finite numbers (NaN or "
+                "infinite), the first is "
+                f"vertex {worst}, and {faces:,} faces use them: it is damaged; export it again, or delete "
+                "those vertices"
+            )
+        vertices_V3 = np.where(bad_V[:, None], 0.0, vertices_V3)  # nothing uses them
+    mirrored = bool(np.linalg.det(matrix_44[:3, :3]) < 0)
+    uv_F32, surface = reader.read(mesh, [node, name] if node != name else [name])
+    if mirrored:  # a mirrored node turns its faces inside out
+        faces_F3, uv_F32 = faces_F3[:, ::-1], uv_F32[:, ::-1]
+    return _Part(vertices_V3, faces_F3, uv_F32, surface, mirrored)
 
 
-def _surface_of(given: Any, name: str) -> Surface:
-    image = getattr(given, "baseColorTexture", None)
-    image = image if image is not None else getattr(given, "image", None)
-    factor = getattr(given, "baseColorFactor", None)
-    factor = factor if factor is not None else getattr(given, "diffuse", None)
-    rgb_3 = np.full(3, 255.0) if factor is None else np.asarray(factor, dtype=np.float64).ravel()[:3]
-    if factor is not None and np.asarray(factor).dtype.kind == "f" and rgb_3.max() <= 1.0:
-        rgb_3 = rgb_3 * 255.0
-    if image is None:
-        texture_HWC = np.broadcast_to(rgb_3, (1, 1, 3))
-    else:
-        image = image.convert("RGB")
-        image.thumbnail((LARGEST_TEXTURE, LARGEST_TEXTURE))
-        tint_3 = rgb_3 / 255.0 if hasattr(given, "baseColorTexture") else np.ones(3)
-        texture_HWC = np.asarray(image, dtype=np.float64) * tint_3
-    glow = getattr(given, "emissiveFactor", None)
-    emission = 0.0 if glow is None else float(np.clip(np.max(glow), 0.0, 1.0))
-    texture = np.ascontiguousarray(np.clip(np.round(texture_HWC), 0, 255).astype(np.uint8))
-    chosen = _material(name)
-    # `export_glb` adds the material to the name; take it off again.
-    return Surface(name=name.removesuffix(f"|{chosen.name}"), texture_HWC=texture, material=chosen, emission=emission)
+def _upright(
+    file: Path, options: MeshOptions, up_is_given: bool, vertices_V3: np.ndarray, faces_F3: np.ndarray
+) -> tuple[str, str, np.ndarray | None]:
+    """(which axis is up, why, the rotation to Y-up or None for none)."""
+    if options.up_3 is not None:
+        named = next((name for name, vector in UPS.items() if np.allclose(vector, options.up_3)), "given")
+        rotation_33 = rotation_to_y_up(options.up_3, options.front_3)
+        identity = np.allclose(rotation_33, np.eye(3))
+        return named, f"said by {options.up_source}", None if identity else rotation_33
+    if up_is_given:
+        return "y", "written by AVW", None
+    scale = UNITS[unit_by_size(np.ptp(vertices_V3, axis=0))]
+    patch_x, patch_y, patch_z = walkable_patches(vertices_V3[faces_F3] * scale)
+    measured = f"{patch_z:.0f} m² to walk on with Z up, {patch_y:.0f} m² with Y up"
+    # X is never up by anyone's convention: it takes more to believe it.
+    if patch_x > 2 * DECISIVE * max(patch_y, patch_z, 0.5):
+        return "x", f"geometry: {patch_x:.0f} m² to walk on with X up; {measured}", rotation_to_y_up(UPS["x"])
+    if patch_z > DECISIVE * max(patch_y, 0.5):
+        return "z", f"geometry: {measured}", rotation_to_y_up(UPS["z"])
+    if patch_y > DECISIVE * max(patch_z, 0.5):
+        return "y", f"geometry: {measured}", None
+    parts = {part.lower() for part in file.resolve().parts}
+    if file.with_suffix(".house").exists() or parts & set(_SCANS):
+        return "z", f"its collection is Z-up (geometry does not tell: {measured})", rotation_to_y_up(UPS["z"])
+    suffix = file.suffix.lower()
+    reason = "glTF is Y-up by definition" if suffix in (".glb", ".gltf") else f"usual for {suffix}"
+    return "y", f"{reason} (geometry does not tell: {measured})", None
 
 
-def _material(label: str) -> Material:
-    return material_from_label(label) or material(DEFAULT_MATERIAL)
-
-
-def _colour_atlas() -> np.ndarray:
-    """uint8 (256, 256, 3): every one of 40**3 colours, one texel each."""
-    texel = np.minimum(np.arange(_ATLAS * _ATLAS), _LEVELS**3 - 1)
-    levels = np.stack([texel // _LEVELS**2, texel // _LEVELS % _LEVELS, texel % _LEVELS], axis=1)
-    return np.round(levels * (255.0 / (_LEVELS - 1))).astype(np.uint8).reshape(_ATLAS, _ATLAS, 3)
+def _normals(vertices_V3: np.ndarray, faces_F3: np.ndarray) -> np.ndarray:
+    corner_F3 = vertices_V3[faces_F3[:, 0]]
+    return np.cross(vertices_V3[faces_F3[:, 1]] - corner_F3, vertices_V3[faces_F3[:, 2]] - corner_F3)
 
 
 def _lights(extras: dict[str, Any], file: Path) -> tuple[Light, ...]:

@@ -12,7 +12,7 @@ import pytest
 
 from sim_bridge.embedded import EmbeddedSimulator
 from sim_bridge.errors import SceneError, SoundError, UsageError
-from sim_bridge.scenes.mesh_files import export_glb
+from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import sample_episode
 from sim_bridge.types import STEP_SAMPLES, Action, Observation, Pose, Source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sim_bridge.errors import UsageError
-from sim_bridge.scenes.materials import OCTAVE_BANDS, material, material_from_label, material_names
+from sim_bridge.scenes.materials import OCTAVE_BANDS, material, material_names
 
 
 @pytest.mark.parametrize("name", material_names())
@@ -32,24 +32,3 @@ def test_soft_things_absorb_more_than_hard_ones() -> None:
 def test_an_unknown_material_names_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"unknown acoustic material 'cheese'.*carpet_thin"):
         material("cheese")
-
-
-@pytest.mark.parametrize(
-    ("label", "expected"),
-    [
-        ("Red Carpet on wood", "carpet_thin"),
-        ("Wooden_Door.003", "wooden_door"),
-        ("kitchen window", "window_glass"),
-        ("oak_table", "wood_furniture"),
-        ("anything|brick_wall", "brick_wall"),
-        ("carpet|no_such_material", "carpet_thin"),
-    ],
-)
-def test_labels_of_meshes(label: str, expected: str) -> None:
-    found = material_from_label(label)
-    assert found is not None
-    assert found.name == expected
-
-
-def test_a_label_that_says_nothing_has_no_material() -> None:
-    assert material_from_label("Material.001") is None

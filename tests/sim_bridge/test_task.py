@@ -113,7 +113,7 @@ def test_a_start_off_the_floor_is_one_clear_sentence(simulator: EmbeddedSimulato
 
 
 def test_a_source_off_the_floor_is_one_clear_sentence(simulator: EmbeddedSimulator) -> None:
-    start, _ = sample_episode(simulator, seed=0)
-    away = Source(position_3=(90.0, 1.5, 0.0), floor_3=(90.0, 0.0, 0.0))
+    start, source = sample_episode(simulator, seed=0)
+    away = Source(position_3=source.position_3, floor_3=(90.0, 0.0, 0.0))
     with pytest.raises(UsageError, match="off the floor that the agent can reach"):
         AudioNavTask(simulator).reset(start, away)
