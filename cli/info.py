@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what")
 @click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
+@click.option("--strict", is_flag=True, help="Of a scene: fail on warnings as on errors.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Of a scene: write its floor plan as this PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-def info(what: str, scene_root: Path | None, as_json: bool) -> None:
+def info(what: str, scene_root: Path | None, strict: bool, picture: Path | None, as_json: bool) -> None:
     """Describe WHAT: a dataset's folder, a run's folder, or a scene.
+
+    A scene is checked: units, up axis, holes, floors, islands, materials, flicker. Exit code 1: it has errors.
 
     \b
     avw info data/avw
     avw info runs/latest
     avw info procedural-0007
+    avw info scan.glb --strict --picture scan.png
     """
     folder = Path(what)
     if (folder / "info.json").is_file():
@@ -40,11 +45,30 @@ def info(what: str, scene_root: Path | None, as_json: bool) -> None:
 
         raise UsageError(f"{what} holds no dataset and no run; type: avw generate {what}")
     else:
-        from cli.scenes import describe
-
-        values = describe(what, str(scene_root) if scene_root else None)
-        text = "\n".join(f"{key:<14} {value}" for key, value in values.items())
+        _scene_info(what, str(scene_root) if scene_root else None, strict, picture, as_json)
+        return
     click.echo(json.dumps(values, indent=1) if as_json else text)
+
+
+def _scene_info(scene_id: str, scene_root: str | None, strict: bool, picture: Path | None, as_json: bool) -> None:
+    from cli.scene_report import scene_text, scene_values
+    from sim_bridge.scenes.catalogue import read_scene, scene_sha256
+    from sim_bridge.scenes.lint import lint
+
+    scene, reading = read_scene(scene_id, scene_root)
+    report = lint(scene, reading)
+    values = scene_values(report, scene_sha256(scene))
+    if picture is not None:
+        from PIL import Image
+
+        from sim_bridge.rendering.top_down import floor_plan_image
+
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(floor_plan_image(scene)[0]).save(picture)
+        values["picture"] = str(picture)
+    click.echo(json.dumps(values, indent=1) if as_json else scene_text(values))
+    if report.failures(strict=strict):
+        raise click.exceptions.Exit(1)
 
 
 def dataset_values(dataset: Dataset) -> dict[str, Any]:

@@ -12,7 +12,10 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
+from sim_bridge.errors import SceneError
+
 REACH = 0.25  # metres within which distances are exact; farther ones come from a distance transform of cells
+MOST_NODES = 40_000_000  # 316 x 316 m at 5 cm: no house is larger
 LEVEL_BIN = 0.05  # metres, resolution of the search for floors
 MIN_FLOOR_AREA = 1.0  # square metres of level surface that can be a floor
 SKY = 1e6  # metres, above everything
@@ -81,6 +84,12 @@ def clearance_map(
     low_x, low_z = walkable[:, :, 0].min() - margin, walkable[:, :, 2].min() - margin
     width = int(np.ceil((walkable[:, :, 0].max() + margin - low_x) / cell)) + 1
     depth = int(np.ceil((walkable[:, :, 2].max() + margin - low_z) / cell)) + 1
+
+    if width * depth > MOST_NODES:
+        raise SceneError(
+            f"a floor of {width * cell:,.0f} x {depth * cell:,.0f} m is too large to walk on: it takes more than "
+            f"{MOST_NODES:,} nodes. Most likely the mesh is not in metres; check it with `avw info FILE`"
+        )
 
     def distance(faces: np.ndarray, bottom: float, top: float, reach: float) -> np.ndarray:
         out_HW = np.full((depth, width), np.inf)

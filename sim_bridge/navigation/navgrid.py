@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,12 +22,21 @@ MIN_ISLAND_AREA = 0.5  # square metres without which a scene has no floor to sta
 TRY_SAMPLES = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A storey. y: metres, height of its floor · area: square metres that the agent can walk on."""
+
+    y: float
+    area: float
+
+
 class NavGrid:
     """The largest connected piece of free floor of a scene, as clearances on a grid of nodes.
 
     free_HW: bool, row = z and column = x; node [r, c] is at (origin[0] + c * cell, origin[1] + r * cell)
     clearance_HW: float64 metres to the nearest obstacle, 0 on every other island
     origin: (x, z) metres · cell: metres · floor_y: metres · radius: the agent's, metres
+    islands: square metres of every piece of this floor under a roof, the largest first
 
     Between nodes the clearance is interpolated bilinearly, and a floor point is free where it is at least the
     radius: the same rule for moving, for lines of sight and for geodesics, so they never contradict each other.
@@ -44,6 +54,7 @@ class NavGrid:
         if sizes[largest] * clearance.cell**2 < MIN_ISLAND_AREA:
             raise _no_floor(scene_id)
         self.free_HW = island_HW == largest + 1
+        self.islands = tuple(sorted((float(n) * clearance.cell**2 for n in indoors if n), reverse=True))
         # Other islands count as obstacles, so that a free point always borders on a node of this island.
         self.clearance_HW = np.where(free_HW & ~self.free_HW, 0.0, clearance.clearance_HW)
         self.origin = clearance.origin
@@ -98,6 +109,19 @@ class NavGrid:
     def area(self) -> float:
         """Square metres of free floor."""
         return float(self.free_HW.sum()) * self.cell**2
+
+    @property
+    def floors(self) -> tuple[Floor, ...]:
+        """The storeys that can be walked to, the lowest first."""
+        return (Floor(self.floor_y, self.area),)
+
+    def near(self, position_3: np.ndarray, radius: float) -> np.ndarray:
+        """Free floor points, float64 (N, 3), within `radius` metres of a point seen from above, in the grid's order."""
+        nodes_N2 = self._free_nodes_N2
+        x_N = self.origin[0] + nodes_N2[:, 1] * self.cell
+        z_N = self.origin[1] + nodes_N2[:, 0] * self.cell
+        near_N = (x_N - position_3[0]) ** 2 + (z_N - position_3[2]) ** 2 <= radius**2
+        return np.stack([x_N[near_N], np.full(int(near_N.sum()), self.floor_y), z_N[near_N]], axis=1)
 
     def clearance(self, position_3: np.ndarray) -> float:
         """Metres from a floor point to the nearest obstacle; 0 outside the island."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import trimesh
 from click.testing import CliRunner, Result
 
 from cli.generate import duration
@@ -174,3 +175,20 @@ def test_scenes_lists_and_exports(run: Run, glb: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(3.4, "3 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")])
 def test_durations_read_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_info_lints_scenes(run: Run, glb: Path, tmp_path: Path) -> None:
+    result = run("info", glb, "--picture", tmp_path / "plan" / "flat.png")
+    assert result.exit_code == 0, "warnings alone do not fail"
+    assert "up axis      y (written by AVW)" in result.stdout or "up axis      y (said by" in result.stdout
+    assert (tmp_path / "plan" / "flat.png").stat().st_size > 1000
+    document = json.loads(run("info", f"{glb}?units=cm", "--json").stdout)
+    assert document["findings"][0]["severity"] == "error"
+    assert run("info", f"{glb}?units=cm").exit_code == 1
+    assert run("info", f"{glb}?units=fathom").exit_code == 2
+    assert run("info", "procedural-0003", "--strict").exit_code == 0
+    plain = tmp_path / "scan.ply"
+    trimesh.creation.box((6.0, 2.6, 5.0)).export(plain)
+    assert "warning  materials: the labels name the material of 0.0%" in run("info", plain).stdout
+    assert run("info", plain).exit_code == 0
+    assert run("info", plain, "--strict").exit_code == 1

@@ -1,0 +1,69 @@
+"""The findings and figures of a scene as a person reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim_bridge.scenes.lint import LintReport
+
+_MOST_MATERIALS = 12
+
+
+def scene_values(report: LintReport, sha256: str) -> dict[str, Any]:
+    """Everything, ready for JSON."""
+    findings = [
+        {
+            "name": f.name,
+            "severity": f.severity,
+            "what": f.what,
+            "where": f.where,
+            "cause": f.cause,
+            "fix": f.fix,
+        }
+        for f in report.findings
+    ]
+    return {**report.facts, "sha256": sha256, "findings": findings}
+
+
+def scene_text(values: dict[str, Any]) -> str:
+    """The same as a table."""
+    width, height, depth = values["size_m"]
+    rows = [
+        ("size", f"{width} x {depth} m, {height} m high"),
+        (
+            "triangles",
+            f"{values['triangles']:,} ({values['triangles_per_m2']:g} a square metre of {values['area_m2']:g} m²)",
+        ),
+        ("surfaces", f"{values['surfaces']}, {values['textured_surfaces']} of them with a picture or colours"),
+    ]
+    if "up" in values:
+        rows.append(("up axis", f"{values['up']} ({values['up_evidence']})"))
+        rows.append(("unit", f"{values['unit_m']:g} m ({values['unit_evidence']})"))
+        rows.append(("parts", f"{values['parts']}, {values['mirrored_parts']} of them mirrored"))
+    else:
+        rows.append(("rooms", f"{values['rooms']}, {values['lights']} lights"))
+    if "free_floor_m2" in values:
+        floors = ", ".join(f"{floor['area_m2']:g} m² at y = {floor['y']:g}" for floor in values["floors"])
+        rows.append(("free floor", floors))
+        rows.append(("islands", ", ".join(f"{area:g} m²" for area in values["islands_m2"][:6])))
+        ceiling = values["ceiling_m"]
+        rows.append(
+            ("ceiling", "none" if ceiling is None else f"{ceiling:g} m, {values['air_m3']:g} m³ of air below it")
+        )
+        rows.append(("enclosed", f"{values['enclosed']:.1%} of the directions from inside meet something"))
+    rows.append(("pieces", f"{values['pieces']}, {values['open_edges']:.2%} of the edges open"))
+    covered = values["material_coverage"]
+    rows.append(("materials", f"{covered:.1%} of the area by label, {1 - covered:.1%} by default"))
+    rows += [("", f"{share:6.1%}  {name}") for name, share in list(values["materials"].items())[:_MOST_MATERIALS]]
+    if len(values["materials"]) > _MOST_MATERIALS:
+        rest = sum(list(values["materials"].values())[_MOST_MATERIALS:])
+        rows.append(("", f"{rest:6.1%}  {len(values['materials']) - _MOST_MATERIALS} others"))
+    rows.append(("sha256", values["sha256"]))
+    lines = [f"scene {values['scene']}", *(f"  {name:<12} {text}" for name, text in rows), ""]
+    for finding in values["findings"]:
+        lines.append(f"  {finding['severity']:<8} {finding['name']}: {finding['what']}")
+        lines += [f"           {key}: {finding[key]}" for key in ("where", "cause", "fix") if finding[key]]
+    if not values["findings"]:
+        lines.append("  nothing is odd about it")
+    return "\n".join(lines)
