@@ -38,8 +38,10 @@ class Look:
             texels += [level.reshape(-1) for level in levels]
             offset += sum(level.shape[0] * level.shape[1] for level in levels)
         face_F16 = np.zeros((len(scene.faces_F3), 16), dtype=np.float32)
-        face_F16[:, UV : UV + 6] = scene.uv_F32.reshape(-1, 6)
-        face_F16[:, GRADIENT : GRADIENT + 6] = _gradients(scene, surface_K2[scene.surface_F, SIDE]).reshape(-1, 6)
+        uv_F32 = np.nan_to_num(scene.uv_F32, posinf=0.0, neginf=0.0)
+        face_F16[:, UV : UV + 6] = uv_F32.reshape(-1, 6)
+        texels_F32 = uv_F32.astype(np.float64) * surface_K2[scene.surface_F, SIDE, None, None]
+        face_F16[:, GRADIENT : GRADIENT + 6] = _gradients(scene.triangles_F33, texels_F32).reshape(-1, 6)
         bits_F16 = face_F16.view(np.int32)
         bits_F16[:, LIGHT] = light.first_F
         bits_F16[:, DIVISIONS] = light.divisions_F
@@ -54,19 +56,18 @@ class Look:
         )
 
 
-def _gradients(scene: Scene, side_F: np.ndarray) -> np.ndarray:
+def _gradients(triangles_F33: np.ndarray, texels_F32: np.ndarray) -> np.ndarray:
     """(F, 2, 3): how the texture's two coordinates, in texels, change over a face, per metre along x, y and z.
 
     With edges e1, e2 and normal n = e1 x e2, the gradients of the barycentric weights of corners 1 and 2 are
     (e2 x n) / |n|^2 and (n x e1) / |n|^2.
     """
-    corner_F33 = scene.triangles_F33.astype(np.float64)
+    corner_F33 = triangles_F33.astype(np.float64)
     e1, e2 = corner_F33[:, 1] - corner_F33[:, 0], corner_F33[:, 2] - corner_F33[:, 0]
     n = np.cross(e1, e2)
     area = np.maximum((n * n).sum(axis=1), 1e-18)[:, None]
     g1, g2 = np.cross(e2, n) / area, np.cross(n, e1) / area
-    uv_F32 = scene.uv_F32.astype(np.float64) * side_F[:, None, None]
-    d1, d2 = uv_F32[:, 1] - uv_F32[:, 0], uv_F32[:, 2] - uv_F32[:, 0]
+    d1, d2 = texels_F32[:, 1] - texels_F32[:, 0], texels_F32[:, 2] - texels_F32[:, 0]
     return np.clip(d1[:, :, None] * g1[:, None, :] + d2[:, :, None] * g2[:, None, :], -1e9, 1e9)
 
 
