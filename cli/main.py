@@ -17,6 +17,7 @@ COMMANDS = {
     "generate": ("cli.generate:generate", "Simulate trajectories and write them as a dataset."),
     "verify": ("cli.verify:verify", "Read a whole dataset again and check every promise it makes."),
     "info": ("cli.info:info", "Describe a dataset, a run or a scene."),
+    "view": ("cli.view:view", "See and hear a dataset or a run, in a browser or as one file."),
     "scenes": ("cli.scenes:scenes", "List the scenes that a --scenes expression stands for."),
     "train": ("cli.train:train", "Train the world model on a dataset, in three stages."),
     "evaluate": ("cli.evaluate:evaluate", "Measure a trained model on scenes that it has never seen."),

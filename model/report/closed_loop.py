@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from avw4k.viewing.charts import Row, interval_chart, legend
+from avw4k.viewing.plans import blank_plan, floor_plan
 from model.planning.navigate import EpisodeRecord
-from model.report.charts import Row, interval_chart, legend
-from model.report.maps import Route, blank_plan, floor_plan, trajectory_map
+from model.report.maps import Route, trajectory_map
 
 POLICIES = {
     "mpc": ("MPC on AV-CDiT", "#0f766e", "plans in imagined futures, on the model's own reward"),

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from model.report.charts import Line, legend, line_chart
-from model.report.media import data_uri, levels, player, read_frames, read_sound, sheet, sound
+from avw4k.viewing.charts import Line, legend, line_chart
+from avw4k.viewing.media import data_uri, levels, read_frames, read_sound, sheet, sound
+from model.report.player import player
 
 # metric → (title, +1 if more is better, digits, what it says)
 METRICS: dict[str, tuple[str, int, int, str]] = {

@@ -16,13 +16,14 @@ from PIL import Image
 
 from avw4k.generate import generate
 from avw4k.spec import DatasetSpec
+from avw4k.viewing.charts import Line, Row, interval_chart, line_chart
+from avw4k.viewing.media import depth_colours, levels, read_frames, sheet, sound
+from avw4k.viewing.plans import blank_plan, floor_plan
 from cli.report import report
 from model.planning.navigate import NavigateConfig, run_policies
 from model.planning.outcomes import write_outcome
 from model.report import write_report
-from model.report.charts import Line, Row, interval_chart, line_chart
-from model.report.maps import Route, blank_plan, floor_plan, trajectory_map
-from model.report.media import depth_colours, levels, read_frames, sheet, sound
+from model.report.maps import Route, trajectory_map
 from sim_bridge.errors import AvwError, DatasetError, UsageError
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import TaskConfig

@@ -1,4 +1,4 @@
-"""Pictures and sound inside the page itself: data URIs, sprite sheets, and the JSON that the player reads.
+"""Pictures and sound inside a page itself: data URIs and sprite sheets.
 
 Frames travel as one WebP sheet an episode, sound as FLAC: both are small, and every browser of today plays them.
 """
@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 SHEET_COLUMNS = 16
-# Dark blue, teal, green, yellow: near to far. Even in lightness, so that it reads in grey as well.
+# Yellow, green, teal, dark blue: near to far. Even in lightness, so that it reads in grey as well.
 _DEPTH_STOPS = np.array([[255, 238, 150], [122, 201, 121], [33, 145, 140], [49, 88, 139], [52, 28, 78]], float)
 
 
@@ -97,45 +93,3 @@ def levels(audio_ES: np.ndarray, columns: int, floor: float = -40.0) -> list[lis
     rms_EC = np.sqrt(np.square(audio_ES[:, :length].astype(np.float64)).reshape(2, columns, -1).mean(axis=2))
     level_EC = 20 * np.log10(np.maximum(rms_EC / max(float(rms_EC.max()), 1e-12), 10 ** (floor / 20)))
     return [[round(float(1 - level / floor), 3) for level in level_C] for level_C in level_EC]
-
-
-def player(
-    *,
-    sheets: Sequence[tuple[str, str]],
-    frames: int,
-    size: int,
-    audio: str,
-    loudness: Sequence[Sequence[float]] | None = None,
-    chart_map: Mapping[str, Any] | None = None,
-    label: str,
-) -> str:
-    """Frames that run with their sound.
-
-    sheets: (caption, data URI) of sheets shown side by side · size: pixels of a frame · loudness: from `levels`
-    chart_map: {"picture": data URI, "width", "height", "path": [[x, y, yaw], …] in pixels, "source": [x, y]}
-    """
-    data = {
-        "frames": frames,
-        "columns": SHEET_COLUMNS,
-        "size": size,
-        "step": STEP_SECONDS,
-        "levels": loudness,
-        "map": {k: v for k, v in chart_map.items() if k != "picture"} if chart_map else None,
-    }
-    views = "".join(
-        f'<figure><canvas class="view" width="{size}" height="{size}"></canvas>'
-        f'<img class="sheet" src="{uri}" alt="" hidden><figcaption>{escape(caption)}</figcaption></figure>'
-        for caption, uri in sheets
-    )
-    if chart_map:
-        views += (
-            f'<figure class="map"><canvas class="plan" width="{chart_map["width"]}" height="{chart_map["height"]}">'
-            f'</canvas><img class="floor" src="{chart_map["picture"]}" alt="" hidden>'
-            "<figcaption>from above</figcaption></figure>"
-        )
-    strip = '<canvas class="levels" width="960" height="72"></canvas>' if loudness else ""
-    return (
-        f'<div class="player" role="group" aria-label="{escape(label)}">'
-        f'<script type="application/json">{json.dumps(data)}</script>'
-        f'<div class="views">{views}</div>{strip}<audio controls preload="metadata" src="{audio}"></audio></div>'
-    )

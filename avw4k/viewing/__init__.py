@@ -1,0 +1,1 @@
+"""Seeing and hearing a dataset: a local page, and the same as one file."""

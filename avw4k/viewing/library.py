@@ -1,0 +1,133 @@
+"""What there is to look at: the episodes of a dataset, and the futures that a run's model imagined."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from avw4k.dataset import Dataset, EpisodeRef, open_dataset
+from avw4k.viewing.clip import Json, episode_clip, imagined_clip
+from avw4k.viewing.media import read_frames, read_sound
+from sim_bridge.errors import DatasetError, UsageError
+
+KEPT_CLIPS = 8  # some 2 MB each
+FROM_TABLE = ("success", "return", "geodesic_start", "geodesic_end", "path_metres", "collisions", "clipped")
+
+
+class Library:
+    """The entries of a dataset's or a run's folder. `entry` may be called from several threads."""
+
+    def __init__(self, folder: Path, scene_root: str | None = None) -> None:
+        self.folder, self.scene_root = Path(folder), scene_root
+        self.dataset, self.samples = _open(self.folder)
+        refs = self.dataset.episodes() if self.dataset else []
+        self._refs: dict[str, EpisodeRef] = {str(ref.index): ref for ref in sorted(refs, key=lambda ref: ref.index)}
+        self._clips: OrderedDict[str, Json] = OrderedDict()
+        self._lock = threading.Lock()
+        if not self._refs and not self.samples:
+            raise DatasetError(f"{folder} holds nothing to look at yet; type: avw generate {folder}")
+
+    @property
+    def title(self) -> str:
+        return self.folder.resolve().name
+
+    def facts(self) -> Json:
+        """What the page says of the whole: a line each."""
+        facts: Json = {"title": self.title, "kind": "run" if self.samples else "dataset"}
+        if self.dataset:
+            spec = self.dataset.spec
+            facts["about"] = (
+                f"{len(self._refs)} episodes, {spec.hours * len(self._refs) / spec.trajectories:.2f} h, "
+                f"{len(spec.scenes)} scenes, sound by “{spec.simulator.acoustics}”"
+            )
+        return facts
+
+    def entries(self) -> list[Json]:
+        """One row an entry, in the order of the list: id, kind, and what the filters look at."""
+        imagined = [
+            {"id": note["name"], "kind": "imagined", "mode": note.get("mode", ""), "scene": note.get("scene", ""),
+             "split": "test", "episode": note.get("episode"), "step": note.get("step")}
+            for note in self.samples.values()
+        ]  # fmt: skip
+        return imagined + [self._row(ref) for ref in self._refs.values()]
+
+    def entry(self, name: str) -> Json:
+        """The clip of an entry. Raises UsageError for a name that is none, DatasetError for damaged data."""
+        with self._lock:  # one reader of the shards at a time
+            if name not in self._clips:
+                self._clips[name] = self._load(name)
+                if len(self._clips) > KEPT_CLIPS:
+                    self._clips.popitem(last=False)
+            self._clips.move_to_end(name)
+            return self._clips[name]
+
+    def chosen(self, expression: str | None) -> list[str]:
+        """The ids that "0,3,7-9" or "all" stands for; None: one episode of each mode, and what was imagined."""
+        if expression is None:
+            firsts = {ref.mode: name for name, ref in reversed(self._refs.items())}
+            return [*self.samples, *sorted(firsts.values(), key=int)]
+        if expression == "all":
+            return [*self.samples, *self._refs]
+        chosen: list[str] = []
+        for word in expression.split(","):
+            first, _, last = word.strip().partition("-")
+            if word.strip() in self.samples:
+                chosen.append(word.strip())
+                continue
+            try:
+                numbers = range(int(first), int(last or first) + 1)
+            except ValueError:
+                raise UsageError(
+                    f"--episodes {expression!r}: {word!r} is no number; type e.g. --episodes 0,3-5"
+                ) from None
+            chosen += [str(number) for number in numbers]
+        for name in chosen:
+            if name not in self._refs and name not in self.samples:
+                raise UsageError(f"{self.folder} has no episode {name}: it has {_span(list(self._refs))}")
+        return list(dict.fromkeys(chosen))
+
+    def _load(self, name: str) -> Json:
+        if name in self.samples:
+            folder = self.folder / "samples"
+            truth, model = (
+                (read_frames(folder / f"{name}-{kind}.gif"), read_sound(folder / f"{name}-{kind}.wav"))
+                for kind in ("truth", "model")
+            )
+            return imagined_clip(truth, model, self.samples[name])
+        if self.dataset is None or name not in self._refs:
+            raise UsageError(f"{self.folder} has no episode {name}")
+        return episode_clip(self.dataset, self._refs[name], self.scene_root)
+
+    def _row(self, ref: EpisodeRef) -> Json:
+        assert self.dataset is not None
+        table = self.dataset.records[ref.shard].episodes[ref.demo]
+        row: Json = {"id": str(ref.index), "kind": "episode", "mode": ref.mode, "scene": ref.scene, "split": ref.split}
+        row |= {"shard": ref.shard, "demo": ref.demo, "steps": ref.steps, "sound": ref.spec.sound}
+        return row | {name: table[name] for name in FROM_TABLE if name in table}
+
+
+def _open(folder: Path) -> tuple[Dataset | None, dict[str, Any]]:
+    """A dataset, or a run's dataset with what the run imagined. Raises DatasetError for a folder that is neither."""
+    config = folder / "config.json"
+    if (folder / "info.json").is_file() or not config.is_file():
+        return open_dataset(folder), {}
+    samples = {}
+    try:
+        if (folder / "samples" / "samples.json").is_file():
+            notes = json.loads((folder / "samples" / "samples.json").read_text())
+            samples = {str(note["name"]): note for note in notes}
+        data = Path(str(json.loads(config.read_text())["data"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{folder} is no run that can be understood ({error!r}); type: avw train") from error
+    if any("/" in name or name.startswith(".") for name in samples):
+        raise DatasetError(f"{folder / 'samples' / 'samples.json'} names a file elsewhere; it was altered")
+    if not (data / "info.json").is_file():
+        return None, samples
+    return open_dataset(data), samples
+
+
+def _span(names: list[str]) -> str:
+    return f"{names[0]} to {names[-1]}" if names else "none"

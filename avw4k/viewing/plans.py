@@ -1,0 +1,48 @@
+"""Floor plans as pictures to draw on. Pixels: x to the right, z downwards, as seen from above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from avw4k.viewing.media import picture
+from sim_bridge.errors import AvwError
+
+PIXELS_PER_METRE = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """picture: data URI, "" where the scene could not be drawn · origin_xz: metres at the upper left corner."""
+
+    picture: str
+    width: int
+    height: int
+    origin_xz: tuple[float, float]
+    metres_per_pixel: float
+
+    def pixels(self, x: float, z: float) -> tuple[float, float]:
+        return (x - self.origin_xz[0]) / self.metres_per_pixel, (z - self.origin_xz[1]) / self.metres_per_pixel
+
+
+@lru_cache(maxsize=32)
+def floor_plan(scene_id: str, scene_root: str | None = None) -> Plan | None:
+    """The scene from above; None where it is not on this machine (a scan whose files are elsewhere)."""
+    from sim_bridge.rendering.top_down import floor_plan_image
+    from sim_bridge.scenes.catalogue import load_scene
+
+    try:
+        rgb_HWC, origin_xz, metres_per_pixel = floor_plan_image(load_scene(scene_id, scene_root), PIXELS_PER_METRE)
+    except AvwError:
+        return None
+    height, width, _ = rgb_HWC.shape
+    return Plan(picture(rgb_HWC, quality=82), width, height, origin_xz, metres_per_pixel)
+
+
+def blank_plan(points_N3: np.ndarray) -> Plan:
+    """Paper around some points, for a scene that cannot be drawn."""
+    low_3, high_3 = points_N3.min(axis=0) - 1.0, points_N3.max(axis=0) + 1.0
+    width, height = ((high_3 - low_3)[[0, 2]] * PIXELS_PER_METRE).astype(int) + 1
+    return Plan("", int(width), int(height), (float(low_3[0]), float(low_3[2])), 1.0 / PIXELS_PER_METRE)

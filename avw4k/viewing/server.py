@@ -1,0 +1,97 @@
+"""The viewer's local server: this machine only, read-only, and only for who knows its address.
+
+The address holds a random token, so other users and web pages cannot guess it; and requests must name this machine
+as their host, so that a page elsewhere whose name was made to point here (DNS rebinding) gets nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+from avw4k.viewing.library import Library
+from avw4k.viewing.page import served_page
+from sim_bridge.errors import AvwError, UsageError
+
+ADDRESS = "127.0.0.1"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class ViewerServer(ThreadingHTTPServer):
+    """Serves a library at `url` until `shutdown`. port: 0 takes a free one."""
+
+    daemon_threads = True
+
+    def __init__(self, library: Library, port: int = 0) -> None:
+        self.library, self.token = library, secrets.token_urlsafe(18)
+        try:
+            super().__init__((ADDRESS, port), _Handler)
+        except OSError as error:
+            raise UsageError(f"port {port} cannot be used: {error.strerror}; name another, or --port 0") from error
+
+    @property
+    def url(self) -> str:
+        return f"http://{ADDRESS}:{self.server_port}/{self.token}/"
+
+    @property
+    def hosts(self) -> set[str]:
+        return {f"{name}:{self.server_port}" for name in (ADDRESS, "localhost")}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """GET /TOKEN/ is the page, GET /TOKEN/clip/ID a clip. Anything else is refused."""
+
+    server: ViewerServer
+    server_version, sys_version = "avw", ""
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def _answer(self, body: bool) -> None:
+        status, kind, content = self._find()
+        self.send_response(status)
+        for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def _find(self) -> tuple[HTTPStatus, str, bytes]:
+        if self.headers.get("Host") not in self.server.hosts:
+            return _text(HTTPStatus.FORBIDDEN, "this server answers on this machine only")
+        token, _, rest = unquote(self.path.split("?")[0]).removeprefix("/").partition("/")
+        if not hmac.compare_digest(token.encode(), self.server.token.encode()):
+            return _text(HTTPStatus.NOT_FOUND, "open the whole address that `avw view` printed")
+        if rest == "":
+            return HTTPStatus.OK, "text/html; charset=utf-8", served_page(self.server.library).encode()
+        what, _, name = rest.partition("/")
+        if what != "clip":
+            return _text(HTTPStatus.NOT_FOUND, "nothing here")
+        try:
+            clip = json.dumps(self.server.library.entry(name), separators=(",", ":"))
+        except UsageError as error:
+            return _text(HTTPStatus.NOT_FOUND, str(error))
+        except AvwError as error:
+            return _text(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        return HTTPStatus.OK, "application/json", clip.encode()
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class's name
+        """Silent: the terminal belongs to the command."""
+
+
+def _text(status: HTTPStatus, sentence: str) -> tuple[HTTPStatus, str, bytes]:
+    return status, "text/plain; charset=utf-8", sentence.encode()

@@ -1,0 +1,92 @@
+// The pictures above the lanes: frames from their sheets, and the agent on the floor plan.
+"use strict";
+
+function stageOf(clip, room) {
+  room.replaceChildren();
+  const views = clip.views.map((view) => {
+    const canvas = pane(room, "square", view.caption, view.about);
+    return { canvas, image: loaded(view.sheet) };
+  });
+  const plan = clip.map ? { canvas: pane(room, "map", "From above", "way, heading and source"), image: clip.map.picture ? loaded(clip.map.picture) : null } : null;
+  return { views, plan, images: [...views.map((view) => view.image), ...(plan && plan.image ? [plan.image] : [])] };
+}
+
+function pane(room, kind, caption, about) {
+  const figure = document.createElement("figure"), frame = document.createElement("div");
+  const canvas = document.createElement("canvas"), text = document.createElement("figcaption"), more = document.createElement("span");
+  figure.className = kind; frame.className = "frame"; text.textContent = caption; more.textContent = about;
+  canvas.setAttribute("role", "img"); canvas.setAttribute("aria-label", caption);
+  text.append(more); frame.append(canvas); figure.append(frame, text); room.append(figure);
+  return canvas;
+}
+
+function loaded(source) {
+  const image = new Image();
+  image.src = source;
+  return image;
+}
+
+// at: frames since the first one, a real number. Pictures show the nearest frame, the map what lies between.
+function drawStage(stage, clip, at) {
+  const frame = Math.max(0, Math.min(clip.frames - 1, Math.round(at)));
+  for (const { canvas, image } of stage.views) {
+    const { pen, width, height } = fitted(canvas);
+    if (!image.complete || !image.naturalWidth) continue;
+    const column = frame % clip.columns, row = Math.floor(frame / clip.columns), size = clip.size;
+    pen.imageSmoothingQuality = "high";
+    // Half a pixel inside, so that neighbours in the sheet do not bleed in.
+    pen.drawImage(image, column * size + 0.5, row * size + 0.5, size - 1, size - 1, 0, 0, width, height);
+  }
+  if (stage.plan) drawPlan(stage.plan, clip, at);
+}
+
+function poseAt(path, at) {
+  const s = Math.max(0, Math.min(path.length - 1, at)), k = Math.min(path.length - 2, Math.floor(s)), u = s - k;
+  if (path.length < 2) return path[0];
+  const [a, b] = [path[k], path[k + 1]], turn = ((b[2] - a[2] + 3 * Math.PI) % (2 * Math.PI)) - Math.PI;
+  return [a[0] + u * (b[0] - a[0]), a[1] + u * (b[1] - a[1]), a[2] + u * turn];
+}
+
+function drawPlan({ canvas, image }, clip, at) {
+  const { pen, width, height } = fitted(canvas), map = clip.map;
+  pen.fillStyle = "#fafaf8"; pen.fillRect(0, 0, width, height);
+  const scale = Math.min(width / map.width, height / map.height), dot = 1 / scale;
+  pen.translate((width - map.width * scale) / 2, (height - map.height * scale) / 2);
+  pen.scale(scale, scale);
+  if (image && image.complete && image.naturalWidth) {
+    pen.globalAlpha = 0.86; pen.imageSmoothingQuality = "high";
+    pen.drawImage(image, 0, 0, map.width, map.height); pen.globalAlpha = 1;
+  }
+  if (window.matchMedia("(prefers-color-scheme: dark)").matches) {
+    pen.fillStyle = "rgba(16,21,26,0.3)"; pen.fillRect(-width * dot, -height * dot, 3 * width * dot, 3 * height * dot);
+  }
+  const walked = Math.max(0, Math.floor(at)), here = poseAt(map.path, at), [x, y, yaw] = here;
+  const trace = (points, stroke, wide) => {
+    pen.beginPath(); points.forEach((p, i) => (i ? pen.lineTo(p[0], p[1]) : pen.moveTo(p[0], p[1])));
+    pen.strokeStyle = stroke; pen.lineWidth = wide * dot; pen.lineJoin = "round"; pen.lineCap = "round"; pen.stroke();
+  };
+  trace(map.path, "rgba(255,255,255,0.72)", 4.2);
+  trace(map.path, "rgba(40,52,66,0.62)", 1.4);
+  trace([...map.path.slice(0, walked + 1), here], "rgba(255,255,255,0.9)", 6);
+  trace([...map.path.slice(0, walked + 1), here], "#0f766e", 3.4);
+  const [sx, sy] = map.source;
+  pen.strokeStyle = "#c2410c"; pen.lineWidth = 1.2 * dot; pen.setLineDash([4 * dot, 4 * dot]);
+  pen.beginPath(); pen.arc(sx, sy, clip.success_distance * map.metre, 0, 7); pen.stroke(); pen.setLineDash([]);
+  [[6, 1], [10.5, 0.65], [15, 0.35]].forEach(([radius, alpha]) => {
+    pen.globalAlpha = alpha; pen.lineWidth = 1.8 * dot;
+    pen.beginPath(); pen.arc(sx, sy, radius * dot, 0, 7); pen.stroke();
+  });
+  pen.globalAlpha = 1; pen.beginPath(); pen.arc(sx, sy, 3.6 * dot, 0, 7); pen.fillStyle = "#c2410c"; pen.fill();
+  const [bx, by] = map.path[0];
+  pen.beginPath(); pen.arc(bx, by, 4 * dot, 0, 7); pen.fillStyle = "#fff"; pen.fill();
+  pen.strokeStyle = "#28343f"; pen.lineWidth = 2 * dot; pen.stroke();
+  const reach = 1.6 * map.metre, half = (clip.hfov / 2) * (Math.PI / 180), ahead = -yaw - Math.PI / 2;
+  const cone = pen.createRadialGradient(x, y, 0, x, y, reach);
+  cone.addColorStop(0, "rgba(15,118,110,0.42)"); cone.addColorStop(1, "rgba(15,118,110,0)");
+  pen.beginPath(); pen.moveTo(x, y); pen.arc(x, y, reach, ahead - half, ahead + half); pen.closePath();
+  pen.fillStyle = cone; pen.fill();
+  pen.save(); pen.translate(x, y); pen.rotate(-yaw); pen.scale(dot, dot);
+  pen.beginPath(); pen.moveTo(0, -11); pen.lineTo(7.5, 8); pen.lineTo(0, 4); pen.lineTo(-7.5, 8); pen.closePath();
+  pen.fillStyle = "#0f766e"; pen.fill(); pen.strokeStyle = "#fff"; pen.lineWidth = 1.8; pen.stroke();
+  pen.restore();
+}
