@@ -32,11 +32,15 @@ def episode_clip(dataset: Dataset, ref: EpisodeRef, scene_root: str | None = Non
     return {
         **_clip(len(rows["rgb"]), rows["rgb"].shape[1]),
         "views": [
-            {"caption": "Camera", "about": f"{dataset.spec.simulator.hfov:g}° wide", "sheet": sheet(rows["rgb"])},
+            {
+                "caption": "Camera",
+                "about": f"{dataset.spec.simulator.hfov:g}° wide",
+                "sheet": sheet(rows["rgb"], apart=True),
+            },
             {
                 "caption": "Depth",
                 "about": f"near to {FARTHEST:g} m",
-                "sheet": sheet(colours),
+                "sheet": sheet(colours, apart=True),
             },
         ],
         "sounds": [heard("Both ears", audio_ES, float(np.abs(audio_ES).max()))],
@@ -58,8 +62,8 @@ def imagined_clip(truth: tuple[np.ndarray, np.ndarray], model: tuple[np.ndarray,
     return {
         **_clip(frames, truth[0].shape[1]),
         "views": [
-            {"caption": "What happened", "about": "from the dataset", "sheet": sheet(truth[0][:frames])},
-            {"caption": "Imagined", "about": "by the model", "sheet": sheet(model[0][:frames])},
+            {"caption": "What happened", "about": "from the dataset", "sheet": sheet(truth[0][:frames], apart=True)},
+            {"caption": "Imagined", "about": "by the model", "sheet": sheet(model[0][:frames], apart=True)},
         ],
         "sounds": [heard("True sound", truth[1], peak), heard("Imagined sound", model[1], peak)],
         "progress": progress if all(progress) else None,

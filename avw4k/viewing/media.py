@@ -22,17 +22,24 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def picture(rgb_HWC: np.ndarray, *, quality: int = 88) -> str:
-    """A picture as a WebP data URI. rgb_HWC: uint8."""
+def picture(rgb_HWC: np.ndarray, *, quality: int = 88, apart: bool = False) -> str:
+    """A picture as a data URI: WebP, or JPEG for tiles that keep apart. rgb_HWC: uint8.
+
+    apart: WebP smooths across its blocks, and half as many colours as pixels would too. JPEG with all colours does not,
+    so a tile of a multiple of 8 pixels shows nothing of its neighbours; it is half as large again.
+    """
     from PIL import Image
 
     buffer = io.BytesIO()
+    if apart:
+        Image.fromarray(rgb_HWC).save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
+        return data_uri(buffer.getvalue(), "image/jpeg")
     Image.fromarray(rgb_HWC).save(buffer, "WEBP", quality=quality, method=4)
     return data_uri(buffer.getvalue(), "image/webp")
 
 
-def sheet(rgb_THWC: np.ndarray, *, quality: int = 80) -> str:
-    """All frames side by side, `SHEET_COLUMNS` a row, as one WebP data URI. rgb_THWC: uint8."""
+def sheet(rgb_THWC: np.ndarray, *, quality: int = 80, apart: bool = False) -> str:
+    """All frames side by side, `SHEET_COLUMNS` a row, as one data URI. rgb_THWC: uint8 · apart: see `picture`."""
     count, height, width, _ = rgb_THWC.shape
     rows = -(-count // SHEET_COLUMNS)
     columns = min(count, SHEET_COLUMNS)
@@ -40,7 +47,7 @@ def sheet(rgb_THWC: np.ndarray, *, quality: int = 80) -> str:
     for index, frame_HWC in enumerate(rgb_THWC):
         row, column = divmod(index, SHEET_COLUMNS)
         canvas[row * height : (row + 1) * height, column * width : (column + 1) * width] = frame_HWC
-    return picture(canvas, quality=quality)
+    return picture(canvas, quality=quality, apart=apart)
 
 
 def depth_colours(depth_THW: np.ndarray, farthest: float = 6.0) -> np.ndarray:

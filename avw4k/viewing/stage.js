@@ -34,8 +34,7 @@ function drawStage(stage, clip, at) {
     if (!image.complete || !image.naturalWidth) continue;
     const column = frame % clip.columns, row = Math.floor(frame / clip.columns), size = clip.size;
     pen.imageSmoothingQuality = "high";
-    // Half a pixel inside, so that neighbours in the sheet do not bleed in.
-    pen.drawImage(image, column * size + 0.5, row * size + 0.5, size - 1, size - 1, 0, 0, width, height);
+    pen.drawImage(image, column * size, row * size, size, size, 0, 0, width, height);
   }
   if (stage.plan) drawPlan(stage.plan, clip, at);
 }
