@@ -169,7 +169,6 @@ def make_receiver(layout: str = "binaural", sample_rate: int = SAMPLE_RATE, sofa
     elevation_P = np.radians(ELEVATION_STEP * np.arange(_ROWS) - 90.0)
     gain_PAC = np.moveaxis(_ambisonic(azimuth_A[None], elevation_P[:, None]), 0, -1)[..., : len(channel_names)]
     gain_PACB = np.repeat(gain_PAC[..., None], len(OCTAVE_BANDS), axis=-1).astype(np.float32)
-    gain_PACB.flags.writeable = False
     return Coincident(layout, channel_names, gain_PACB, np.zeros(gain_PACB.shape[:3]))
 
 

@@ -205,9 +205,11 @@ class _Reader:
             value = value.ravel()[0]
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
+        if isinstance(value, h5py.Empty):
+            value = ""
         if not isinstance(value, str):
             raise self._refusal(f"its attribute {attribute} is no text")
-        return value.strip()
+        return value.strip() or default or ""
 
     def _unit(self, value_N3: np.ndarray, otherwise: str) -> np.ndarray:
         length_N1 = np.linalg.norm(value_N3, axis=1, keepdims=True)
