@@ -13,10 +13,11 @@ import numpy as np
 from sim_bridge.scenes.scene import Surface
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike
 
+Point = tuple[float, float, float]
 MAX_EDGE = 1.6  # metres; longer quads are divided, so that light and ray boxes stay local
 _BOX_FACES = {  # corner order counter-clockwise seen from outside, as (x, y, z) picks of low 0 / high 1
     "-x": ((0, 0, 0), (0, 0, 1), (0, 1, 1), (0, 1, 0)),
@@ -106,6 +107,30 @@ class MeshBuilder:
         finally:
             self._axes_33, self._origin_3 = outer
 
+    def world(self, point_3: ArrayLike) -> tuple[float, float, float]:
+        """A point of the current local frame in world coordinates, rounded as vertices are."""
+        x, y, z = np.round(self._axes_33 @ np.asarray(point_3, dtype=np.float64) + self._origin_3, 4).tolist()
+        return x, y, z
+
+    def triangles(self, vertices: Sequence[Point], faces: Sequence[tuple[int, int, int]], surface: str) -> None:
+        """Flat triangles by lists; each face gets vertices of its own, so that its edges stay sharp."""
+        faces_F3 = np.asarray(faces)
+        corners_N3 = np.asarray(vertices, dtype=np.float64)[faces_F3.ravel()]
+        self.mesh(corners_N3, np.arange(len(corners_N3)).reshape(-1, 3), surface)
+
+    def disc(self, centre_3: ArrayLike, radius: float, depth: float, surface: str, *, sections: int = 20) -> None:
+        """A round plate that faces +z, from z to z + `depth`; its back is left open."""
+        angle = np.arange(sections) * (2 * math.pi / sections)
+        ring_N3 = np.stack([np.cos(angle) * radius, np.sin(angle) * radius, np.zeros(sections)], axis=1)
+        ring_N3 = ring_N3 + np.asarray(centre_3, dtype=np.float64)
+        vertices_V3 = np.concatenate([ring_N3, ring_N3 + np.array([0.0, 0.0, depth])])
+        k = np.arange(sections)
+        n = (k + 1) % sections
+        sides = np.concatenate([np.stack([k, n, n + sections], 1), np.stack([k, n + sections, k + sections], 1)])
+        self.mesh(vertices_V3, sides, surface)
+        fan = np.stack([np.zeros(sections - 2, dtype=int), k[1:-1], k[2:]], axis=1)
+        self.mesh(vertices_V3[sections:], fan, surface)
+
     def mesh(
         self, vertices_V3: np.ndarray, faces_F3: np.ndarray, surface: str, uv_F32: np.ndarray | None = None
     ) -> None:
@@ -149,9 +174,9 @@ class MeshBuilder:
         *,
         sections: int = 14,
         top_radius: float | None = None,
-        caps: bool = True,
+        without: tuple[str, ...] = (),
     ) -> None:
-        """An upright cylinder or cone; its side is shaded smoothly."""
+        """An upright cylinder or cone, its side shaded smoothly; `without` names ends that nobody can see."""
         top_radius = radius if top_radius is None else top_radius
         angle = np.arange(sections + 1) * (2 * math.pi / sections)
         ring_N2 = np.stack([np.cos(angle), -np.sin(angle)], axis=1)
@@ -165,9 +190,10 @@ class MeshBuilder:
         around, up = angle * max(radius, top_radius) / repeat, height / repeat
         uv_V2 = np.concatenate([np.stack([around, np.zeros_like(around)], 1), np.stack([around, around * 0 + up], 1)])
         self.mesh(vertices, faces, surface, uv_V2[faces])
-        if caps:
-            fan = np.stack([np.zeros(sections - 2, dtype=int), k[1:-1], k[2:]], axis=1)
+        fan = np.stack([np.zeros(sections - 2, dtype=int), k[1:-1], k[2:]], axis=1)
+        if "+y" not in without:
             self.mesh(vertices[sections + 1 : -1], fan, surface)
+        if "-y" not in without:
             self.mesh(vertices[:sections], fan[:, ::-1], surface)
 
     def ellipsoid(self, centre_3: ArrayLike, radii_3: ArrayLike, surface: str, *, detail: int = 1) -> None:
@@ -191,8 +217,10 @@ class MeshBuilder:
         vertices_V3 = np.round(np.concatenate(self._vertices), 4).astype(np.float32)
         faces_F3 = np.concatenate(self._faces).astype(np.int32)
         corners = vertices_V3[faces_F3].astype(np.float64)
-        area_F = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-        keep_F = area_F > 1e-8
+        normal_F3 = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        # What stands on the floor shows nobody its underside, which would lie in the floor's own plane.
+        hidden_F = (corners[:, :, 1] == 0.0).all(axis=1) & (normal_F3[:, 1] < 0)
+        keep_F = (np.linalg.norm(normal_F3, axis=1) > 1e-8) & ~hidden_F
         shown, surface_F = np.unique(np.concatenate(self._surface)[keep_F], return_inverse=True)
         return {
             "vertices_V3": vertices_V3,

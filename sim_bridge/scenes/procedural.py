@@ -7,13 +7,14 @@ from sim_bridge.randomness import keyed_rng
 from sim_bridge.scenes.floor_plan import draw_floor_plan
 from sim_bridge.scenes.furnishing import furnish
 from sim_bridge.scenes.house_shell import build_shell
+from sim_bridge.scenes.lamps import draw_lamps
 from sim_bridge.scenes.mesh_builder import MeshBuilder
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.scenes.style import Style
 
 
 def generate_house(seed: int) -> Scene:
-    """The furnished house number `seed`, 4-7 rooms on one floor at y = 0; the same bytes on every machine.
+    """The furnished house number `seed`, 3-12 rooms on one floor at y = 0; the same bytes on every machine.
 
     Raises UsageError for a negative seed.
     """
@@ -22,8 +23,9 @@ def generate_house(seed: int) -> Scene:
     builder = MeshBuilder()
     style = Style(builder, seed)
     plan = draw_floor_plan(keyed_rng(seed, "floor plan"))
-    lights = build_shell(builder, style, plan, seed)
-    furnish(builder, style, plan, seed)
+    build_shell(builder, style, plan, seed)
+    lights = draw_lamps(builder, style, plan, seed)
+    lights += furnish(builder, style, plan, seed)
     return Scene(
         scene_id=f"procedural-{seed:04d}",
         lights=lights,

@@ -1,0 +1,1 @@
+"""Parametric furniture and clutter: each function draws the measures of one piece and returns it, ready to place."""
