@@ -19,6 +19,7 @@ from sim_bridge.scenes.materials import OCTAVE_BANDS
 
 # Crossovers lie midway between the centres; the lowest band reaches down to 0 Hz, the highest up to Nyquist.
 CROSSOVERS = tuple(math.sqrt(low * high) for low, high in itertools.pairwise(OCTAVE_BANDS))
+_SHELF_ROUNDS = 6  # of fitting the weights of the low passes
 RINGING_SECONDS = 0.03
 """After this long every band's impulse response is more than 120 dB below its peak: padding for FFT filtering."""
 
@@ -44,6 +45,39 @@ def band_responses(n_fft: int, sample_rate: int) -> np.ndarray:
     result = np.array(bands, dtype=np.complex64)
     result.flags.writeable = False
     return result
+
+
+@lru_cache(maxsize=8)
+def shelf_responses(n_fft: int, sample_rate: int) -> np.ndarray:
+    """complex64 (5, n_fft // 2 + 1): first-order low passes at the crossovers, on the grid of an `n_fft`-point FFT.
+
+    What single paths are coloured with: an impulse of the highest band's amplitude, plus a low pass for every step
+    from a band to the one below. Causal, without the crossovers' all-pass; a path whose bands are equal stays an impulse.
+    """
+    z = np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)
+    result = np.array([_low_pass(frequency, sample_rate, z) for frequency in CROSSOVERS], dtype=np.complex64)
+    result.flags.writeable = False
+    return result
+
+
+def shelf_weights(amplitude_IB: np.ndarray, sample_rate: int) -> np.ndarray:
+    """float32 (I, 6): weights of the five low passes and of the impulse, so that at the bands' centres the sum has
+    the magnitudes |amplitude_IB| (their sign is one for a path: that of the sum over its bands)."""
+    z_B = np.exp(-2j * np.pi * np.asarray(OCTAVE_BANDS) / sample_rate)
+    steps_QB = np.array([_low_pass(frequency, sample_rate, z_B) for frequency in CROSSOVERS])
+    sign_I1 = np.where(amplitude_IB.sum(axis=1, keepdims=True) < 0.0, -1.0, 1.0)
+    wanted_IB = np.maximum(np.abs(amplitude_IB).astype(np.float64), 1e-12)
+    level_IB = wanted_IB.copy()
+    for _ in range(_SHELF_ROUNDS):
+        heard_IB = np.abs(level_IB[:, -1:] - np.diff(level_IB, axis=1) @ steps_QB)
+        level_IB *= wanted_IB / np.maximum(heard_IB, 1e-12)
+    return (sign_I1 * np.concatenate([-np.diff(level_IB, axis=1), level_IB[:, -1:]], axis=1)).astype(np.float32)
+
+
+def _low_pass(frequency: float, sample_rate: int, z: np.ndarray) -> np.ndarray:
+    """A first-order low pass at `z` = exp(-j omega), by the bilinear transform."""
+    k = math.tan(math.pi * frequency / sample_rate)
+    return k * (1.0 + z) / ((1.0 + k) - (1.0 - k) * z)
 
 
 def _linkwitz_riley(frequency: float, sample_rate: int, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """The inner loops of the virtual-emitter engine, compiled once by Numba. No fast-math: equal bytes everywhere.
 
-Shapes: N rays or emitters · F faces · M materials · B octave bands · P A elevation and azimuth grid of the head.
+Shapes: N rays or emitters · I discrete paths · F faces · M materials · B octave bands · C channels of the receiver
+P A elevation and azimuth grid of the receiver · G lateral groups of directions · L bins of the late field.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ def bounce(
     scattering_M,
     lift,
     longest,
-    faintest,
+    faintest_N,
 ):
     """Move every ray to its hit, take what the surface absorbs, and send it on, mirrored or scattered.
 
-    All but the random numbers and tables is changed in place. Returns alive_N (bool) and normal_N3: the hit
-    faces' normals, turned towards the side the rays came from.
+    All but the random numbers and tables is changed in place. Returns alive_N (bool), normal_N3: the hit faces'
+    normals, turned towards the side the rays came from, and scattered_N: whether they left by Lambert's law.
     """
     count, bands = energy_NB.shape
     alive_N = np.zeros(count, dtype=np.bool_)
     normal_N3 = np.zeros((count, 3), dtype=np.float32)
+    scattered_N = np.zeros(count, dtype=np.bool_)
     for n in range(count):
         face = face_N[n]
         if face < 0:
@@ -49,7 +51,7 @@ def bounce(
         for b in range(bands):
             energy_NB[n, b] *= reflection_MB[surface, b]
             strongest = max(strongest, energy_NB[n, b])
-        if strongest < faintest:
+        if strongest < faintest_N[n]:
             continue
         alive_N[n] = True
         nx, ny, nz = normal_F3[face, 0], normal_F3[face, 1], normal_F3[face, 2]
@@ -62,6 +64,7 @@ def bounce(
         origin_N3[n, 1] += distance * dy + lift * ny
         origin_N3[n, 2] += distance * dz + lift * nz
         if random_N3[n, 0] < scattering_M[surface]:
+            scattered_N[n] = True
             # Lambert: the square of the sine of the angle from the normal is uniform.
             sine = math.sqrt(random_N3[n, 1])
             cosine = math.sqrt(1.0 - random_N3[n, 1])
@@ -86,7 +89,7 @@ def bounce(
         direction_N3[n, 0] = ox * inverse
         direction_N3[n, 1] = oy * inverse
         direction_N3[n, 2] = oz * inverse
-    return alive_N, normal_N3
+    return alive_N, normal_N3, scattered_N
 
 
 @njit(cache=True, nogil=True)
@@ -117,21 +120,12 @@ def facing(position_N3, normal_N3, path_N, ear_3, longest):
 
 @njit(cache=True, nogil=True)
 def connect(
-    index_N,
-    hidden_N,
-    direction_N3,
-    distance_N,
-    normal_N3,
-    path_N,
-    amplitude_NB,
-    near,
-    samples_per_metre,
-    rows,
+    index_N, hidden_N, direction_N3, distance_N, normal_N3, path_N, amplitude_NB, near, samples_per_metre, air_QB
 ):
-    """The visible emitters as they arrive: arrival_N (samples), amplitude_NB, azimuth_N, elevation row_N.
+    """The visible emitters as they arrive: arrival_N (samples), amplitude_NB, azimuth_N (radians), row_N.
 
-    `rows` elevations of the head, 10 degrees apart from -40. An emitter stands for a patch, not a point, so its
-    inverse square law is softened within `near` metres.
+    Rows are tens of degrees of elevation above -90. An emitter stands for a patch, not a point, so its inverse square
+    law is softened within `near` metres. `air_QB` is what air leaves of the pressure after 0, 1, 2 ... metres.
     """
     count, bands = len(index_N), amplitude_NB.shape[1]
     visible = 0
@@ -150,40 +144,123 @@ def connect(
         x, y, z = direction_N3[k, 0], direction_N3[k, 1], direction_N3[k, 2]
         distance = distance_N[k]
         cosine = -(x * normal_N3[n, 0] + y * normal_N3[n, 1] + z * normal_N3[n, 2])
-        gain = math.sqrt(cosine / (distance * distance + 0.5 * near * near))
-        arrival_N[at] = (path_N[n] + distance) * samples_per_metre
+        gain = np.float32(math.sqrt(cosine / (distance * distance + np.float32(0.5) * near * near)))
+        path = path_N[n] + distance
+        arrival_N[at] = path * samples_per_metre
+        metre = min(int(path + np.float32(0.5)), len(air_QB) - 1)
         for b in range(bands):
-            heard_NB[at, b] = gain * amplitude_NB[n, b]
+            heard_NB[at, b] = gain * amplitude_NB[n, b] * air_QB[metre, b]
         azimuth_N[at] = math.atan2(x, -z)
         elevation = math.degrees(math.asin(min(max(y, np.float32(-1.0)), np.float32(1.0))))
-        row_N[at] = min(max(math.floor((elevation + 40.0) / 10.0 + 0.5), 0), rows - 1)
+        row_N[at] = math.floor((elevation + 90.0) / 10.0 + 0.5)
         at += 1
     return arrival_N, heard_NB, azimuth_N, row_N
 
 
 @njit(cache=True, nogil=True)
-def deposit(out_EBS, samples, arrival_N, amplitude_NB, azimuth_N, row_N, yaw, gain_PAEB, delay_PAE):
-    """Add every arrival to both ears' bands, as the head at `yaw` (radians) receives its direction."""
-    columns = gain_PAEB.shape[1]
-    bands = amplitude_NB.shape[1]
+def deposit(
+    early_CBS,
+    energy_LGCB,
+    arrival_N,
+    amplitude_NB,
+    azimuth_N,
+    row_N,
+    row_offset,
+    yaw,
+    fade_from,
+    fade_to,
+    bin_samples,
+    gain_PACB,
+    delay_PAC,
+    group_PA,
+    share_PA,
+):
+    """Add every arrival: as an impulse to the early part, as energy to the bins of the late field.
+
+    Between samples `fade_from` and `fade_to` impulses give way to the late field. Energy is split linearly between
+    the two nearest bins and the two lateral groups that the direction lies between.
+    """
+    columns = gain_PACB.shape[1]
+    channels, bands = gain_PACB.shape[2], gain_PACB.shape[3]
+    bins = energy_LGCB.shape[0]
     per_radian = columns / (2.0 * math.pi)
     for n in range(len(arrival_N)):
         # Turning left by yaw moves everything clockwise (to the right) around the head.
         column = math.floor((azimuth_N[n] + yaw) * per_radian + 0.5) % columns
-        row = row_N[n]
-        for ear in range(2):
-            at = int(arrival_N[n] + delay_PAE[row, column, ear] + 0.5)
-            if at < 0 or at >= samples:
+        row = max(row_N[n] - row_offset, 0)
+        arrival = arrival_N[n]
+        if arrival < fade_to:
+            weight = np.float32(1.0)
+            if arrival > fade_from:
+                weight = np.float32(math.cos(0.5 * math.pi * (arrival - fade_from) / (fade_to - fade_from)))
+            for c in range(channels):
+                at = int(arrival + delay_PAC[row, column, c] + 0.5)
+                if 0 <= at < early_CBS.shape[2]:
+                    for b in range(bands):
+                        early_CBS[c, b, at] += weight * amplitude_NB[n, b] * gain_PACB[row, column, c, b]
+        place = arrival / bin_samples - 0.5
+        low = math.floor(place)
+        upper = np.float32(place - low)
+        group, share = group_PA[row, column], share_PA[row, column]
+        for k in range(2):
+            at = low + k
+            if at < 0 or at >= bins:
                 continue
-            for b in range(bands):
-                out_EBS[ear, b, at] += amplitude_NB[n, b] * gain_PAEB[row, column, ear, b]
+            part = upper if k == 1 else np.float32(1.0) - upper
+            for g in range(2):
+                weight = part * (share if g == 1 else np.float32(1.0) - share)
+                if weight == 0.0:
+                    continue
+                for c in range(channels):
+                    for b in range(bands):
+                        pressure = amplitude_NB[n, b] * gain_PACB[row, column, c, b]
+                        energy_LGCB[at, group + g, c, b] += weight * pressure * pressure
 
 
 @njit(cache=True, nogil=True)
-def deposit_omni(out_BS, samples, arrival_N, amplitude_NB):
-    """Add every arrival to the bands of an omnidirectional microphone."""
-    for n in range(len(arrival_N)):
-        at = int(arrival_N[n] + 0.5)
-        if at < samples:
-            for b in range(amplitude_NB.shape[1]):
-                out_BS[b, at] += amplitude_NB[n, b]
+def deposit_paths(
+    shelf_CBS, flat_CS, arrival_I, azimuth_I, elevation_I, weight_IB, yaw, ir_PACS, delay_PAC, lag_QS, centre
+):
+    """Add discrete paths (direct sound, images, edges) with the receiver's own response for their direction.
+
+    weight_IB: of the low passes, one buffer of `shelf_CBS` each, and of the bare impulse, which goes to `flat_CS`.
+    lag_QS: fractional delays of 0 to 1 sample in rising order, each of `centre` samples more.
+    """
+    rows, columns, channels, taps = ir_PACS.shape
+    shelves = weight_IB.shape[1] - 1
+    steps, lag_taps = lag_QS.shape
+    impulse_S = np.zeros(taps + lag_taps - 1)
+    head_S = np.zeros(taps)
+    for i in range(len(arrival_I)):
+        column = (azimuth_I[i] + yaw) * columns / (2.0 * math.pi)
+        left = math.floor(column)
+        u = column - left
+        row = min(max(rows - 1.0 - (90.0 - math.degrees(elevation_I[i])) / 10.0, 0.0), rows - 1.0)
+        low = min(int(row), rows - 2)
+        v = row - low
+        a0, a1 = left % columns, (left + 1) % columns
+        w00, w01, w10, w11 = (1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u
+        for c in range(channels):
+            delay = w00 * delay_PAC[low, a0, c] + w01 * delay_PAC[low, a1, c]
+            delay += w10 * delay_PAC[low + 1, a0, c] + w11 * delay_PAC[low + 1, a1, c]
+            for s in range(taps):
+                value = w00 * ir_PACS[low, a0, c, s] + w01 * ir_PACS[low, a1, c, s]
+                head_S[s] = value + w10 * ir_PACS[low + 1, a0, c, s] + w11 * ir_PACS[low + 1, a1, c, s]
+            arrival = arrival_I[i] + delay
+            whole = math.floor(arrival)
+            step = int((arrival - whole) * (steps - 1) + 0.5)
+            impulse_S[:] = 0.0
+            for k in range(lag_taps):
+                for s in range(taps):
+                    impulse_S[k + s] += lag_QS[step, k] * head_S[s]
+            first = whole - centre
+            shelved = False
+            for b in range(shelves):
+                shelved = shelved or weight_IB[i, b] != 0.0
+            for s in range(len(impulse_S)):
+                at = first + s
+                if 0 <= at < flat_CS.shape[1]:
+                    flat_CS[c, at] += weight_IB[i, shelves] * impulse_S[s]
+                if shelved and 0 <= at < shelf_CBS.shape[2]:
+                    for b in range(shelves):
+                        shelf_CBS[c, b, at] += weight_IB[i, b] * impulse_S[s]

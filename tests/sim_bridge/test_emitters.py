@@ -64,12 +64,13 @@ def test_turning_traces_nothing_and_walking_does(room: EmittersEngine, monkeypat
     occluded = room._rays.occluded
     monkeypatch.setattr(room._rays, "occluded", lambda *rays: asked.append(len(rays[0])) or occluded(*rays))
     room.impulse_response(Pose(0.3, 0.0, 0.3, 0.0))
-    assert len(asked) == 1
+    standing = len(asked)
+    assert standing > 0
     for degrees in range(0, 360, 10):
         room.impulse_response(Pose(0.3, 0.0, 0.3, math.radians(degrees)))
-    assert len(asked) == 1
+    assert len(asked) == standing
     room.impulse_response(Pose(0.3, 0.0, 0.45, 0.0))
-    assert len(asked) == 2
+    assert len(asked) > standing
 
 
 def test_a_whole_turn_brings_back_the_response(room: EmittersEngine) -> None:

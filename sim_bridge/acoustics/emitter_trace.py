@@ -1,0 +1,266 @@
+"""From a source to its virtual emitters: rays, bounces, walls, and the hits that are kept.
+
+Rays leave the source on a Fibonacci lattice and are followed until their energy or the response's length is spent.
+Every hit could re-radiate what its surface reflects; `_thin` keeps a budget of them without changing the energy that
+is expected. Where material lets sound through, a few rays are followed behind the wall.
+
+Shapes: N rays or emitters · B octave bands.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim_bridge.acoustics import emitter_kernels as kernels
+from sim_bridge.acoustics.directivity import Directivity
+from sim_bridge.acoustics.images import Images, find_images
+from sim_bridge.acoustics.surfaces import AcousticSurfaces
+from sim_bridge.acoustics.walls import LIFT_METRES, far_side
+from sim_bridge.rendering.raycast import RayScene
+
+FULL_POWER = 4.0 * math.pi  # of a source whose pressure is 1/r, in units where intensity is pressure squared
+_FAINTEST = 1e-7  # of a ray's first energy: below, it is followed no further
+_THROUGH_BOUNCES = 8  # the bounces at which sound may enter a wall
+_THROUGH_SHARE = 1.0 / 24.0  # rays that enter walls at a bounce, in units of the rays that left the source
+_THROUGH_BUDGET = 1.0 / 8.0  # of the emitters, for sound that came through walls
+_CONTEMPORARY_METRES = 5.0  # of path within which hits count as of one time
+_CRACK_EVERY = 16  # bounces, between looks for rays
+_CRACK_STRIDE = 0.35  # metres a bounce: with less, on average, a ray is caught between near faces
+_SHORTEST_STRIDE = 0.25  # metres, mean, between bounces: a bound on their number even in a crack without absorption
+
+
+@dataclass(frozen=True, slots=True)
+class Emitters:
+    """What one source turned into. position_N3, normal_N3: metres · path_N: metres from the source, all float32.
+
+    amplitude_NB: signed pressure of each band, such that `amplitude**2 * cos / distance**2` is its mean square.
+    """
+
+    position_N3: np.ndarray
+    normal_N3: np.ndarray
+    path_N: np.ndarray
+    amplitude_NB: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class _Hits:
+    """The surviving hits of one bounce; float32 throughout."""
+
+    position_N3: np.ndarray
+    normal_N3: np.ndarray
+    path_N: np.ndarray
+    energy_NB: np.ndarray
+    through_N: np.ndarray
+
+
+def trace_emitters(
+    rays: RayScene,
+    surfaces: AcousticSurfaces,
+    source_3: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    count: int,
+    budget: int,
+    longest: float,
+    image_order: int,
+    transmission: bool,
+    directivity: Directivity,
+    forward_3: np.ndarray,
+) -> tuple[Emitters, Images]:
+    """Follow `count` rays over `longest` metres; keep `budget` emitters, and the images that their histories name."""
+    bands = surfaces.reflection_MB.shape[1]
+    direction_N3 = _sphere(count, rng)
+    origin_N3 = np.broadcast_to(source_3.astype(np.float32), direction_N3.shape).copy()
+    path_N = np.zeros(count, dtype=np.float32)
+    gain_NB = directivity.gain(direction_N3, forward_3).astype(np.float32)
+    energy_NB = np.broadcast_to(np.float32(FULL_POWER / count), (count, bands)) * gain_NB**2
+    through_N = np.zeros(count, dtype=np.bool_)
+    mirror_N = np.full(count, -2, dtype=np.int64)  # the plane last mirrored in; -2 at the source, -1: no image history
+    faintest_N = np.full(count, _FAINTEST * FULL_POWER / count, dtype=np.float32)
+    opens = transmission and bool((surfaces.transmission_MB > 0.0).any())
+    hits: list[_Hits] = []
+    histories: list[tuple[np.ndarray, ...]] = []
+    for bounce in range(max(1_000, math.ceil(longest / _SHORTEST_STRIDE))):
+        if len(origin_N3) == 0:
+            break
+        hit = rays.trace(origin_N3, direction_N3)
+        face_N = hit["primID"]
+        behind = None
+        if opens and bounce < _THROUGH_BOUNCES:
+            wanted = max(1, round(count * _THROUGH_SHARE))
+            behind = _through(rays, surfaces, rng, wanted, origin_N3, direction_N3, path_N, energy_NB, hit)
+        random_N3 = rng.random((len(origin_N3), 3), dtype=np.float32)
+        alive_N, normal_N3, scattered_N = kernels.bounce(
+            origin_N3,
+            direction_N3,
+            path_N,
+            energy_NB,
+            face_N,
+            hit["tfar"],
+            random_N3,
+            surfaces.normal_F3,
+            surfaces.surface_F,
+            surfaces.reflection_MB,
+            surfaces.scattering_M,
+            np.float32(LIFT_METRES),
+            np.float32(longest),
+            faintest_N,
+        )
+        face_N, normal_N3, scattered_N = face_N[alive_N], normal_N3[alive_N], scattered_N[alive_N]
+        origin_N3, direction_N3 = origin_N3[alive_N], direction_N3[alive_N]
+        path_N, energy_NB, through_N = path_N[alive_N], energy_NB[alive_N], through_N[alive_N]
+        faintest_N = faintest_N[alive_N]
+        before_N = mirror_N[alive_N]
+        # Copies: the next bounce changes all of them in place.
+        hits.append(_Hits(origin_N3.copy(), normal_N3, path_N.copy(), energy_NB.copy(), through_N))
+        plane_N = surfaces.plane_F[face_N].astype(np.int64)
+        if bounce < 2:
+            histories.append((before_N, plane_N, surfaces.scattering_M[surfaces.surface_F[face_N]]))
+        mirror_N = np.where(scattered_N | (before_N == -1) | (bounce > 0), -1, plane_N)
+        if behind is not None and len(behind[0]):
+            born = len(behind[0])
+            origin_N3, direction_N3 = np.concatenate([origin_N3, behind[0]]), np.concatenate([direction_N3, behind[1]])
+            path_N, energy_NB = np.concatenate([path_N, behind[2]]), np.concatenate([energy_NB, behind[3]])
+            through_N = np.concatenate([through_N, np.ones(born, dtype=np.bool_)])
+            mirror_N = np.concatenate([mirror_N, np.full(born, -1, dtype=np.int64)])
+            faintest_N = np.concatenate([faintest_N, _FAINTEST * behind[3].max(axis=1)])
+        if bounce % _CRACK_EVERY == _CRACK_EVERY - 1:
+            caught_N = path_N < (bounce - 2 * _CRACK_EVERY) * _CRACK_STRIDE
+            if caught_N.any():  # Russian roulette: one in four goes on, with the energy of all
+                kept_N = ~caught_N | (rng.random(len(path_N)) < 0.25)
+                raised_N = np.where(caught_N, np.float32(4.0), np.float32(1.0))[kept_N]
+                origin_N3, direction_N3, path_N = origin_N3[kept_N], direction_N3[kept_N], path_N[kept_N]
+                energy_NB, faintest_N = energy_NB[kept_N] * raised_N[:, None], faintest_N[kept_N] * raised_N
+                through_N, mirror_N = through_N[kept_N], mirror_N[kept_N]
+    images = _leave_to_images(hits, histories, surfaces, source_3, image_order)
+    return _thin(hits, budget, rng), images
+
+
+def _leave_to_images(
+    hits: list[_Hits],
+    histories: list[tuple[np.ndarray, ...]],
+    surfaces: AcousticSurfaces,
+    source_3: np.ndarray,
+    order: int,
+) -> Images:
+    """Find the images, and take from the hits on their histories what the images carry, in place."""
+    nothing_N = np.zeros(0, dtype=np.int64)
+    plane_N = histories[0][1] if histories else nothing_N
+    before_N, second_N = (histories[1][0], histories[1][1]) if len(histories) > 1 else (nothing_N, nothing_N)
+    mirrored_N = before_N >= 0
+    images = find_images(
+        surfaces,
+        source_3,
+        order,
+        np.concatenate([plane_N, before_N[mirrored_N]]),
+        np.concatenate([np.full(len(plane_N), -1), second_N[mirrored_N]]),
+    )
+    if order >= 1 and histories:
+        covered_N = images.covered(plane_N) & (histories[0][0] == -2)
+        hits[0].energy_NB[covered_N] *= histories[0][2][covered_N, None]
+    if order >= 2 and len(histories) > 1:
+        covered_N = images.covered(before_N, second_N) & mirrored_N
+        hits[1].energy_NB[covered_N] *= histories[1][2][covered_N, None]
+    return images
+
+
+def _through(
+    rays: RayScene,
+    surfaces: AcousticSurfaces,
+    rng: np.random.Generator,
+    wanted: int,
+    origin_N3: np.ndarray,
+    direction_N3: np.ndarray,
+    path_N: np.ndarray,
+    energy_NB: np.ndarray,
+    hit: dict[str, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """About `wanted` rays that go on behind what they hit: origin, direction, path, energy, one row each.
+
+    Drawn systematically with probabilities that follow the energy let through, and raised by one over them.
+    """
+    face_N = hit["primID"]
+    met_N = np.flatnonzero(face_N >= 0)
+    passed_NB = energy_NB[met_N] * surfaces.transmission_MB[surfaces.surface_F[face_N[met_N]]]
+    total_N = passed_NB.mean(axis=1, dtype=np.float64)
+    if not total_N.sum() > 0.0:
+        return origin_N3[:0], direction_N3[:0], path_N[:0], energy_NB[:0]
+    probability_N = _inclusion(total_N, min(wanted, int((total_N > 0.0).sum())))
+    picked_N = np.flatnonzero(np.diff(np.floor(np.cumsum(probability_N) + rng.random()), prepend=0.0) > 0)
+    chosen_N = met_N[picked_N]
+    unit_N3 = direction_N3[chosen_N]
+    reached_N = hit["tfar"][chosen_N]
+    exit_N3, depth_N = far_side(
+        rays, surfaces, origin_N3[chosen_N] + reached_N[:, None] * unit_N3, unit_N3, face_N[chosen_N]
+    )
+    energy_NB = (passed_NB[picked_N] / probability_N[picked_N, None]).astype(np.float32)
+    return exit_N3, unit_N3, path_N[chosen_N] + reached_N + depth_N, energy_NB
+
+
+def _thin(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
+    """Keep `budget` hits, the early and the strong ones rather, and raise the energy of the kept by 1/probability.
+
+    Probability is min(1, c * energy / (mean energy at its time) / path): as many emitters in every octave of time,
+    each of about the same energy as its contemporaries. Drawn systematically, which keeps the counts exact. Sound
+    that came through walls has a share of its own: where nothing else arrives, it is all there is.
+    """
+    hits = [hit for hit in hits if len(hit.path_N)]
+    if not hits:
+        empty = np.zeros((0, 3), dtype=np.float32)
+        return Emitters(empty, empty, empty[:, 0].copy(), np.zeros((0, 6), dtype=np.float32))
+    position_N3 = np.concatenate([hit.position_N3 for hit in hits])
+    normal_N3 = np.concatenate([hit.normal_N3 for hit in hits])
+    path_N = np.concatenate([hit.path_N for hit in hits])
+    energy_NB = np.concatenate([hit.energy_NB for hit in hits])
+    through_N = np.concatenate([hit.through_N for hit in hits])
+    merit_N = _merit(energy_NB, path_N)
+    probability_N = np.zeros(len(merit_N))
+    beyond = min(int(through_N.sum()), max(1, round(budget * _THROUGH_BUDGET))) if through_N.any() else 0
+    if beyond:
+        probability_N[through_N] = _inclusion(_merit(energy_NB[through_N], path_N[through_N]), beyond)
+    probability_N[~through_N] = _inclusion(merit_N[~through_N], max(1, budget - beyond))
+    picked_N = np.flatnonzero(np.diff(np.floor(np.cumsum(probability_N) + rng.random()), prepend=0.0) > 0)
+    # Neighbours in memory are neighbours in space: shadow rays and kernels then walk warm caches.
+    order = np.lexsort(np.floor(position_N3[picked_N].T / 0.5)[[0, 1, 2]])
+    picked_N = picked_N[order]
+    sign_N = rng.integers(0, 2, len(picked_N)) * 2.0 - 1.0
+    scale_N = 1.0 / (math.pi * probability_N[picked_N])  # Lambert's law: power / pi per unit of solid angle
+    amplitude_NB = sign_N[:, None] * np.sqrt(energy_NB[picked_N] * scale_N[:, None])
+    return Emitters(
+        np.ascontiguousarray(position_N3[picked_N]),
+        np.ascontiguousarray(normal_N3[picked_N]),
+        np.ascontiguousarray(path_N[picked_N]),
+        amplitude_NB.astype(np.float32),
+    )
+
+
+def _merit(energy_NB: np.ndarray, path_N: np.ndarray) -> np.ndarray:
+    """Energy relative to the hits of about the same path, over the path."""
+    energy_N = energy_NB.mean(axis=1, dtype=np.float64)
+    age_N = (path_N / _CONTEMPORARY_METRES).astype(np.int64)
+    mean_Q = np.bincount(age_N, energy_N) / np.maximum(np.bincount(age_N), 1)
+    return energy_N / np.maximum(mean_Q[age_N], 1e-300) / np.maximum(path_N, 1.0)
+
+
+def _inclusion(merit_N: np.ndarray, budget: int) -> np.ndarray:
+    """min(1, c * merit) with c such that the sum is `budget` (all ones where there are no more than that)."""
+    if len(merit_N) <= budget:
+        return np.ones(len(merit_N))
+    falling_N = np.sort(merit_N)[::-1]
+    rest_N = np.cumsum(falling_N[::-1])[::-1]  # sum of this merit and all smaller ones
+    certain_N = np.arange(len(merit_N))
+    scale_N = (budget - certain_N[:budget]) / np.maximum(rest_N[:budget], 1e-300)  # the first `certain` kept for sure
+    first = int(np.argmax(scale_N * falling_N[:budget] <= 1.0))
+    return np.minimum(1.0, scale_N[first] * merit_N)
+
+
+def _sphere(count: int, rng: np.random.Generator) -> np.ndarray:
+    """float32 (count, 3): unit vectors on a Fibonacci lattice, turned about its axis by a random angle."""
+    index_N = np.arange(count) + 0.5
+    height_N = 1.0 - 2.0 * index_N / count
+    radius_N = np.sqrt(1.0 - height_N**2)
+    angle_N = index_N * math.pi * (3.0 - math.sqrt(5.0)) + rng.random() * 2.0 * math.pi
+    return np.stack([radius_N * np.cos(angle_N), height_N, radius_N * np.sin(angle_N)], axis=1).astype(np.float32)

@@ -1,0 +1,208 @@
+"""The late field: from the energy that arrives, bin by bin, to sound that is dense however few emitters there are.
+
+Late reflections are too many to matter one by one; what is heard is how their energy decays in each band and from
+which side it comes. Their energy is gathered in bins of 4 ms, smoothed over a window that grows with time (a decay
+changes ever more slowly), and carried by noise of constant energy. Directions are gathered in lateral groups: each
+has a carrier of its own, which reaches every channel with that group's delay, so that the ears agree below some
+hundred hertz as they do in a real room and time differences survive into the tail; level differences are those of
+every single arrival.
+Energy envelopes carried by shaped noise: M. Vorlaender, Auralization (2nd ed., 2020), ch. 11.
+
+Shapes: G lateral groups · C channels · B octave bands · L bins · S samples · P A grid of the receiver.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from scipy import fft
+
+from sim_bridge.acoustics.bands import band_responses
+from sim_bridge.acoustics.hrtf_grid import ELEVATION_STEP
+from sim_bridge.acoustics.receivers import Receiver
+from sim_bridge.randomness import keyed_rng
+
+BIN_SECONDS = 0.004
+_WINDOW_SHARE = 0.18  # of the time since the first arrival: half width of the smoothing window
+_WIDEST_SECONDS = 0.1  # half width at most
+_LEVEL_SECONDS = 0.04  # over which a carrier's energy is constant
+_LATERAL = (-0.9, -0.3, 0.3, 0.9)  # sines of the lateral angles of two-eared groups, left to right
+_SILENCE = 1e-10  # of the strongest bin: where all that follows is weaker, the response ends
+
+
+@dataclass(frozen=True, slots=True)
+class LateField:
+    """Carriers of one receiver. A pure function of (receiver, rate, length).
+
+    carrier_CLGBS: float32, blocks of noise of unit power a band's share · group_PA, share_PA: the lateral group
+    below each direction of the grid and the share of the one above it · bin_samples: S of a block
+    """
+
+    carrier_CLGBS: np.ndarray
+    group_PA: np.ndarray
+    share_PA: np.ndarray
+    bin_samples: int
+
+    @property
+    def bins(self) -> int:
+        return self.carrier_CLGBS.shape[1]
+
+    @property
+    def groups(self) -> int:
+        return self.carrier_CLGBS.shape[2]
+
+    def add(
+        self, out_CS: np.ndarray, energy_LGCB: np.ndarray, first: float, fade_from: float, fade_to: float, turn: int
+    ) -> None:
+        """Add to `out_CS` what the bins hold after the early part, which ends between two samples `fade_*`.
+
+        first: samples until the first arrival · turn: blocks by which the carriers are turned, for another noise
+        """
+        begin = max(0, int(fade_from / self.bin_samples) - 1)
+        widest = max(1, round(_WIDEST_SECONDS / BIN_SECONDS))
+        level_LGCB = smoothed(energy_LGCB, int(first / self.bin_samples), begin, _WINDOW_SHARE, widest)
+        centre_L = (np.arange(len(level_LGCB)) + 0.5) * self.bin_samples
+        fade_L = np.sin(0.5 * math.pi * np.clip((centre_L - fade_from) / max(fade_to - fade_from, 1.0), 0.0, 1.0))
+        ramp_S = np.arange(self.bin_samples, dtype=np.float32) / np.float32(self.bin_samples)
+        _synthesise(out_CS, level_LGCB, fade_L.astype(np.float32), self.carrier_CLGBS, turn % self.bins, ramp_S)
+
+
+def late_field(receiver: Receiver, sample_rate: int, n_samples: int) -> LateField:
+    """The late field of `receiver` for responses of `n_samples`; some 50 ms of work."""
+    block = round(BIN_SECONDS * sample_rate)
+    bins = -(-n_samples // block)
+    length = bins * block  # circular: turned carriers have no seam
+    group_PA, share_PA, weight_GPA = _groups(receiver)
+    bands_BF = band_responses(length, sample_rate)
+    turn_F = -2j * math.pi * np.arange(length // 2 + 1) / length
+    carriers = np.empty((receiver.channels, bins, len(weight_GPA), len(bands_BF), block), dtype=np.float32)
+    for group, weight_PA in enumerate(weight_GPA):
+        rng = keyed_rng("late field", sample_rate, group)
+        white_F = fft.rfft(rng.integers(0, 2, length) * 2.0 - 1.0)
+        level_BS = _levelled(fft.irfft(white_F * bands_BF, length, axis=-1), bands_BF, sample_rate)
+        spectrum_BF = fft.rfft(level_BS, axis=-1)
+        for channel in range(receiver.channels):
+            delay = float((weight_PA * receiver.delay_PAC[..., channel]).sum() / weight_PA.sum())
+            gain = float((weight_PA * receiver.gain_PACB[..., channel, :].mean(axis=-1)).sum())
+            shifted_BS = fft.irfft(spectrum_BF * np.exp(turn_F * delay), length, axis=-1) * (1.0 if gain >= 0 else -1.0)
+            carriers[channel, :, group] = np.moveaxis(shifted_BS.reshape(len(bands_BF), bins, block), 1, 0)
+    carriers.flags.writeable = False
+    return LateField(carriers, group_PA, share_PA, block)
+
+
+def _groups(receiver: Receiver) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """group_PA, share_PA (of the group above), and weight_GPA: how much of each direction belongs to each group.
+
+    Two ears: four groups from left to right, blended, because a time difference is one of lateral angle. Signed
+    gains (ambisonics): the sixteen octants within which no gain changes its sign. One microphone: one group.
+    """
+    rows, columns = receiver.gain_PACB.shape[:2]
+    elevation_P1 = np.radians(90.0 - ELEVATION_STEP * np.arange(rows)[::-1])[:, None]
+    azimuth_1A = np.arange(columns)[None, :] * (2.0 * math.pi / columns)
+    share_PA = np.zeros((rows, columns), dtype=np.float32)
+    if receiver.channels == 1:
+        group_PA = np.zeros((rows, columns), dtype=np.int64)
+        count = 1
+    elif (receiver.gain_PACB < 0.0).any():
+        octant_PA = np.broadcast_to(np.floor(azimuth_1A / (math.pi / 4)), (rows, columns))
+        group_PA = (octant_PA % 8 + 8 * (elevation_P1 > 0.0)).astype(np.int64)
+        count = 16
+    else:
+        centres = np.array(_LATERAL)
+        lateral_PA = np.clip(np.sin(azimuth_1A) * np.cos(elevation_P1), centres[0], centres[-1])
+        place_PA = np.interp(lateral_PA, centres, np.arange(len(centres)))
+        group_PA = np.minimum(np.floor(place_PA), len(centres) - 2).astype(np.int64)
+        share_PA = (place_PA - group_PA).astype(np.float32)
+        count = len(centres)
+    weight_GPA = np.zeros((count, rows, columns))
+    solid_PA = np.broadcast_to(np.cos(elevation_P1), (rows, columns))
+    for group in range(count):
+        weight_GPA[group] = solid_PA * np.where(group_PA == group, 1.0 - share_PA, 0.0)
+        weight_GPA[group] += solid_PA * np.where(group_PA + 1 == group, share_PA, 0.0)
+    return group_PA, share_PA, weight_GPA
+
+
+def _levelled(noise_BS: np.ndarray, bands_BF: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Bands of noise whose energy over `_LEVEL_SECONDS` is a band's share of white noise everywhere."""
+    count = noise_BS.shape[1]
+    window_S = np.zeros(count)
+    width = round(_LEVEL_SECONDS * sample_rate)
+    window_S[:width] = np.hanning(width)
+    window_S = np.roll(window_S / window_S.sum(), -(width // 2))
+    local_BS = fft.irfft(fft.rfft(noise_BS**2, axis=-1) * fft.rfft(window_S), count, axis=-1)
+    share_B1 = np.square(np.abs(bands_BF)).mean(axis=1, keepdims=True)
+    return noise_BS * np.sqrt(share_B1 / np.maximum(local_BS, 1e-3 * share_B1))
+
+
+@njit(cache=True, nogil=True)
+def smoothed(energy_LGCB, first, start, share, widest):  # pragma: no cover - compiled
+    """Energy per bin from bin `start` on, averaged over bins within `share` of the time since bin `first`.
+
+    A mean over a window overstates a decay that is steep within it: a straight one that falls by a factor exp(2x)
+    from end to end, by sinh(x) / x. That is taken back, with x from the means at the window's two ends.
+    """
+    bins, groups, channels, bands = energy_LGCB.shape
+    width = groups * channels * bands
+    flat = energy_LGCB.reshape(bins, width)
+    total = np.zeros((bins + 1, width))
+    for i in range(bins):
+        for k in range(width):
+            total[i + 1, k] = total[i, k] + flat[i, k]
+    mean = np.zeros((bins, width))
+    half = np.zeros(bins, dtype=np.int64)
+    for i in range(bins):
+        m = max(0, min(widest, int(share * (i - first) + 0.5), bins - 1 - i, i))
+        half[i] = m
+        for k in range(width):
+            mean[i, k] = (total[i + m + 1, k] - total[i - m, k]) / (2 * m + 1)
+    out = np.zeros((bins, width), dtype=np.float32)
+    for i in range(start, bins):
+        m = half[i]
+        scale = (m + 0.5) / max(m, 1)
+        for k in range(width):
+            before, after = mean[i - m, k], mean[i + m, k]
+            # log(before / after) / 2 = artanh(z), and sinh(x) / x, by the first terms of their series: 2 % at worst.
+            z = (before - after) / (before + after) if before > 0.0 and after > 0.0 else 0.0
+            z2 = z * z
+            x2 = (scale * z * (1.0 + z2 * (1.0 / 3.0 + z2 * 0.2))) ** 2
+            out[i, k] = mean[i, k] / (1.0 + x2 * (1.0 / 6.0 + x2 / 120.0))
+    return out.reshape(bins, groups, channels, bands)
+
+
+@njit(cache=True, nogil=True)
+def _synthesise(out_CS, level_LGCB, fade_L, carrier_CLGBS, turn, ramp_S):  # pragma: no cover - compiled
+    """Carry the levels; amplitudes run straight from the centre of a bin to that of the next."""
+    bins, groups, channels, bands = level_LGCB.shape
+    block = len(ramp_S)
+    samples = out_CS.shape[1]
+    strongest = level_LGCB.max()
+    last = -1
+    for i in range(bins):
+        if level_LGCB[i].max() > np.float32(_SILENCE) * strongest:
+            last = i
+    amplitude = np.zeros((bins, groups, channels, bands), dtype=np.float32)
+    for i in range(last + 1):
+        if fade_L[i] > 0.0:
+            amplitude[i] = fade_L[i] * np.sqrt(level_LGCB[i] / np.float32(block))
+    part_S = np.zeros(block, dtype=np.float32)
+    for c in range(channels):
+        for i in range(last + 1):
+            begin = i * block + block // 2
+            following = min(i + 1, bins - 1)
+            if begin >= samples or (fade_L[i] == 0.0 and fade_L[following] == 0.0):
+                continue
+            source = (i + turn) % bins
+            part_S[:] = np.float32(0.0)
+            for g in range(groups):
+                for b in range(bands):
+                    start = amplitude[i, g, c, b]
+                    rise = amplitude[following, g, c, b] - start
+                    if start != 0.0 or rise != 0.0:
+                        carrier_S = carrier_CLGBS[c, source, g, b]
+                        for s in range(block):
+                            part_S[s] += (start + rise * ramp_S[s]) * carrier_S[s]
+            for s in range(min(block, samples - begin)):
+                out_CS[c, begin + s] += part_S[s]
