@@ -99,7 +99,7 @@ def _make_ears(receiver: Receiver, sample_rate: int, n_samples: int) -> Ears:
 
 
 def render(audible: Audible, yaw: float, ears: Ears, turn: int) -> np.ndarray:
-    """float32 (C, S): the response of a receiver turned by `yaw` (radians). turn: which noise carries the late field."""
+    """float32 (C, S): what a receiver turned by `yaw` (radians) hears. turn: which noise carries the late field."""
     receiver, rate, late = ears.receiver, ears.sample_rate, ears.late
     channels, bands = receiver.channels, len(OCTAVE_BANDS)
     first = audible.first

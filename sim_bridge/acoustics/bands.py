@@ -52,7 +52,7 @@ def shelf_responses(n_fft: int, sample_rate: int) -> np.ndarray:
     """complex64 (5, n_fft // 2 + 1): first-order low passes at the crossovers, on the grid of an `n_fft`-point FFT.
 
     What single paths are coloured with: an impulse of the highest band's amplitude, plus a low pass for every step
-    from a band to the one below. Causal, without the crossovers' all-pass; a path whose bands are equal stays an impulse.
+    from a band to the one below. Causal, without the crossovers' all-pass; a path of equal bands stays an impulse.
     """
     z = np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)
     result = np.array([_low_pass(frequency, sample_rate, z) for frequency in CROSSOVERS], dtype=np.complex64)

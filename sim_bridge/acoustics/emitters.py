@@ -248,7 +248,6 @@ class EmittersEngine:
         return np.concatenate(paths), np.concatenate(towards), np.concatenate(amplitudes)
 
 
-
 def _gain(source: PlacedSource, direction_N3: np.ndarray) -> np.ndarray:
     """(N, B), or what broadcasts to it: the source's amplitude in the directions in which sound leaves it."""
     if source.directivity is _OMNI:
