@@ -13,9 +13,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from avw4k.episode import AUDIO_PEAK
+from avw4k.hostile import ShardFile
 from avw4k.manifest import ShardRecord, read_manifest
-from avw4k.shard import FEATURES, demo_attributes, open_shard, read_demo
-from avw4k.spec import READABLE_VERSIONS, SPLITS, DatasetSpec, EpisodeSpec, plan
+from avw4k.shard import FEATURES, data_attributes, demo_attributes, open_shard, read_demo
+from avw4k.spec import READABLE_VERSIONS, SPLITS, DatasetSpec, EpisodeSpec, plan, split_scenes
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.types import Source
 
@@ -45,7 +47,7 @@ class Dataset:
         self.spec = spec
         self.records = records
         self._plan = plan(spec)
-        self._files: OrderedDict[str, h5py.File] = OrderedDict()
+        self._files: OrderedDict[str, ShardFile] = OrderedDict()
         self._process = os.getpid()
 
     @property
@@ -101,7 +103,7 @@ class Dataset:
                 file.close()
         self._files.clear()
 
-    def _open(self, ref: EpisodeRef) -> h5py.File:
+    def _open(self, ref: EpisodeRef) -> ShardFile:
         if self._process != os.getpid():  # forked: the handles are the parent's
             self._files, self._process = OrderedDict(), os.getpid()
         file = self._files.get(ref.shard)
@@ -114,15 +116,22 @@ class Dataset:
             raise DatasetError(f"{file.filename}, demo_{ref.demo}: not episode {ref.index}; is `ref` of this dataset?")
         return file
 
-    def _open_checked(self, name: str) -> h5py.File:
+    def _open_checked(self, name: str) -> ShardFile:
         path = self.path / name
         file = open_shard(path)
-        expected = self.records[name].bytes
-        if (found := path.stat().st_size) != expected:
+        try:
+            expected = self.records[name].bytes
+            if (found := path.stat().st_size) != expected:
+                raise DatasetError(
+                    f"{path} has {found} bytes, but {expected} were committed; type: avw verify {self.path} --repair"
+                )
+            if data_attributes(file).get("spec_sha256") != self.spec.sha256:
+                raise DatasetError(
+                    f"{path} is of another dataset (its spec_sha256 differs); type: avw verify {self.path} --repair"
+                )
+        except DatasetError:
             file.close()
-            raise DatasetError(
-                f"{path} has {found} bytes, but {expected} were committed; type: avw verify {self.path} --repair"
-            )
+            raise
         return file
 
     def __getstate__(self) -> dict[str, Any]:
@@ -144,7 +153,12 @@ def open_dataset(path: str | Path) -> Dataset:
 
     Raises DatasetError when there is none, or when it was written by a newer schema or altered.
     """
-    folder = Path(path)
+    info, spec = read_info(Path(path))
+    return Dataset(Path(path), info, spec, read_manifest(Path(path)))
+
+
+def read_info(folder: Path) -> tuple[dict[str, Any], DatasetSpec]:
+    """What info.json says, and its spec. Raises DatasetError as `open_dataset` does."""
     file = folder / "info.json"
     if not file.is_file():
         raise DatasetError(f"{folder} holds no dataset (no info.json there); type: avw generate {folder}")
@@ -152,12 +166,17 @@ def open_dataset(path: str | Path) -> Dataset:
         info = json.loads(file.read_text())
         version = info["schema_version"]
         scale = float(info["audio_scale"])
-    except (ValueError, KeyError, TypeError) as error:
+        splits = sorted((str(scene), str(split)) for split, scenes in info["splits"].items() for scene in scenes)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{file} cannot be understood ({error!r}); it was altered, or the disk was full") from error
     if version not in READABLE_VERSIONS:
         reads = " and ".join(str(number) for number in READABLE_VERSIONS)
         raise DatasetError(f"{file} has schema version {version}; this AVW reads {reads}: install another AVW")
     spec = DatasetSpec.from_json(info.get("spec"))
-    if spec.sha256 != info.get("spec_sha256") or not scale > 0:
+    if spec.sha256 != info.get("spec_sha256"):
         raise DatasetError(f"{file}: the spec does not match its own SHA-256; the file was altered since")
-    return Dataset(folder, info, spec, read_manifest(folder))
+    if scale != spec.audio_full_scale / AUDIO_PEAK:
+        raise DatasetError(f"{file}: audio_scale does not match the spec; the file was altered since")
+    if splits != sorted(split_scenes(spec).items()):
+        raise DatasetError(f"{file}: the splits are not those of the spec: it was altered, and scenes may leak")
+    return info, spec

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 import time
 import traceback
@@ -18,7 +19,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sim_bridge
 from sim_bridge.errors import AvwError, BackendError
@@ -27,9 +28,38 @@ ATTEMPTS = 2  # a task whose worker died (out of memory, a crash in native code)
 REPORT_SECONDS = 0.2
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLOSC_NTHREADS")
 
-Report = Callable[[int], None]
-"""report(n): n more steps of the task are done."""
+RECYCLE_TASKS = 64  # a worker that did so many is replaced: whatever leaks in native code leaks no further
+MEMORY_SHARE = 0.8  # of the machine's memory, for all workers together; one that grew beyond its part is replaced
+
+
+class Report(Protocol):
+    """What a worker says while it works."""
+
+    def __call__(self, steps: int) -> None:
+        """So many more steps of the task are done."""
+        ...
+
+    def doing(self, what: str) -> None:
+        """What is being done from now on, e.g. "episode 12": named if the worker dies at it."""
+        ...
+
+
 Work = Callable[[Any, Report], Any]
+
+
+class Execute(Protocol):
+    """Does tasks somewhere and yields (task, result) as they finish, in any order."""
+
+    def __call__(
+        self,
+        work: Work,
+        tasks: Sequence[Any],
+        workers: int,
+        *,
+        scene_of: Callable[[Any], object],
+        on_steps: Callable[[int], None],
+        log: Callable[[str], None] = ...,
+    ) -> Iterator[tuple[Any, Any]]: ...
 
 
 @dataclass(slots=True)
@@ -39,14 +69,19 @@ class _Worker:
     task: int | None = None
     scene: object = None
     reported: int = 0
+    doing: str = ""
+    tasks_done: int = 0
+    peak_bytes: int = 0
 
 
 @dataclass(slots=True)
 class _State:
-    """What is still to do. waiting: task numbers in order · attempts: by task number"""
+    """What is still to do. waiting: task numbers in order · attempts: by task number · lost: what killed its worker
+    every time, in words"""
 
     waiting: list[int]
     attempts: dict[int, int] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
 
 
 def run_in_processes(
@@ -56,19 +91,21 @@ def run_in_processes(
     *,
     scene_of: Callable[[Any], object],
     on_steps: Callable[[int], None],
+    log: Callable[[str], None] = lambda text: None,
 ) -> Iterator[tuple[Any, Any]]:
     """Yield (task, result) as they finish, in any order. `work(task, report)` runs in a worker.
 
     Where Numba has its kernels yet to compile, the first worker begins alone and the others when it reports its first
     step: compiling is paid once, not once a worker. A worker prefers tasks of the scene that it has open. `on_steps`
-    gets the steps done since last time, negative when a task is begun anew.
-    Raises the AvwError of a task that failed, and BackendError when a worker died twice on a task. Leaving the
-    iteration early (an error, Ctrl-C) ends the workers.
+    gets the steps done since last time, negative when a task is begun anew; `log` a sentence on each worker that died.
+    Raises the AvwError of a task that failed; when all else is done, BackendError for tasks that killed a worker twice.
+    Leaving the iteration early (an error, Ctrl-C) ends the workers.
     """
     state = _State(list(range(len(tasks))))
     workers = min(max(1, workers), max(1, len(tasks)))
     team: list[_Worker] = []
     warm = kernels_cached()
+    limit = MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / workers
     try:
         while state.waiting or any(worker.task is not None for worker in team):
             while state.waiting and len(team) < workers:
@@ -84,21 +121,33 @@ def run_in_processes(
                 if message is None:
                     team.remove(worker)
                     on_steps(-worker.reported)
-                    _bury(worker, tasks, state)
+                    _bury(worker, tasks, state, log)
                     continue
                 kind, value = message
-                if kind == "steps":
+                if kind == "doing":
+                    worker.doing = value
+                elif kind == "steps":
                     warm = True
                     worker.reported += value
                     on_steps(value)
                 elif kind == "done":
                     warm = True
-                    task, worker.task, worker.reported = worker.task, None, 0
-                    yield tasks[task], value  # type: ignore[index]
+                    task, worker.task, worker.reported, worker.doing = worker.task, None, 0, ""
+                    result, worker.peak_bytes = value
+                    worker.tasks_done += 1
+                    if state.waiting and (worker.tasks_done >= RECYCLE_TASKS or worker.peak_bytes > limit):
+                        team.remove(worker)
+                        _end([worker])
+                    yield tasks[task], result  # type: ignore[index]
                 elif kind == "failed":
                     raise value
                 else:
-                    raise BackendError(f"a worker failed unexpectedly on {tasks[worker.task or 0]}:\n{value}")
+                    raise BackendError(f"a worker failed unexpectedly on {_place(worker, tasks)}:\n{value}")
+        if state.lost:
+            raise BackendError(
+                f"{'; '.join(state.lost)}. All else is done, and what is committed is safe. SIGKILL usually means that "
+                "memory ran out: type the same command with fewer --workers; else report the scene as a bug."
+            )
     finally:
         _end(team)
 
@@ -131,19 +180,26 @@ def _assign(
         worker.connection.send(tasks[task])
 
 
-def _bury(worker: _Worker, tasks: Sequence[Any], state: _State) -> None:
-    """Put the task of a dead worker back, or give up."""
+def _bury(worker: _Worker, tasks: Sequence[Any], state: _State, log: Callable[[str], None]) -> None:
+    """Put the task of a dead worker back, or give it up."""
     worker.process.join()
     if worker.task is None:
         return
+    code = worker.process.exitcode or 0
+    how = f"was killed by signal {signal.Signals(-code).name}" if code < 0 else f"left with code {code}"
+    said = f"the worker on {_place(worker, tasks)} {how}"
     if state.attempts[worker.task] >= ATTEMPTS:
-        code = worker.process.exitcode or 0
-        how = f"was killed by signal {signal.Signals(-code).name}" if code < 0 else f"left with code {code}"
-        raise BackendError(
-            f"the worker on {tasks[worker.task]} {how}, {ATTEMPTS} times. SIGKILL usually means that memory ran out: "
-            "type the same command with fewer --workers. Everything committed before is safe."
-        )
-    state.waiting.insert(0, worker.task)
+        state.lost.append(f"{said}, {ATTEMPTS} times")
+    else:
+        log(f"{said}: tried again")
+        state.waiting.insert(0, worker.task)
+
+
+def _place(worker: _Worker, tasks: Sequence[Any]) -> str:
+    """Where a worker was: "train-00003.h5 of procedural-0007, in episode 12"."""
+    task = tasks[worker.task or 0]
+    named = f"{task.name} of {task.scene}" if hasattr(task, "name") and hasattr(task, "scene") else str(task)
+    return f"{named}, in {worker.doing}" if worker.doing else named
 
 
 def _receive(worker: _Worker) -> tuple[str, Any] | None:
@@ -198,17 +254,31 @@ def one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
+class _Reporter:
+    """Sends what the work says to the parent, steps at most five times a second."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.pending, self.last = 0, time.monotonic()
+
+    def __call__(self, steps: int) -> None:
+        self.pending += steps
+        if time.monotonic() - self.last >= REPORT_SECONDS:
+            self.flush()
+
+    def doing(self, what: str) -> None:
+        self.connection.send(("doing", what))
+
+    def flush(self) -> None:
+        if self.pending:
+            self.connection.send(("steps", self.pending))
+        self.pending, self.last = 0, time.monotonic()
+
+
 def _worker_main(connection: Connection, work: Work) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pending, last = 0, time.monotonic()
-
-    def report(steps: int) -> None:
-        nonlocal pending, last
-        pending += steps
-        if time.monotonic() - last >= REPORT_SECONDS:
-            connection.send(("steps", pending))
-            pending, last = 0, time.monotonic()
-
+    report = _Reporter(connection)
+    message: tuple[str, Any]
     while True:
         try:
             task = connection.recv()
@@ -216,7 +286,7 @@ def _worker_main(connection: Connection, work: Work) -> None:
             return
         try:
             result = work(task, report)
-            message = ("done", result)
+            message = ("done", (result, peak_bytes()))
         except (BrokenPipeError, ConnectionResetError):
             return  # the parent is gone; what is committed stays, what is not is redone
         except AvwError as error:
@@ -224,9 +294,12 @@ def _worker_main(connection: Connection, work: Work) -> None:
         except Exception:
             message = ("crashed", traceback.format_exc())
         try:
-            if pending:
-                connection.send(("steps", pending))
+            report.flush()
             connection.send(message)
         except (BrokenPipeError, ConnectionResetError):
             return
-        pending, last = 0, time.monotonic()
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB

@@ -8,17 +8,17 @@ start.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from avw4k.card import engine_versions, write_card, write_info
+from avw4k.checks import check_shard
 from avw4k.dataset import open_dataset
-from avw4k.episode import run_episode
-from avw4k.executors import Report, run_in_processes
+from avw4k.episode import Episode, run_episode
+from avw4k.executors import Execute, Report, run_in_processes
+from avw4k.locks import LOCK, locked
 from avw4k.manifest import (
     TMP_SUFFIX,
     ShardRecord,
@@ -31,13 +31,11 @@ from avw4k.manifest import (
 )
 from avw4k.shard import shard_bytes
 from avw4k.spec import DatasetSpec, ShardSpec, plan
-from avw4k.verify import VerifyReport, check_shard, verify_dataset
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.simulator import Simulator, open_simulator
 
 BYTES_PER_STEP = 36_000  # measured at 128 x 128 with blosc2 (34 kB), rounded up; for forecasts
 STEPS_PER_CORE_SECOND = 60  # measured by benchmarks.generate in CPU time (65), rounded down; for forecasts
-LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,10 +81,14 @@ class ShardWork:
 
     def __call__(self, shard: ShardSpec, report: Report) -> ShardRecord:
         simulator = self._simulator(shard.scene)
-        episodes = (run_episode(simulator, self.spec, episode, report) for episode in shard.episodes)
-        image = shard_bytes(self.spec, shard, episodes)
+        image = shard_bytes(self.spec, shard, self._episodes(simulator, shard, report))
         with readable_errors(f"cannot write {shard.name}", self.folder):
             return commit_shard(self.folder, self.spec, shard, image)
+
+    def _episodes(self, simulator: Simulator, shard: ShardSpec, report: Report) -> Iterator[Episode]:
+        for episode in shard.episodes:
+            report.doing(f"episode {episode.index}")
+            yield run_episode(simulator, self.spec, episode, report)
 
     def _simulator(self, scene: str) -> Simulator:
         if self._open is None or self._open[0] != scene:
@@ -136,6 +138,7 @@ def generate(
     resume: bool = True,
     part: tuple[int, int] | None = None,
     scene_root: str | None = None,
+    execute: Execute = run_in_processes,
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_steps: Callable[[int], None] = lambda steps: None,
     log: Callable[[str], None] = lambda text: None,
@@ -143,7 +146,7 @@ def generate(
     """Make `folder` hold the dataset of `spec`, going on from whatever is committed there.
 
     part: (i, n), i from 0: only every n-th shard, for array jobs on a shared file system · on_start: steps committed
-    and steps in all · on_steps: steps done since last time.
+    and steps in all · on_steps: steps done since last time · execute: who does the work, see `executors`.
     Raises UsageError for a folder that holds something else or is in use, DatasetError for a full disk.
     """
     shards = plan(spec)
@@ -151,7 +154,7 @@ def generate(
     with readable_errors("cannot prepare the dataset", folder):
         folder.mkdir(parents=True, exist_ok=True)
         _check_ours(folder, spec, resume)  # before the lock, so that what is not ours gets not even that
-    with _locked(folder, part), readable_errors("cannot write the dataset", folder):
+    with locked(folder, part), readable_errors("cannot write the dataset", folder):
         if _check_ours(folder, spec, resume):
             spec = open_dataset(folder).spec
             _warn_of_other_libraries(folder, log)
@@ -164,8 +167,8 @@ def generate(
         on_start(total - sum(shard.steps for shard in todo), total)
         work = ShardWork(folder, spec, scene_root)
         try:
-            for shard, record in run_in_processes(
-                work, todo, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps
+            for shard, record in execute(
+                work, todo, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps, log=log
             ):
                 append_record(folder, record, part)
                 report.written.append(shard.name)
@@ -173,29 +176,6 @@ def generate(
             _sweep(folder, mine, part)
         _finish(folder, spec, shards, report)
     return report
-
-
-def repair_dataset(
-    folder: Path,
-    found: VerifyReport,
-    *,
-    workers: int = 1,
-    scene_root: str | None = None,
-    on_steps: Callable[[int], None] = lambda steps: None,
-) -> VerifyReport:
-    """Make the damaged and missing shards that a verification `found` again, and verify everything anew."""
-    dataset = open_dataset(folder)
-    before = {name: record.sha256 for name, record in dataset.records.items()}
-    with _locked(folder, None), readable_errors("cannot repair the dataset", folder):
-        drop_records(folder, set(found.problems))
-        for name in found.problems:
-            (folder / name).unlink(missing_ok=True)
-    report = generate(folder, dataset.spec, workers=workers, scene_root=scene_root, on_steps=on_steps)
-    after = verify_dataset(folder)
-    after.repaired = report.written
-    records = open_dataset(folder).records
-    after.changed = [name for name in report.written if before.get(name, records[name].sha256) != records[name].sha256]
-    return after
 
 
 def _check_ours(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
@@ -298,31 +278,3 @@ def _sweep(folder: Path, shards: list[ShardSpec], part: tuple[int, int] | None) 
     for path in folder.glob(f"*{TMP_SUFFIX}"):
         if part is None or path.name.startswith(mine):
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(folder: Path, part: tuple[int, int] | None) -> Iterator[None]:
-    """One run a folder; the parts of an array job share it, each part once."""
-    if part is None:
-        with _exclusive(folder / LOCK):
-            yield
-        return
-    with _exclusive(folder / LOCK, shared=True), _exclusive(folder / f"{LOCK}-{part[0]}-of-{part[1]}"):
-        yield
-
-
-@contextmanager
-def _exclusive(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold a lock that the kernel lets go of when this process ends, however it ends."""
-    with readable_errors("cannot lock the dataset", path.parent):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"{path.parent} is being written by another `avw generate`; wait for it, or name another folder"
-            ) from error
-        yield
-    finally:
-        os.close(handle)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -46,24 +47,45 @@ def manifest_name(part: tuple[int, int] | None = None) -> str:
 
 def read_manifest(folder: Path) -> dict[str, ShardRecord]:
     """{shard name: record} of everything committed. Raises DatasetError for a line that is none of ours."""
-    records = {}
+    records, problems = scan_manifest(folder)
+    if problems:
+        raise DatasetError(f"{next(iter(problems.values()))}; type: avw verify {folder} --repair")
+    return records
+
+
+def scan_manifest(folder: Path) -> tuple[dict[str, ShardRecord], dict[str, str]]:
+    """({shard name: record}, {"manifest.jsonl, line 3": what is wrong with it}).
+
+    Of a shard that is listed twice and differently no record is given: nobody can tell which is true. That two files
+    list the same is no fault, since a kill may come between merging the parts of an array job and removing them.
+    """
+    records: dict[str, ShardRecord] = {}
+    problems: dict[str, str] = {}
+    conflicts: set[str] = set()
     for path in sorted(folder.glob("manifest*.jsonl")):
+        here: set[str] = set()
         try:
             lines = _whole_lines(path)
         except FileNotFoundError:  # the last part of an array job has just merged it into the whole
-            return read_manifest(folder)
+            return scan_manifest(folder)
         for number, line in enumerate(lines, start=1):
+            where = f"{path.name}, line {number}"
             try:
                 values = json.loads(line)
                 record = ShardRecord(**{**values, "episodes": tuple(values["episodes"])})
                 _check_types(record)
             except (ValueError, TypeError, KeyError) as error:
-                raise DatasetError(
-                    f"{path}, line {number}: not a line of a manifest ({error}); it was altered by hand or a failing "
-                    f"disk. Delete that line and type: avw verify {folder} --repair"
-                ) from error
-            records[record.shard] = record
-    return records
+                problems[where] = (
+                    f"{path}, line {number}: not a line of a manifest ({error}); altered by hand or a failing disk"
+                )
+                continue
+            if record.shard in here:
+                problems[where] = f"{path}, line {number}: {record.shard} is listed a second time"
+            if records.setdefault(record.shard, record) != record:
+                problems[where] = f"{path}, line {number}: {record.shard} is listed twice, and differently"
+                conflicts.add(record.shard)
+            here.add(record.shard)
+    return {name: record for name, record in records.items() if name not in conflicts}, problems
 
 
 def append_record(folder: Path, record: ShardRecord, part: tuple[int, int] | None = None) -> None:
@@ -98,7 +120,7 @@ def write_manifest(folder: Path, records: list[ShardRecord]) -> None:
 def drop_records(folder: Path, names: set[str]) -> None:
     """Strike shards from every manifest, before their files are removed."""
     for path in sorted(folder.glob("manifest*.jsonl")):
-        kept = [line for line in _whole_lines(path) if json.loads(line)["shard"] not in names]
+        kept = [line for line in _whole_lines(path) if _shard_of(line) not in names]
         write_whole(path, "".join(line + "\n" for line in kept).encode())
 
 
@@ -107,7 +129,7 @@ def write_whole(path: Path, content: bytes, check: Callable[[Path], Checked] = l
 
     Returns what `check` returns. Raises OSError (a full disk) with the tmp removed, so that its space is free again.
     """
-    tmp = path.with_name(f"{path.name}.{os.getpid()}{TMP_SUFFIX}")
+    tmp = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TMP_SUFFIX}")  # process ids repeat across machines
     try:
         with tmp.open("wb") as file:
             file.write(content)
@@ -152,6 +174,13 @@ def _whole_length(handle: int) -> int:
     """Bytes up to and including the last newline."""
     size = os.fstat(handle).st_size
     return os.pread(handle, size, 0).rfind(b"\n") + 1 if size else 0
+
+
+def _shard_of(line: str) -> str | None:
+    try:
+        return str(json.loads(line)["shard"])
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _check_types(record: ShardRecord) -> None:

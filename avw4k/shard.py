@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ import hdf5plugin
 import numpy as np
 
 from avw4k.episode import Episode
+from avw4k.executors import one_thread
+from avw4k.hostile import ShardFile, plain_attributes, refuse_dataset, refuse_path
 from avw4k.spec import SCHEMA_VERSION, DatasetSpec, ShardSpec
 from sim_bridge.errors import DatasetError
 from sim_bridge.types import STEP_SAMPLES
@@ -61,23 +65,70 @@ FEATURES: dict[str, Feature] = {
 OBSERVED = ("rgb", "depth", "audio")  # their last row stands apart, in final_obs
 
 
-def shard_bytes(spec: DatasetSpec, shard: ShardSpec, episodes: Iterable[Episode]) -> bytes:
-    """The HDF5 file of `episodes`, in the shard's order."""
-    with h5py.File(f"{shard.name} in memory", "w", driver="core", backing_store=False) as file:
-        data = file.create_group("data")
+class ShardWriter:
+    """Builds the HDF5 file of a shard in memory, episode by episode, compressing in a thread of its own.
+
+    While an episode is compressed the next one is simulated; `add` waits as long as the one before is not done, so at
+    most two episodes are held. The bytes do not depend on who waited for whom.
+    """
+
+    def __init__(self, spec: DatasetSpec, shard: ShardSpec) -> None:
+        self.spec = spec
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compress")
+        self._pending: Future[None] | None = None
+        self._demos = 0
+        # HDF5 1.10's format has checksums on metadata, too. Pinned, so that bytes do not follow the library's version.
+        name = f"{shard.name} in memory"
+        self._file = h5py.File(
+            name, "w", driver="core", backing_store=False, libver=("v110", "v110"), track_times=False
+        )
+        data = self._file.create_group("data", track_times=False)
         data.attrs["schema_version"] = SCHEMA_VERSION
         data.attrs["spec_sha256"] = spec.sha256
         data.attrs["total"] = shard.steps
         data.attrs["env_args"] = json.dumps({"env_name": "avw/AudioNav-v0", "type": 2, "env_kwargs": {}})
-        for number, episode in enumerate(episodes):
-            _write_demo(data.create_group(f"demo_{number}"), spec, episode)
-        file.flush()
-        image: bytes = file.id.get_file_image()
-    return image
+
+    def add(self, episode: Episode) -> None:
+        """The next episode, in the shard's order."""
+        self._wait()
+        demo = self._file["data"].create_group(f"demo_{self._demos}", track_times=False)
+        self._demos += 1
+        self._pending = self._thread.submit(_write_alone, demo, self.spec, episode)
+
+    def image(self) -> bytes:
+        """The bytes of the file, when all is added."""
+        self._wait()
+        self._file.flush()
+        image: bytes = self._file.id.get_file_image()
+        return image
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._file.close()
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+
+def shard_bytes(spec: DatasetSpec, shard: ShardSpec, episodes: Iterable[Episode]) -> bytes:
+    """The HDF5 file of `episodes`, in the shard's order."""
+    with closing(ShardWriter(spec, shard)) as writer:
+        for episode in episodes:
+            writer.add(episode)
+        return writer.image()
+
+
+def _write_alone(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
+    with one_thread():  # Blosc2 writes into each chunk how many threads it was told to use
+        _write_demo(demo, spec, episode)
 
 
 def _write_demo(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
     plan = episode.spec
+    for group in ("obs", "final_obs", "state"):  # said, not implied: HDF5 dates the groups that it creates by itself
+        demo.create_group(group, track_times=False)
     demo.attrs["num_samples"] = plan.steps
     for name, value in asdict(plan).items():
         demo.attrs[name if name != "source" else "source_number"] = value
@@ -106,10 +157,11 @@ def _filters(compression: str, *, shuffle: bool) -> dict[str, Any]:
     return dict(hdf5plugin.Blosc2(cname="zstd", clevel=3, filters=kind))
 
 
-def open_shard(path: Path) -> h5py.File:
+def open_shard(path: Path) -> ShardFile:
     """The file, opened to read. Raises DatasetError when it is absent, truncated, or no HDF5."""
     try:
-        return h5py.File(path, "r")
+        # No lock: a shard never changes once it has its name, and network file systems often cannot lock.
+        return ShardFile(path, "r", locking=False)
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing; type: avw verify {path.parent} --repair") from error
     except OSError as error:
@@ -119,7 +171,7 @@ def open_shard(path: Path) -> h5py.File:
 
 
 def read_demo(
-    file: h5py.File,
+    file: ShardFile,
     demo: int,
     keys: Iterable[str],
     *,
@@ -135,7 +187,7 @@ def read_demo(
     """
     rows = {}
     try:
-        group = file[f"data/demo_{demo}"]
+        group = f"data/demo_{demo}"
         for key in keys:
             feature = FEATURES.get(key)
             if feature is None:
@@ -143,13 +195,13 @@ def read_demo(
             length = steps + feature.extra
             first, end, _ = slice(start, stop).indices(length)
             body = steps if key in OBSERVED else length
-            dataset = _checked(file, f"{group.name}/{feature.path}", feature, body, size)
+            dataset = _checked(file, f"{group}/{feature.path}", feature, body, size)
             array = dataset[first : min(end, body)] if first < min(end, body) else dataset[:0]
             if key in OBSERVED and first < end == length:
-                last = _checked(file, f"{group.name}/final_obs/{key}", feature, 1, size)[:]
+                last = _checked(file, f"{group}/final_obs/{key}", feature, 1, size)[:]
                 array = np.concatenate([array, last])
             rows[key] = array
-    except (KeyError, OSError, RuntimeError, ValueError) as error:
+    except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
         raise DatasetError(
             f"{file.filename}, demo_{demo}: cannot be read ({error}); "
             f"type: avw verify {Path(file.filename).parent} --repair"
@@ -157,21 +209,34 @@ def read_demo(
     return rows
 
 
-def _checked(file: h5py.File, path: str, feature: Feature, rows: int, size: int) -> h5py.Dataset:
+def _checked(file: ShardFile, path: str, feature: Feature, rows: int, size: int) -> h5py.Dataset:
     """The dataset, if it is one of the right type and shape: nothing is allocated for a hostile one."""
-    expected = (rows, *feature.row_shape(size))
+    if path in file.harmless:
+        return file[path]
+    refuse_path(file, path)
     dataset = file[path]
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual or dataset.file != file:
-        raise ValueError(f"{path} is no array of this file")
-    if dataset.shape != expected or dataset.dtype != np.dtype(feature.dtype):
-        raise ValueError(f"{path} is {dataset.dtype} {dataset.shape}: expected {feature.dtype} {expected}")
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{path} is no array")
+    refuse_dataset(dataset, (rows, *feature.row_shape(size)), np.dtype(feature.dtype))
+    file.harmless.add(path)
     return dataset
 
 
 def demo_attributes(file: h5py.File, demo: int) -> dict[str, Any]:
     """The attributes of a demo as plain values; `source` stays the JSON text that it is."""
+    return _attributes(file, f"data/demo_{demo}")
+
+
+def data_attributes(file: h5py.File) -> dict[str, Any]:
+    """The attributes of the whole shard."""
+    return _attributes(file, "data")
+
+
+def _attributes(file: h5py.File, path: str) -> dict[str, Any]:
     try:
-        attributes = file[f"data/demo_{demo}"].attrs
-        return {name: value.item() if isinstance(value, np.generic) else value for name, value in attributes.items()}
-    except (KeyError, OSError, RuntimeError) as error:
-        raise DatasetError(f"{file.filename}, demo_{demo}: cannot be read ({error})") from error
+        refuse_path(file, path)
+        return plain_attributes(file[path])
+    except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
+        raise DatasetError(
+            f"{file.filename}, {path}: cannot be read ({error}); type: avw verify {Path(file.filename).parent} --repair"
+        ) from error

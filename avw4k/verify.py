@@ -1,37 +1,38 @@
-"""Reading a dataset again and checking every promise it makes; repairing and replaying it."""
+"""Checking every promise that a dataset makes: shards, manifest, tables, and, on request, where the data come from."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import itertools
+import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from avw4k.dataset import Dataset, EpisodeRef, open_dataset, read_source
+from avw4k.card import episode_rows
+from avw4k.checks import check_shard
+from avw4k.dataset import Dataset, EpisodeRef, open_dataset, read_info
 from avw4k.episode import run_episode
 from avw4k.executors import Report, run_in_processes
-from avw4k.manifest import ShardRecord
-from avw4k.shard import FEATURES, demo_attributes, open_shard, read_demo
-from avw4k.spec import READABLE_VERSIONS, DatasetSpec, EpisodeSpec, ShardSpec, plan
-from avw4k.statistics import distance_counts
+from avw4k.manifest import ShardRecord, scan_manifest
+from avw4k.spec import ShardSpec, plan
 from sim_bridge.errors import DatasetError
 from sim_bridge.simulator import open_simulator
-from sim_bridge.task import succeeded
-from sim_bridge.types import TURN_RADIANS, Action, Pose, relative_motion, wrap_angle
 
-READ_BYTES = 1 << 20
+TABLE, CARD = "episodes.parquet", "croissant.json"  # written when a dataset is whole, and so a proof that it was
 
 
 @dataclass(kw_only=True, slots=True)
 class VerifyReport:
-    """What a verification found. problems: {shard: what is wrong} · replayed: episodes simulated again and equal
-    repaired: shards made again · changed: those of them whose bytes are not what they were"""
+    """What a verification found.
+
+    problems: {shard, manifest line or file: what is wrong, and with which episode} · missing: shards not made yet
+    replayed: episodes simulated again and equal · repaired: shards made again · adopted: shards found sound without a
+    line in the manifest · removed: files that are copies of shards · changed: shards whose bytes are not what they were
+    """
 
     shards: int = 0
     episodes: int = 0
@@ -40,6 +41,8 @@ class VerifyReport:
     missing: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     repaired: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     replayed: int = 0
 
@@ -49,82 +52,6 @@ class VerifyReport:
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"ok": self.ok}
-
-
-def check_shard(path: Path, spec: DatasetSpec, shard: ShardSpec) -> ShardRecord:
-    """Read every byte of a shard and compare it with the plan, the schema and itself; its manifest record if sound.
-
-    Raises DatasetError with the first thing that is wrong.
-    """
-    digest = _sha256(path)
-    rows = []
-    with open_shard(path) as file:
-        attributes = _data_attributes(file)
-        if attributes.get("spec_sha256") != spec.sha256 or attributes.get("schema_version") not in READABLE_VERSIONS:
-            raise DatasetError(f"{path} belongs to another dataset (its spec_sha256 differs)")
-        demos = len(file["data"])
-        if demos != len(shard.episodes):
-            raise DatasetError(f"{path} holds {demos} demos: expected {len(shard.episodes)}")
-        for demo, episode in enumerate(shard.episodes):
-            rows.append(_check_demo(file, demo, spec, episode))
-    return ShardRecord(
-        shard=shard.name, sha256=digest, bytes=path.stat().st_size, spec_sha256=spec.sha256, episodes=tuple(rows)
-    )
-
-
-def _check_demo(file: h5py.File, demo: int, spec: DatasetSpec, episode: EpisodeSpec) -> dict[str, Any]:
-    """The demo's row of the episode table. Raises DatasetError for anything that is not as it should be."""
-    where = f"{file.filename}, demo_{demo}"
-    attributes = demo_attributes(file, demo)
-    for name, value in dataclasses.asdict(episode).items():
-        found = attributes.get("source_number" if name == "source" else name)
-        if found != value:
-            raise DatasetError(f"{where}: attribute {name} is {found!r}, expected {value!r}")
-    rows = read_demo(file, demo, FEATURES, steps=episode.steps, size=spec.simulator.size)
-    for name, array in rows.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DatasetError(f"{where}: {name} holds a number that is not finite")
-    for claim, holds in _consistency(rows, spec):
-        if not holds:
-            raise DatasetError(f"{where}: {claim} does not hold")
-    source = read_source(file, demo)
-    geodesic, success = rows["geodesic"], bool(rows["rewards"][-1] > 0.5 * spec.task.success_reward)
-    return {
-        "index": episode.index,
-        "steps": episode.steps,
-        "source_position": list(source.position_3),
-        "success": success,
-        "return": round(float(rows["rewards"].sum(dtype=np.float64)), 5),
-        "geodesic_start": round(float(geodesic[0]), 4),
-        "geodesic_end": round(float(geodesic[-1]), 4),
-        "path_metres": round(float(np.hypot(*rows["realised"][:, :2].T.astype(np.float64)).sum()), 4),
-        "collisions": int(rows["collided"].sum()),
-        "clipped": int(attributes.get("clipped", 0)),
-        "actions": np.bincount(rows["actions"], minlength=len(Action)).tolist(),
-        "distances": distance_counts(spec.motion, geodesic),
-    }
-
-
-def _consistency(rows: dict[str, np.ndarray], spec: DatasetSpec) -> list[tuple[str, bool]]:
-    """What the arrays say about each other."""
-    actions, geodesic = rows["actions"], rows["geodesic"].astype(np.float64)
-    if actions.max(initial=0) > max(Action):
-        return [("every action being one of 0 … 3", False)]
-    poses = [Pose(x, y, z, yaw) for (x, y, z), yaw in zip(rows["position"], rows["yaw"], strict=True)]
-    commanded = [relative_motion(pose, pose.after(Action(a))) for pose, a in zip(poses, actions, strict=False)]
-    realised = [relative_motion(a, b) for a, b in itertools.pairwise(poses)]
-    success = np.array([succeeded(spec.task, int(a), g) for a, g in zip(actions, geodesic[1:], strict=True)])
-    rewards = spec.task.slack + geodesic[:-1] - geodesic[1:] + spec.task.success_reward * success
-    turns = np.array([0.0, 0.0, TURN_RADIANS, -TURN_RADIANS])[actions]
-    turned = np.array([wrap_angle(b - a) for a, b in itertools.pairwise(rows["yaw"])])
-    return [
-        ("done exactly where the action is STOP", bool(np.array_equal(rows["dones"], actions == Action.STOP))),
-        ("no step after a STOP", not (actions[:-1] == Action.STOP).any()),
-        ("rewards following from the geodesic distances", bool(np.allclose(rewards, rows["rewards"], atol=1e-4))),
-        ("commanded motion following from the actions", bool(np.allclose(commanded, rows["commanded"], atol=1e-6))),
-        ("realised motion following from the poses", bool(np.allclose(realised, rows["realised"], atol=1e-6))),
-        ("turns of 10 degrees where commanded", bool(np.allclose(turned, turns, atol=1e-6))),
-    ]
 
 
 def verify_dataset(
@@ -137,20 +64,26 @@ def verify_dataset(
 ) -> VerifyReport:
     """Check every committed shard against the manifest and itself, and simulate `replay` episodes again.
 
-    Raises DatasetError when the folder holds no dataset; whatever is wrong with a shard stands in the report.
+    Raises DatasetError when the folder holds no dataset or its info.json was altered; whatever else is wrong stands in
+    the report.
     """
-    dataset = open_dataset(path)
-    report = VerifyReport()
-    for shard in plan(dataset.spec):
-        record = dataset.records.get(shard.name)
+    folder = Path(path)
+    info, spec = read_info(folder)
+    records, line_problems = scan_manifest(folder)
+    report = VerifyReport(problems=dict(line_problems))
+    shards = plan(spec)
+    was_whole = (folder / TABLE).exists() or (folder / CARD).exists()
+    for shard in shards:
+        record = records.get(shard.name)
         if record is None:
-            report.missing.append(shard.name)
+            _settle_unlisted(folder, shard, was_whole, report)
             continue
         on_shard(shard.name)
         try:
-            found = check_shard(dataset.path / shard.name, dataset.spec, shard)
-            if found.sha256 != record.sha256:
-                raise DatasetError(f"{dataset.path / shard.name}: its SHA-256 is not the one in the manifest")
+            found = check_shard(folder / shard.name, spec, shard)
+            if found.sha256 != record.sha256 or found.bytes != record.bytes:
+                raise DatasetError(f"{folder / shard.name}: its SHA-256 is not the one in the manifest")
+            _compare_rows(folder, record, found)
         except DatasetError as error:
             report.problems[shard.name] = str(error)
             continue
@@ -158,9 +91,64 @@ def verify_dataset(
         report.episodes += len(shard.episodes)
         report.steps += shard.steps
         report.bytes += found.bytes
+    known = {shard.name for shard in shards}
+    for name in sorted(set(records) - known):
+        report.problems[name] = f"the manifest lists {name}, which is no shard of this dataset"
+    for stray in sorted(folder.glob("*.h5")):
+        if stray.name not in known:
+            report.problems[stray.name] = f"{stray} is no shard of this dataset: a copy, or from another one"
+    if report.ok and not report.missing:
+        _check_tables(folder, shards, records, report)
     if replay:
-        _replay(dataset, report, replay, workers, scene_root)
+        _replay(Dataset(folder, info, spec, records), report, replay, workers, scene_root)
     return report
+
+
+def _settle_unlisted(folder: Path, shard: ShardSpec, was_whole: bool, report: VerifyReport) -> None:
+    """A shard without a line: not made yet, just being committed, or struck out by hand."""
+    episodes = ", ".join(str(episode.index) for episode in shard.episodes)
+    if was_whole:
+        report.problems[shard.name] = (
+            f"{folder / shard.name} (episodes {episodes}) is in no manifest, though the dataset was whole: "
+            "its line was deleted or altered"
+        )
+    elif (folder / shard.name).exists() and shard.name not in scan_manifest(folder)[0]:
+        report.problems[shard.name] = f"{folder / shard.name} (episodes {episodes}) is there but not committed"
+    else:
+        report.missing.append(shard.name)
+
+
+def _compare_rows(folder: Path, record: ShardRecord, found: ShardRecord) -> None:
+    """Raises DatasetError where the manifest says something else of an episode than the episode itself."""
+    if len(record.episodes) != len(found.episodes):
+        raise DatasetError(f"{folder}: the manifest lists {len(record.episodes)} episodes of {record.shard}")
+    for demo, (said, true) in enumerate(zip(record.episodes, found.episodes, strict=True)):
+        wrong = [name for name, value in said.items() if true.get(name, value) != value]
+        if wrong:
+            raise DatasetError(
+                f"{folder / record.shard}, demo_{demo}, episode {true['index']}: the manifest gives {wrong[0]} as "
+                f"{said[wrong[0]]!r}, but it is {true[wrong[0]]!r}"
+            )
+
+
+def _check_tables(folder: Path, shards: list[ShardSpec], records: dict[str, ShardRecord], report: VerifyReport) -> None:
+    """The episode table and the list of shards must say what the manifest says."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO((folder / TABLE).read_bytes())).to_pylist()
+        if table != pa.Table.from_pylist(episode_rows(shards, records)).to_pylist():
+            report.problems[TABLE] = f"{folder / TABLE} does not say what the manifest says"
+    except (OSError, pa.ArrowException) as error:
+        report.problems[TABLE] = f"{folder / TABLE} cannot be read: {error}"
+    try:
+        listed = json.loads((folder / CARD).read_text())["distribution"]
+        digests = {entry["name"]: entry["sha256"] for entry in listed if str(entry["name"]).endswith(".h5")}
+        if digests != {name: record.sha256 for name, record in records.items()}:
+            report.problems[CARD] = f"{folder / CARD} does not list the manifest's shards and their SHA-256"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        report.problems[CARD] = f"{folder / CARD} cannot be read: {error!r}"
 
 
 @dataclass(slots=True)
@@ -197,21 +185,3 @@ def _replay(dataset: Dataset, report: VerifyReport, count: int, workers: int, sc
             )
         else:
             report.replayed += 1
-
-
-def _data_attributes(file: h5py.File) -> dict[str, Any]:
-    try:
-        return dict(file["data"].attrs)
-    except (KeyError, OSError, RuntimeError) as error:
-        raise DatasetError(f"{file.filename} has no readable group `data` ({error})") from error
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(READ_BYTES):
-                digest.update(block)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
-    return digest.hexdigest()

@@ -27,7 +27,7 @@ def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path
     """
     from tqdm import tqdm
 
-    from avw4k.generate import repair_dataset
+    from avw4k.repair import repair_dataset
     from avw4k.verify import verify_dataset
 
     root = str(scene_root) if scene_root else None

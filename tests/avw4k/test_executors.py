@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -29,6 +30,7 @@ class Job:
             others = len(list(self.folder.glob("*-began"))) - 1
             report(1)
             return f"alone {name}" if name == "b" or others == 0 else "together"
+        report.doing(f"part {name}")
         report(1)
         if kind == "refuse":
             raise DatasetError(f"no {name}")
@@ -37,6 +39,10 @@ class Job:
         if kind == "die" or (kind == "die-once" and not (self.folder / name).exists()):
             (self.folder / name).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "segfault":
+            ctypes.string_at(0)
+        if kind == "grow":
+            bytearray(300_000_000)
         if kind == "leave":
             os._exit(7)
         if kind == "wait":
@@ -100,11 +106,34 @@ def test_a_task_whose_worker_died_is_done_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "how"), [("die:a", "killed by signal SIGKILL, 2 times"), ("leave:a", "left with code 7")]
+    ("task", "how"),
+    [
+        ("die:a", "in part a was killed by signal SIGKILL, 2 times"),
+        ("segfault:a", "in part a was killed by signal SIGSEGV, 2 times"),
+        ("leave:a", "left with code 7"),
+    ],
 )
-def test_a_task_that_kills_its_worker_ends_the_run(tmp_path: Path, task: str, how: str) -> None:
+def test_a_task_that_kills_its_worker_is_named_when_all_else_is_done(tmp_path: Path, task: str, how: str) -> None:
+    said: list[str] = []
+    done = run_in_processes(
+        Job(tmp_path), [task, "do:b"], 1, scene_of=str, on_steps=lambda steps: None, log=said.append
+    )
+    assert next(done)[0] == "do:b"
     with pytest.raises(BackendError, match=how):
-        run(tmp_path, [task], 1)
+        next(done)
+    assert len(said) == 1
+    assert said[0].endswith("tried again")
+    assert not multiprocessing.active_children()
+
+
+def test_workers_are_replaced_before_they_grow_old_or_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avw4k.executors.RECYCLE_TASKS", 2)
+    results = run(tmp_path, [f"do:{n}" for n in range(5)], 1)
+    assert len({result.split("@")[1] for result in results.values()}) == 3
+    monkeypatch.setattr("avw4k.executors.RECYCLE_TASKS", 64)
+    monkeypatch.setattr("avw4k.executors.MEMORY_SHARE", 0.0)
+    results = run(tmp_path, ["grow:a", "do:b"], 1)
+    assert results["grow:a"].split("@")[1] != results["do:b"].split("@")[1]
 
 
 def test_leaving_early_ends_the_workers(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ import h5py
 import numpy as np
 import pytest
 
+from avw4k.card import write_card
+from avw4k.checks import check_shard
 from avw4k.dataset import open_dataset
-from avw4k.generate import repair_dataset
 from avw4k.manifest import drop_records, write_manifest
+from avw4k.repair import repair_dataset
 from avw4k.spec import plan
-from avw4k.verify import check_shard, verify_dataset
+from avw4k.verify import verify_dataset
 from sim_bridge.errors import DatasetError
 
 SHARD = "train-00000.h5"
@@ -85,8 +87,8 @@ def test_repair_brings_the_same_bytes_back(copy: Path) -> None:
     (copy / "val-00000.h5").unlink()
     drop_records(copy, {"val-00000.h5"})
     report = verify_dataset(copy)
-    assert set(report.problems) == {SHARD, "test-00001.h5"}
-    assert report.missing == ["val-00000.h5"]
+    assert set(report.problems) == {SHARD, "test-00001.h5", "val-00000.h5"}
+    assert "deleted or altered" in report.problems["val-00000.h5"]
     after = repair_dataset(copy, report, workers=2)
     assert after.ok
     assert sorted(after.repaired) == sorted([SHARD, "test-00001.h5", "val-00000.h5"])
@@ -109,6 +111,7 @@ def test_replay_finds_what_no_checksum_can(copy: Path) -> None:
     digest = hashlib.sha256(content).hexdigest()
     records[SHARD] = dataclasses.replace(records[SHARD], sha256=digest, bytes=len(content))
     write_manifest(copy, list(records.values()))
+    write_card(copy, dataset.spec, plan(dataset.spec), records)
     assert verify_dataset(copy).ok
     report = verify_dataset(copy, replay=6, workers=2)
     assert list(report.problems) == [SHARD]
