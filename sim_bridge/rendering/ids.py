@@ -31,17 +31,21 @@ def label_image(face_HW: np.ndarray, scene: Scene, by: str = "surface") -> tuple
     """ids_HW int32 (-1 where nothing was hit) of a `View.face_HW`, and the legend: ids count from 0 in its order.
 
     by: "surface" keeps the order of `scene.surfaces`; "material" and "category" merge the surfaces that share one, in
-    alphabetical order ("unknown": surfaces without a category). Ids are never filtered: a pixel shows what its centre's ray meets.
+    alphabetical order ("unknown": surfaces without a category); "object" numbers the pieces of furniture, 0 being the
+    building. Ids are never filtered: a pixel shows what its centre's ray meets.
     """
-    if by not in _NAMES:
-        raise UsageError(f"no ids by {by!r}: expected one of {', '.join(_NAMES)}")
-    names = [_NAMES[by](surface) for surface in scene.surfaces]
-    if by == "surface":
-        legend, id_K = names, np.arange(len(names))
+    if by == "object" and scene.object_F is None:
+        raise UsageError(f"no ids by 'object': scene {scene.scene_id!r} does not tell objects apart; take 'surface'")
+    if by not in (*_NAMES, "object"):
+        raise UsageError(f"no ids by {by!r}: expected one of {', '.join((*_NAMES, 'object'))}")
+    if by == "object" and scene.object_F is not None:
+        id_F = scene.object_F.astype(np.int32)
+        legend = [f"object {k}" for k in range(int(id_F.max()) + 1)]
     else:
-        legend = sorted(set(names))
-        id_K = np.array([legend.index(name) for name in names])
-    id_F = id_K[scene.surface_F].astype(np.int32)
+        names = [_NAMES[by](surface) for surface in scene.surfaces]
+        legend = names if by == "surface" else sorted(set(names))
+        id_K = np.arange(len(names)) if by == "surface" else np.array([legend.index(name) for name in names])
+        id_F = id_K[scene.surface_F].astype(np.int32)
     corners_F33 = scene.triangles_F33.astype(np.float64)
     cross_F3 = np.cross(corners_F33[:, 1] - corners_F33[:, 0], corners_F33[:, 2] - corners_F33[:, 0])
     area_K = np.bincount(id_F, 0.5 * np.linalg.norm(cross_F3, axis=1), len(legend))

@@ -48,7 +48,7 @@ def render_tiles(query, place, centre, sampled, fine, paint, rgb_HWC, depth_HW, 
     """Fill rgb_HWC, depth_HW and face_HW.
 
     query: the tree's address and that of Embree's arguments · place: origin_3, axes_33, whether rays are parallel
-    centre, sampled: ray tables of the pixels' centres and of `fine` x `fine` rays a pixel · paint: `Look.arrays`,
+    centre, sampled: ray tables of the pixels' centres and of `fine` x `fine` rays a pixel (0: no colours) · paint: `Look.arrays`,
     anisotropy, display table
     """
     height, width = depth_HW.shape
@@ -61,10 +61,10 @@ def render_tiles(query, place, centre, sampled, fine, paint, rgb_HWC, depth_HW, 
     column_W4, row_H4 = centre
     fine_column_W4, fine_row_H4 = sampled
     tree, arguments = query
-    scale = DISPLAY_SCALE / np.float32(fine * fine)
+    scale = DISPLAY_SCALE / np.float32(max(fine * fine, 1))
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
-            if fine > 1:
+            if fine != 1:
                 _trace(
                     tree, arguments, origin_3, axes_33, parallel, column_W4, row_H4,
                     1, 0, 0, top, left, height, width, packet, packet_i, in_use,

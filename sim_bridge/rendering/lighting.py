@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from sim_bridge.rendering.light_cells import LightCells, hashed
 from sim_bridge.scenes.scene import Light, Scene
 
 if TYPE_CHECKING:
     from sim_bridge.rendering.raycast import RayScene
 
 
+_BOUNCES = 2
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LightingConfig:
     """spacing: metres between samples on large faces · gather: rays per sample for windows and bounces
     lamp_radius: metres, softens shadows · ambient: light that no ray explains, as a share of a well lit room
+    most_points: where bounced light is computed; meshes with more samples get it in cells and interpolate between them
     """
 
     spacing: float = 0.22
@@ -31,6 +36,7 @@ class LightingConfig:
     lamp_samples: int = 4
     reach: float = 9.0
     ambient: float = 0.08
+    most_points: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +69,22 @@ def bake_light(ray_scene: RayScene, config: LightingConfig | None = None) -> Bak
     inside_M3, normal_M3 = inside_N3[unique_M], normal_N3[unique_M]
     lights = scene.lights or _lights_of(scene)
     direct_M3 = _direct(ray_scene, inside_M3, normal_M3, lights, config)
-    albedo_F3, emission_F3 = _face_colours(scene)
-    # What a gather ray sees of a face: its own glow and the mean of the light that falls on it.
-    light_F3 = _mean_over_faces(direct_M3[inverse_N], first_F, counts_F)
+    cells = None
+    if len(unique_M) > config.most_points:
+        cells = LightCells(ray_scene, inside_M3, normal_M3, config.spacing, config.most_points)
+        inside_M3, normal_M3 = inside_M3[cells.chosen_R], normal_M3[cells.chosen_R]
     hit_MK = _gather_hits(ray_scene, inside_M3, normal_M3, config)
-    bounce_M3 = _collect(hit_MK, emission_F3 + albedo_F3 * light_F3)
-    second_F3 = _mean_over_faces(bounce_M3[inverse_N], first_F, counts_F)
-    bounce_M3 = _collect(hit_MK, emission_F3 + albedo_F3 * (light_F3 + second_F3))
-    light_M3 = direct_M3 + bounce_M3 + config.ambient
-    return BakedLight(divisions_F, first_F, light_M3[inverse_N].astype(np.float32))
+    # What a gather ray sees of a face: its own glow and the mean of the light that falls on it, first that of the
+    # lamps alone, then with what the first bounce added.
+    albedo_F3, emission_F3 = _face_colours(scene)
+    light_F3 = direct_F3 = _mean_over_faces(direct_M3[inverse_N], first_F, counts_F)
+    for _ in range(_BOUNCES):
+        bounce_M3 = _collect(hit_MK, emission_F3 + albedo_F3 * light_F3)
+        if cells is not None:
+            bounce_M3 = cells.spread(bounce_M3)
+        light_F3 = direct_F3 + _mean_over_faces(bounce_M3[inverse_N], first_F, counts_F)
+    light_M3 = (direct_M3 + bounce_M3 + config.ambient).astype(np.float32)
+    return BakedLight(divisions_F, first_F, light_M3[inverse_N])
 
 
 def _normals(corners_F33: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,47 +108,43 @@ def _sample_points(corners_F33, normal_F3, smooth_F33, divisions_F, first_F):  #
     n_faces = len(divisions_F)
     last = divisions_F[n_faces - 1]
     total = first_F[n_faces - 1] + (last + 1) * (last + 2) // 2
-    point = np.empty((total, 3))
-    normal = np.empty((total, 3))
-    inside = np.empty((total, 3))
+    point = np.empty((total, 3), dtype=np.float32)
+    normal = np.empty((total, 3), dtype=np.float32)
+    inside = np.empty((total, 3), dtype=np.float32)
     for f in range(n_faces):
         n = divisions_F[f]
         k = first_F[f]
-        a, b, c = corners_F33[f, 0], corners_F33[f, 1], corners_F33[f, 2]
-        centre = (a + b + c) / 3.0
         for j in range(n + 1):
             for i in range(n + 1 - j):
                 u, v = i / n, j / n
                 w = 1.0 - u - v
-                p = w * a + u * b + v * c
-                m = w * smooth_F33[f, 0] + u * smooth_F33[f, 1] + v * smooth_F33[f, 2]
-                length = np.sqrt((m * m).sum())
+                length2, along, away2 = 0.0, 0.0, 0.0
+                for c in range(3):
+                    a0, a1, a2 = corners_F33[f, 0, c], corners_F33[f, 1, c], corners_F33[f, 2, c]
+                    p = w * a0 + u * a1 + v * a2
+                    m = w * smooth_F33[f, 0, c] + u * smooth_F33[f, 1, c] + v * smooth_F33[f, 2, c]
+                    point[k, c], normal[k, c] = p, m
+                    length2 += m * m
+                    along += m * normal_F3[f, c]
+                    away2 += ((a0 + a1 + a2) / 3.0 - p) ** 2
+                length, away = np.sqrt(length2), np.sqrt(away2)
                 # Sharp edges keep the face's own normal.
-                if length < 1e-6 or (m * normal_F3[f]).sum() < 0.6 * length:
-                    m = normal_F3[f].copy()
-                else:
-                    m = m / length
+                sharp = length < 1e-6 or along < 0.6 * length
                 # Step towards the middle of the face, lest samples on an edge start inside the next wall.
-                toward = centre - p
-                d = np.sqrt((toward * toward).sum())
-                step = min(0.02, 0.5 * d)
-                q = p.copy()
-                if d > 1e-9:
-                    q = p + toward * (step / d)
-                point[k] = p
-                normal[k] = m
-                inside[k] = q + 0.004 * normal_F3[f]
+                step = min(0.02, 0.5 * away) / max(away, 1e-9)
+                for c in range(3):
+                    p = point[k, c]
+                    centre = (corners_F33[f, 0, c] + corners_F33[f, 1, c] + corners_F33[f, 2, c]) / 3.0
+                    normal[k, c] = normal_F3[f, c] if sharp else normal[k, c] / length
+                    inside[k, c] = p + (centre - p) * step + 0.004 * normal_F3[f, c]
                 k += 1
     return point, normal, inside
 
 
 def _merge(point_N3: np.ndarray, normal_N3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Samples of neighbouring faces that are one point with one normal: (first of each group, group of each)."""
-    key_N6 = np.round(np.concatenate([point_N3 * 500.0, normal_N3 * 20.0], axis=1)).astype(np.int64)
-    weights = np.array([73856093, 19349663, 83492791, 2654435761, 805459861, 3674653429], dtype=np.int64)
-    with np.errstate(over="ignore"):
-        hashed_N = (key_N6 * weights).sum(axis=1)
-    _, unique_M, inverse_N = np.unique(hashed_N, return_index=True, return_inverse=True)
+    cell_N3, facing_N3 = np.round(point_N3 * 500.0).astype(np.int64), np.round(normal_N3 * 20.0).astype(np.int64)
+    _, unique_M, inverse_N = np.unique(hashed(cell_N3, facing_N3), return_index=True, return_inverse=True)
     return unique_M, inverse_N
 
 
@@ -204,14 +213,32 @@ def _gather_hits(
     k = np.arange(config.gather)
     radius, angle = np.sqrt((k + 0.5) / config.gather), k * 2.399963229728653  # the golden angle
     local_K3 = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.sqrt(1 - radius**2)], axis=1)
-    helper_M3 = np.where(np.abs(normal_M3[:, 1:2]) > 0.9, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
-    tangent_M3 = np.cross(helper_M3, normal_M3)
-    tangent_M3 /= np.linalg.norm(tangent_M3, axis=1, keepdims=True)
-    frame_M33 = np.stack([tangent_M3, np.cross(normal_M3, tangent_M3), normal_M3], axis=1)
-    dirs_MK3 = np.einsum("kc,mcd->mkd", local_K3, frame_M33).astype(np.float32)
+    dirs_MK3 = _around(normal_M3, local_K3.astype(np.float32))
     origins = np.repeat(point_M3.astype(np.float32), config.gather, axis=0)
     hit = ray_scene.trace(origins, dirs_MK3.reshape(-1, 3))["primID"]
     return hit.reshape(len(point_M3), config.gather)
+
+
+@njit(cache=True)
+def _around(normal_M3, local_K3):  # pragma: no cover - compiled
+    """float32 (M, K, 3): directions around +z turned so that +z becomes each normal."""
+    out = np.empty((len(normal_M3), len(local_K3), 3), dtype=np.float32)
+    for m in range(len(normal_M3)):
+        nx, ny, nz = normal_M3[m, 0], normal_M3[m, 1], normal_M3[m, 2]
+        # Tangent = helper x normal, with the helper axis that is far from the normal: +x, or +y.
+        if abs(ny) > 0.9:
+            tx, ty, tz = np.float32(0.0), -nz, ny
+        else:
+            tx, ty, tz = nz, np.float32(0.0), -nx
+        length = np.sqrt(tx * tx + ty * ty + tz * tz)
+        tx, ty, tz = tx / length, ty / length, tz / length
+        bx, by, bz = ny * tz - nz * ty, nz * tx - nx * tz, nx * ty - ny * tx
+        for k in range(len(local_K3)):
+            a, b, c = local_K3[k, 0], local_K3[k, 1], local_K3[k, 2]
+            out[m, k, 0] = a * tx + b * bx + c * nx
+            out[m, k, 1] = a * ty + b * by + c * ny
+            out[m, k, 2] = a * tz + b * bz + c * nz
+    return out
 
 
 @njit(cache=True)

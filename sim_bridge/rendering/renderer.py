@@ -94,11 +94,19 @@ class Renderer:
 
     def view(self, camera_3: np.ndarray, yaw: float, pitch: float = 0.0) -> View:
         """As `render`, with the triangle that each pixel's centre sees."""
+        return self._view(camera_3, yaw, pitch, self._fine)
+
+    def depth(self, camera_3: np.ndarray, yaw: float, pitch: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """depth_HW and face_HW alone, as of `view`, for those who need no colours."""
+        view = self._view(camera_3, yaw, pitch, 0)
+        return view.depth_HW, view.face_HW
+
+    def _view(self, camera_3: np.ndarray, yaw: float, pitch: float, fine: int) -> View:
         shape = (self.camera.height, self.camera.width)
         rgb_HWC = np.empty((*shape, 3), dtype=np.uint8)
         depth_HW, face_HW = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int32)
         place = (np.asarray(camera_3, dtype=np.float32), axes(yaw, pitch), self.camera.projection == "orthographic")
         query = (self._tree.handle, _ARGUMENTS.ctypes.data)
         paint = (self._look, self.config.anisotropy, DISPLAY)
-        render_tiles(query, place, self._centre, self._sampled, self._fine, paint, rgb_HWC, depth_HW, face_HW)
+        render_tiles(query, place, self._centre, self._sampled, fine, paint, rgb_HWC, depth_HW, face_HW)
         return View(rgb_HWC, depth_HW, face_HW)

@@ -11,7 +11,7 @@ from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.procedural import generate_house
 from sim_bridge.scenes.scene import Light, Scene
 from sim_bridge.scenes.shoebox import shoebox
-from tests.sim_bridge.boxes import box_scene, room
+from tests.sim_bridge.boxes import box_scene, flat, room
 
 
 def face_means(light: BakedLight) -> np.ndarray:
@@ -91,3 +91,17 @@ def test_scenes_without_lights_get_some() -> None:
     scene = replace(shoebox((6.0, 2.6, 9.0)), lights=())
     light = bake_light(RayScene(scene))
     assert face_means(light).min() > 0.1
+
+
+def test_a_fine_mesh_is_lit_in_cells_like_a_coarse_one() -> None:
+    """A picture that hangs a centimetre before a wall included: what is behind it must not darken it."""
+    picture = ((3.0, 1.0, 0.01), (4.0, 1.8, 0.02))
+    ray_scene = RayScene(box_scene(*flat(), picture))
+    exact = bake_light(ray_scene, LightingConfig(ambient=0.0))
+    cells = bake_light(ray_scene, LightingConfig(ambient=0.0, most_points=1_500))
+    centre_F3 = ray_scene.scene.triangles_F33.mean(axis=1)
+    inside_F = (centre_F3 > 0.005).all(axis=1) & (centre_F3 < (9.999, 2.599, 7.999)).all(axis=1)
+    a, b = face_means(exact)[inside_F], face_means(cells)[inside_F]
+    assert np.abs(a - b).mean() < 0.06 * a.mean()
+    front_F = np.isclose(centre_F3[:, 2], 0.02) & (np.abs(centre_F3[:, 0] - 3.5) < 0.5)
+    np.testing.assert_allclose(face_means(cells)[front_F], face_means(exact)[front_F], rtol=0.25)

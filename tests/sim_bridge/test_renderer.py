@@ -154,6 +154,14 @@ def test_supersampling_smooths_colour_and_leaves_depth_and_faces() -> None:
     assert 0 < np.abs(one.rgb_HWC.astype(int) - many.rgb_HWC).mean() < 2.0
 
 
+def test_depth_alone_is_the_depth_of_the_view() -> None:
+    renderer = Renderer(ROOM, size=30, light=bake_light(ROOM))
+    view = renderer.view(EYE, 0.5, 0.1)
+    depth_HW, face_HW = renderer.depth(EYE, 0.5, 0.1)
+    np.testing.assert_array_equal(depth_HW, view.depth_HW)
+    np.testing.assert_array_equal(face_HW, view.face_HW)
+
+
 def test_a_batch_is_its_pictures() -> None:
     renderer = Renderer(ROOM, size=24, light=bake_light(ROOM))
     eyes, yaws = np.array([EYE, EYE + 0.2, EYE - 0.1]), np.array([0.0, 1.0, -2.0])
@@ -247,6 +255,8 @@ def test_ids_name_what_is_seen() -> None:
     category_HW, categories = label_image(view.face_HW, scene, by="category")
     named = {categories[k].name for k in np.unique(category_HW)}
     assert named == {scene.surfaces[k].category for k in np.unique(ids_HW)}
+    assert scene.object_F is not None
+    np.testing.assert_array_equal(label_image(view.face_HW, scene, by="object")[0], scene.object_F[view.face_HW])
     picture = paint_ids(ids_HW)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == len(np.unique(ids_HW))
 
@@ -293,5 +303,7 @@ def test_impossible_filters_are_refused(wrong: dict) -> None:
 
 
 def test_unknown_labels_are_refused() -> None:
-    with pytest.raises(UsageError, match="expected one of surface, material, category"):
+    with pytest.raises(UsageError, match="expected one of surface, material, category, object"):
         label_image(np.zeros((1, 1), dtype=np.int32), ROOM.scene, by="price")
+    with pytest.raises(UsageError, match="does not tell objects apart"):
+        label_image(np.zeros((1, 1), dtype=np.int32), replace(ROOM.scene, object_F=None), by="object")
