@@ -48,8 +48,8 @@ def render_tiles(query, place, centre, sampled, fine, paint, rgb_HWC, depth_HW, 
     """Fill rgb_HWC, depth_HW and face_HW.
 
     query: the tree's address and that of Embree's arguments · place: origin_3, axes_33, whether rays are parallel
-    centre, sampled: ray tables of the pixels' centres and of `fine` x `fine` rays a pixel (0: no colours) · paint: `Look.arrays`,
-    anisotropy, display table
+    centre, sampled: ray tables of the pixels' centres and of `fine` x `fine` rays a pixel (0: no colours)
+    paint: `Look.arrays`, anisotropy, display table
     """
     height, width = depth_HW.shape
     packet, in_use = aligned_words(PACKET_WORDS), aligned_words(LANES).view(np.int32)
