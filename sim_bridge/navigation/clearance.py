@@ -80,16 +80,14 @@ def clearance_map(
     triangles_F33 = np.ascontiguousarray(triangles_F33, dtype=np.float64)
     lowest_y, highest_y = triangles_F33[:, :, 1].min(axis=1), triangles_F33[:, :, 1].max(axis=1)
     walkable = triangles_F33[(lowest_y >= floor_y - climb) & (highest_y <= floor_y + climb)]
+    if len(walkable) == 0:
+        raise SceneError(f"nothing lies level at y = {floor_y:.2f} m: the faces around it are slopes")
     margin = 2 * cell
     low_x, low_z = walkable[:, :, 0].min() - margin, walkable[:, :, 2].min() - margin
     width = int(np.ceil((walkable[:, :, 0].max() + margin - low_x) / cell)) + 1
     depth = int(np.ceil((walkable[:, :, 2].max() + margin - low_z) / cell)) + 1
 
-    if width * depth > MOST_NODES:
-        raise SceneError(
-            f"a floor of {width * cell:,.0f} x {depth * cell:,.0f} m is too large to walk on: it takes more than "
-            f"{MOST_NODES:,} nodes. Most likely the mesh is not in metres; check it with `avw info FILE`"
-        )
+    check_extent(depth, width, cell)
 
     def distance(faces: np.ndarray, bottom: float, top: float, reach: float) -> np.ndarray:
         out_HW = np.full((depth, width), np.inf)
@@ -118,8 +116,17 @@ def clearance_map(
     )
 
 
+def check_extent(rows: int, columns: int, cell: float) -> None:
+    """Raises SceneError for a grid that no house needs, before it fills the memory."""
+    if rows * columns > MOST_NODES:
+        raise SceneError(
+            f"a floor of {columns * cell:,.0f} x {rows * cell:,.0f} m is too large to walk on: it takes more than "
+            f"{MOST_NODES:,} nodes. Most likely the mesh is not in metres; check it with `avw info FILE`"
+        )
+
+
 @njit(cache=True)
-def _clip(polygon_P3, count, height, keep_above, out_P3):
+def clip(polygon_P3, count, height, keep_above, out_P3):
     """Sutherland-Hodgman against one horizontal plane; returns the number of corners kept."""
     kept = 0
     for index in range(count):
@@ -142,7 +149,7 @@ def _clip(polygon_P3, count, height, keep_above, out_P3):
 
 
 @njit(cache=True)
-def _distance_to_polygon(x, z, polygon_P3, count):
+def distance_to_polygon(x, z, polygon_P3, count):
     """From (x, z) to a convex polygon seen from above: 0 inside, else metres to its nearest edge."""
     best = np.inf
     positive = True
@@ -179,8 +186,8 @@ def _splat(triangles_F33, bottom, top, low_x, low_z, cell, reach, out_HW):
         for corner in range(3):
             for axis in range(3):
                 triangle_P3[corner, axis] = triangles_F33[face, corner, axis]
-        count = _clip(triangle_P3, 3, bottom, True, above_P3)
-        count = _clip(above_P3, count, top, False, within_P3)
+        count = clip(triangle_P3, 3, bottom, True, above_P3)
+        count = clip(above_P3, count, top, False, within_P3)
         if count == 0:
             continue
         min_x, max_x, min_z, max_z = np.inf, -np.inf, np.inf, -np.inf
@@ -193,6 +200,6 @@ def _splat(triangles_F33, bottom, top, low_x, low_z, cell, reach, out_HW):
         last_column = min(columns - 1, int(np.floor((max_x + reach - low_x) / cell)))
         for row in range(first_row, last_row + 1):
             for column in range(first_column, last_column + 1):
-                distance = _distance_to_polygon(low_x + column * cell, low_z + row * cell, within_P3, count)
+                distance = distance_to_polygon(low_x + column * cell, low_z + row * cell, within_P3, count)
                 if distance < out_HW[row, column] and distance <= reach:
                     out_HW[row, column] = distance

@@ -41,7 +41,7 @@ class GeodesicField:
 
     def __init__(self, navgrid: NavGrid, goal_3: np.ndarray) -> None:
         self.navgrid = navgrid
-        self.goal_3, self.offset = _on_floor(navgrid, np.asarray(goal_3, dtype=np.float64))
+        self.goal_3, self.offset = place_goal(navgrid, np.asarray(goal_3, dtype=np.float64))
         self._goal = navgrid._grid(self.goal_3)
         start = _nearest_node(navgrid, self._goal)
         field_N = dijkstra(_graph(navgrid), directed=False, indices=start)
@@ -66,7 +66,7 @@ class GeodesicField:
         fields = _fields.setdefault(navgrid, OrderedDict())
         key = tuple(float(value) for value in goal_3)
         if key not in fields:
-            fields[key] = cls(navgrid, np.asarray(goal_3, dtype=np.float64))
+            fields[key] = _field_class(navgrid)(navgrid, np.asarray(goal_3, dtype=np.float64))
             if len(fields) > KEPT_FIELDS:
                 fields.popitem(last=False)
         fields.move_to_end(key)
@@ -81,19 +81,17 @@ class GeodesicField:
         distance, anchor = self._towards(position_3)
         if anchor < 0:
             return distance, self.goal_3
-        return distance, self.navgrid.position(divmod(anchor, self.navgrid.free_HW.shape[1]))
+        return distance, self.navgrid.node_position(anchor)
 
     def path(self, position_3: np.ndarray) -> np.ndarray:
         """Corners of the shortest walk, float64 (N, 3), from `position_3` to the goal; (0, 3) if there is none."""
         distance, anchor = self._towards(position_3)
         if not np.isfinite(distance):
             return np.zeros((0, 3))
-        corners = [np.array([position_3[0], self.navgrid.floor_y, position_3[2]], dtype=np.float64)]
-        columns = self.navgrid.free_HW.shape[1]
+        corners = [self.navgrid.on_floor(position_3)]
         while anchor >= 0:
-            row, column = divmod(anchor, columns)
-            corners.append(self.navgrid.position((row, column)))
-            anchor = int(self._anchor_HW[row, column])
+            corners.append(self.navgrid.node_position(anchor))
+            anchor = int(self._anchor_HW.flat[anchor])
         corners.append(self.goal_3.copy())
         return np.stack(corners)
 
@@ -117,23 +115,25 @@ class GeodesicField:
         return float(distance) + self.offset, int(anchor)
 
 
-def _on_floor(navgrid: NavGrid, goal_3: np.ndarray) -> tuple[np.ndarray, float]:
+def _field_class(navgrid: NavGrid) -> type[GeodesicField]:
+    from sim_bridge.navigation.layered_geodesic import LayeredGeodesicField
+    from sim_bridge.navigation.layered_navgrid import LayeredNavGrid
+
+    return LayeredGeodesicField if isinstance(navgrid, LayeredNavGrid) else GeodesicField
+
+
+def place_goal(navgrid: NavGrid, goal_3: np.ndarray) -> tuple[np.ndarray, float]:
     """The free floor point nearest to a goal, and its horizontal distance from it."""
     if navgrid.is_free(goal_3):
-        return np.array([goal_3[0], navgrid.floor_y, goal_3[2]]), 0.0
-    nodes_N2 = navgrid._free_nodes_N2
-    x_N = navgrid.origin[0] + nodes_N2[:, 1] * navgrid.cell
-    z_N = navgrid.origin[1] + nodes_N2[:, 0] * navgrid.cell
-    square_N = (x_N - goal_3[0]) ** 2 + (z_N - goal_3[2]) ** 2
-    nearest = int(np.argmin(square_N))
-    offset = float(np.sqrt(square_N[nearest]))
-    if offset > MAX_GOAL_OFFSET or abs(goal_3[1] - navgrid.floor_y) >= MAX_GOAL_OFFSET:
+        return navgrid.on_floor(goal_3), 0.0
+    nearest_3, offset, rise = navgrid.nearest_free(goal_3)
+    if offset > MAX_GOAL_OFFSET or rise >= MAX_GOAL_OFFSET:
         raise SceneError(
             f"the goal ({goal_3[0]:.2f}, {goal_3[1]:.2f}, {goal_3[2]:.2f}) in scene {navgrid.scene_id!r} is "
             f"{offset:.2f} m off the floor that the agent can reach (floor height {navgrid.floor_y:.2f} m): no walk "
             "leads there. Choose a goal with `NavGrid.sample`, or one within 0.5 m of the free floor"
         )
-    return navgrid.position(nodes_N2[nearest]), offset
+    return nearest_3, offset
 
 
 def _nearest_node(navgrid: NavGrid, point: tuple[float, float]) -> int:

@@ -46,13 +46,13 @@ class NavGrid:
         free_HW = clearance.clearance_HW >= radius
         island_HW, count = ndimage.label(free_HW)
         if count == 0:
-            raise _no_floor(scene_id)
+            raise no_floor(scene_id)
         # Indoors first: the ground around a house is larger than its rooms, but no place to be.
         sizes = np.bincount(island_HW.ravel(), minlength=count + 1)[1:]
         indoors = np.bincount(island_HW[clearance.indoor_HW], minlength=count + 1)[1:]
         largest = int(np.lexsort((sizes, indoors))[-1])
         if sizes[largest] * clearance.cell**2 < MIN_ISLAND_AREA:
-            raise _no_floor(scene_id)
+            raise no_floor(scene_id)
         self.free_HW = island_HW == largest + 1
         self.islands = tuple(sorted((float(n) * clearance.cell**2 for n in indoors if n), reverse=True))
         # Other islands count as obstacles, so that a free point always borders on a node of this island.
@@ -67,13 +67,14 @@ class NavGrid:
     def from_scene(cls, scene: Scene, *, radius: float = AGENT_RADIUS, cell: float = CELL) -> NavGrid:
         """The free floor of `scene`: of all its levels, the one with the most connected floor under a ceiling.
 
+        Where stairs, ramps or steps lead to other levels it is a `LayeredNavGrid` of all that can be walked to.
         Raises SceneError where nothing is level, or no piece of floor is free enough to stand on.
         """
         triangles_F33 = scene.triangles_F33
 
         def stand_on(level: float) -> tuple[NavGrid | None, float]:
-            found = clearance_map(triangles_F33, level, cell=cell, climb=CLIMB, height=AGENT_HEIGHT + HEAD_ROOM)
             try:
+                found = clearance_map(triangles_F33, level, cell=cell, climb=CLIMB, height=AGENT_HEIGHT + HEAD_ROOM)
                 grid = cls(found, radius=radius, scene_id=scene.scene_id)
             except SceneError:
                 return None, 0.0
@@ -91,15 +92,15 @@ class NavGrid:
                 if indoors > best_indoors:
                     best, best_indoors = grid, indoors
             if best is not None:
-                return best
+                return _with_storeys(best, triangles_F33, facing_up)
         # No ceiling anywhere: the lowest of the large levels is the floor, whatever is free on top of things.
         levels = floor_levels(triangles_F33)
         if levels:
             largest = max(area for _, area in levels)
             grid, _ = stand_on(min(height for height, area in levels if area > 0.5 * largest))
             if grid is not None:
-                return grid
-        raise _no_floor(scene.scene_id)
+                return _with_storeys(grid, triangles_F33, True)
+        raise no_floor(scene.scene_id)
 
     @cached_property
     def _free_nodes_N2(self) -> np.ndarray:
@@ -174,6 +175,24 @@ class NavGrid:
         row, column = float(node_2[0]), float(node_2[1])
         return np.array([self.origin[0] + column * self.cell, self.floor_y, self.origin[1] + row * self.cell])
 
+    def on_floor(self, position_3: Sequence[float] | np.ndarray) -> np.ndarray:
+        """The point, float64 (3,), of the floor that a position is on, at the floor's height."""
+        return np.array([position_3[0], self.floor_y, position_3[2]], dtype=np.float64)
+
+    def node_position(self, index: int) -> np.ndarray:
+        """The floor point of a node by its flat index."""
+        return self.position(divmod(index, self.free_HW.shape[1]))
+
+    def nearest_free(self, position_3: np.ndarray) -> tuple[np.ndarray, float, float]:
+        """The free node nearest to a point (3,), its horizontal distance, and the vertical one, metres."""
+        nodes_N2 = self._free_nodes_N2
+        x_N = self.origin[0] + nodes_N2[:, 1] * self.cell
+        z_N = self.origin[1] + nodes_N2[:, 0] * self.cell
+        square_N = (x_N - position_3[0]) ** 2 + (z_N - position_3[2]) ** 2
+        best = int(np.argmin(square_N))
+        rise = abs(float(position_3[1]) - self.floor_y)
+        return np.array([x_N[best], self.floor_y, z_N[best]]), float(np.sqrt(square_N[best])), rise
+
     def _grid(self, position_3: Sequence[float] | np.ndarray) -> tuple[float, float]:
         """(column, row), not rounded, of a floor point."""
         x, z = float(position_3[0]), float(position_3[2])
@@ -183,7 +202,13 @@ class NavGrid:
         return abs(float(position_3[1]) - self.floor_y) < 0.5
 
 
-def _no_floor(scene_id: str) -> SceneError:
+def _with_storeys(grid: NavGrid, triangles_F33: np.ndarray, facing_up: bool) -> NavGrid:
+    from sim_bridge.navigation.layered_navgrid import storeys
+
+    return storeys(grid, triangles_F33, facing_up=facing_up) or grid
+
+
+def no_floor(scene_id: str) -> SceneError:
     return SceneError(
         f"scene {scene_id or '(unnamed)'} has no free floor: nowhere within it can an agent of {AGENT_RADIUS} m radius "
         f"and {AGENT_HEIGHT} m height stand on a level surface. Most likely the mesh is not Y-up, is not in metres, or "

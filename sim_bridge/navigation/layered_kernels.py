@@ -1,0 +1,114 @@
+"""The kernels of `navgrid` for floors over one another: a point is (column, row, y), and y says which floor is meant.
+
+At every point the span nearest in height of each of the four nodes around it counts. Links between floors are nowhere
+stored: walking on, y follows the floor, and so leads up the stairs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+SAME_FLOOR = 0.45  # metres within which a height means this span
+FINE = 0.25  # cells; strides near obstacles
+STEADY = 2.0  # cells; strides up and down, short enough that y does not lose its floor
+
+
+@njit(cache=True)
+def look(height_KHW, clearance_KHW, flat_KHW, column, row, y):
+    """(clearance, height of the floor, metres to anything steep) at a point; clearance 0 off the floor."""
+    layers, rows, columns = height_KHW.shape
+    if not (column >= 0.0 and row >= 0.0 and column < columns - 1 and row < rows - 1):
+        return 0.0, y, 0.0
+    c, r = int(column), int(row)
+    s, t = column - c, row - r
+    clearance, total, weights, flat = 0.0, 0.0, 0.0, np.inf
+    for dr in range(2):
+        for dc in range(2):
+            weight = (t if dr == 1 else 1.0 - t) * (s if dc == 1 else 1.0 - s)
+            best, gap = -1, SAME_FLOOR
+            for k in range(layers):
+                apart = abs(height_KHW[k, r + dr, c + dc] - y)
+                if apart < gap:
+                    best, gap = k, apart
+            if best < 0:
+                flat = 0.0
+                continue
+            clearance += weight * clearance_KHW[best, r + dr, c + dc]
+            flat = min(flat, flat_KHW[best, r + dr, c + dc])
+            total += weight * height_KHW[best, r + dr, c + dc]
+            weights += weight
+    if weights <= 0.0:
+        return 0.0, y, 0.0
+    return clearance, total / weights, flat
+
+
+@njit(cache=True)
+def walk_length(height_KHW, clearance_KHW, flat_KHW, radius, cell, column, row, y, end_column, end_row, end_y):
+    """Metres of a straight walk over the floor, up and down included; inf if it is blocked or ends on another floor."""
+    dc, dr = end_column - column, end_row - row
+    length = np.sqrt(dc * dc + dr * dr)
+    here, y, flat = look(height_KHW, clearance_KHW, flat_KHW, column, row, y)
+    if length > 0.0:
+        dc, dr = dc / length, dr / length
+    walked, metres = 0.0, 0.0
+    while True:
+        # A hair of tolerance: a path may touch the contour that its own corner points lie on.
+        if here < radius - 1e-9:
+            return np.inf
+        if walked >= length:
+            break
+        stride = max(FINE, min(0.9 * (here - radius) / cell - 1.0, max(STEADY, 0.9 * flat / cell - 1.0)))
+        after = min(length, walked + stride)
+        before_y = y
+        here, y, flat = look(height_KHW, clearance_KHW, flat_KHW, column + after * dc, row + after * dr, y)
+        metres += np.sqrt(((after - walked) * cell) ** 2 + (y - before_y) ** 2)
+        walked = after
+    return metres if abs(y - end_y) < SAME_FLOOR else np.inf
+
+
+@njit(cache=True)
+def slide(height_KHW, clearance_KHW, flat_KHW, radius, cell, column, row, y, end_column, end_row):
+    """Walk towards the end in strides of a quarter cell; where blocked, keep only the motion along the obstacle.
+
+    Returns (column, row, y, collided). Never enters a point that is not free, never moves farther than asked.
+    """
+    dc, dr = end_column - column, end_row - row
+    strides = int(np.ceil(np.sqrt(dc * dc + dr * dr) / FINE))
+    dc, dr = dc / strides, dr / strides
+    limit = dc * dc + dr * dr
+    collided = False
+    for stride in range(strides):
+        next_column, next_row = column + dc, row + dr
+        if not collided and stride == strides - 1:
+            next_column, next_row = end_column, end_row  # without the rounding of the strides
+        here, next_y, _ = look(height_KHW, clearance_KHW, flat_KHW, next_column, next_row, y)
+        if here < radius:
+            collided = True
+            # Away from the obstacle points the gradient of the clearance, taken where we want to go.
+            nc = look(height_KHW, clearance_KHW, flat_KHW, next_column + 0.5, next_row, y)[0]
+            nc -= look(height_KHW, clearance_KHW, flat_KHW, next_column - 0.5, next_row, y)[0]
+            nr = look(height_KHW, clearance_KHW, flat_KHW, next_column, next_row + 0.5, y)[0]
+            nr -= look(height_KHW, clearance_KHW, flat_KHW, next_column, next_row - 0.5, y)[0]
+            norm = np.sqrt(nc * nc + nr * nr)
+            if norm > 0.0:
+                nc, nr = nc / norm, nr / norm
+                into = min(0.0, dc * nc + dr * nr)
+                next_column, next_row = column + dc - into * nc, row + dr - into * nr
+                lack = radius - look(height_KHW, clearance_KHW, flat_KHW, next_column, next_row, y)[0]
+                if lack > 0.0:
+                    push = lack / cell + 1e-6
+                    next_column, next_row = next_column + push * nc, next_row + push * nr
+            move_c, move_r = next_column - column, next_row - row
+            here, next_y, _ = look(height_KHW, clearance_KHW, flat_KHW, next_column, next_row, y)
+            if move_c * move_c + move_r * move_r > 1.0001 * limit or here < radius:
+                # In a corner: what is left is motion along one axis, or none.
+                next_column, next_row = column + dc, row
+                here, next_y, _ = look(height_KHW, clearance_KHW, flat_KHW, next_column, next_row, y)
+                if here < radius:
+                    next_column, next_row = column, row + dr
+                    here, next_y, _ = look(height_KHW, clearance_KHW, flat_KHW, next_column, next_row, y)
+                if here < radius:
+                    next_column, next_row, next_y = column, row, y
+        column, row, y = next_column, next_row, next_y
+    return column, row, y, collided
