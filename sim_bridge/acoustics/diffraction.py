@@ -1,0 +1,244 @@
+"""Sound around edges: what reaches a listener over one or two edges, and how loud it is in each octave band.
+
+    edges = find_edges(ray_scene)                              # once per scene (edges.py)
+    sight = edges_in_sight(edges, ray_scene, source_3)         # once per source
+    paths = diffracted_paths(sight, ray_scene, listener_3)     # once per listener position
+    for path, direction_3, pressure_6 in zip(paths.length_N, paths.direction_N3, paths.pressure_N6):
+        ...  # add an impulse of pressure_6 after path / c, from direction_3; the direct sound would be 1 / r
+
+Model: rigid wedges by the uniform theory of diffraction (R. G. Kouyoumjian and P. H. Pathak, Proc. IEEE 62, 1448, 1974;
+for rooms: N. Tsingos et al., SIGGRAPH 2001), at the centre of each band. It stays within 0.6 dB of the exact solution
+(M. A. Biot and I. Tolstoy, JASA 29, 381, 1957) from 125 Hz up and 0.3 m from the edge. Two edges multiply, with the
+distance parameters of A. D. Pierce's wide barrier (JASA 55, 941, 1974); where a wall is thin against the wave, the one
+wedge that they merge into bounds them. Walls of 6 to 30 cm stay within 2 dB of boundary elements. A finite edge makes
+the share that the Fresnel zones on it have of an infinite one, without their ripples: half where the apex lies at an
+end, fading beyond it.
+
+Shadow and light: a path that bends round an edge into its shadow is emitted as it is, half the direct pressure at the
+shadow boundary. There the direct sound vanishes at a stroke, so a listener on the lit side also gets the diffracted
+wave, which is *negative* and half the direct pressure at the boundary: direct and diffracted sum to one continuous
+level. It is emitted only while what it corrects is in sight (the direct sound; for two edges the path over one), and
+faded out between half and three halves of a period of lag, where direct and reflected sound say all. Pressures are
+therefore signed, and to be added to the impulse response as they are. A narrow post casts no shadow at low frequencies,
+because both of its sides are emitted.
+
+What it leaves out: three edges and more, reflections before or after an edge, what the faces absorb, paths through
+partitions. Parts of one edge share its pressure, so nothing is counted twice.
+
+Shapes: E edges · N paths · P pairs of edges.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from sim_bridge.acoustics import diffraction_kernels as kernels
+from sim_bridge.acoustics.edges import STAND_OFF, Edges
+from sim_bridge.errors import UsageError
+from sim_bridge.rendering.raycast import RayScene
+from sim_bridge.scenes.materials import OCTAVE_BANDS
+
+_SPEED_OF_SOUND = 343.0  # m/s, as everywhere
+_LIFT = 1e-3  # metres left free at the far end of a leg
+_SPACING = 0.5  # metres between the places along an edge where its visibility is sampled
+_PLACES = 8  # at most, per edge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiffractionConfig:
+    """How much is looked at; time per listener grows with `edges` and `pairs`.
+
+    edges, pairs: candidates kept per source, those that look largest from it · gap: metres that two edges of one path
+    may be apart, 0 for single edges only · faintest_db: paths that stay this far below a free direct sound in all bands
+    are dropped
+    """
+
+    edges: int = 128
+    pairs: int = 192
+    gap: float = 6.0
+    faintest_db: float = -50.0
+
+    def __post_init__(self) -> None:
+        if self.edges < 1 or self.pairs < 0 or self.gap < 0.0:
+            raise UsageError("diffraction needs edges >= 1, pairs >= 0 and gap >= 0")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgesInSight:
+    """What one source makes of the edges: those that it sees, those that lead on from them, and pair_P2, indices into
+    them, first the edge that the sound meets first."""
+
+    source_3: np.ndarray
+    edges: Edges
+    pair_P2: np.ndarray
+    config: DiffractionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class DiffractedPaths:
+    """length_N: metres · direction_N3: unit vectors from the listener to the last apex · pressure_N6: signed, spreading
+    included, 1/r being the direct sound · order_N: edges on the path."""
+
+    length_N: np.ndarray
+    direction_N3: np.ndarray
+    pressure_N6: np.ndarray
+    order_N: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.length_N)
+
+
+def edges_in_sight(
+    edges: Edges, ray_scene: RayScene, source_3: np.ndarray, config: DiffractionConfig | None = None
+) -> EdgesInSight:
+    """The edges that a source at `source_3` (metres) sees, and the pairs that may lead its sound on."""
+    config = config or DiffractionConfig()
+    source_3 = _position(source_3, "source")
+    places_L3, edge_L = _places(edges)
+    visible_L = ~_hidden(ray_scene, places_L3, np.broadcast_to(source_3, places_L3.shape))
+    distance_L = np.maximum(np.linalg.norm(places_L3 - source_3, axis=1), 0.1)
+    # The angle that an edge spans, seen from the source, says how much of its sound can go over it.
+    spanned_E = np.bincount(edge_L, visible_L * edges.length_E[edge_L] / distance_L, minlength=len(edges))
+    span_E = spanned_E / np.maximum(np.bincount(edge_L, minlength=len(edges)), 1)
+    seen_E = np.argsort(-span_E, kind="stable")[: config.edges]
+    seen_E = seen_E[span_E[seen_E] > 0.0]
+    pair_P2 = _pairs(edges, ray_scene, source_3, seen_E, places_L3, edge_L, config)
+    later_E = np.setdiff1d(pair_P2[:, 1], seen_E)
+    chosen_E = np.concatenate([seen_E, later_E])
+    renumbered_E = np.zeros(len(edges), dtype=np.int64)
+    renumbered_E[chosen_E] = np.arange(len(chosen_E))
+    return EdgesInSight(source_3, edges[chosen_E], renumbered_E[pair_P2], config)
+
+
+def diffracted_paths(sight: EdgesInSight, ray_scene: RayScene, listener_3: np.ndarray) -> DiffractedPaths:
+    """All paths over one or two edges to a listener at `listener_3` (metres); no state, no randomness."""
+    listener_3 = _position(listener_3, "listener")
+    edges, source_3, pair_P2 = sight.edges, sight.source_3, sight.pair_P2
+    shape = (edges.start_E3, edges.axis_E3, edges.length_E, edges.face_E3, edges.normal_E3, edges.angle_E)
+    k_B = np.array(OCTAVE_BANDS) * (2.0 * math.pi / _SPEED_OF_SOUND)
+    apex_E, path_E, side_E, bent_EB, straight_EB = kernels.first_order(*shape, source_3, listener_3, k_B, STAND_OFF)
+    apex_P2, path_P, side_P2, bent_PB, straight_PB = kernels.second_order(
+        *shape, pair_P2, source_3, listener_3, k_B, STAND_OFF
+    )
+    faintest = 10.0 ** (sight.config.faintest_db / 20.0) / max(float(np.linalg.norm(listener_3 - source_3)), 0.1)
+    single_E = np.flatnonzero(np.maximum(bent_EB, straight_EB).max(axis=1, initial=0.0) > faintest * path_E)
+    double_P = np.flatnonzero(np.maximum(bent_PB, straight_PB).max(axis=1, initial=0.0) > faintest * path_P)
+
+    off_E3 = edges.start_E3 + STAND_OFF * edges.direction(0.5 * edges.angle_E)
+    apex_N3 = off_E3[single_E] + apex_E[single_E, None] * edges.axis_E3[single_E]
+    first_E, second_E = pair_P2[double_P, 0], pair_P2[double_P, 1]
+    first_N3 = off_E3[first_E] + apex_P2[double_P, :1] * edges.axis_E3[first_E]
+    second_N3 = off_E3[second_E] + apex_P2[double_P, 1:] * edges.axis_E3[second_E]
+    n, m = len(single_E), len(double_P)
+    from_3 = np.concatenate([source_3[None], apex_N3, apex_N3, first_N3, first_N3, second_N3])
+    to_3 = np.concatenate([listener_3[None], *(np.broadcast_to(p, (n, 3)) for p in (source_3, listener_3))])
+    to_3 = np.concatenate([to_3, np.broadcast_to(source_3, (m, 3)), second_N3, np.broadcast_to(listener_3, (m, 3))])
+    hidden = _hidden(ray_scene, from_3, to_3)
+    open_N = ~hidden[1 : 1 + n] & ~hidden[1 + n : 1 + 2 * n]
+    open_M = ~hidden[1 + 2 * n :].reshape(3, m).any(axis=0)
+
+    # At the boundary itself the straight path decides, so that sound neither doubles nor vanishes there.
+    lit_N = (side_E[single_E] < 0) | ((side_E[single_E] == 0) & ~hidden[0])
+    keep_N = open_N & ~(lit_N & hidden[0])
+    # What two edges correct on the lit side of one is the path over the other alone.
+    free_E = np.zeros(len(edges), dtype=bool)
+    free_E[single_E] = keep_N
+    alone_M2 = free_E[pair_P2[double_P, ::-1]]
+    lit_M2 = (side_P2[double_P] < 0) | ((side_P2[double_P] == 0) & alone_M2)
+    keep_M = open_M & ~(lit_M2 & ~alone_M2).any(axis=1) & ~lit_M2.all(axis=1)
+
+    single_E, double_P = single_E[keep_N], double_P[keep_M]
+    length_N = np.concatenate([path_E[single_E], path_P[double_P]])
+    lit_N = np.concatenate([lit_N[keep_N], lit_M2[keep_M].any(axis=1)])
+    gain_N6 = np.concatenate([bent_EB[single_E], bent_PB[double_P]])
+    gain_N6 -= lit_N[:, None] * np.concatenate([straight_EB[single_E], straight_PB[double_P]])
+    last_N3 = np.concatenate([apex_N3[keep_N], second_N3[keep_M]]) - listener_3
+    return DiffractedPaths(
+        length_N,
+        last_N3 / np.maximum(np.linalg.norm(last_N3, axis=1, keepdims=True), 1e-12),
+        gain_N6 / length_N[:, None],
+        np.repeat([1, 2], [len(single_E), len(double_P)]),
+    )
+
+
+def _pairs(
+    edges: Edges,
+    ray_scene: RayScene,
+    source_3: np.ndarray,
+    seen_E: np.ndarray,
+    places_L3: np.ndarray,
+    edge_L: np.ndarray,
+    config: DiffractionConfig,
+) -> np.ndarray:
+    """(P, 2): edges that see each other, where sound that bends round the first can bend round the second."""
+    none_P2 = np.zeros((0, 2), dtype=np.int64)
+    if config.gap == 0.0 or config.pairs == 0 or len(seen_E) == 0:
+        return none_P2
+    from_L = np.flatnonzero(np.isin(edge_L, seen_E))
+    tree = cKDTree(places_L3)
+    near = tree.query_ball_point(places_L3[from_L], config.gap, return_sorted=True)
+    first_K = np.repeat(from_L, [len(x) for x in near])
+    second_K = np.concatenate([np.asarray(x, dtype=np.int64) for x in near])
+    keep_K = edge_L[first_K] != edge_L[second_K]
+    first_K, second_K = first_K[keep_K], second_K[keep_K]
+    source_K3 = np.broadcast_to(source_3, (len(first_K), 3))
+    arriving_K = _angle(edges, edge_L[first_K], source_K3)
+    leaving_K = _angle(edges, edge_L[first_K], places_L3[second_K])
+    reaching_K = _angle(edges, edge_L[second_K], places_L3[first_K])
+    open_1, open_2 = edges.angle_E[edge_L[first_K]], edges.angle_E[edge_L[second_K]]
+    keep_K = np.abs(arriving_K - leaving_K) > math.pi - kernels.LIT_ANGLE
+    keep_K &= np.maximum(reaching_K, open_2 - reaching_K) > math.pi - kernels.LIT_ANGLE
+    slack = math.radians(2.0)
+    for angle_K, open_K in ((arriving_K, open_1), (leaving_K, open_1), (reaching_K, open_2)):
+        keep_K &= (angle_K < open_K + slack) | (angle_K > 2.0 * math.pi - slack)
+    first_K, second_K = first_K[keep_K], second_K[keep_K]
+    keep_K = ~_hidden(ray_scene, places_L3[first_K], places_L3[second_K])
+    first_K, second_K = first_K[keep_K], second_K[keep_K]
+    if len(first_K) == 0:
+        return none_P2
+    near_K = np.linalg.norm(places_L3[first_K] - source_3, axis=1)
+    far_K = np.linalg.norm(places_L3[second_K] - places_L3[first_K], axis=1)
+    worth_K = np.minimum(edges.length_E[edge_L[first_K]], edges.length_E[edge_L[second_K]]) / (near_K + far_K + 0.1)
+    pair_U, group_K = np.unique(edge_L[first_K] * len(edges) + edge_L[second_K], return_inverse=True)
+    worth_U = np.zeros(len(pair_U))
+    np.maximum.at(worth_U, group_K, worth_K)
+    best_U = np.argsort(-worth_U, kind="stable")[: config.pairs]
+    return np.stack([pair_U[best_U] // len(edges), pair_U[best_U] % len(edges)], axis=1)
+
+
+def _places(edges: Edges) -> tuple[np.ndarray, np.ndarray]:
+    """Places (L, 3) along all edges, a little off them into the open, and the edge of each."""
+    count_E = np.clip(np.ceil(edges.length_E / _SPACING).astype(np.int64) + 1, 3, _PLACES)
+    edge_L = np.repeat(np.arange(len(edges)), count_E)
+    index_L = np.arange(len(edge_L)) - np.repeat(np.cumsum(count_E) - count_E, count_E)
+    along_L = STAND_OFF + (edges.length_E[edge_L] - 2.0 * STAND_OFF) * index_L / (count_E[edge_L] - 1)
+    off_E3 = edges.start_E3 + STAND_OFF * edges.direction(0.5 * edges.angle_E)
+    return off_E3[edge_L] + along_L[:, None] * edges.axis_E3[edge_L], edge_L
+
+
+def _angle(edges: Edges, edge_K: np.ndarray, point_K3: np.ndarray) -> np.ndarray:
+    """Angles (radians, 0 to 2 pi) of points around edges, from their reference faces."""
+    away_K3 = point_K3 - edges.start_E3[edge_K]
+    x_K = np.sum(away_K3 * edges.face_E3[edge_K], axis=1)
+    y_K = np.sum(away_K3 * edges.normal_E3[edge_K], axis=1)
+    return np.arctan2(y_K, x_K) % (2.0 * math.pi)
+
+
+def _hidden(ray_scene: RayScene, from_N3: np.ndarray, to_N3: np.ndarray) -> np.ndarray:
+    """bool_N: whether anything stands between two points."""
+    towards_N3 = to_N3 - from_N3
+    distance_N = np.linalg.norm(towards_N3, axis=1)
+    return ray_scene.occluded(
+        from_N3, towards_N3 / np.maximum(distance_N, 1e-9)[:, None], np.maximum(distance_N - _LIFT, 0.0)
+    )
+
+
+def _position(point_3: np.ndarray, what: str) -> np.ndarray:
+    point_3 = np.array(point_3, dtype=np.float64)
+    if point_3.shape != (3,) or not np.isfinite(point_3).all():
+        raise UsageError(f"a {what}'s position must be three finite numbers (metres), not {point_3!r}")
+    return point_3
