@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from avw4k.croissant import PAPER, TABLE, croissant
 from avw4k.episode import AUDIO_PEAK
 from avw4k.manifest import ShardRecord, write_whole
 from avw4k.shard import FEATURES, OBSERVED
@@ -15,7 +16,6 @@ from avw4k.spec import MODES, SCHEMA_VERSION, SPLITS, DatasetSpec, ShardSpec, sp
 from sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES, STEP_SECONDS
 
 LIBRARIES = ("avw", "numpy", "numba", "scipy", "embreex", "h5py", "hdf5plugin")
-PAPER = "https://arxiv.org/abs/2512.00883"
 RESTRICTED_ACOUSTICS = {"rlr": "RLR Audio Propagation: CC-BY-NC-4.0"}
 
 
@@ -75,10 +75,11 @@ def _feature_json(name: str, size: int) -> dict[str, Any]:
 def write_card(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], records: dict[str, ShardRecord]) -> None:
     """episodes.parquet, README.md and croissant.json of a whole dataset."""
     rows = episode_rows(shards, records)
-    write_whole(folder / "episodes.parquet", _parquet(rows))
+    table = _parquet(rows)
+    write_whole(folder / TABLE, table)
     write_whole(folder / "README.md", _readme(spec, rows, records).encode())
-    croissant = _croissant(spec, records)
-    write_whole(folder / "croissant.json", (json.dumps(croissant, indent=1) + "\n").encode())
+    metadata = croissant(spec, records, rows, table, licences(spec))
+    write_whole(folder / "croissant.json", (json.dumps(metadata, indent=1) + "\n").encode())
 
 
 def episode_rows(shards: list[ShardSpec], records: dict[str, ShardRecord]) -> list[dict[str, Any]]:
@@ -159,36 +160,3 @@ Spec SHA-256 `{spec.sha256}`, seed {spec.seed};
 SHA-256 of every shard in `manifest.jsonl`. The same spec gives the same bytes; `avw verify` checks them,
 and `avw verify --replay 3` simulates episodes again.
 """
-
-
-def _croissant(spec: DatasetSpec, records: dict[str, ShardRecord]) -> dict[str, Any]:
-    files = [
-        {
-            "@type": "cr:FileObject",
-            "@id": record.shard,
-            "name": record.shard,
-            "contentUrl": record.shard,
-            "contentSize": f"{record.bytes} B",
-            "encodingFormat": "application/x-hdf5",
-            "sha256": record.sha256,
-        }
-        for _, record in sorted(records.items())
-    ]
-    return {
-        "@context": {
-            "@language": "en",
-            "@vocab": "https://schema.org/",
-            "cr": "http://mlcommons.org/croissant/",
-            "sc": "https://schema.org/",
-            "conformsTo": "http://purl.org/dc/terms/conformsTo",
-            "sha256": "cr:sha256",
-        },
-        "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": f"avw-{spec.sha256[:12]}",
-        "description": f"{spec.trajectories} audio-visual trajectories of {spec.steps} steps in "
-        f"{len(spec.scenes)} scenes, simulated by AVW",
-        "license": "; ".join(f"{key}: {text}" for key, text in licences(spec).items()),
-        "isBasedOn": PAPER,
-        "distribution": files,
-    }

@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": ("cli.verify:verify", "Read a whole dataset again and check every promise it makes."),
     "info": ("cli.info:info", "Describe a dataset, a run or a scene."),
     "view": ("cli.view:view", "See and hear a dataset or a run, in a browser or as one file."),
+    "export": ("cli.export:export", "Write a dataset as LeRobot, WebDataset or mp4."),
     "scenes": ("cli.scenes:scenes", "List the scenes that a --scenes expression stands for."),
     "train": ("cli.train:train", "Train the world model on a dataset, in three stages."),
     "evaluate": ("cli.evaluate:evaluate", "Measure a trained model on scenes that it has never seen."),

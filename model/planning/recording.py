@@ -6,13 +6,12 @@ An mp4 where ffmpeg is on the path; else a GIF and a WAV, which need nothing.
 from __future__ import annotations
 
 import math
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 
 from sim_bridge.errors import AvwError, BackendError
+from sim_bridge.films import find_ffmpeg, write_film
 from sim_bridge.simulator import Simulator
 from sim_bridge.types import SAMPLE_RATE, STEP_SECONDS, Observation, Pose, Source
 
@@ -45,31 +44,20 @@ def write_recording(stem: Path, frames: list[np.ndarray], audio_ES: np.ndarray) 
 
     Raises BackendError when ffmpeg is there but fails.
     """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    # A fixed gain, not the clip's own: louder is nearer. 0.1 rms at 1 m leaves room up to half a metre.
+    sound_ES = np.clip(audio_ES * 0.5, -1.0, 1.0)
+    if find_ffmpeg() is not None:
+        write_film(stem.with_suffix(".mp4"), np.stack(frames), sound_ES)
+        return [stem.with_suffix(".mp4")]
     import soundfile
     from PIL import Image
 
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    wave = stem.with_suffix(".wav")
-    # A fixed gain, not the clip's own: louder is nearer. 0.1 rms at 1 m leaves room up to half a metre.
-    soundfile.write(wave, np.clip(audio_ES.T * 0.5, -1.0, 1.0), SAMPLE_RATE, subtype="PCM_16")
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        images = [Image.fromarray(frame) for frame in frames]
-        animation = stem.with_suffix(".gif")
-        images[0].save(animation, save_all=True, append_images=images[1:], duration=round(1e3 * STEP_SECONDS), loop=0)
-        return [animation, wave]
-    film = stem.with_suffix(".mp4")
-    height, width, _ = frames[0].shape
-    command = [
-        *(ffmpeg, "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
-        *("-r", f"{1 / STEP_SECONDS:.6f}", "-i", "-", "-i", str(wave)),
-        *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "192k", str(film)),
-    ]
-    done = subprocess.run(command, input=np.stack(frames).tobytes(), capture_output=True, check=False)
-    if done.returncode:
-        raise BackendError(f"ffmpeg could not write {film}: {done.stderr.decode(errors='replace').strip()[-300:]}")
-    wave.unlink()
-    return [film]
+    wave, animation = stem.with_suffix(".wav"), stem.with_suffix(".gif")
+    soundfile.write(wave, sound_ES.T, SAMPLE_RATE, subtype="PCM_16")
+    images = [Image.fromarray(frame) for frame in frames]
+    images[0].save(animation, save_all=True, append_images=images[1:], duration=round(1e3 * STEP_SECONDS), loop=0)
+    return [animation, wave]
 
 
 class _Plan:

@@ -70,7 +70,8 @@ def test_the_episode_table_and_the_card_agree_with_the_data(reference: Path) -> 
         assert row["return"] == pytest.approx(float(rewards.sum()), abs=1e-3)
         assert row["success"] == (ref.mode == "approach")
     croissant = json.loads((reference / "croissant.json").read_text())
-    assert {f["name"]: f["sha256"] for f in croissant["distribution"]} == {
+    files = {f["name"]: f["sha256"] for f in croissant["distribution"]}
+    assert {name: files[name] for name in dataset.records} == {
         name: record.sha256 for name, record in dataset.records.items()
     }
     assert "| train | 1 | 2 |" in (reference / "README.md").read_text()

@@ -22,7 +22,7 @@ def sound(count=4):
 
 
 def test_without_ffmpeg_a_gif_and_a_wav(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     film, wave = recording.write_recording(tmp_path / "deep" / "x", frames(), sound())
     with Image.open(film) as image:
         assert image.n_frames == 4
@@ -40,7 +40,7 @@ def test_with_ffmpeg_an_mp4(tmp_path):
 
 
 def test_episodes_are_recorded(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     config = NavigateConfig(
         policies=("oracle",),
         scenes=("procedural-0200",),

@@ -1,0 +1,84 @@
+"""The door to every format: `export(dataset, out, to)` writes a folder that is there whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from avw4k.dataset import Dataset, EpisodeRef
+from avw4k.manifest import TMP_SUFFIX, readable_errors
+from sim_bridge.errors import DatasetError, UsageError
+
+FORMATS = ("lerobot", "webdataset", "mp4")
+Progress = Callable[[int], object]
+"""progress(n): n more episodes are written."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportReport:
+    """What was written."""
+
+    path: str
+    to: str
+    episodes: int
+    steps: int
+    files: int
+    bytes: int
+
+
+def export(
+    dataset: Dataset,
+    out: Path,
+    to: str,
+    *,
+    splits: tuple[str, ...] = ("train", "val", "test"),
+    progress: Progress = lambda episodes: None,
+) -> ExportReport:
+    """Write the committed episodes of `splits` in the format `to` into the new folder `out`.
+
+    Raises UsageError for an unknown format or a folder that is not empty, BackendError where the format's tool is not
+    on this machine, DatasetError for damaged data or a full disk.
+    """
+    if to not in FORMATS:
+        raise UsageError(f"unknown format {to!r}: expected one of {', '.join(FORMATS)}")
+    refs = [ref for ref in dataset.episodes() if ref.split in splits]
+    if not refs:
+        raise DatasetError(f"{dataset.path} holds no episode of {', '.join(splits)} yet; type: avw info {dataset.path}")
+    write: Callable[[Dataset, list[EpisodeRef], Path, Progress], Any] = import_module(f"avw4k.exports.{to}").write
+    with readable_errors(f"cannot export to {to}", out), new_folder(out) as folder:
+        write(dataset, refs, folder, progress)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+    return ExportReport(
+        path=str(out), to=to, episodes=len(refs), steps=sum(ref.steps for ref in refs), files=len(files), bytes=size
+    )
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `out` when all is written. Raises UsageError if `out` holds files."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is not empty; name a new folder, or remove that one")
+    partial = out.with_name(out.name + TMP_SUFFIX)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def episode_note(dataset: Dataset, ref: EpisodeRef) -> dict[str, Any]:
+    """What is said of an episode beside its arrays: plain values."""
+    table = dataset.records[ref.shard].episodes[ref.demo]
+    note = {"index": ref.index, "split": ref.split, "scene": ref.scene, "mode": ref.mode, "sound": ref.spec.sound}
+    return note | {"steps": ref.steps, "success": bool(table["success"]), "spec_sha256": dataset.spec.sha256}

@@ -1,0 +1,39 @@
+"""mp4: a film of each episode with its binaural sound, and a .json of what was done. Lossy: to watch, not to train on.
+
+Frame k is shown while the sound of step k is heard; both last 0.15 s.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from avw4k.dataset import Dataset, EpisodeRef
+from avw4k.exports.export import Progress, episode_note
+from sim_bridge.errors import BackendError
+from sim_bridge.films import find_ffmpeg, write_film
+
+KEPT = ("actions", "rewards", "dones", "collided", "geodesic", "commanded", "realised", "position", "yaw")
+
+
+def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Progress) -> None:
+    """{split}/000000.mp4 and .json. Raises BackendError where there is no ffmpeg."""
+    if find_ffmpeg() is None:
+        raise BackendError(
+            "mp4 needs ffmpeg, which is not on the path; install it (Debian: apt-get install ffmpeg), or type --to "
+            "webdataset or --to lerobot, which need nothing"
+        )
+    # One gain for all, so that loudness stays comparable between films.
+    gain = np.float32(dataset.audio_scale / dataset.spec.audio_full_scale)
+    for ref in refs:
+        rows = dataset.read(ref)
+        stem = folder / ref.split / f"{ref.index:06d}"
+        stem.parent.mkdir(exist_ok=True)
+        sound_ES = np.moveaxis(rows["audio"].astype(np.float32), 1, 0).reshape(2, -1) * gain
+        write_film(stem.with_suffix(".mp4"), rows["rgb"], sound_ES)
+        note = episode_note(dataset, ref) | {"sound_gain": 1.0 / dataset.spec.audio_full_scale}
+        note |= {name: rows[name].tolist() for name in KEPT}
+        stem.with_suffix(".json").write_text(json.dumps(note) + "\n")
+        progress(1)
