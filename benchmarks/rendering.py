@@ -1,75 +1,194 @@
-"""How fast a frame is: `python -m benchmarks.rendering [--scene procedural-0003] [--size 128] [--json]`.
+"""How fast, how smooth and how large sight is: `python -m benchmarks.rendering [--quick] [--json]`.
 
-The limit beside it is Embree alone: the same rays against the same tree, without a colour. One core.
+Frames stand beside the same rays through embreex as shipped (single rays, no colours), and beside our own packets of
+rays without colours, which is the limit. One core. The scene of a million triangles is made in the run.
 """
 
 from __future__ import annotations
 
+import gc
 import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import click
 import numpy as np
 
+from benchmarks.fine_mesh import divided
 from benchmarks.rows import Row, alternate, present
 from sim_bridge.navigation.navgrid import NavGrid
 from sim_bridge.randomness import keyed_rng
-from sim_bridge.rendering.lighting import bake_light
+from sim_bridge.rendering.camera import CameraConfig
+from sim_bridge.rendering.lighting import BakedLight, bake_light
 from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.renderer import Renderer
+from sim_bridge.rendering.renderer import RenderConfig, Renderer
+from sim_bridge.rendering.shading import Look
 from sim_bridge.scenes.catalogue import load_scene
+from sim_bridge.scenes.scene import Scene
 from sim_bridge.types import Pose
 
+T = TypeVar("T")
 HFOV = 90.0  # degrees
+PAN_RADIANS = 0.002  # between frames of a slow pan: a thirteenth of a pixel at 128 pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A scene ready to render, and what that took."""
+
+    scene: Scene
+    rays: RayScene
+    light: BakedLight
+    rows: list[Row]
+
+    @property
+    def place(self) -> str:
+        return f"{self.scene.scene_id}, {len(self.scene.faces_F3):,} triangles"
 
 
 @click.command()
-@click.option("--scene", default="procedural-0003", show_default=True, help="A scene, as for `avw generate`.")
-@click.option("--size", default=128, show_default=True, help="Pixels along each side.")
-@click.option("--views", default=40, show_default=True, help="Random views in a round.")
+@click.option("--scene", default="procedural-0007", show_default=True, help="A scene, as for `avw generate`.")
+@click.option("--triangles", default=1_000_000, show_default=True, help="At least so many in the divided scene.")
+@click.option("--quick", is_flag=True, help="Fewer views, fewer triangles: a minute instead of three.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def rendering(scene: str, size: int, views: int, as_json: bool) -> None:
-    """Frames per second of RGB-D on one core, beside Embree's rays alone; and what a scene costs once."""
-    loaded = load_scene(scene)
-    navgrid = NavGrid.from_scene(loaded)
-    ray_scene = RayScene(loaded)
-    light = bake_light(ray_scene)
-    renderer = Renderer(ray_scene, size, HFOV, light)
-    rng = keyed_rng("benchmark", "rendering", loaded.scene_id)
+def rendering(scene: str, triangles: int, quick: bool, as_json: bool) -> None:
+    """Frames per second of RGB-D on one core by triangles and resolution; shimmer; and what a scene costs once."""
+    views = 12 if quick else 40
+    house = load_scene(scene)
+    navgrid = NavGrid.from_scene(house)
+    rng = keyed_rng("benchmark", "rendering", scene)
     poses = [_random_pose(navgrid, rng) for _ in range(views)]
-    rays = [_rays(pose, size) for pose in poses]
+    bake_light(RayScene(house))  # compiles
+    rows: list[Row] = []
+    sizes = (len(house.faces_F3), triangles // 4 if quick else triangles)
+    for number, size in enumerate(sizes):
+        loaded = _load(house, size)
+        rows += _frames(loaded, poses)
+        if number == 0:
+            rows += _resolutions(loaded, poses[: views // 4])
+            rows += _smoothness(loaded, poses[: views // 4])
+        rows += loaded.rows
+        del loaded
+        gc.collect()
+    present("rendering", rows, as_json=as_json)
 
-    def render() -> None:
-        for pose in poses:
-            renderer.render(pose.camera_3, pose.yaw)
 
-    def trace() -> None:
-        for origins_N3, dirs_N3 in rays:
-            ray_scene.trace(origins_N3, dirs_N3)
-
-    seconds = alternate({"render": render, "trace": trace})
-    once = alternate(
-        {
-            "load": lambda: load_scene(scene),
-            "tree": lambda: RayScene(loaded),
-            "light": lambda: bake_light(ray_scene),
-            "navgrid": lambda: NavGrid.from_scene(loaded),
-        },
-        rounds=3,
-    )
-    place = f"{loaded.scene_id}, {len(loaded.faces_F3)} triangles"
-    frames = Row(
-        name="RGB-D frames",
-        ours=views / seconds["render"],
-        peer=views / seconds["trace"],
-        peer_name="Embree's rays alone",
-        unit="1/s of CPU",
-        conditions=f"{size}x{size}, {HFOV:.0f} degrees, {place}, one core",
-    )
-    opening = [
-        Row(name=f"once per scene: {name}", ours=1000 * value, unit="ms of CPU", conditions=place)
-        for name, value in once.items()
+def _load(house: Scene, triangles: int) -> Loaded:
+    scene = divided(house, triangles) if triangles > len(house.faces_F3) else house
+    rays, tree_seconds, tree_bytes = _measured(lambda: RayScene(scene))
+    light, light_seconds, _ = _measured(lambda: bake_light(rays))
+    place = f"{scene.scene_id}, {len(scene.faces_F3):,} triangles"
+    look, look_seconds, _ = _measured(lambda: Look(scene, light))
+    look_bytes = sum(array.nbytes for array in look.arrays if array.base is not look.arrays[0])
+    rows = [
+        Row(name="once per scene: tree", ours=tree_seconds, unit="s of CPU", conditions=place),
+        Row(name="once per scene: baked light", ours=light_seconds, unit="s of CPU", conditions=place),
+        Row(name="once per camera: tables", ours=look_seconds, unit="s of CPU", conditions=place),
+        Row(name="memory: tables, textures and light", ours=look_bytes / 1e6, unit="MB", conditions=place),
     ]
-    present("rendering", [frames, *opening], as_json=as_json)
+    if tree_bytes:  # small trees fit into memory that the process held before
+        rows.append(Row(name="memory: tree", ours=tree_bytes / 1e6, unit="MB of RSS", conditions=place))
+    return Loaded(scene, rays, light, rows)
+
+
+def _frames(loaded: Loaded, poses: list[Pose]) -> list[Row]:
+    from embreex.mesh_construction import TriangleMesh
+    from embreex.rtcore_scene import EmbreeScene
+
+    shipped = EmbreeScene(robust=True)
+    _ = TriangleMesh(shipped, loaded.scene.vertices_V3, loaded.scene.faces_F3)
+    renderer = Renderer(loaded.rays, 128, HFOV, loaded.light)
+    rays = [_rays(pose, 128) for pose in poses]
+    seconds = alternate(
+        {
+            "frames": lambda: [renderer.render(pose.camera_3, pose.yaw) for pose in poses],
+            "depth": lambda: [renderer.depth(pose.camera_3, pose.yaw) for pose in poses],
+            "embreex": lambda: [shipped.run(origins_N3, dirs_N3, output=1) for origins_N3, dirs_N3 in rays],
+        },
+        rounds=5,
+    )
+    fps = {name: len(poses) / value for name, value in seconds.items()}
+    conditions = f"128x128, {HFOV:.0f} degrees, {loaded.place}, one core"
+    unit = "1/s of CPU"
+    return [
+        Row(name="RGB-D frames", ours=fps["frames"], peer=fps["embreex"], peer_name="embreex's rays, no colours",
+            unit=unit, conditions=conditions),
+        Row(name="RGB-D frames", ours=fps["frames"], peer=fps["depth"], peer_name="the limit: packets, no colours",
+            unit=unit, conditions=conditions),
+    ]  # fmt: skip
+
+
+def _resolutions(loaded: Loaded, poses: list[Pose]) -> list[Row]:
+    cameras = {f"{size}x{size}": CameraConfig(width=size, height=size, hfov=HFOV) for size in (64, 256, 512)}
+    cameras["256x128 equirectangular"] = CameraConfig(width=256, height=128, projection="equirectangular")
+    renderers = {name: Renderer(loaded.rays, light=loaded.light, camera=camera) for name, camera in cameras.items()}
+    renderers["128x128, 4 samples a pixel"] = _filtered(loaded, RenderConfig(samples=4))
+    seconds = alternate({name: _all_views(renderer, poses) for name, renderer in renderers.items()}, rounds=3)
+    return [
+        Row(name="RGB-D frames", ours=len(poses) / value, unit="1/s of CPU", conditions=f"{name}, {loaded.place}")
+        for name, value in seconds.items()
+    ]
+
+
+def _smoothness(loaded: Loaded, poses: list[Pose]) -> list[Row]:
+    """Error and shimmer of one ray a pixel, filtered and not, against 64 unfiltered rays a pixel."""
+    reference = _filtered(loaded, RenderConfig(samples=64, anisotropy=0))
+    true_frames = _pans(reference, poses)
+    found: dict[str, tuple[float, float]] = {}
+    for name, config in {
+        "filtered": RenderConfig(),
+        "nearest": RenderConfig(anisotropy=0),
+        "filtered, 4 samples": RenderConfig(samples=4),
+    }.items():
+        frames = _pans(_filtered(loaded, config), poses)
+        error = float(((frames - true_frames) ** 2).mean())
+        shimmer = float(((np.diff(frames, axis=1) - np.diff(true_frames, axis=1)) ** 2).mean())
+        found[name] = 10 * math.log10(255**2 / error), math.sqrt(shimmer)
+    conditions = f"128x128 against 64 unfiltered samples a pixel, {loaded.place}"
+    rows = []
+    for name in ("filtered", "filtered, 4 samples"):
+        for what, unit, k in (("PSNR", "dB", 0), ("shimmer of a slow pan", "levels rms a frame", 1)):
+            rows.append(
+                Row(name=f"{what}, {name}", ours=found[name][k], peer=found["nearest"][k], peer_name="nearest texel",
+                    unit=unit, conditions=conditions)
+            )  # fmt: skip
+    return rows
+
+
+def _filtered(loaded: Loaded, config: RenderConfig) -> Renderer:
+    return Renderer(loaded.rays, 128, HFOV, loaded.light, config=config)
+
+
+def _all_views(renderer: Renderer, poses: list[Pose]) -> Callable[[], object]:
+    return lambda: [renderer.render(pose.camera_3, pose.yaw) for pose in poses]
+
+
+def _pans(renderer: Renderer, poses: list[Pose]) -> np.ndarray:
+    """(poses, 3 frames, H, W, C) of a slow turn."""
+    return np.array(
+        [[renderer.render(pose.camera_3, pose.yaw + PAN_RADIANS * t)[0] for t in range(3)] for pose in poses],
+        dtype=np.float64,
+    )
+
+
+def _measured(task: Callable[[], T]) -> tuple[T, float, int | None]:
+    """The result, its CPU seconds, and by how much the resident memory grew (None where the system does not say)."""
+    gc.collect()
+    before, start = _resident(), time.process_time()
+    result = task()
+    seconds, after = time.process_time() - start, _resident()
+    return result, seconds, None if before is None or after is None else max(0, after - before)
+
+
+def _resident() -> int | None:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None
 
 
 def _random_pose(navgrid: NavGrid, rng: np.random.Generator) -> Pose:
