@@ -16,7 +16,7 @@ from sim_bridge.rendering.renderer import RenderConfig, Renderer
 from sim_bridge.scenes.catalogue import load_scene
 from sim_bridge.types import CAMERA_HEIGHT
 
-SIZE = 320
+SIZE = 256
 FARTHEST = 6.0  # metres, white in the depth picture
 
 
