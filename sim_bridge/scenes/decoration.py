@@ -20,7 +20,7 @@ _PLAIN = ("open office", "office", "meeting room", "break room", "reception")  #
 def hang_radiators(builder: MeshBuilder, style: Style, floor: RoomFloor, rng: Rng) -> None:
     """Under most windows; before the furniture, which keeps off them."""
     for side in SIDES:
-        for window in [t for t in floor.taken[side] if t.what == "window" and t.low > 0.64]:
+        for window in [t for t in floor.taken[side] if t.what == "window" and t.low > 0.6]:
             width = min(window.end - window.start - 0.3, 1.4)
             if width < 0.4 or rng.random() < 0.35:
                 continue
@@ -69,7 +69,10 @@ def _hang_somewhere(
         return None
     for _ in range(4):
         start = 0.25 + slack * float(rng.random())
-        if floor.wall_is_free(side, start, start + thing.width, thing.low, thing.high, gap=0.08):
+        end = start + thing.width
+        if floor.wall_is_free(side, start, end, thing.low, thing.high, gap=0.08) and (
+            floor.height_before(side, start, end, thing.depth + 0.02) < thing.low
+        ):
             return _hang(builder, floor, side, start, thing)
     return None
 
@@ -90,6 +93,7 @@ def _dress_window(
         clear = all(
             t is window or not (first < t.end and first + width > t.start and t.high > 0.15) for t in floor.taken[side]
         )
+        clear = clear and floor.height_before(side, first, first + width, 0.14) < 0.04
         if first < 0.03 or first + width > floor.length(side) - 0.03 or not clear:
             continue
         with floor.on_wall(builder, side, first, first + width), builder.item("curtain"):

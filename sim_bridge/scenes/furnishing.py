@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.scenes.decoration import decorate, hang_radiators
 from sim_bridge.scenes.floor_plan import FloorPlan
-from sim_bridge.scenes.furniture import tables
+from sim_bridge.scenes.furniture import storage, tables
 from sim_bridge.scenes.furniture.clutter import LIFT
 from sim_bridge.scenes.furniture.piece import Piece, Rng, Top
 from sim_bridge.scenes.furniture.table_tops import set_out
 from sim_bridge.scenes.mesh_builder import MeshBuilder
-from sim_bridge.scenes.room_contents import WISHES, Wish
+from sim_bridge.scenes.room_contents import EXTRAS, WISHES, Wish
 from sim_bridge.scenes.room_floor import WALL_GAP, Rectangle, RoomFloor, Spot
 from sim_bridge.scenes.scene import Light
 from sim_bridge.scenes.style import Style
@@ -33,6 +33,10 @@ def furnish(builder: MeshBuilder, style: Style, plan: FloorPlan, seed: int) -> t
         for wish in WISHES[room.kind]:
             if rng.random() < wish.chance:
                 filler.place(wish)
+        more = EXTRAS.get(room.kind, ())
+        # Large rooms hold more: one draw for every 4 m² beyond the first 10.
+        for _ in range(max(0, round((floor.width * floor.depth - 10.0) / 4.0)) if more else 0):
+            filler.place(more[int(rng.integers(len(more)))])
         for spot, tops in decorate(builder, style, floor, plan.height, rng):
             with spot:
                 filler.fill(tops)
@@ -64,6 +68,7 @@ class _RoomFiller:
                         self._lay_rug(spot.rectangle, spot.side)
                     if piece.name == "sofa" and spot.side is not None:
                         self._beside_sofa(spot)
+                        self._before_sofa(spot)
                     return
 
     def _put(self, piece: Piece, spot: Spot) -> None:
@@ -112,6 +117,23 @@ class _RoomFiller:
             if spot is not None and floor.fits(spot):
                 self._put(piece, spot)
 
+    def _before_sofa(self, sofa: Spot) -> None:
+        """A television on the opposite wall, where the sitters look."""
+        floor, side = self._floor, _OPPOSITE[sofa.side or "north"]
+        if self._floor.room.kind == "reception" or self._rng.random() < 0.2:
+            return
+        x0, z0, x1, z1 = sofa.rectangle
+        middle = (x0 + x1) / 2 if side in ("north", "south") else (z0 + z1) / 2
+        piece = storage.tv_stand(self._style, self._rng)
+        for shift in (0.0, 0.4, -0.4, 0.8, -0.8):
+            start = middle - piece.width / 2 + shift
+            if start < WALL_GAP or start + piece.width > floor.length(side) - WALL_GAP:
+                continue
+            spot = floor.spot_at(piece, side, start)
+            if spot is not None and floor.fits(spot):
+                self._put(piece, spot)
+                return
+
     def _lay_rug(self, under: Rectangle, side: str | None) -> None:
         """A rug under and before a piece; it is flat, so it takes no floor. Two never overlap."""
         floor = self._floor
@@ -131,4 +153,5 @@ class _RoomFiller:
             self._builder.box((a, 0, b), (c, y, d), look, without=("-y", "+y"))
 
 
-_ONE = ("sofa", "fireplace", "piano", "kitchen island", "bed", "bunk bed", "dining table", "fridge", "toy")
+_OPPOSITE = {"north": "south", "south": "north", "west": "east", "east": "west"}
+_ONE = ("tv stand", "sofa", "fireplace", "piano", "kitchen island", "bed", "bunk bed", "dining table", "fridge", "toy")

@@ -225,6 +225,57 @@ WISHES: dict[str, tuple[Wish, ...]] = {
     ),
 }
 
+_COSY = (
+    Wish(living.plant, "corner"),
+    Wish(living.floor_lamp, "corner"),
+    Wish(seating.armchair),
+    Wish(storage.bookshelf),
+    Wish(storage.sideboard),
+    Wish(tables.side_table, "corner"),
+    Wish(storage.cube_shelf),
+    Wish(seating.ottoman, "middle"),
+    Wish(tables.console_table),
+)
+_BUSY = (
+    Wish(tables.workstations, "middle"),
+    Wish(office.filing_cabinet),
+    Wish(living.plant, "corner"),
+    Wish(storage.bookshelf),
+    Wish(office.partition, "middle"),
+    Wish(tables.bistro_table, "middle"),
+)
+# What fills rooms that are larger than most of their kind.
+EXTRAS: dict[str, tuple[Wish, ...]] = {
+    "living": (*_COSY, Wish(storage.display_cabinet), Wish(living.speaker, "corner")),
+    "living kitchen": (*_COSY, Wish(storage.display_cabinet)),
+    "dining": _COSY,
+    "kitchen": (
+        Wish(storage.sideboard),
+        Wish(living.plant, "corner"),
+        Wish(storage.metal_shelf),
+        Wish(storage.cube_shelf),
+    ),
+    "bedroom": (Wish(storage.dresser), Wish(seating.bench), Wish(seating.ottoman), *_COSY[:5]),
+    "child room": (
+        Wish(bedroom.toy_shelf),
+        Wish(seating.beanbag),
+        Wish(storage.cube_shelf),
+        Wish(bedroom.toy_blocks, "middle"),
+    ),
+    "study": _COSY,
+    "hallway": (Wish(living.plant, "corner"), Wish(tables.console_table), Wish(storage.bookshelf), Wish(seating.bench)),
+    "open office": _BUSY,
+    "reception": (Wish(seating.armchair), Wish(living.plant, "corner"), Wish(tables.side_table, "corner")),
+    "office": (
+        Wish(office.filing_cabinet),
+        Wish(living.plant, "corner"),
+        Wish(storage.bookshelf),
+        Wish(seating.visitor_chair),
+    ),
+    "meeting room": (Wish(living.plant, "corner"), Wish(storage.sideboard), Wish(seating.visitor_chair)),
+    "break room": (Wish(living.plant, "corner"), Wish(tables.bistro_table, "middle"), Wish(office.lockers)),
+}
+
 _HOME: tuple[HangingMaker, ...] = (
     walls.picture,
     walls.picture,

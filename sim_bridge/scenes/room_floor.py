@@ -60,6 +60,7 @@ class RoomFloor:
         shape = round(self.depth / CELL), round(self.width / CELL)
         self._blocked = np.zeros(shape, dtype=bool)
         self._kept_free = np.zeros(shape, dtype=bool)
+        self._height = np.zeros(shape, dtype=np.float32)  # metres, of what stands in each cell
         self.taken: dict[str, list[Taken]] = {side: [] for side in SIDES}
         self.rugs: list[Rectangle] = []
         self._entries: list[tuple[int, int]] = []
@@ -77,7 +78,8 @@ class RoomFloor:
         offset = self.x0 if opening.axis == "x" else self.z0
         start, end = opening.start - offset, opening.end - offset
         margin = 0.1 if opening.kind == "window" else 0.14
-        self.taken[side].append(Taken(start - margin, end + margin, opening.bottom, opening.top + 0.1, opening.kind))
+        low = opening.bottom - 0.05 if opening.bottom else 0.0  # the sill
+        self.taken[side].append(Taken(start - margin, end + margin, low, opening.top + 0.1, opening.kind))
         if opening.kind == "window":
             return
         self._mark(self._kept_free, self.strip(side, start - 0.08, end + 0.08, 0.0, DOOR_DEPTH))
@@ -87,6 +89,7 @@ class RoomFloor:
             x0, z0, x1, z1 = leaf_rectangle(self.room, opening)
             leaf = (x0 - self.x0, z0 - self.z0, x1 - self.x0, z1 - self.z0)
             self._mark(self._blocked, leaf)
+            self._height[self._cells(leaf)] = opening.top
             low, high = (leaf[0], leaf[2]) if opening.axis == "x" else (leaf[1], leaf[3])
             self.taken[side].append(Taken(low, high, 0.0, opening.top, "leaf"))
         x, z, _, _ = self.strip(side, (start + end) / 2, (start + end) / 2, PATH_RADIUS + 0.06, 0.5)
@@ -181,12 +184,18 @@ class RoomFloor:
     def take(self, spot: Spot, height: float) -> None:
         """Something stands there from now on."""
         self._mark(self._blocked, spot.rectangle)
+        self._height[self._cells(spot.rectangle)] = height
         if spot.front is not None:
             self._mark(self._kept_free, spot.front)
         if spot.side is not None:
             x0, z0, x1, z1 = spot.rectangle
             start, end = (x0, x1) if spot.side in ("north", "south") else (z0, z1)
             self.taken[spot.side].append(Taken(start, end, 0.0, height, "piece"))
+
+    def height_before(self, side: str, start: float, end: float, depth: float) -> float:
+        """Metres: the tallest thing that stands less than `depth` before that stretch of wall."""
+        cells = self._height[self._cells(self.strip(side, start, end, 0.0, depth))]
+        return float(cells.max()) if cells.size else 0.0
 
     def block(self, rectangle: Rectangle) -> None:
         """Nothing may stand there from now on."""

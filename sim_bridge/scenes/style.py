@@ -174,8 +174,13 @@ class Style:
 
     def view(self, variant: int) -> str:
         """A window pane, with what is outside painted on."""
-        sky = ((120, 170, 226), (150, 190, 232), (186, 200, 214))[int(keyed_rng(self._seed, "sky").integers(3))]
-        return self._get(f"view {variant}", "view", (sky, (86, 126, 70)), 1.0, "window_glass", 0.95, LARGE)
+        rng = keyed_rng(self._seed, "sky")
+        sky = ((120, 170, 226), (150, 190, 232), (186, 200, 214), (206, 196, 200))[int(rng.integers(4))]
+        look = str(rng.choice(["view", "view", "city", "city", "sea"]))
+        ground = ((86, 126, 70), (124, 132, 84), (168, 128, 104), (150, 144, 138))[
+            int(rng.integers(2)) + 2 * (look == "city")
+        ]
+        return self._get(f"view {variant}", look, (sky, ground), 1.0, "window_glass", 0.95, LARGE)
 
     # Furniture
 

@@ -9,17 +9,42 @@ import numpy as np
 from sim_bridge.scenes.texture_noise import Palette, Rng, grid, jointed, mix, noise, speckled, toned
 
 
+def _rgb(red: float, green: float, blue: float) -> np.ndarray:
+    return np.array([red, green, blue], dtype=np.float32)
+
+
 def _rug(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """One whole rug: borders around a field of diamonds; fitted, never repeated."""
+    """One whole rug: a field of diamonds, stripes, checks or a medallion, or none, within borders or none."""
     x, y = grid(size)
     edge = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
-    count = int(rng.integers(2, 6))
-    diamond = np.abs((x * count) % 1 - 0.5) + np.abs((y * count) % 1 - 0.5)
-    ring = (diamond * 6).astype(int) % len(palette)
-    image = np.array(palette)[ring]
-    image = np.where((edge < 0.16)[..., None], palette[-1], image)
-    image = np.where(((edge > 0.04) & (edge < 0.10))[..., None], palette[0], image)
-    return speckled(image, rng, 0.18)
+    design, count = int(rng.integers(6)), int(rng.integers(2, 6))
+    ground = np.broadcast_to(palette[0], (size, size, 3))
+    if design == 0:
+        ring = (np.abs((x * count) % 1 - 0.5) + np.abs((y * count) % 1 - 0.5)) * 6
+        image = np.array(palette)[ring.astype(int) % len(palette)]
+    elif design == 1:  # bands across
+        widths = rng.uniform(0.5, 1.5, 9)
+        band = np.searchsorted(np.cumsum(widths) / widths.sum(), x)
+        image = np.array(palette)[band % len(palette)]
+    elif design == 2:  # a plain field with a fine line around it
+        image = np.where(((edge > 0.06) & (edge < 0.075))[..., None], palette[1], ground)
+    elif design == 3:  # a medallion
+        radius = np.hypot((x - 0.5) * 1.2, y - 0.5)
+        petal = radius * (1 + 0.12 * np.cos(8 * np.arctan2(y - 0.5, x - 0.5)))
+        image = np.array([palette[0], palette[1], palette[2], palette[0]])[np.searchsorted([0.1, 0.2, 0.28], petal)]
+        corner = np.hypot(np.minimum(x, 1 - x), np.minimum(y, 1 - y)) < 0.2
+        image = np.where(corner[..., None], palette[1], image)
+    elif design == 4:  # Berber: thin crossing lines on a pale ground
+        line = np.minimum(np.abs((x * count + y * count) % 1 - 0.5), np.abs((x * count - y * count) % 1 - 0.5)) < 0.03
+        pale = palette[0] * 0.25 + 175.0
+        image = np.where(line[..., None], palette[1] * 0.5, pale)
+    else:  # shag: one colour, deep pile
+        image = mix(palette[0] * 0.8, palette[0] * 1.15, noise(rng, size, 20, 20, 4))
+    if design in (0, 3) or (design == 1 and rng.random() < 0.4):
+        image = np.where((edge < 0.12)[..., None], palette[-1], image)
+        image = np.where(((edge > 0.04) & (edge < 0.07))[..., None], palette[0], image)
+    worn = 0.94 + 0.12 * noise(rng, size, 4, 4, 4)
+    return speckled(toned(image, worn), rng, 0.16)
 
 
 def _picture(palette: Palette, rng: Rng, size: int) -> np.ndarray:
@@ -72,6 +97,37 @@ def _view(palette: Palette, rng: Rng, size: int) -> np.ndarray:
     tree = 0.72 - 0.22 * noise(rng, size, 5, 2, 4)
     green = palette[1] * (0.7 + 0.5 * noise(rng, size, 12, 12, 3))[..., None]
     return np.where((y > tree)[..., None], green, image)
+
+
+def _city(palette: Palette, rng: Rng, size: int) -> np.ndarray:
+    """What a window shows in town: sky over two rows of houses with their windows."""
+    x, y = grid(size)
+    image = mix(palette[0], _rgb(238, 240, 244), y * 1.4)
+    for row in range(2):
+        count = int(rng.integers(4, 8))
+        block = np.minimum((x * count).astype(int), count - 1)
+        roof = (0.36 + 0.2 * row + rng.uniform(-0.14, 0.1, count))[block]
+        tones = rng.uniform(0.62, 1.05, count)[block]
+        base = palette[1] if row else palette[1] * 0.4 + palette[0] * 0.6
+        u, v = (x * count) % 1, (y - roof) * 14
+        pane = (np.abs((u * 4) % 1 - 0.5) < 0.26) & (np.abs(v % 1 - 0.5) < 0.3) & (u > 0.08) & (u < 0.92) & (v > 0.3)
+        house = np.where(pane[..., None], base * 0.55, np.broadcast_to(base, (size, size, 3)))
+        image = np.where((y > roof)[..., None], toned(house, tones), image)
+    tree = 0.84 - 0.1 * noise(rng, size, 6, 2, 4)
+    green = toned(_rgb(78, 108, 70), 0.7 + 0.5 * noise(rng, size, 14, 14, 3))
+    return np.where((y > tree)[..., None], green, image)
+
+
+def _sea(palette: Palette, rng: Rng, size: int) -> np.ndarray:
+    """What a window shows at the coast: sky, water, a strip of sand."""
+    _, y = grid(size)
+    pale = _rgb(240, 244, 248)
+    cloud = np.clip((noise(rng, size, 3, 8, 4) - 0.52) * 4, 0, 1)
+    sky = mix(mix(palette[0], pale, y * 1.6), _rgb(255, 255, 255), cloud * (y < 0.5))
+    water = mix(_rgb(52, 108, 140), _rgb(126, 172, 186), 1.6 * noise(rng, size, 4, 48, 3) - 0.4)
+    sand = toned(_rgb(214, 196, 158), 0.92 + 0.14 * noise(rng, size, 16, 16, 3))
+    image = np.where((y > 0.52)[..., None], water, sky)
+    return np.where((y > 0.8 + 0.04 * noise(rng, size, 4, 1, 2))[..., None], sand, image)
 
 
 def _screen(palette: Palette, rng: Rng, size: int) -> np.ndarray:
@@ -177,6 +233,8 @@ PICTURES: dict[str, Callable[[Palette, Rng, int], np.ndarray]] = {
     "picture": _picture,
     "books": _books,
     "view": _view,
+    "city": _city,
+    "sea": _sea,
     "screen": _screen,
     "keyboard": _keyboard,
     "paper": _paper,

@@ -237,7 +237,9 @@ def coat_rack(style: Style, rng: Rng) -> Piece:
             b.box((x - 0.01, 1.65, 0.03), (x + 0.01, 1.67, 0.1), metal, without=("-z",))
             if there[k % 4]:
                 with b.item("coat"):
-                    b.cushion((x - 0.12, 0.7, 0.02), (x + 0.12, 1.64, 0.16), coats[order[k % 3]])
+                    coat = coats[order[k % 3]]
+                    b.cushion((x - 0.05, 1.45, 0.04), (x + 0.05, 1.65, 0.13), coat, detail=1)
+                    b.cylinder((x, 0.85, 0.125), 0.12, 0.72, coat, sections=10, top_radius=0.06)
 
     tops = (Top(0.04, 0.03, width - 0.04, 0.22, 1.765, "rack"),)
     return Piece(name="coat rack", width=width, depth=0.26, height=1.78, draw=draw, front=0.2, tops=tops)
