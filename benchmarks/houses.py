@@ -73,7 +73,7 @@ def houses(houses: int, first: int, picture: Path | None, drawn: int, as_json: b
         house, scene, navgrid = measure(seed, opened=(seed - first) % OPENED == 0)
         measured.append(house)
         if picture is not None and len(strips) < drawn:
-            caption = f"{house.name} · {house.building} · {house.rooms} rooms · {house.floor_m2:.0f} m² to walk on"
+            caption = f"{house.name} · {house.building} · {house.rooms} rooms · {house.floor_m2:.0f} sq m free"
             strips.append((caption, house_pictures(scene, navgrid, size=190, views=2)))
     if picture is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)

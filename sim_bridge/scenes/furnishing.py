@@ -56,7 +56,8 @@ class _RoomFiller:
             piece = wish.make(self._style, self._rng)
             if piece.name in _ONE and piece.name in self._has:
                 return
-            for _ in range(_SPOTS):
+            # What a room cannot do without is tried harder.
+            for _ in range(_SPOTS if wish.chance < 1.0 else 3 * _SPOTS):
                 spot = (
                     self._floor.spot_in_middle(piece, self._rng)
                     if wish.where == "middle"

@@ -42,7 +42,10 @@ class MeshBuilder:
         self._index: dict[tuple[str, str], int] = {}
         self._vertices: list[np.ndarray] = []
         self._faces: list[np.ndarray] = []
-        self._uv: list[np.ndarray] = []
+        # Texture coordinates given, or None and what to project: corners in the local frame, metres per repeat.
+        self._uv: list[np.ndarray | None] = []
+        self._local: list[np.ndarray] = []
+        self._repeat: list[np.ndarray] = []
         self._surface: list[np.ndarray] = []
         self._object: list[np.ndarray] = []
         self._category, self._number, self._n_objects = "", 0, 0
@@ -138,7 +141,8 @@ class MeshBuilder:
         index = self._surface_index(surface)
         vertices_V3 = np.asarray(vertices_V3, dtype=np.float64)
         if uv_F32 is None:
-            uv_F32 = _project(vertices_V3[faces_F3]) / self._looks[surface][1]
+            self._local.append(vertices_V3[faces_F3])
+            self._repeat.append(np.full(len(faces_F3), self._looks[surface][1]))
         self._vertices.append(vertices_V3 @ self._axes_33.T + self._origin_3)
         self._faces.append(faces_F3 + self._n_vertices)
         self._uv.append(uv_F32)
@@ -161,9 +165,16 @@ class MeshBuilder:
     def box(self, low_3: ArrayLike, high_3: ArrayLike, surface: str, *, without: tuple[str, ...] = ()) -> None:
         """An axis-aligned box of the local frame; `without` names faces that nobody can see, e.g. ("-y",)."""
         ends_23 = np.array([low_3, high_3], dtype=np.float64)
-        for name, picks in _BOX_FACES.items():
-            if name not in without:
-                self.quad([[ends_23[p[axis], axis] for axis in range(3)] for p in picks], surface)
+        names = tuple(name for name in _BOX_FACES if name not in without)
+        if not names:
+            return
+        picks_K3, faces_F3 = _box_parts(names)
+        corners_K3 = ends_23[picks_K3, _XYZ]
+        if (ends_23[1] - ends_23[0]).max() <= MAX_EDGE:
+            self.mesh(corners_K3, faces_F3, surface)
+        else:
+            for corners_43 in corners_K3.reshape(-1, 4, 3):
+                self.quad(corners_43, surface)
 
     def cylinder(
         self,
@@ -221,15 +232,41 @@ class MeshBuilder:
         # What stands on the floor shows nobody its underside, which would lie in the floor's own plane.
         hidden_F = (corners[:, :, 1] == 0.0).all(axis=1) & (normal_F3[:, 1] < 0)
         keep_F = (np.linalg.norm(normal_F3, axis=1) > 1e-8) & ~hidden_F
+        # Objects are numbered without gaps: a shelf may have been left without anything on it.
+        object_F = np.unique(np.append(np.concatenate(self._object)[keep_F], 0), return_inverse=True)[1][:-1]
         shown, surface_F = np.unique(np.concatenate(self._surface)[keep_F], return_inverse=True)
         return {
             "vertices_V3": vertices_V3,
             "faces_F3": faces_F3[keep_F],
-            "uv_F32": np.round(np.concatenate(self._uv)[keep_F], 4).astype(np.float32),
+            "uv_F32": np.round(self._mapped()[keep_F], 4).astype(np.float32),
             "surface_F": surface_F.astype(np.int32),
-            "object_F": np.concatenate(self._object)[keep_F],
+            "object_F": object_F.astype(np.int32),
             "surfaces": tuple(self._surfaces[k] for k in shown),
         }
+
+    def _mapped(self) -> np.ndarray:
+        """Texture coordinates of all faces; those not given are projected together, which is much faster than apart."""
+        given_F = np.repeat([uv is not None for uv in self._uv], [len(faces) for faces in self._faces])
+        uv_F32 = np.empty((len(given_F), 3, 2))
+        given = [uv for uv in self._uv if uv is not None]
+        if given:
+            uv_F32[given_F] = np.concatenate(given)
+        if self._local:
+            repeat_F = np.concatenate(self._repeat)
+            uv_F32[~given_F] = _project(np.concatenate(self._local)) / repeat_F[:, None, None]
+        return uv_F32
+
+
+_XYZ = np.arange(3)
+
+
+@lru_cache(maxsize=64)
+def _box_parts(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """For some faces of a box, four corners each: picks (4 n, 3) of its low and high ends, and two triangles each."""
+    picks_K3 = np.array([pick for name in names for pick in _BOX_FACES[name]])
+    first = np.arange(len(names))[:, None] * 4
+    faces_F3 = np.concatenate([first + np.array([[0, 1, 2]]), first + np.array([[0, 2, 3]])])
+    return picks_K3, faces_F3
 
 
 @lru_cache(maxsize=256)

@@ -121,9 +121,9 @@ WISHES: dict[str, tuple[Wish, ...]] = {
         Wish(kitchen.bin_, "corner", 0.5),
     ),
     "bathroom": (
-        Wish(bathroom.bathtub, chance=0.65),
-        Wish(bathroom.washbasin),
         Wish(bathroom.toilet),
+        Wish(bathroom.washbasin),
+        Wish(bathroom.bathtub, chance=0.7),
         Wish(bathroom.shower, "corner", 0.7),
         Wish(bathroom.bath_cabinet, "corner", 0.4),
         Wish(bathroom.washing_machine, "corner", 0.4),

@@ -66,6 +66,11 @@ class RoomFloor:
         self._entries: list[tuple[int, int]] = []
         for opening in openings:
             self._reserve(opening, index)
+        # A leaf or a corner may crowd the way in: it then counts from the nearest place that is wide enough.
+        wide_HW = _clearance(self._blocked) >= PATH_RADIUS
+        if wide_HW.any():
+            nearest_2HW = ndimage.distance_transform_edt(~wide_HW, return_distances=False, return_indices=True)
+            self._entries = [(int(nearest_2HW[0][e]), int(nearest_2HW[1][e])) for e in self._entries]
 
     def length(self, side: str) -> float:
         """Metres of the wall `side`."""
@@ -168,13 +173,9 @@ class RoomFloor:
 
     def _paths_stay(self, rectangle: Rectangle) -> bool:
         """Whether a disc of PATH_RADIUS still reaches every door, and some of the floor, with the piece there."""
-        blocked = np.ones((self._blocked.shape[0] + 2, self._blocked.shape[1] + 2), dtype=bool)
-        blocked[1:-1, 1:-1] = self._blocked
-        rows, columns = self._cells(rectangle)
-        blocked[rows.start + 1 : rows.stop + 1, columns.start + 1 : columns.stop + 1] = True
-        blocked[0], blocked[-1], blocked[:, 0], blocked[:, -1] = True, True, True, True
-        clearance = ndimage.distance_transform_edt(~blocked)[1:-1, 1:-1] * CELL
-        label, _ = ndimage.label(clearance >= PATH_RADIUS)
+        blocked = self._blocked.copy()
+        self._mark(blocked, rectangle)
+        label, _ = ndimage.label(_clearance(blocked) >= PATH_RADIUS)
         islands = {int(label[entry]) for entry in self._entries}
         if len(islands) > 1 or 0 in islands:
             return False
@@ -215,3 +216,10 @@ class RoomFloor:
             side
         ]
         return builder.placed((self.x0 + corner[0], 0.0, self.z0 + corner[1]), YAW[side])
+
+
+def _clearance(blocked_HW: np.ndarray) -> np.ndarray:
+    """Metres from every cell to the nearest that is blocked or wall."""
+    walled = np.ones((blocked_HW.shape[0] + 2, blocked_HW.shape[1] + 2), dtype=bool)
+    walled[1:-1, 1:-1] = blocked_HW
+    return ndimage.distance_transform_edt(~walled)[1:-1, 1:-1] * CELL

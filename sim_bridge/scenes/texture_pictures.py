@@ -209,7 +209,7 @@ def _leds(palette: Palette, rng: Rng, size: int) -> np.ndarray:
     x, y = grid(size)
     image = toned(np.broadcast_to(palette[0], (size, size, 3)), 0.7 + 0.3 * ((y * 16) % 1 > 0.12))
     lit = rng.random((32, 32))[(y * 32).astype(int), (x * 32).astype(int)] > 0.9
-    dot = lit & (np.hypot((x * 32) % 1 - 0.5, (y * 32) % 1 - 0.5) < 0.3) & (x > 0.1) & (x < 0.5)
+    dot = lit & (np.hypot((x * 32) % 1 - 0.5, (y * 32) % 1 - 0.5) < 0.4) & (x > 0.1) & (x < 0.5)
     return np.where(dot[..., None], palette[-1], image)
 
 

@@ -14,7 +14,10 @@ from sim_bridge.errors import UsageError
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.catalogue import scene_sha256
+from sim_bridge.scenes.floor_plan import draw_floor_plan
 from sim_bridge.scenes.house_shell import inner_rectangle
+from sim_bridge.scenes.lint import lint
+from sim_bridge.scenes.palette import draw_palette
 from sim_bridge.scenes.procedural import generate_house
 from sim_bridge.scenes.scene import Scene
 
@@ -114,6 +117,79 @@ def test_houses_differ() -> None:
     assert len({scene_sha256(scene) for scene in scenes}) == len(scenes)
     assert len({len(scene.rooms) for scene in scenes}) >= 3
     assert len({tuple(room.kind for room in scene.rooms) for scene in scenes}) >= 6
+
+
+BUILDING = {"floor", "wall", "ceiling", "window", "window frame", "door frame", "door", "skirting"}
+
+
+def kinds_of(scene: Scene) -> set[str]:
+    return {surface.category for surface in scene.surfaces} - BUILDING
+
+
+def test_every_face_says_what_it_is_and_what_it_belongs_to() -> None:
+    scene = house(7)
+    assert all(surface.category for surface in scene.surfaces)
+    assert kinds_of(scene).isdisjoint(BUILDING)
+    assert {surface.category for surface in scene.surfaces} >= BUILDING
+    assert scene.object_F is not None
+    assert len(scene.object_F) == len(scene.faces_F3)
+    # The building is object 0; every other object lies within a few metres of itself.
+    centre_F3 = scene.triangles_F33.mean(axis=1)
+    shell_F = np.array([s.category in ("floor", "wall", "ceiling", "window") for s in scene.surfaces])[scene.surface_F]
+    assert (scene.object_F[shell_F] == 0).all()
+    for number in range(1, int(scene.object_F.max()) + 1):
+        mine = centre_F3[scene.object_F == number]
+        assert len(mine)
+        assert np.ptp(mine, axis=0).max() < 6.0
+
+
+def test_a_dozen_houses_show_scores_of_kinds() -> None:
+    assert len(set().union(*(kinds_of(house(seed)) for seed in range(12)))) >= 80
+
+
+@pytest.mark.slow
+def test_a_hundred_houses_are_a_hundred_houses() -> None:
+    plans, kinds = set(), set()
+    for seed in range(100):
+        scene = generate_house(seed)
+        kinds |= kinds_of(scene)
+        plans.add(tuple((room.kind, room.min_x, room.min_z, room.max_x, room.max_z) for room in scene.rooms))
+        assert len(kinds_of(scene)) >= 25
+    assert len(plans) == 100
+    assert len(kinds) >= 100
+
+
+def test_no_two_of_thirty_seeds_share_outline_and_colours() -> None:
+    seen = set()
+    for seed in range(30):
+        rooms = draw_floor_plan(keyed_rng(seed, "floor plan")).rooms
+        outline = max(r.max_x for r in rooms), max(r.max_z for r in rooms), len(rooms)
+        seen.add(outline)
+        seen.add(draw_palette(keyed_rng(seed, "style")).paints[0])
+    assert len(seen) == 60
+
+
+@pytest.mark.parametrize("seed", [2, 9])
+def test_houses_are_lint_clean(seed: int) -> None:
+    report = lint(house(seed))
+    assert report.findings == ()
+    assert report.facts["material_coverage"] == 1.0
+    assert report.facts["enclosed"] == 1.0
+    assert report.facts["coplanar"] == 0.0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_room_has_a_lamp_below_its_ceiling(seed: int) -> None:
+    scene = house(seed)
+    top = float(scene.vertices_V3[:, 1].max())
+    for room in scene.rooms:
+        inside = [
+            light.position_3[1]
+            for light in scene.lights
+            if room.min_x < light.position_3[0] < room.max_x and room.min_z < light.position_3[2] < room.max_z
+        ]
+        assert inside, f"the {room.kind} is dark"
+        assert max(inside) < top - 0.05
 
 
 def test_a_negative_seed_is_refused() -> None:

@@ -26,7 +26,7 @@ def bathtub(style: Style, rng: Rng) -> Piece:
             with b.item("toy"):
                 b.ellipsoid((length * 0.7, 0.22, width / 2), (0.08, 0.06, 0.06), style.toy(2))
 
-    return Piece(name="bathtub", width=length, depth=width, height=0.6, draw=draw, front=0.4)
+    return Piece(name="bathtub", width=length, depth=width, height=0.77, draw=draw, front=0.4)
 
 
 def shower(style: Style, rng: Rng) -> Piece:

@@ -134,7 +134,7 @@ def monitor(style: Style, rng: Rng) -> Piece:
             b.box((m - 0.21, 0, 0.3), (m + 0.21, 0.014, 0.43), dark)
             corners = [(m - 0.2, 0.016, 0.42), (m + 0.2, 0.016, 0.42), (m + 0.2, 0.016, 0.31), (m - 0.2, 0.016, 0.31)]
             b.quad(corners, style.keyboard(), fit=True)
-        if m > 0.27:
+        if m > 0.3:
             with b.item("mouse"):
                 b.ellipsoid((m + 0.255, 0.01, 0.37), (0.03, 0.02, 0.05), dark)
 

@@ -59,7 +59,7 @@ def corner_sofa(style: Style, rng: Rng) -> Piece:
             with b.item("cushion"):
                 b.cushion((x, 0.44, 0.27), (x + 0.42, 0.84, 0.43), pillow)
 
-    return Piece(name="sofa", width=width, depth=long + 0.02, height=back, draw=draw, front=0.2)
+    return Piece(name="sofa", width=width, depth=long + 0.02, height=max(back, 0.84), draw=draw, front=0.2)
 
 
 def armchair(style: Style, rng: Rng) -> Piece:
