@@ -136,7 +136,7 @@ def monitor(style: Style, rng: Rng) -> Piece:
             b.quad(corners, style.keyboard(), fit=True)
         if m > 0.3:
             with b.item("mouse"):
-                b.ellipsoid((m + 0.255, 0.01, 0.37), (0.03, 0.02, 0.05), dark)
+                b.ellipsoid((m + 0.255, 0.017, 0.37), (0.03, 0.017, 0.05), dark)
 
     return Piece(name="monitor", width=wide, depth=0.45, height=0.11 + high, draw=draw)
 
