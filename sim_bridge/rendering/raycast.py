@@ -7,6 +7,7 @@ from numba import njit
 
 from sim_bridge.errors import SceneError
 from sim_bridge.rendering.embree import (
+    COHERENT,
     FACE,
     FAR,
     INCOHERENT,
@@ -25,7 +26,7 @@ from sim_bridge.rendering.embree import (
 )
 from sim_bridge.scenes.scene import Scene
 
-_ARGUMENTS = query_arguments(INCOHERENT)
+_ARGUMENTS, _COHERENT = query_arguments(INCOHERENT), query_arguments(COHERENT)
 
 
 class RayScene:
@@ -53,14 +54,25 @@ class RayScene:
         return face_N, distance_N, np.stack([hit["u"], hit["v"]], axis=1)
 
     def occluded(
-        self, origins_N3: np.ndarray, dirs_N3: np.ndarray, max_distance_N: np.ndarray | float | None = None
+        self,
+        origins_N3: np.ndarray,
+        dirs_N3: np.ndarray,
+        max_distance_N: np.ndarray | float | None = None,
+        *,
+        coherent: bool = False,
     ) -> np.ndarray:
-        """bool_N: whether anything stands on each ray nearer than `max_distance_N` (None: at any distance)."""
+        """bool_N: whether anything stands on each ray nearer than `max_distance_N` (None: at any distance).
+
+        coherent: rays that follow one another go nearly the same way (say, from one point to targets that are sorted
+        in space): a third of the time then, twice the time where it is not so. The answers are the same but for rays
+        that graze an edge.
+        """
         origins_N3, dirs_N3 = _float32(origins_N3), _float32(dirs_N3)
         far = NEVER if max_distance_N is None else max_distance_N
         far_N = np.ascontiguousarray(np.broadcast_to(np.asarray(far, dtype=np.float32), (len(origins_N3),)))
         hidden_N = np.empty(len(origins_N3), dtype=np.bool_)
-        _occluded(self.tree.handle, _ARGUMENTS.ctypes.data, origins_N3, dirs_N3, far_N, hidden_N)
+        arguments = _COHERENT if coherent else _ARGUMENTS
+        _occluded(self.tree.handle, arguments.ctypes.data, origins_N3, dirs_N3, far_N, hidden_N)
         return hidden_N
 
     def trace(self, origins_N3: np.ndarray, dirs_N3: np.ndarray) -> dict[str, np.ndarray]:

@@ -60,6 +60,22 @@ def test_occlusion_agrees_with_the_closest_hit(x: float, y: float, z: float, see
     assert not ROOM.occluded(origins, dirs, distance_N * 0.999).any()
 
 
+def test_coherent_rays_get_the_same_answers() -> None:
+    ray_scene = RayScene(generate_house(4))
+    target_N3 = ray_scene.scene.triangles_F33.mean(axis=1)
+    room = ray_scene.scene.rooms[0]
+    ear = np.array([(room.min_x + room.max_x) / 2, 1.5, (room.min_z + room.max_z) / 2])
+    origins, dirs = np.broadcast_to(ear, target_N3.shape), target_N3 - ear
+    plain, coherent = (ray_scene.occluded(origins, dirs, 0.99, coherent=flag) for flag in (False, True))
+    assert 0.5 < plain.mean() < 0.999
+    assert (plain != coherent).mean() < 1e-3
+
+
+def test_targets_behind_the_origin_hide_nothing() -> None:
+    """A distance that a caller's margin made negative is no distance: nothing can stand on it."""
+    assert not ROOM.occluded(np.array([[0.0, 1.5, 0.0]]), np.array([[1.0, 0.0, 0.0]]), -0.01).any()
+
+
 def test_a_scene_without_faces_is_refused() -> None:
     with pytest.raises(SceneError, match="no triangles"):
         RayScene(mesh_scene(np.zeros((3, 3)), np.zeros((0, 3), dtype=np.int32)))
