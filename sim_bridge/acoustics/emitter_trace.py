@@ -26,7 +26,7 @@ _FAINTEST = 1e-7  # of a ray's first energy: below, it is followed no further
 _THROUGH_BOUNCES = 8  # the bounces at which sound may enter a wall
 _THROUGH_SHARE = 1.0 / 24.0  # rays that enter walls at a bounce, in units of the rays that left the source
 _THROUGH_BUDGET = 1.0 / 8.0  # of the emitters, for sound that came through walls
-_CONTEMPORARY_METRES = 5.0  # of path within which hits count as of one time
+_CELL_METRES = 2.5  # within which hits are neighbours
 _CRACK_EVERY = 16  # bounces, between looks for rays
 _CRACK_STRIDE = 0.35  # metres a bounce: with less, on average, a ray is caught between near faces
 _SHORTEST_STRIDE = 0.25  # metres, mean, between bounces: a bound on their number even in a crack without absorption
@@ -203,9 +203,9 @@ def _through(
 def _thin(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
     """Keep `budget` hits, the early and the strong ones rather, and raise the energy of the kept by 1/probability.
 
-    Probability is min(1, c * energy / (mean energy at its time) / path): as many emitters in every octave of time,
-    each of about the same energy as its contemporaries. Drawn systematically, which keeps the counts exact. Sound
-    that came through walls has a share of its own: where nothing else arrives, it is all there is.
+    Probability is min(1, c * merit): as many emitters in every octave of time, more in quiet rooms than their energy
+    earns. Drawn systematically, which keeps the counts exact. Sound that came through walls has a share of its own:
+    where nothing else arrives, it is all there is.
     """
     hits = [hit for hit in hits if len(hit.path_N)]
     if not hits:
@@ -216,11 +216,13 @@ def _thin(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
     path_N = np.concatenate([hit.path_N for hit in hits])
     energy_NB = np.concatenate([hit.energy_NB for hit in hits])
     through_N = np.concatenate([hit.through_N for hit in hits])
-    merit_N = _merit(energy_NB, path_N)
+    merit_N = _merit(energy_NB, path_N, position_N3)
     probability_N = np.zeros(len(merit_N))
     beyond = min(int(through_N.sum()), max(1, round(budget * _THROUGH_BUDGET))) if through_N.any() else 0
     if beyond:
-        probability_N[through_N] = _inclusion(_merit(energy_NB[through_N], path_N[through_N]), beyond)
+        probability_N[through_N] = _inclusion(
+            _merit(energy_NB[through_N], path_N[through_N], position_N3[through_N]), beyond
+        )
     probability_N[~through_N] = _inclusion(merit_N[~through_N], max(1, budget - beyond))
     picked_N = np.flatnonzero(np.diff(np.floor(np.cumsum(probability_N) + rng.random()), prepend=0.0) > 0)
     # Neighbours in memory are neighbours in space: shadow rays and kernels then walk warm caches.
@@ -237,12 +239,23 @@ def _thin(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
     )
 
 
-def _merit(energy_NB: np.ndarray, path_N: np.ndarray) -> np.ndarray:
-    """Energy relative to the hits of about the same path, over the path."""
+def _merit(energy_NB: np.ndarray, path_N: np.ndarray, position_N3: np.ndarray) -> np.ndarray:
+    """How much a hit matters: its energy over that of its neighbours in space and in octaves of time.
+
+    Dividing by all of their energy would keep as many emitters in a quiet room as in a loud one, by none of it
+    almost none there; we divide by its root.
+    """
     energy_N = energy_NB.mean(axis=1, dtype=np.float64)
-    age_N = (path_N / _CONTEMPORARY_METRES).astype(np.int64)
-    mean_Q = np.bincount(age_N, energy_N) / np.maximum(np.bincount(age_N), 1)
-    return energy_N / np.maximum(mean_Q[age_N], 1e-300) / np.maximum(path_N, 1.0)
+    octave_N1 = np.floor(2.0 * np.log2(np.maximum(path_N, 1.0)))[:, None]
+    cell_N4 = np.concatenate([np.floor(position_N3 / _CELL_METRES), octave_N1], axis=1).astype(np.int64)
+    cell_N4 -= cell_N4.min(axis=0)
+    extent_4 = cell_N4.max(axis=0) + 1
+    _, cell_N = np.unique(np.ravel_multi_index(tuple(cell_N4.T), tuple(extent_4)), return_inverse=True)
+    around_Q = np.bincount(cell_N, energy_N)
+    age_N = octave_N1[:, 0].astype(np.int64)
+    at_time_Q = np.bincount(age_N, energy_N)
+    share_N = around_Q[cell_N] / np.maximum(at_time_Q[age_N], 1e-300)
+    return energy_N / np.maximum(at_time_Q[age_N], 1e-300) / np.maximum(share_N, 1e-12) ** 0.5
 
 
 def _inclusion(merit_N: np.ndarray, budget: int) -> np.ndarray:

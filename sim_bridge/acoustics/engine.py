@@ -50,7 +50,7 @@ def make_engine(name: str, scene: Scene, ray_scene: RayScene, *, emitters: int =
     if name == "emitters":
         from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
 
-        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, emitters // 10)))
+        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, emitters // 5)))
     if name == "rlr":
         from sim_bridge.acoustics.rlr import RlrEngine
 

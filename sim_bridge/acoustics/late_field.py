@@ -28,6 +28,7 @@ from sim_bridge.randomness import keyed_rng
 BIN_SECONDS = 0.004
 _WINDOW_SHARE = 0.18  # of the time since the first arrival: half width of the smoothing window
 _WIDEST_SECONDS = 0.1  # half width at most
+STEEPEST = 1.2  # nepers over half a window
 _LEVEL_SECONDS = 0.04  # over which a carrier's energy is constant
 _LATERAL = (-0.9, -0.3, 0.3, 0.9)  # sines of the lateral angles of two-eared groups, left to right
 _SILENCE = 1e-10  # of the strongest bin: where all that follows is weaker, the response ends
@@ -141,35 +142,44 @@ def _levelled(noise_BS: np.ndarray, bands_BF: np.ndarray, sample_rate: int) -> n
 def smoothed(energy_LGCB, first, start, share, widest):  # pragma: no cover - compiled
     """Energy per bin from bin `start` on, averaged over bins within `share` of the time since bin `first`.
 
-    A mean over a window overstates a decay that is steep within it: a straight one that falls by a factor exp(2x)
-    from end to end, by sinh(x) / x. That is taken back, with x from the means at the window's two ends.
+    A mean over a window overstates a decay of slope k (nepers a bin) by sinh(k (m + 1/2)) / ((2 m + 1) sinh(k / 2)).
+    That is taken back, with the band's slope between the two halves of the window; where it is steep, the window
+    shrinks.
     """
     bins, groups, channels, bands = energy_LGCB.shape
-    width = groups * channels * bands
-    flat = energy_LGCB.reshape(bins, width)
-    total = np.zeros((bins + 1, width))
+    total = np.zeros((bins + 1, groups, channels, bands))
+    band_total = np.zeros((bins + 1, bands))
     for i in range(bins):
-        for k in range(width):
-            total[i + 1, k] = total[i, k] + flat[i, k]
-    mean = np.zeros((bins, width))
-    half = np.zeros(bins, dtype=np.int64)
-    for i in range(bins):
-        m = max(0, min(widest, int(share * (i - first) + 0.5), bins - 1 - i, i))
-        half[i] = m
-        for k in range(width):
-            mean[i, k] = (total[i + m + 1, k] - total[i - m, k]) / (2 * m + 1)
-    out = np.zeros((bins, width), dtype=np.float32)
+        for b in range(bands):
+            added = 0.0
+            for g in range(groups):
+                for c in range(channels):
+                    total[i + 1, g, c, b] = total[i, g, c, b] + energy_LGCB[i, g, c, b]
+                    added += energy_LGCB[i, g, c, b]
+            band_total[i + 1, b] = band_total[i, b] + added
+    out = np.zeros((bins, groups, channels, bands), dtype=np.float32)
+    half = np.zeros(bands, dtype=np.int64)
+    scale = np.zeros(bands)
     for i in range(start, bins):
-        m = half[i]
-        scale = (m + 0.5) / max(m, 1)
-        for k in range(width):
-            before, after = mean[i - m, k], mean[i + m, k]
-            # log(before / after) / 2 = artanh(z), and sinh(x) / x, by the first terms of their series: 2 % at worst.
-            z = (before - after) / (before + after) if before > 0.0 and after > 0.0 else 0.0
-            z2 = z * z
-            x2 = (scale * z * (1.0 + z2 * (1.0 / 3.0 + z2 * 0.2))) ** 2
-            out[i, k] = mean[i, k] / (1.0 + x2 * (1.0 / 6.0 + x2 / 120.0))
-    return out.reshape(bins, groups, channels, bands)
+        most = max(0, min(widest, int(share * (i - first) + 0.5), bins - 1 - i, i))
+        for b in range(bands):
+            m, factor = most, 1.0
+            if m > 0:
+                before = band_total[i, b] - band_total[i - m, b]
+                after = band_total[i + m + 1, b] - band_total[i + 1, b]
+                if before > 0.0 and after > 0.0:
+                    slope = abs(math.log(before / after)) / (m + 1)
+                    if slope * m > STEEPEST:
+                        m = int(STEEPEST / slope)
+                    if slope > 1e-4:
+                        factor = (2 * m + 1) * math.sinh(0.5 * slope) / math.sinh(slope * (m + 0.5))
+            half[b], scale[b] = m, factor / (2 * m + 1)
+        for g in range(groups):
+            for c in range(channels):
+                for b in range(bands):
+                    m = half[b]
+                    out[i, g, c, b] = scale[b] * (total[i + m + 1, g, c, b] - total[i - m, g, c, b])
+    return out
 
 
 @njit(cache=True, nogil=True)
