@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import njit
@@ -82,6 +83,16 @@ class Edges:
     def direction(self, angle_E: np.ndarray) -> np.ndarray:
         """(E, 3): the unit vectors across each edge at an angle (radians) from its reference face."""
         return np.cos(angle_E)[:, None] * self.face_E3 + np.sin(angle_E)[:, None] * self.normal_E3
+
+
+_KNOWN: WeakKeyDictionary[RayScene, Edges] = WeakKeyDictionary()
+
+
+def scene_edges(ray_scene: RayScene) -> Edges:
+    """`find_edges` with its defaults, kept as long as the scene's tree."""
+    if ray_scene not in _KNOWN:
+        _KNOWN[ray_scene] = find_edges(ray_scene)
+    return _KNOWN[ray_scene]
 
 
 def find_edges(ray_scene: RayScene, config: EdgesConfig | None = None) -> Edges:

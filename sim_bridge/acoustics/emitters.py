@@ -22,7 +22,9 @@ import numpy as np
 from sim_bridge.acoustics import emitter_kernels as kernels
 from sim_bridge.acoustics.audible import Audible, open_ears, render
 from sim_bridge.acoustics.bands import air_amplitude, shelf_weights
+from sim_bridge.acoustics.diffraction import EdgesInSight, diffracted_paths, edges_in_sight
 from sim_bridge.acoustics.directivity import Directivity, make_directivity
+from sim_bridge.acoustics.edges import scene_edges
 from sim_bridge.acoustics.emitter_trace import Emitters, trace_emitters
 from sim_bridge.acoustics.images import Images, image_paths
 from sim_bridge.acoustics.surfaces import acoustic_surfaces
@@ -91,6 +93,7 @@ class _Traced:
     source_3: np.ndarray
     emitters: Emitters
     images: Images
+    edges: EdgesInSight | None
     turn: int
 
 
@@ -149,7 +152,10 @@ class EmittersEngine:
                 directivity=source.directivity,
                 forward_3=np.asarray(source.forward_3, dtype=np.float64),
             )
-            traced.append(_Traced(source, source_3, emitters, images, int(rng.integers(1 << 31))))
+            edges = None
+            if self.config.diffraction:
+                edges = edges_in_sight(scene_edges(self._rays), self._rays, source_3)
+            traced.append(_Traced(source, source_3, emitters, images, edges, int(rng.integers(1 << 31))))
         self._traced = traced
         self._audible.clear()
 
@@ -243,6 +249,12 @@ class EmittersEngine:
             paths.append(found.path_I)
             towards.append(found.towards_I3)
             amplitudes.append(traced.images.amplitude_IB[found.index_I] * gain_IB * spread_I1)
+        if traced.edges is not None:
+            bent = diffracted_paths(traced.edges, self._rays, ear_3)
+            # A source's directivity is taken towards the listener: edges lie near that line where they matter.
+            paths.append(bent.length_N)
+            towards.append(bent.direction_N3)
+            amplitudes.append(bent.pressure_N6 * _gain(source, -unit_3[None]))
         if not paths:
             return np.zeros(0), np.zeros((0, 3)), np.zeros((0, len(OCTAVE_BANDS)))
         return np.concatenate(paths), np.concatenate(towards), np.concatenate(amplitudes)
