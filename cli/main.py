@@ -19,6 +19,8 @@ COMMANDS = {
     "info": ("cli.info:info", "Describe a dataset, a run or a scene."),
     "view": ("cli.view:view", "See and hear a dataset or a run, in a browser or as one file."),
     "export": ("cli.export:export", "Write a dataset as LeRobot, WebDataset or mp4."),
+    "push": ("cli.push:push", "Upload a dataset to the Hugging Face Hub."),
+    "pull": ("cli.pull:pull", "Download a dataset from the Hugging Face Hub."),
     "scenes": ("cli.scenes:scenes", "List the scenes that a --scenes expression stands for."),
     "train": ("cli.train:train", "Train the world model on a dataset, in three stages."),
     "evaluate": ("cli.evaluate:evaluate", "Measure a trained model on scenes that it has never seen."),
