@@ -7,6 +7,7 @@ rays without colours, which is the limit. One core. The scene of a million trian
 from __future__ import annotations
 
 import gc
+import importlib.util
 import math
 import os
 import time
@@ -127,7 +128,14 @@ def _resolutions(loaded: Loaded, poses: list[Pose]) -> list[Row]:
     cameras["256x128 equirectangular"] = CameraConfig(width=256, height=128, projection="equirectangular")
     renderers = {name: Renderer(loaded.rays, light=loaded.light, camera=camera) for name, camera in cameras.items()}
     renderers["128x128, 4 samples a pixel"] = _filtered(loaded, RenderConfig(samples=4))
-    seconds = alternate({name: _all_views(renderer, poses) for name, renderer in renderers.items()}, rounds=3)
+    tasks = {name: _all_views(renderer, poses) for name, renderer in renderers.items()}
+    if importlib.util.find_spec("warp") is not None:
+        from sim_bridge.rendering.warp import WarpRenderer
+
+        batch = np.array([pose.camera_3 for pose in poses]), np.array([pose.yaw for pose in poses])
+        on_processor = WarpRenderer(loaded.rays, 128, HFOV, loaded.light, device="cpu")
+        tasks["128x128, Warp on its CPU device"] = lambda: on_processor.render_batch(*batch)
+    seconds = alternate(tasks, rounds=3)
     return [
         Row(name="RGB-D frames", ours=len(poses) / value, unit="1/s of CPU", conditions=f"{name}, {loaded.place}")
         for name, value in seconds.items()

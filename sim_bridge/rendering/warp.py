@@ -23,7 +23,9 @@ except ImportError as missing:
         "the GPU renderer needs NVIDIA Warp, which is not installed; type: pip install 'avw[gpu]'"
     ) from missing
 
-wp.config.quiet = True
+# Standard output belongs to the caller, and nobody differentiates a picture.
+wp.config.log_level = wp.LOG_WARNING
+wp.set_module_options({"enable_backward": False})
 
 _SKY = wp.constant(wp.vec3(*BACKGROUND))
 _CODE = wp.constant(wp.float32(1.0 / 255.0**2))  # texels hold 255 times the square root of linear values
