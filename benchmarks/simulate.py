@@ -26,7 +26,7 @@ from sim_bridge.types import STEP_SECONDS, Action, Pose
 @click.command()
 @click.option("--scene", default="procedural-0003", show_default=True, help="A scene, as for `avw generate`.")
 @click.option("--size", default=128, show_default=True, help="Pixels along each side.")
-@click.option("--emitters", default=20_000, show_default=True, help="Virtual emitters per source.")
+@click.option("--emitters", default=10_000, show_default=True, help="Virtual emitters per source.")
 @click.option("--steps", default=200, show_default=True, help="Steps in a round.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def simulate(scene: str, size: int, emitters: int, steps: int, as_json: bool) -> None:

@@ -56,7 +56,11 @@ class EmbeddedSimulator:
         self.navgrid = place.navgrid
         self.renderer = _open_renderer(*where, self.config.size, self.config.hfov)
         self.engine: AcousticEngine = make_engine(
-            self.config.acoustics, place.scene, place.ray_scene, emitters=self.config.emitters
+            self.config.acoustics,
+            place.scene,
+            place.ray_scene,
+            emitters=self.config.emitters,
+            hrtf=self.config.hrtf,
         )
         self.reproducible = self.engine.reproducible
         self.collided = False

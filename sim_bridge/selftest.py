@@ -15,7 +15,7 @@ from sim_bridge.scenes.scene import Scene
 from sim_bridge.scenes.shoebox import shoebox
 
 
-def engine_maker(acoustics: str = "emitters", emitters: int = 20_000) -> EngineMaker:
+def engine_maker(acoustics: str = "emitters", emitters: int = 10_000) -> EngineMaker:
     """Makes engines of one kind for any scene, as the simulator does."""
 
     def make(scene: Scene) -> AcousticEngine:

@@ -22,7 +22,9 @@ class SimulatorConfig:
     """How a scene is seen and heard. The same for a whole dataset, and stored in its spec.
 
     size: pixels, square image · hfov: horizontal field of view, degrees
-    acoustics: the engine's name · emitters: virtual emitters kept per source (noise against time)
+    acoustics: the engine's name · emitters: virtual emitters kept per source: noise against time. The default is
+        quieter than SoundSpaces 2.0's engine as that is run for navigation (docs/performance.md)
+    hrtf: a SOFA file, the head to hear with; None: MIT KEMAR
     scene_root: folder of scanned collections; None: $AVW_SCENES, else data/scene_datasets
     """
 
@@ -30,7 +32,8 @@ class SimulatorConfig:
     acoustics: str = "emitters"
     size: int = 128
     hfov: float = 90.0
-    emitters: int = 20_000
+    emitters: int = 10_000
+    hrtf: str | None = None
     scene_root: str | None = None
 
 

@@ -55,7 +55,7 @@ class EmittersConfig:
     positions: listener positions whose visibility is remembered, for turns on the spot
     """
 
-    emitters: int = 20_000
+    emitters: int = 10_000
     rays: int = 2_000
     length_seconds: float = 1.25
     near_metres: float = 0.5

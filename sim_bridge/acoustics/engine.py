@@ -41,18 +41,24 @@ class AcousticEngine(Protocol):
     def close(self) -> None: ...
 
 
-def make_engine(name: str, scene: Scene, ray_scene: RayScene, *, emitters: int = 20_000) -> AcousticEngine:
+def make_engine(
+    name: str, scene: Scene, ray_scene: RayScene, *, emitters: int = 10_000, hrtf: str | None = None
+) -> AcousticEngine:
     """The engine called `name` ("emitters" or "rlr") for one scene. Imports only what that engine needs.
 
-    emitters: virtual emitters kept per source, for the engine that has them. Raises UsageError for another name,
-    BackendError where an optional engine is not installed.
+    emitters: virtual emitters kept per source, for the engine that has them · hrtf: a SOFA file instead of KEMAR.
+    Raises UsageError for another name or a head that the engine cannot take, BackendError where an optional engine
+    is not installed.
     """
     if name == "emitters":
         from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
 
-        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, emitters // 5)))
+        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, emitters // 5), hrtf=hrtf))
     if name == "rlr":
         from sim_bridge.acoustics.rlr import RlrEngine
+
+        if hrtf is not None:
+            raise UsageError("RLR hears with a head of its own: leave out the SOFA file, or use --acoustics emitters")
 
         return RlrEngine(scene)
     raise UsageError(f"unknown acoustics {name!r}: expected one of {', '.join(ENGINES)}")
