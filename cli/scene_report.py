@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from sim_bridge.scenes.lint import LintReport
 
 _MOST_MATERIALS = 12
+_SMALLEST_ISLAND = 0.5  # square metres; what is smaller lies behind furniture
 
 
 def scene_values(report: LintReport, sha256: str) -> dict[str, Any]:
@@ -46,7 +47,8 @@ def scene_text(values: dict[str, Any]) -> str:
     if "free_floor_m2" in values:
         floors = ", ".join(f"{floor['area_m2']:g} m² at y = {floor['y']:g}" for floor in values["floors"])
         rows.append(("free floor", floors))
-        rows.append(("islands", ", ".join(f"{area:g} m²" for area in values["islands_m2"][:6])))
+        islands = [f"{area:g} m²" for area in values["islands_m2"] if area >= _SMALLEST_ISLAND]
+        rows.append(("islands", ", ".join(islands[:6])))
         ceiling = values["ceiling_m"]
         rows.append(
             ("ceiling", "none" if ceiling is None else f"{ceiling:g} m, {values['air_m3']:g} m³ of air below it")

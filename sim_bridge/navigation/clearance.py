@@ -54,18 +54,17 @@ def floor_levels(triangles_F33: np.ndarray, *, facing_up: bool = True, limit: in
     height = triangles_F33[level, :, 1].mean(axis=1, dtype=np.float64)
     area = 0.5 * double_area[level]
     # Bins are centred on multiples of LEVEL_BIN, so that a floor at exactly y = 0 does not straddle two of them.
-    bins = np.round(height / LEVEL_BIN).astype(np.int64)
-    lowest = bins.min()
-    area_of_bin = np.bincount(bins - lowest, weights=area)
+    bins, inverse = np.unique(np.round(height / LEVEL_BIN).astype(np.int64), return_inverse=True)
+    area_of_bin = np.bincount(inverse, weights=area)
     found: list[tuple[float, float]] = []
     taken: list[int] = []
     for index in np.argsort(-area_of_bin, kind="stable"):
         if area_of_bin[index] < MIN_FLOOR_AREA or len(found) == limit:
             break
-        if any(abs(index - other) <= 2 for other in taken):
+        if any(abs(int(bins[index]) - other) <= 2 for other in taken):
             continue
-        taken.append(int(index))
-        inside = bins - lowest == index
+        taken.append(int(bins[index]))
+        inside = inverse == index
         found.append((float(np.average(height[inside], weights=area[inside])), float(area_of_bin[index])))
     return found
 

@@ -20,6 +20,8 @@ CLIMB = 0.1  # metres that the agent steps over
 HEAD_ROOM = 0.1  # metres free above the agent, so that the ears are never inside a hanging cabinet
 MIN_ISLAND_AREA = 0.5  # square metres without which a scene has no floor to stand on
 TRY_SAMPLES = 64
+OTHER_FLOOR = 5.0  # square metres of another storey that are worth to be missed
+STOREY = 1.6  # metres between floors
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,24 @@ class NavGrid:
 
     def _level(self, position_3: np.ndarray) -> bool:
         return abs(float(position_3[1]) - self.floor_y) < 0.5
+
+
+def other_floors(scene: Scene, grid: NavGrid) -> tuple[Floor, ...]:
+    """Storeys of `scene` under a roof, of 5 m² and more, that no walk over `grid` reaches; the lowest first."""
+    triangles_F33 = scene.triangles_F33
+    found: list[Floor] = []
+    for height, area in floor_levels(triangles_F33, limit=8):
+        if area < OTHER_FLOOR or any(abs(height - floor.y) < STOREY for floor in (*grid.floors, *found)):
+            continue
+        try:
+            seen = clearance_map(triangles_F33, height, cell=grid.cell, climb=CLIMB, height=AGENT_HEIGHT + HEAD_ROOM)
+            level = NavGrid(seen, radius=grid.radius, scene_id=scene.scene_id)
+        except SceneError:
+            continue
+        indoors = float((level.free_HW & seen.indoor_HW).sum()) * grid.cell**2
+        if indoors >= OTHER_FLOOR:
+            found.append(Floor(height, indoors))
+    return tuple(sorted(found, key=lambda floor: floor.y))
 
 
 def _with_storeys(grid: NavGrid, triangles_F33: np.ndarray, facing_up: bool) -> NavGrid:

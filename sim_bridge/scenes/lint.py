@@ -28,6 +28,7 @@ HOLES = 0.02  # share of rays from inside that may escape before it is worth a w
 NAMED = 0.5  # share of the area that labels should name the material of
 FLICKER = 0.01  # share of what is seen that may have another surface in the same place
 HIGH = 4.5  # metres of ceiling above which a house is more likely in feet
+FAR = 2_000.0  # metres from the origin at which 32-bit coordinates begin to be coarse
 DENSE = 5_000_000  # triangles
 
 
@@ -75,10 +76,10 @@ def lint(scene: Scene, report: MeshReport | None = None) -> LintReport:
             navgrid = NavGrid.from_scene(scene)
             rng = keyed_rng("lint", "views")
             seen = views(RayScene(scene), np.array([navgrid.sample(rng) for _ in range(48)]))
-            found += [*_of_views(seen), *_of_floors(navgrid)]
+            found += [*_of_views(seen), *_of_floors(navgrid), *_of_storeys(scene, navgrid)]
         except SceneError as error:
             found.append(Finding("no-floor", "error", str(error)))
-    found += [*_of_axis(scene, size_3), *_of_faces(scene, hanging, report)]
+    found += [*_of_place(scene), *_of_axis(scene, size_3), *_of_faces(scene, hanging, report)]
     order = {"error": 0, "warning": 1, "note": 2}
     return LintReport(
         scene.scene_id,
@@ -129,7 +130,7 @@ def _facts(
         }
     if navgrid is not None:
         facts["free_floor_m2"] = round(navgrid.area, 2)
-        facts["floors"] = [{"y": round(f.y, 2), "area_m2": round(f.area, 2)} for f in navgrid.floors]
+        facts["floors"] = [{"y": round(f.y, 2) + 0.0, "area_m2": round(f.area, 2)} for f in navgrid.floors]
         facts["islands_m2"] = [round(area, 2) for area in navgrid.islands]
     if seen is not None and navgrid is not None:
         facts["enclosed"] = round(1.0 - seen.escaping, 4)
@@ -160,6 +161,15 @@ def _of_size(scene: Scene, size_3: np.ndarray, report: MeshReport | None) -> lis
         cause = f"its name says {named}"
         return [Finding("units", "warning", "the file may not be in metres", cause=cause, fix=f"{here}{named}, or m")]
     return []
+
+
+def _of_place(scene: Scene) -> list[Finding]:
+    away = float(np.abs(scene.vertices_V3).max())
+    if away < FAR:
+        return []
+    what = f"the scene lies {away:,.0f} m from the origin, where positions are rounded to {away * 2**-23:.2g} m"
+    fix = "move it to the origin in a mesh editor"
+    return [Finding("far-away", "warning", what, cause="it is georeferenced, or a stray part is far off", fix=fix)]
 
 
 def _of_axis(scene: Scene, size_3: np.ndarray) -> list[Finding]:
@@ -251,6 +261,18 @@ def _of_floors(navgrid: NavGrid) -> list[Finding]:
     if navgrid.area < 5.0:
         found.append(Finding("small", "note", f"only {navgrid.area:.1f} m² can be walked on"))
     return found
+
+
+def _of_storeys(scene: Scene, navgrid: NavGrid) -> list[Finding]:
+    from sim_bridge.navigation.navgrid import other_floors
+
+    apart = other_floors(scene, navgrid)
+    if not apart:
+        return []
+    listed = ", ".join(f"{floor.area:.0f} m² at y = {floor.y:.2f}" for floor in apart)
+    cause = "no stairs, or stairs with risers above 0.2 m, narrower than 0.2 m, or with less than 1.6 m of headroom"
+    fix = "mend the stairs; starts and sources stay on the floors that can be reached"
+    return [Finding("storeys", "warning", f"no walk leads to other floors: {listed}", cause=cause, fix=fix)]
 
 
 def _of_faces(scene: Scene, hanging: Topology, report: MeshReport | None) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from sim_bridge.errors import SceneError
 from sim_bridge.scenes.glb_export import EXTRAS
 from sim_bridge.scenes.mesh_guard import MOST_TRIANGLES, guard
 from sim_bridge.scenes.mesh_options import UNITS, UPS, MeshOptions, mesh_options, rotation_to_y_up, split_options
-from sim_bridge.scenes.mesh_surfaces import SurfaceReader
+from sim_bridge.scenes.mesh_surfaces import SurfaceReader, large_pictures
 from sim_bridge.scenes.scene import Light, Room, Scene
 from sim_bridge.scenes.units import unit_by_size
 from sim_bridge.scenes.up_axis import DECISIVE, walkable_patches
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
 SLIVER = 1e-9  # square metres below which a face counts as having no area
+FARTHEST = 1e9  # units from the origin that a vertex may be
 _SCANS = ("mp3d", "matterport", "hm3d", "gibson", "scannet")  # collections of Z-up meshes, in the names of folders
 
 
@@ -127,7 +129,7 @@ def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
         unit=unit,
         unit_evidence=options.unit_source or format_says,
         evidence=tuple(reader.evidence),
-        warnings=guarded.warnings,
+        warnings=(*guarded.warnings, *reader.warnings),
         geometries=len(parts),
         mirrored=sum(part.mirrored for part in parts),
         zero_area_faces=slivers,
@@ -141,8 +143,10 @@ def _read(file: Path, reader: SurfaceReader) -> tuple[list[_Part], dict[str, Any
     """The triangles of every node, in the file's own frame, and what `export_glb` added."""
     import trimesh
 
+    logging.getLogger("trimesh").addHandler(logging.NullHandler())  # what it complains of, we name
     try:
-        loaded = trimesh.load_scene(str(file), process=False)
+        with large_pictures():
+            loaded = trimesh.load_scene(str(file), process=False)
     except Exception as error:  # the readers raise whatever a broken byte leads them to
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SceneError(
@@ -166,6 +170,8 @@ def _read(file: Path, reader: SurfaceReader) -> tuple[list[_Part], dict[str, Any
 def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, reader: SurfaceReader) -> _Part:
     faces_F3 = np.asarray(mesh.faces, dtype=np.int64)
     own_V3 = np.asarray(mesh.vertices, dtype=np.float64)
+    if own_V3.ndim != 2 or own_V3.shape[1] != 3 or faces_F3.ndim != 2 or faces_F3.shape[1] != 3:
+        raise SceneError(f"{file}, part {name!r}: its vertices are not points in space, or its faces no triangles")
     if faces_F3.min() < 0 or faces_F3.max() >= len(own_V3):
         raise SceneError(f"{file}, part {name!r}: holds faces that name vertices which do not exist: it is damaged")
     vertices_V3 = own_V3 if np.array_equal(matrix_44, np.eye(4)) else own_V3 @ matrix_44[:3, :3].T + matrix_44[:3, 3]
@@ -181,6 +187,10 @@ def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, r
                 "those vertices"
             )
         vertices_V3 = np.where(bad_V[:, None], 0.0, vertices_V3)  # nothing uses them
+    if np.abs(vertices_V3).max() > FARTHEST:
+        raise SceneError(
+            f"{file}, part {name!r}: a vertex lies more than {FARTHEST:.0e} units away: the file is damaged"
+        )
     mirrored = bool(np.linalg.det(matrix_44[:3, :3]) < 0)
     uv_F32, surface = reader.read(mesh, [node, name] if node != name else [name])
     if mirrored:  # a mirrored node turns its faces inside out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,12 @@ from sim_bridge.scenes.labels import Labelled, label_material
 from sim_bridge.scenes.scene import Surface
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from trimesh import Trimesh
 
 LARGEST_TEXTURE = 1024  # pixels; no more is needed at the picture sizes that world models are trained on
+MOST_PIXELS = 16_384**2  # of a picture in a file; Pillow refuses twice as many
 UNTEXTURED = 190  # grey of what has no colour at all
 _LEVELS = 40  # of each colour in the atlas of coloured meshes: 40**3 texels fit into 256 x 256
 _ATLAS = 256
@@ -36,6 +38,7 @@ class SurfaceReader:
         self.evidence: list[str] = []
         self.surfaces: list[Surface] = []
         self.degenerate_uv = 0
+        self.warnings: list[str] = []
 
     def read(self, mesh: Trimesh, labels: Sequence[str]) -> tuple[np.ndarray, int]:
         """uv_F32 float32 of a geometry, and the index of its surface. labels: of its node and its mesh."""
@@ -69,7 +72,7 @@ class SurfaceReader:
         return list(self._made).index(key)
 
     def _image_uv(self, uv_V2: np.ndarray | None, mesh: Trimesh) -> np.ndarray:
-        if uv_V2 is None or len(uv_V2) != len(mesh.vertices):
+        if uv_V2 is None or np.ndim(uv_V2) != 2 or np.shape(uv_V2)[0] != len(mesh.vertices) or np.shape(uv_V2)[1] < 2:
             uv_V2 = np.zeros((len(mesh.vertices), 2))
         uv_V2 = np.asarray(uv_V2, dtype=np.float64)
         # Coordinates far from 0 lose their fraction in float32, and NaN or inf have none.
@@ -85,14 +88,37 @@ class SurfaceReader:
     def _texture_of(self, given: Any) -> tuple[np.ndarray, float]:
         if id(given) not in self._textures:
             self._kept.append(given)
-            self._textures[id(given)] = _texture(given)
+            try:
+                self._textures[id(given)] = _texture(given, _image_of(given))
+            except (OSError, SyntaxError, ValueError) as error:  # whatever a broken picture leads its decoder to
+                name = getattr(given, "name", None) or "a material"
+                self.warnings.append(
+                    f"the picture of {name} cannot be decoded ({error}): its faces show their base colour"
+                )
+                self._textures[id(given)] = _texture(given, None)
         return self._textures[id(given)]
 
 
-def _texture(given: Any) -> tuple[np.ndarray, float]:
-    """uint8 (H, W, 3) and how much light it gives off."""
+@contextmanager
+def large_pictures() -> Iterator[None]:
+    """Inside, pictures may have as many pixels as the atlases of scans: Pillow takes those for an attack."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _image_of(given: Any) -> Any:
     image = getattr(given, "baseColorTexture", None)
-    image = image if image is not None else getattr(given, "image", None)
+    return image if image is not None else getattr(given, "image", None)
+
+
+def _texture(given: Any, image: Any) -> tuple[np.ndarray, float]:
+    """uint8 (H, W, 3) and how much light it gives off."""
     factor = getattr(given, "baseColorFactor", None)
     factor = factor if factor is not None else getattr(given, "diffuse", None)
     rgb_3 = np.full(3, 255.0) if factor is None else np.asarray(factor, dtype=np.float64).ravel()[:3]

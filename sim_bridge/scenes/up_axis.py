@@ -19,6 +19,7 @@ SLABS = 4  # levels tried along an axis
 BODY = (0.25, 1.7)  # metres above the floor that have to be free
 LEVEL = 0.92  # |component of a unit normal| along an axis of a face that is level with respect to it
 _BIN = 0.1  # metres
+_LARGEST = 5_000.0  # metres; nothing of that size is a house, or its unit is wrong
 _SIDES = ((1, 2), (2, 0), (0, 1))  # the other two axes
 
 
@@ -28,7 +29,7 @@ def walkable_patches(triangles_F33: np.ndarray) -> np.ndarray:
     triangles_F33: metres, any frame. The same triangles always give the same answer.
     """
     points_N3, normals_N3, density = _points(triangles_F33)
-    if len(points_N3) == 0:
+    if len(points_N3) == 0 or np.ptp(points_N3, axis=0).max() > _LARGEST:
         return np.zeros(3)
     # Wide enough that a floor's cells seldom stay empty by chance, narrow enough to pass through doors.
     cell = float(np.clip(np.sqrt(6.0 / density), 0.1, 0.4))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sim_bridge.errors import SceneError
-from sim_bridge.follower import reference_actions
+from sim_bridge.errors import SceneError, UsageError
+from sim_bridge.follower import ShortestPathFollower, reference_actions
 from sim_bridge.navigation.geodesic import GeodesicField
 from sim_bridge.navigation.layered_navgrid import LayeredNavGrid
 from sim_bridge.navigation.navgrid import NavGrid
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.rendering.raycast import RayScene
+from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.scenes.scene import Scene
-from sim_bridge.task import sample_source, sample_start
-from sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, Action, Pose
+from sim_bridge.simulator import SimulatorConfig, open_simulator
+from sim_bridge.task import AudioNavTask, sample_source, sample_start
+from sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, Action, Pose, Source
 from tests.sim_bridge.boxes import box_scene, flat, mesh_scene, room
 from tests.sim_bridge.scans import building, scan
 from tests.sim_bridge.storeys import RISE, STAIRS, ramp_scene, two_storeys
@@ -240,3 +244,29 @@ def test_the_same_scene_gives_the_same_grid() -> None:
     assert isinstance(HOUSE, LayeredNavGrid)
     assert np.array_equal(again.height_KHW, HOUSE.height_KHW)
     assert np.array_equal(again.clearance_KHW, HOUSE.clearance_KHW)
+
+
+def test_an_episode_over_two_floors_in_the_simulator(tmp_path: Path) -> None:
+    export_glb(box_scene(*two_storeys()), tmp_path / "two.glb")
+    simulator = open_simulator(str(tmp_path / "two.glb"), SimulatorConfig(size=8, emitters=200))
+    task = AudioNavTask(simulator)
+    source = Source(position_3=(1.0, 1.5, 5.3), floor_3=(1.0, 0.0, 5.3))
+    task.reset(Pose(8.5, RISE, 5.3, math.pi / 2), source, seed=0)
+    first = task.geodesic
+    follower = ShortestPathFollower(simulator)
+    heights, rewards = [], []
+    while True:
+        result = task.step(follower.next_action())
+        heights.append(simulator.pose.y)
+        rewards.append(result.reward)
+        if result.done:
+            break
+    assert result.success
+    assert heights[0] == pytest.approx(RISE, abs=0.01)
+    assert heights[-1] == pytest.approx(0.0, abs=0.2)
+    assert max(later - earlier for earlier, later in itertools.pairwise(heights)) < 0.01, "downwards only"
+    # The rewards add up to the way down the stairs.
+    assert sum(rewards) == pytest.approx(first - result.geodesic - 0.01 * len(rewards) + 10.0, abs=1e-6)
+    wall = replace(source, position_3=(5.0, RISE - 0.1, 2.0), floor_3=(5.0, 0.0, 2.0))
+    with pytest.raises(UsageError, match="source-in-wall"):
+        simulator.reset(Pose(8.5, RISE, 5.3, 0.0), wall)

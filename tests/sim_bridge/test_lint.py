@@ -18,6 +18,7 @@ from sim_bridge.scenes.mesh_measures import topology, views
 from sim_bridge.scenes.scene import Scene
 from tests.sim_bridge.boxes import PLAIN, box_scene, flat, mesh_scene, room
 from tests.sim_bridge.scans import building, coloured, scan, with_atlas
+from tests.sim_bridge.storeys import two_storeys
 
 
 def _names(report: LintReport, severity: str | None = None) -> set[str]:
@@ -179,3 +180,18 @@ def _furnished() -> Scene:
     scene = box_scene(*flat())
     wood = replace(PLAIN, name="wood", material=material("wood_furniture"))
     return replace(scene, surfaces=(wood,))
+
+
+def test_a_georeferenced_scan_is_warned_of(tmp_path: Path) -> None:
+    mesh = building(*flat())
+    mesh.apply_translation([500_000.0, 0.0, 90_000.0])
+    assert "far-away" in _names(_read(tmp_path, mesh), "warning")
+
+
+def test_a_storey_without_stairs() -> None:
+    apart = lint(box_scene(*two_storeys(stairs=False)))
+    (finding,) = [f for f in apart.findings if f.name == "storeys"]
+    assert "m² at y = " in finding.what
+    joined = lint(box_scene(*two_storeys()))
+    assert "storeys" not in _names(joined)
+    assert [floor["y"] for floor in joined.facts["floors"]] == [0.0, 2.8]

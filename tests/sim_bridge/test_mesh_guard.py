@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import trimesh
 
 from sim_bridge.errors import SceneError
+from sim_bridge.randomness import keyed_rng
 from sim_bridge.scenes.mesh_files import load_mesh, read_mesh
 from tests.sim_bridge.boxes import flat
 from tests.sim_bridge.scans import building, coloured, scan, with_atlas
@@ -163,3 +166,43 @@ def test_obj_textures_stay_in_the_folder_and_missing_ones_are_named(tmp_path: Pa
     assert any("'absent.png'" in warning for warning in read_mesh(tmp_path / "a.obj")[1].warnings)
     (tmp_path / "a.mtl").unlink()
     assert any("material library 'a.mtl'" in warning for warning in read_mesh(tmp_path / "a.obj")[1].warnings)
+
+
+@pytest.mark.parametrize("name", ["a.glb", "a.ply", "b.ply", "a.obj"])
+def test_damaged_bytes_are_read_or_refused_and_nothing_else(tmp_path: Path, name: str) -> None:
+    whole = with_atlas(building(*flat()), size=8) if name in ("a.glb", "a.obj") else coloured(building(*flat()))
+    whole.export(tmp_path / name, **({"encoding": "ascii"} if name == "b.ply" else {}))
+    good = (tmp_path / name).read_bytes()
+    rng = keyed_rng("test", "damage", name)
+    for _ in range(60):
+        bad = bytearray(good)
+        for _ in range(int(rng.integers(1, 6))):
+            place = int(rng.integers(min(len(bad), 3000) if rng.random() < 0.7 else len(bad)))
+            kind = rng.integers(3)
+            if kind == 0:
+                bad[place] = int(rng.integers(256))
+            elif kind == 1:
+                del bad[place : place + int(rng.integers(1, 20))]
+            else:
+                bad[place:place] = bytes(rng.integers(48, 58, size=int(rng.integers(1, 12))).astype(np.uint8))
+        path = tmp_path / f"damaged{Path(name).suffix}"
+        path.write_bytes(bytes(bad))
+        with contextlib.suppress(SceneError):
+            scene = load_mesh(path)
+            assert np.isfinite(scene.vertices_V3).all()
+            assert scene.faces_F3.max() < len(scene.vertices_V3)
+
+
+def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    tree, binary = _glb(with_atlas(building(*flat()), size=64))
+    view = tree["bufferViews"][tree["images"][0]["bufferView"]]
+    middle = view.get("byteOffset", 0) + view["byteLength"] // 2
+    binary = binary[:middle] + b"\xff" * 400 + binary[middle + 400 :]
+    report = read_mesh(_write(tmp_path / "x.glb", tree, binary))[1]
+    assert any("cannot be decoded" in warning for warning in report.warnings)
+
+
+def test_vertices_out_of_this_world(tmp_path: Path) -> None:
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1e30 0 0\nv 0 1 0\nf 1 2 3\n")
+    with pytest.raises(SceneError, match="units away"):
+        load_mesh(tmp_path / "a.obj")

@@ -1,0 +1,91 @@
+"""What a user's mesh costs to open: `python -m benchmarks.meshes [--scene procedural-0003] [--json]`.
+
+A generated house is cut into ever smaller triangles, painted by vertex, turned Z-up and written as GLB, as a scan would
+come. The limit beside reading is the parser alone (trimesh), which does nothing about axes, areas or colours. One core.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import tracemalloc
+from pathlib import Path
+
+import click
+import numpy as np
+
+from benchmarks.rows import Row, alternate, present
+from sim_bridge.navigation.geodesic import GeodesicField
+from sim_bridge.navigation.navgrid import NavGrid
+from sim_bridge.randomness import keyed_rng
+from sim_bridge.scenes.catalogue import load_scene
+from sim_bridge.scenes.lint import lint
+from sim_bridge.scenes.mesh_files import read_mesh
+from sim_bridge.scenes.scene import Scene
+
+EDGES = (10.0, 0.2, 0.1, 0.05)  # metres, the longest side of a triangle; 10 leaves the house as it is
+
+
+@click.command()
+@click.option("--scene", default="procedural-0003", show_default=True, help="A generated house, or any scene.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def meshes(scene: str, as_json: bool) -> None:
+    """Time and memory of reading, checking and walking through meshes of more and more triangles."""
+    house = load_scene(scene)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for edge in EDGES:
+            path = Path(folder) / f"scan-{edge:g}.glb"
+            _write_scan(house, edge, path)
+            rows += _measure(path)
+    present("meshes", rows, as_json=as_json)
+
+
+def _measure(path: Path) -> list[Row]:
+    import trimesh
+
+    loaded, report = read_mesh(path)
+    navgrid = NavGrid.from_scene(loaded)
+    goal_3 = navgrid.sample(keyed_rng("benchmark", "meshes"))
+    seconds = alternate(
+        {
+            "read": lambda: read_mesh(path),
+            "parse": lambda: trimesh.load_scene(str(path), process=False),
+            "lint": lambda: lint(loaded, report),
+            "navgrid": lambda: NavGrid.from_scene(loaded),
+            "geodesic field": lambda: GeodesicField(navgrid, goal_3),
+        },
+        rounds=1,
+    )
+    tracemalloc.start()
+    read_mesh(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    held = sum(a.nbytes for a in (loaded.vertices_V3, loaded.faces_F3, loaded.uv_F32, loaded.surface_F))
+    size = path.stat().st_size / 1e6
+    conditions = f"{len(loaded.faces_F3):,} triangles, {size:.1f} MB GLB, up axis {report.up}"
+
+    def row(name: str, ours: float, unit: str, peer: float | None = None, peer_name: str = "") -> Row:
+        return Row(name=name, ours=ours, unit=unit, peer=peer, peer_name=peer_name, conditions=conditions)
+
+    return [
+        row("read", seconds["read"], "s of CPU", seconds["parse"], "trimesh alone"),
+        row("memory while reading", peak / 1e6, "MB", held / 1e6, "the scene's arrays"),
+        *(row(name, seconds[name], "s of CPU") for name in ("lint", "navgrid", "geodesic field")),
+    ]
+
+
+def _write_scan(house: Scene, edge: float, path: Path) -> None:
+    import trimesh
+
+    vertices_V3, faces_F3 = trimesh.remesh.subdivide_to_size(
+        house.vertices_V3.astype(np.float64), house.faces_F3, max_edge=edge, max_iter=20
+    )
+    colours_V4 = np.full((len(vertices_V3), 4), 255, dtype=np.uint8)
+    colours_V4[:, :3] = keyed_rng("benchmark", "paint").integers(255, size=(len(vertices_V3), 3))
+    z_up_V3 = np.stack([vertices_V3[:, 0], -vertices_V3[:, 2], vertices_V3[:, 1]], axis=1)
+    scan = trimesh.Trimesh(z_up_V3, faces_F3, vertex_colors=colours_V4, process=False)
+    path.write_bytes(trimesh.Scene(scan).export(file_type="glb"))
+
+
+if __name__ == "__main__":
+    meshes()
