@@ -22,7 +22,7 @@ def hang_radiators(builder: MeshBuilder, style: Style, floor: RoomFloor, rng: Rn
     for side in SIDES:
         for window in [t for t in floor.taken[side] if t.what == "window" and t.low > 0.6]:
             width = min(window.end - window.start - 0.3, 1.4)
-            if width < 0.4 or rng.random() < 0.35:
+            if width < 0.4 or rng.random() < (0.75 if floor.room.kind in ("kitchen", "living kitchen") else 0.35):
                 continue
             middle = (window.start + window.end) / 2
             _hang(builder, floor, side, middle - width / 2, walls.radiator(style, rng, width))

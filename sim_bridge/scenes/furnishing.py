@@ -52,12 +52,13 @@ class _RoomFiller:
 
     def place(self, wish: Wish) -> None:
         """Try a few pieces in many places; where none leaves the paths free, the room goes without."""
-        for _ in range(_PIECES):
+        # What a room cannot do without is tried harder.
+        pieces, spots = (_PIECES, _SPOTS) if wish.chance < 1.0 else (3 * _PIECES, 2 * _SPOTS)
+        for _ in range(pieces):
             piece = wish.make(self._style, self._rng)
             if piece.name in _ONE and piece.name in self._has:
                 return
-            # What a room cannot do without is tried harder.
-            for _ in range(_SPOTS if wish.chance < 1.0 else 3 * _SPOTS):
+            for _ in range(spots):
                 spot = (
                     self._floor.spot_in_middle(piece, self._rng)
                     if wish.where == "middle"

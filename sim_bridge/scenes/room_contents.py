@@ -22,7 +22,7 @@ class Wish:
 
 _LIVING = (
     Wish(seating.corner_sofa, "corner", 0.35, rug=True),
-    Wish(seating.sofa, chance=0.8, rug=True),
+    Wish(seating.sofa, rug=True),
     Wish(storage.tv_stand, chance=0.85),
     Wish(storage.bookshelf, chance=0.75),
     Wish(living.fireplace, chance=0.25),
@@ -43,8 +43,8 @@ _LIVING = (
     Wish(seating.beanbag, "corner", 0.2),
 )
 _COOKING = (
-    Wish(kitchen.kitchen_run((2.4, 4.0))),
-    Wish(kitchen.fridge, "corner"),
+    Wish(kitchen.kitchen_run((1.8, 3.8))),
+    Wish(kitchen.fridge),
 )
 WISHES: dict[str, tuple[Wish, ...]] = {
     "living": (
@@ -73,7 +73,8 @@ WISHES: dict[str, tuple[Wish, ...]] = {
     ),
     "dining": (
         Wish(tables.dining_table(6), "middle", 0.7, rug=True),
-        Wish(tables.dining_table(4), "middle", 0.6, rug=True),
+        Wish(tables.dining_table(4), "middle", rug=True),
+        Wish(tables.dining_table(2), "middle"),
         Wish(storage.sideboard),
         Wish(storage.display_cabinet, chance=0.6),
         Wish(living.plant, "corner", 0.8),
@@ -83,7 +84,7 @@ WISHES: dict[str, tuple[Wish, ...]] = {
     ),
     "bedroom": (
         Wish(bedroom.bed("double"), chance=0.85, rug=True),
-        Wish(bedroom.bed("single"), chance=0.5, rug=True),
+        Wish(bedroom.bed("single"), rug=True),
         Wish(storage.wardrobe),
         Wish(storage.dresser, chance=0.6),
         Wish(bedroom.vanity, chance=0.35),
@@ -96,8 +97,8 @@ WISHES: dict[str, tuple[Wish, ...]] = {
         Wish(seating.bench, chance=0.2),
     ),
     "child room": (
-        Wish(bedroom.bunk_bed, "corner", 0.5),
-        Wish(bedroom.bed("single"), "corner", 0.6),
+        Wish(bedroom.bunk_bed, "corner", 0.4),
+        Wish(bedroom.bed("single")),
         Wish(storage.wardrobe, chance=0.7),
         Wish(bedroom.toy_shelf),
         Wish(tables.desk, chance=0.5),
@@ -200,7 +201,7 @@ WISHES: dict[str, tuple[Wish, ...]] = {
     ),
     "break room": (
         Wish(kitchen.kitchen_run((1.8, 3.0))),
-        Wish(kitchen.fridge, "corner"),
+        Wish(kitchen.fridge),
         Wish(tables.bistro_table, "middle"),
         Wish(tables.bistro_table, "middle", 0.7),
         Wish(kitchen.vending_machine, chance=0.5),

@@ -19,8 +19,9 @@ def kitchen_run(width_range: tuple[float, float], *, cooking: bool = True) -> Ma
         hob = int(rng.integers(units)) if cooking else -1
         sink = (hob + 1 + int(rng.integers(units - 1))) % units if cooking else -1
         dishwasher = (sink + 1) % units if cooking and units > 3 and (sink + 1) % units != hob else -1
-        upper = rng.random(units) < 0.75
-        shelf = rng.random() < 0.4  # an open shelf in place of the wall cupboards
+        low = rng.random() < 0.45  # nothing above the worktop: it may stand before a window
+        upper = (rng.random(units) < 0.75) & (not low)
+        shelf = not low and rng.random() < 0.4  # an open shelf in place of the wall cupboards
         drawers = rng.random(units) < 0.4
 
         def draw(b: MeshBuilder) -> None:
@@ -32,7 +33,7 @@ def kitchen_run(width_range: tuple[float, float], *, cooking: bool = True) -> Ma
             for k in range(units):
                 x0, x1, z = k * 0.6, (k + 1) * 0.6, DEPTH - 0.03
                 if k == hob:
-                    _hob_and_oven(b, style, x0, x1, z)
+                    _hob_and_oven(b, style, x0, x1, z, hood=not low)
                 elif k == dishwasher:
                     with b.item("dishwasher"):
                         b.box((x0 + 0.004, 0.12, z), (x1 - 0.004, HEIGHT - 0.05, z + 0.02), metal, without=("-z",))
@@ -57,12 +58,20 @@ def kitchen_run(width_range: tuple[float, float], *, cooking: bool = True) -> Ma
         if shelf:
             reach = [(0.0, hob * 0.6), ((hob + 1) * 0.6, width)]
             tops += [Top(a + 0.06, 0.03, e - 0.06, 0.21, 1.53, "crockery") for a, e in reach if e - a > 0.5]
-        return Piece(name="kitchen run", width=width, depth=DEPTH, height=2.3, draw=draw, front=0.7, tops=tuple(tops))
+        return Piece(
+            name="kitchen run",
+            width=width,
+            depth=DEPTH,
+            height=1.0 if low else 2.3,
+            draw=draw,
+            front=0.7,
+            tops=tuple(tops),
+        )
 
     return make
 
 
-def _hob_and_oven(b: MeshBuilder, style: Style, x0: float, x1: float, z: float) -> None:
+def _hob_and_oven(b: MeshBuilder, style: Style, x0: float, x1: float, z: float, *, hood: bool) -> None:
     metal, dark = style.metal(), style.dark_metal()
     with b.item("oven"):
         b.box((x0 + 0.004, 0.12, z), (x1 - 0.004, HEIGHT - 0.17, z + 0.02), dark, without=("-z",))
@@ -75,6 +84,8 @@ def _hob_and_oven(b: MeshBuilder, style: Style, x0: float, x1: float, z: float) 
         for n in range(4):
             x, zz, r = x0 + 0.18 + 0.25 * (n % 2), 0.2 + 0.24 * (n // 2), 0.09 if n in (0, 3) else 0.07
             b.cylinder((x, HEIGHT + 0.009, zz), r, 0.012, metal, sections=14)
+    if not hood:
+        return
     with b.item("extractor hood"):
         b.box((x0 + 0.02, 1.6, 0), (x1 - 0.02, 1.7, 0.46), metal)
         b.box((x0 + 0.17, 1.701, 0), (x1 - 0.17, 2.3, 0.26), metal)
