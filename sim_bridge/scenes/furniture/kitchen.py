@@ -42,7 +42,7 @@ def kitchen_run(width_range: tuple[float, float], *, cooking: bool = True) -> Ma
                     with b.part("cupboard"):
                         fronts(b, x0, x1, 0.11, HEIGHT - 0.05, z, 1, 3 if drawers[k] else 1, front, metal)
                 if k == sink:
-                    _sink(b, style, x0, x1)
+                    _sink(b, style, x0, x1, 0.11 if low else 0.25)
                 if upper[k] and k != hob and not shelf:
                     with b.part("wall cupboard"):
                         b.box((x0, 1.45, 0), (x1, 2.12, 0.33), front)
@@ -62,7 +62,7 @@ def kitchen_run(width_range: tuple[float, float], *, cooking: bool = True) -> Ma
             name="kitchen run",
             width=width,
             depth=DEPTH,
-            height=1.0 if low else 2.3,
+            height=1.04 if low else 2.3,
             draw=draw,
             front=0.7,
             tops=tuple(tops),
@@ -91,14 +91,15 @@ def _hob_and_oven(b: MeshBuilder, style: Style, x0: float, x1: float, z: float, 
         b.box((x0 + 0.17, 1.701, 0), (x1 - 0.17, 2.3, 0.26), metal)
 
 
-def _sink(b: MeshBuilder, style: Style, x0: float, x1: float) -> None:
+def _sink(b: MeshBuilder, style: Style, x0: float, x1: float, tap: float) -> None:
+    """tap: metres that its spout is above the worktop."""
     metal, m = style.metal(), (x0 + x1) / 2
     with b.item("sink"):
         low, high = (x0 + 0.06, HEIGHT, 0.14), (x1 - 0.06, HEIGHT + 0.006, 0.54)
         b.box(low, high, metal, without=("-y",))
         b.box((x0 + 0.1, HEIGHT + 0.007, 0.18), (x1 - 0.1, HEIGHT + 0.009, 0.5), style.dark_metal(), without=("-y",))
-        b.cylinder((m, HEIGHT + 0.001, 0.09), 0.016, 0.26, metal, sections=8)
-        b.box((m - 0.012, HEIGHT + 0.24, 0.1), (m + 0.012, HEIGHT + 0.265, 0.27), metal)
+        b.cylinder((m, HEIGHT + 0.001, 0.09), 0.016, tap + 0.01, metal, sections=8)
+        b.box((m - 0.012, HEIGHT + tap - 0.01, 0.1), (m + 0.012, HEIGHT + tap + 0.014, 0.27), metal)
 
 
 def fridge(style: Style, rng: Rng) -> Piece:
