@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 @click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
 @click.option("--strict", is_flag=True, help="Of a scene: fail on warnings as on errors.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Of a scene: write its floor plan as this PNG.")
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Also write a dataset's statistics as SVG files.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-def info(what: str, scene_root: Path | None, strict: bool, picture: Path | None, as_json: bool) -> None:
+def info(
+    what: str, scene_root: Path | None, strict: bool, picture: Path | None, plots: Path | None, as_json: bool
+) -> None:
     """Describe WHAT: a dataset's folder, a run's folder, or a scene.
 
     A scene is checked: units, up axis, holes, floors, islands, materials, flicker. Exit code 1: it has errors.
 
     \b
-    avw info data/avw
+    avw info data/avw --plots plots
     avw info runs/latest
     avw info procedural-0007
     avw info scan.glb --strict --picture scan.png
@@ -35,6 +43,11 @@ def info(what: str, scene_root: Path | None, strict: bool, picture: Path | None,
 
         values = dataset_values(open_dataset(folder))
         text = dataset_text(values)
+        if plots is not None:
+            from avw4k.plots import write_plots
+
+            values["plots"] = [str(path) for path in write_plots(plots, values["statistics"], values["measured"])]
+            text += "".join(f"\n  wrote {path}" for path in values["plots"])
     elif folder.is_dir() and any(folder.glob("*.json")):
         values = run_values(folder)
         text = "\n".join(
@@ -100,6 +113,7 @@ def dataset_values(dataset: Dataset) -> dict[str, Any]:
             for split in SPLITS
         },
         "statistics": dataset_statistics(dataset),
+        "measured": _measured(dataset),
         "spec_sha256": dataset.spec.sha256,
         "spec": dataset.spec.to_json(),
         "versions": dataset.info.get("versions", {}),
@@ -107,8 +121,20 @@ def dataset_values(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def _measured(dataset: Dataset) -> dict[str, Any]:
+    """Damage is said and does not keep the rest from being described."""
+    from avw4k.measured import measured_statistics
+    from sim_bridge.errors import DatasetError
+
+    try:
+        return measured_statistics(dataset)
+    except DatasetError as error:
+        return {"episodes": 0, "modes": {}, "problem": str(error)}
+
+
 def dataset_text(values: dict[str, Any]) -> str:
     """The same for a person."""
+    from avw4k.measured import measured_text
     from avw4k.statistics import statistics_text
 
     spec = values["spec"]
@@ -126,7 +152,7 @@ def dataset_text(values: dict[str, Any]) -> str:
     ]
     for split, counts in values["splits"].items():
         lines.append(f"  {split:<8}" + "".join(f"{n:>14}" for n in counts.values()))
-    lines += ["", statistics_text(values["statistics"])]
+    lines += ["", statistics_text(values["statistics"]), "", measured_text(values["measured"])]
     lines += ["", f"  spec SHA-256 {values['spec_sha256']}"]
     lines += [f"  terms of {name}: {text}" for name, text in values["licences"].items()]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: lines over a common axis, and means with their intervals. No library, no script."""
+"""Charts as inline SVG: lines, bars, and means with their intervals. No library, no script."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ class Row:
     mean: float
     low: float
     high: float
+    colour: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bars:
+    """One series of bars, a value for each label."""
+
+    name: str
+    values: Sequence[float]
     colour: str
 
 
@@ -116,6 +125,67 @@ def interval_chart(rows: Sequence[Row], *, title: str, low: float, high: float, 
         parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="5.5" fill="{row.colour}"/>')
         parts.append(f'<text class="row-value" x="{width - right + 14}" y="{y + 4}">{row.mean:.2f}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def bar_chart(
+    series: Sequence[Bars],
+    labels: Sequence[str],
+    *,
+    title: str,
+    x_label: str,
+    width: int = 560,
+    height: int = 240,
+) -> str:
+    """Bars side by side for each label, above one axis from 0; labels are thinned where they would not fit."""
+    left, right, top, bottom = 46, 12, 52, 42
+    most = max((value for bars in series for value in bars.values), default=0.0) * 1.08 or 1.0
+    to_y = _scale(0.0, most, height - bottom, top, False)
+    slot = (width - left - right) / max(1, len(labels))
+    gap = min(10.0, slot * 0.2)
+    bar = (slot - gap) / max(1, len(series))
+    parts = [
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">',
+        f'<text class="chart-title" x="0" y="16">{escape(title)}</text>',
+    ]
+    x = 0.0
+    for bars in series:
+        parts.append(f'<rect x="{x:.0f}" y="28" width="10" height="10" rx="3" fill="{bars.colour}"/>')
+        parts.append(f'<text class="key" x="{x + 15:.0f}" y="37">{escape(bars.name)}</text>')
+        x += 34 + 6.6 * len(bars.name)
+    for tick in _ticks(0.0, most, 4):
+        y = to_y(tick)
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{left - 6}" y="{y + 3.5:.1f}" text-anchor="end">{_number(tick)}</text>')
+    every = max(1, math.ceil((max((len(label) for label in labels), default=1) * 6.5 + 6) / slot))
+    for number, label in enumerate(labels):
+        middle = left + slot * (number + 0.5)
+        if number % every == 0:
+            parts.append(
+                f'<text class="tick" x="{middle:.1f}" y="{height - bottom + 15}" text-anchor="middle">'
+                f"{escape(label)}</text>"
+            )
+        for place, bars in enumerate(series):
+            y = to_y(bars.values[number])
+            parts.append(
+                f'<rect x="{left + slot * number + gap / 2 + bar * place:.2f}" y="{y:.1f}" width="{bar:.2f}" '
+                f'height="{height - bottom - y:.1f}" fill="{bars.colour}"/>'
+            )
+    middle = (left + width - right) / 2
+    parts.append(f'<text class="axis" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(x_label)}</text>')
+    return "".join([*parts, "</svg>"])
+
+
+def standalone(svg: str) -> str:
+    """A chart as a file of its own, with the look that the page's style sheet gives it elsewhere."""
+    style = (
+        "<style>text{font:11.5px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#5b6675}"
+        ".chart-title{font-size:13.5px;font-weight:600;fill:#1f2937}.grid{stroke:#eceff3}</style>"
+        '<rect width="100%" height="100%" fill="#fff"/>'
+    )
+    head, rest = svg.split(">", 1)
+    box = head.split('viewBox="', 1)[1].split('"', 1)[0].split()
+    sized = f'{head} xmlns="http://www.w3.org/2000/svg" width="{box[2]}" height="{box[3]}"'
+    return f"{sized}>{style}{rest}\n"
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> str:
