@@ -34,7 +34,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from sim_bridge.acoustics import diffraction_kernels as kernels
 from sim_bridge.acoustics.edges import STAND_OFF, Edges
@@ -178,24 +177,9 @@ def _pairs(
     none_P2 = np.zeros((0, 2), dtype=np.int64)
     if config.gap == 0.0 or config.pairs == 0 or len(seen_E) == 0:
         return none_P2
+    shape = (edges.start_E3, edges.face_E3, edges.normal_E3, edges.angle_E)
     from_L = np.flatnonzero(np.isin(edge_L, seen_E))
-    tree = cKDTree(places_L3)
-    near = tree.query_ball_point(places_L3[from_L], config.gap, return_sorted=True)
-    first_K = np.repeat(from_L, [len(x) for x in near])
-    second_K = np.concatenate([np.asarray(x, dtype=np.int64) for x in near])
-    keep_K = edge_L[first_K] != edge_L[second_K]
-    first_K, second_K = first_K[keep_K], second_K[keep_K]
-    source_K3 = np.broadcast_to(source_3, (len(first_K), 3))
-    arriving_K = _angle(edges, edge_L[first_K], source_K3)
-    leaving_K = _angle(edges, edge_L[first_K], places_L3[second_K])
-    reaching_K = _angle(edges, edge_L[second_K], places_L3[first_K])
-    open_1, open_2 = edges.angle_E[edge_L[first_K]], edges.angle_E[edge_L[second_K]]
-    keep_K = np.abs(arriving_K - leaving_K) > math.pi - kernels.LIT_ANGLE
-    keep_K &= np.maximum(reaching_K, open_2 - reaching_K) > math.pi - kernels.LIT_ANGLE
-    slack = math.radians(2.0)
-    for angle_K, open_K in ((arriving_K, open_1), (leaving_K, open_1), (reaching_K, open_2)):
-        keep_K &= (angle_K < open_K + slack) | (angle_K > 2.0 * math.pi - slack)
-    first_K, second_K = first_K[keep_K], second_K[keep_K]
+    first_K, second_K = kernels.bends(*shape, places_L3, edge_L, from_L, source_3, config.gap)
     keep_K = ~_hidden(ray_scene, places_L3[first_K], places_L3[second_K])
     first_K, second_K = first_K[keep_K], second_K[keep_K]
     if len(first_K) == 0:
@@ -218,14 +202,6 @@ def _places(edges: Edges) -> tuple[np.ndarray, np.ndarray]:
     along_L = STAND_OFF + (edges.length_E[edge_L] - 2.0 * STAND_OFF) * index_L / (count_E[edge_L] - 1)
     off_E3 = edges.start_E3 + STAND_OFF * edges.direction(0.5 * edges.angle_E)
     return off_E3[edge_L] + along_L[:, None] * edges.axis_E3[edge_L], edge_L
-
-
-def _angle(edges: Edges, edge_K: np.ndarray, point_K3: np.ndarray) -> np.ndarray:
-    """Angles (radians, 0 to 2 pi) of points around edges, from their reference faces."""
-    away_K3 = point_K3 - edges.start_E3[edge_K]
-    x_K = np.sum(away_K3 * edges.face_E3[edge_K], axis=1)
-    y_K = np.sum(away_K3 * edges.normal_E3[edge_K], axis=1)
-    return np.arctan2(y_K, x_K) % (2.0 * math.pi)
 
 
 def _hidden(ray_scene: RayScene, from_N3: np.ndarray, to_N3: np.ndarray) -> np.ndarray:

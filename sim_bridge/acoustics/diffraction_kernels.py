@@ -315,3 +315,44 @@ def second_order(start_E3, axis_E3, length_E, face_E3, normal_E3, angle_E, pair_
                 bound, _ = wedge_gain(merged, outer_r - outer_s, outer_r + outer_s, k * wave_m, False)
                 bent_PB[n, band] = min(bent_PB[n, band], 2.0 * share * bound)
     return apex_P2, path_P, side_P2, bent_PB, straight_PB
+
+
+@njit(cache=True, nogil=True)
+def _angle(start_3, face_3, normal_3, point_3):
+    """The angle (0 to 2 pi) of a point around an edge."""
+    x = y = 0.0
+    for i in range(3):
+        x += (point_3[i] - start_3[i]) * face_3[i]
+        y += (point_3[i] - start_3[i]) * normal_3[i]
+    angle = math.atan2(y, x)
+    return angle if angle >= 0.0 else angle + 2.0 * math.pi
+
+
+@njit(cache=True, nogil=True)
+def bends(start_E3, face_E3, normal_E3, angle_E, places_L3, edge_L, from_L, source_3, gap):
+    """Pairs of places on edges, `gap` metres apart at most, where sound from the source bends round the first edge, or
+    nearly so, towards the second, and may bend on round that."""
+    first_K, second_K = np.empty(1024, dtype=np.int64), np.empty(1024, dtype=np.int64)
+    found = 0
+    for a in from_L:
+        i = edge_L[a]
+        arriving = _angle(start_E3[i], face_E3[i], normal_E3[i], source_3)
+        for b in range(len(edge_L)):
+            j = edge_L[b]
+            square = 0.0
+            for k in range(3):
+                square += (places_L3[b, k] - places_L3[a, k]) ** 2
+            if i == j or square > gap * gap:
+                continue
+            leaving = _angle(start_E3[i], face_E3[i], normal_E3[i], places_L3[b])
+            if abs(arriving - leaving) <= math.pi - LIT_ANGLE:
+                continue
+            reaching = _angle(start_E3[j], face_E3[j], normal_E3[j], places_L3[a])
+            if max(reaching, angle_E[j] - reaching) <= math.pi - LIT_ANGLE:
+                continue
+            if found == len(first_K):
+                first_K = np.concatenate((first_K, np.empty_like(first_K)))
+                second_K = np.concatenate((second_K, np.empty_like(second_K)))
+            first_K[found], second_K[found] = a, b
+            found += 1
+    return first_K[:found], second_K[:found]

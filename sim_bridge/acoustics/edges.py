@@ -98,7 +98,8 @@ def scene_edges(ray_scene: RayScene) -> Edges:
 def find_edges(ray_scene: RayScene, config: EdgesConfig | None = None) -> Edges:
     """Every diffracting edge of a scene; a pure function of its triangles, whatever their order of corners.
 
-    Scans have millions of small, rough triangles: their edges rarely line up to `min_length`, so few are found.
+    Scans have millions of small, rough triangles: their edges rarely line up to `min_length`, so few are found, and a
+    million triangles take seconds.
     """
     config = config or EdgesConfig()
     corners_F33 = ray_scene.scene.triangles_F33
@@ -127,7 +128,7 @@ def _sides(corners_F33: np.ndarray, min_bend: float) -> tuple[np.ndarray, np.nda
     a_H, b_H = np.minimum(a_H, b_H), np.maximum(a_H, b_H)
     keep_H = (a_H != b_H) & (a_H != c_H) & (b_H != c_H)
     a_H, b_H, c_H = a_H[keep_H], b_H[keep_H], c_H[keep_H]
-    order_H = np.lexsort((c_H, a_H * len(position_V3) + b_H))
+    order_H = np.argsort(a_H * len(position_V3) + b_H)
     a_H, b_H, c_H = a_H[order_H], b_H[order_H], c_H[order_H]
     start_H3 = position_V3[a_H]
     along_H3 = position_V3[b_H] - start_H3
