@@ -197,9 +197,13 @@ def _bury(worker: _Worker, tasks: Sequence[Any], state: _State, log: Callable[[s
 
 def _place(worker: _Worker, tasks: Sequence[Any]) -> str:
     """Where a worker was: "train-00003.h5 of procedural-0007, in episode 12"."""
-    task = tasks[worker.task or 0]
-    named = f"{task.name} of {task.scene}" if hasattr(task, "name") and hasattr(task, "scene") else str(task)
+    named = task_name(tasks[worker.task or 0])
     return f"{named}, in {worker.doing}" if worker.doing else named
+
+
+def task_name(task: Any) -> str:
+    """What to call a task in a sentence; shards by their file and scene."""
+    return f"{task.name} of {task.scene}" if hasattr(task, "name") and hasattr(task, "scene") else str(task)
 
 
 def _receive(worker: _Worker) -> tuple[str, Any] | None:

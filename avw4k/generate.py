@@ -8,7 +8,6 @@ start.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,24 +32,6 @@ from avw4k.shard import shard_bytes
 from avw4k.spec import DatasetSpec, ShardSpec, plan
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.simulator import Simulator, open_simulator
-
-BYTES_PER_STEP = 36_000  # measured at 128 x 128 with blosc2 (34 kB), rounded up; for forecasts
-STEPS_PER_CORE_SECOND = 60  # measured by benchmarks.generate in CPU time (65), rounded down; for forecasts
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forecast:
-    """What generating would do. seconds, bytes: estimates for what is not committed yet"""
-
-    shards: int
-    shards_left: int
-    episodes: int
-    steps: int
-    steps_left: int
-    hours_of_experience: float
-    bytes: int
-    seconds: float
-    free_bytes: int
 
 
 @dataclass(kw_only=True, slots=True)
@@ -109,27 +90,6 @@ def commit_shard(folder: Path, spec: DatasetSpec, shard: ShardSpec, image: bytes
     return write_whole(folder / shard.name, image, check)
 
 
-def forecast(folder: Path, spec: DatasetSpec, workers: int) -> Forecast:
-    """What is left to do in `folder`, by arithmetic alone. Raises as `generate` does for a folder of another spec."""
-    records = _committed(folder, spec) if (folder / "info.json").is_file() else {}
-    shards = plan(spec)
-    left = [shard for shard in shards if shard.name not in records]
-    steps_left = sum(shard.steps for shard in left)
-    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    status = os.statvfs(parent)
-    return Forecast(
-        shards=len(shards),
-        shards_left=len(left),
-        episodes=spec.trajectories,
-        steps=spec.total_steps,
-        steps_left=steps_left,
-        hours_of_experience=spec.hours,
-        bytes=int(steps_left * BYTES_PER_STEP * (spec.simulator.size / 128) ** 2),
-        seconds=steps_left / (STEPS_PER_CORE_SECOND * max(1, min(workers, len(left) or 1))),
-        free_bytes=status.f_bavail * status.f_frsize,
-    )
-
-
 def generate(
     folder: Path,
     spec: DatasetSpec,
@@ -174,14 +134,14 @@ def generate(
                 report.written.append(shard.name)
         finally:
             _sweep(folder, mine, part)
-        _finish(folder, spec, shards, report)
+        finish(folder, spec, shards, report)
     return report
 
 
 def _check_ours(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
     """Whether the folder holds this dataset already (else it is empty). Raises UsageError for anything else."""
     if (folder / "info.json").is_file():
-        records = _committed(folder, spec)
+        records = committed(folder, spec)
         if records and not resume:
             raise UsageError(
                 f"{folder} holds {len(records)} committed shards already, and --no-resume forbids to go on from them; "
@@ -204,7 +164,7 @@ def _warn_of_other_libraries(folder: Path, log: Callable[[str], None]) -> None:
         log(f"{folder} was begun with other libraries ({'; '.join(changed)}): new shards may differ in bytes")
 
 
-def _committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
+def committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
     """The manifest of a folder that holds this very spec. Raises UsageError if it holds another."""
     there = open_dataset(folder)
     if not there.spec.same_as(spec):
@@ -250,7 +210,7 @@ def _settle(
     return todo
 
 
-def _finish(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], report: GenerateReport) -> None:
+def finish(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], report: GenerateReport) -> None:
     """Count what is there; a whole dataset gets its sorted manifest, episode table and card."""
     records = read_manifest(folder)
     have = [records[shard.name] for shard in shards if shard.name in records]

@@ -84,8 +84,8 @@ def statistics_text(values: dict[str, Any]) -> str:
         if any(group[key] is None for group in groups if group["episodes"]):
             continue
         for number, low in enumerate(edges):
-            high = f"{edges[number + 1]:g} m" if number + 1 < len(edges) else "on"
-            line(f"{title} {low:g} to {high}", (_share(group[key], number) for group in groups))
+            high = f"to {edges[number + 1]:g} m" if number + 1 < len(edges) else "m and more"
+            line(f"{title} {low:g} {high}", (_share(group[key], number) for group in groups))
     return "\n".join(lines)
 
 

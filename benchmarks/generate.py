@@ -1,100 +1,210 @@
-"""How fast a dataset is made: `python -m benchmarks.generate [--workers 2] [--trajectories 12] [--json]`.
+"""How fast a dataset is made, and where the time goes: `python -m benchmarks.generate [--trajectories 24] [--json]`.
 
-The limit beside it is the simulator alone: the same episodes run in this process, nothing compressed, checked or
-committed. CPU seconds include those of the workers and of everything that they start with: imports, scenes, light.
+Three measurements in one run. (1) One process makes shards step by step, each stage timed alone: the limit beside it is
+the simulator by itself, whose time is the first stage. (2) `avw generate` with 1 and 2 workers, by the clock, beside
+its own forecast. (3) The preset avw-4k, forecast from the same pilot, beside RLR (SoundSpaces 2.0's engine, at 500 and
+5,000 rays) computing as many impulse responses and nothing else, where it is installed.
 """
 
 from __future__ import annotations
 
 import resource
+import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 
 from avw4k.episode import run_episode
-from avw4k.generate import generate
+from avw4k.forecast import Forecast, forecast
+from avw4k.generate import commit_shard, generate
+from avw4k.presets import PRESETS, preset_scenes
+from avw4k.shard import shard_bytes
 from avw4k.spec import DatasetSpec, plan
 from benchmarks.rows import Row, present
-from sim_bridge.simulator import SimulatorConfig, open_simulator
-from sim_bridge.types import STEP_SECONDS
+from sim_bridge.embedded import EmbeddedSimulator
+from sim_bridge.errors import BackendError
+from sim_bridge.simulator import SimulatorConfig
+from sim_bridge.types import STEP_SECONDS, Pose
+
+RESPONSES = 12  # impulse responses that RLR is timed on, at each number of rays
+PUBLISHED = "quoted for SoundSpaces 2.0: 26 to 222 core-hours"
 
 
 @click.command()
-@click.option("--workers", default=2, show_default=True, help="Processes.")
-@click.option("--houses", default=4, show_default=True, help="Generated houses.")
-@click.option("--trajectories", default=12, show_default=True, help="Trajectories in all.")
+@click.option("--houses", default=6, show_default=True, help="Generated houses.")
+@click.option("--trajectories", default=24, show_default=True, help="Trajectories in all.")
 @click.option("--steps", default=160, show_default=True, help="Steps of each.")
+@click.option("--workers", default="1,2", show_default=True, help="Numbers of processes to try.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def benchmark(workers: int, houses: int, trajectories: int, steps: int, as_json: bool) -> None:
-    """Steps per second of `avw generate`, by the clock and by CPU time, and the size on disk."""
+def benchmark(houses: int, trajectories: int, steps: int, workers: str, as_json: bool) -> None:
+    """Stages, steps per second against workers, forecasts beside what came, and the whole preset."""
     spec = DatasetSpec(
         scenes=tuple(f"procedural-{number:04d}" for number in range(houses)),
         trajectories=trajectories,
         steps=steps,
         simulator=SimulatorConfig(backend="embedded"),
     )
-    with tempfile.TemporaryDirectory() as folder:
-        # Kernels that Numba has not cached yet are compiled here, which is paid once a machine.
-        generate(Path(folder) / "warm", DatasetSpec(scenes=spec.scenes[:1], trajectories=1, steps=4))
-        started, before = time.monotonic(), children_cpu()
-        report = generate(Path(folder) / "data", spec, workers=workers)
-        clock, cpu = time.monotonic() - started, children_cpu() - before
-        simulated = simulator_cpu(spec)
-    conditions = f"{houses} houses, {trajectories} x {steps} steps, 128x128, 20000 emitters, {workers} workers"
-    rows = [
-        Row(
-            name="steps of CPU",
-            ours=spec.total_steps / cpu,
-            peer=spec.total_steps / simulated,
-            peer_name="the simulator alone",
-            unit="1/s of CPU",
-            conditions=conditions,
-        ),
-        Row(
-            name="steps by the clock",
-            ours=spec.total_steps / clock,
-            peer=1.0 / STEP_SECONDS,
-            peer_name="real time",
-            unit="1/s",
-            conditions=conditions,
-        ),
-        Row(
-            name="size",
-            ours=report.bytes / spec.hours / 1e9,
-            peer=raw_bytes(spec) / 1e9,
-            peer_name="uncompressed",
-            unit="GB per hour simulated",
-            conditions=conditions,
-        ),
-    ]
+    conditions = f"{houses} houses, {trajectories} x {steps} steps, 128x128, {spec.simulator.emitters} emitters"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = stage_rows(folder, spec, f"one process, CPU time, {spec.steps} steps in each of 2 houses")
+        for count in (int(word) for word in workers.split(",")):
+            rows += run_rows(folder / f"with-{count}", spec, count, f"{conditions}, {count} workers, by the clock")
+        rows += preset_rows(folder)
     present("generate", rows, as_json=as_json)
 
 
-def children_cpu() -> float:
-    """CPU seconds of all child processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+class Stopwatch:
+    """CPU seconds of this process by stage. `wrap` makes a method of an object count as a stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def time(self, stage: str, work: Callable[[], Any]) -> Any:
+        started = time.process_time()
+        try:
+            return work()
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.process_time() - started
+
+    def wrap(self, stage: str, owner: Any, method: str) -> None:
+        real = getattr(owner, method)
+        setattr(owner, method, lambda *args, **kwargs: self.time(stage, lambda: real(*args, **kwargs)))
 
 
-def simulator_cpu(spec: DatasetSpec) -> float:
-    """CPU seconds of the spec's episodes in this process, without opening the scenes."""
-    seconds = 0.0
-    for shard in plan(spec):
-        simulator = open_simulator(shard.scene, spec.simulator)
-        for episode in shard.episodes:
-            started = time.process_time()
-            run_episode(simulator, spec, episode)
-            seconds += time.process_time() - started
+def stage_rows(folder: Path, spec: DatasetSpec, conditions: str) -> list[Row]:
+    """Shares of a worker's time by stage, and its steps/s beside the simulator's alone. Scenes are open already."""
+    watch = Stopwatch()
+    steps = 0
+    folder.mkdir(exist_ok=True)
+    for shard in plan(spec)[:2]:
+        simulator = EmbeddedSimulator(shard.scene, spec.simulator)
+        run_episode(simulator, spec, shard.episodes[0])  # the kernels, the source
+        watch.wrap("render", simulator.renderer, "render")
+        watch.wrap("acoustics", simulator.engine, "impulse_response")
+        watch.wrap("acoustics", simulator.engine, "set_source")
+        episodes = [
+            watch.time("simulate", partial(run_episode, simulator, spec, episode)) for episode in shard.episodes
+        ]
+        image = watch.time("compress", partial(shard_bytes, spec, shard, episodes))
+        watch.time("write", partial(commit_shard, folder, spec, shard, image))
+        steps += shard.steps
         simulator.close()
-    return seconds
+    seconds = watch.seconds
+    whole = seconds["simulate"] + seconds["compress"] + seconds["write"]
+    seconds["motion, sound stream, labels"] = seconds["simulate"] - seconds["render"] - seconds["acoustics"]
+    efficiency = Row(
+        name="efficiency: steps",
+        ours=steps / whole,
+        peer=steps / seconds["simulate"],
+        peer_name="the simulator alone",
+        unit="1/s of CPU",
+        conditions=conditions,
+    )
+    names = ("render", "acoustics", "motion, sound stream, labels", "compress", "write")
+    shares = [
+        Row(name=f"share: {name}", ours=100 * seconds[name] / whole, unit="% of CPU time", conditions=conditions)
+        for name in names
+    ]
+    return [efficiency, *shares]
 
 
-def raw_bytes(spec: DatasetSpec) -> float:
-    """Bytes of an hour of RGB, depth and sound as they are in memory."""
-    pixels = spec.simulator.size**2
-    return 3600.0 / STEP_SECONDS * (5 * pixels + 4 * round(16_000 * STEP_SECONDS))
+def run_rows(folder: Path, spec: DatasetSpec, workers: int, conditions: str) -> list[Row]:
+    """A forecast, then the run: steps/s, and forecast beside fact for time, size and memory."""
+    ahead = forecast(folder, spec, workers, pilot=True)
+    started = time.monotonic()
+    report = generate(folder, spec, workers=workers)
+    seconds = time.monotonic() - started
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 * workers
+    return [
+        Row(
+            name=f"steps, {workers} workers",
+            ours=spec.total_steps / seconds,
+            peer=1.0 / STEP_SECONDS,
+            peer_name="real time",
+            unit="1/s",
+            conditions=f"{conditions}, all included",
+        ),
+        _forecast_row("time", ahead.seconds, seconds, "s", conditions),
+        _forecast_row("size", ahead.bytes / 1e6, report.bytes / 1e6, "MB", conditions),
+        _forecast_row(
+            "memory", ahead.memory_bytes / 1e6, peak / 1e6, "MB", f"{conditions}; the largest worker x workers"
+        ),
+    ]
+
+
+def _forecast_row(name: str, foretold: float, came: float, unit: str, conditions: str) -> Row:
+    return Row(
+        name=f"forecast of {name}", ours=foretold, peer=came, peer_name="what came", unit=unit, conditions=conditions
+    )
+
+
+def preset_rows(folder: Path) -> list[Row]:
+    """AVW-4k on generated houses on one core: hours, GB, and its sound's cost beside RLR's."""
+    preset = PRESETS["avw-4k"]
+    names, splits = preset_scenes("avw-4k", None, None)
+    spec = DatasetSpec(
+        scenes=names,
+        scene_splits=splits,
+        trajectories=preset.trajectories,
+        steps=preset.steps,
+        sources_per_scene=preset.sources_per_scene,
+        simulator=SimulatorConfig(backend="embedded"),
+    )
+    ahead: Forecast = forecast(folder / "avw-4k", spec, 1, pilot=True)
+    conditions = f"forecast for {spec.total_steps} steps from {names[0]} and others, one worker"
+    rows = [
+        Row(name="avw-4k: size", ours=ahead.bytes / 1e9, unit="GB", conditions=conditions),
+        Row(name="avw-4k: two workers", ours=ahead.seconds / 7200, unit="h", conditions=f"{conditions}, halved"),
+    ]
+    responses = spec.total_steps + spec.trajectories
+    for rays in (500, 5000):
+        seconds = rlr_seconds(names[0], rays)
+        rows.append(
+            Row(
+                name=f"avw-4k: all of it, beside RLR at {rays} rays",
+                ours=ahead.seconds / 3600,
+                peer=None if seconds is None else seconds * responses / 3600,
+                peer_name="RLR's impulse responses alone",
+                unit="core-hours",
+                conditions=f"{responses} responses; {PUBLISHED}"
+                if seconds is None
+                else f"RLR {1000 * seconds:.0f} ms a response here; {responses} responses; {PUBLISHED}",
+            )
+        )
+    return rows
+
+
+def rlr_seconds(scene: str, rays: int) -> float | None:
+    """Median seconds of an impulse response of SoundSpaces 2.0's engine in a house; None where it is not installed."""
+    from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
+    from sim_bridge.randomness import keyed_rng
+    from sim_bridge.task import sample_source
+
+    simulator = EmbeddedSimulator(scene, SimulatorConfig(backend="embedded"))
+    try:
+        engine = RlrEngine(simulator.scene, RlrConfig(rays=rays))
+        rng = keyed_rng("benchmark", "rlr")
+        source = sample_source(simulator.navgrid, rng)
+        seconds = []
+        engine.set_source(np.asarray(source.position_3), 0)
+        for _ in range(RESPONSES):
+            pose = Pose(*(float(value) for value in simulator.navgrid.sample(rng)), 0.0)  # type: ignore[call-arg]
+            started = time.perf_counter()
+            engine.impulse_response(pose)
+            seconds.append(time.perf_counter() - started)
+        engine.close()
+        return statistics.median(seconds)
+    except BackendError:
+        return None
+    finally:
+        simulator.close()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from avw4k.presets import DEFAULT, PRESETS, preset_scenes
 from sim_bridge.simulator import ACOUSTICS, BACKENDS
 
 if TYPE_CHECKING:
-    from avw4k.generate import Forecast, GenerateReport
+    from avw4k.forecast import Forecast
+    from avw4k.generate import GenerateReport
     from avw4k.spec import DatasetSpec
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -41,7 +42,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 @click.option("--trajectories", type=int, help="How many in all, spread evenly over the scenes. [default: 72]")
 @click.option("--steps", type=int, help="Exact length of each; a step is 0.15 s. [default: 160]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws everything that is drawn.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes. [default: one a core]")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes. [default: one a core, or all of the cluster's]")
 @click.option("--sources-per-scene", type=int, help="Places the sound may come from. [default: 6; 1 with avw-4k]")
 @click.option("--sound", default="ring", show_default=True, help="ring, a sound file, or a folder of them.")
 @click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Who simulates.")
@@ -60,14 +61,20 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
     "--compression", type=click.Choice(("blosc2", "gzip", "none")), default="blosc2", show_default=True,
     help="gzip: for readers without the Blosc2 plugin.",
 )  # fmt: skip
+@click.option("--executor", type=click.Choice(("local", "ray")), default="local", show_default=True,
+              help="Processes of this machine, or of a Ray cluster that shares OUT's file system.")  # fmt: skip
+@click.option("--ray-address", default="auto", show_default=True, help="The cluster; auto: the one of this machine.")
 @click.option("--shard", "part", metavar="I/N", help="Only part I of N (from 0), for array jobs on a shared folder.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from what OUT holds, or refuse to.")
-@click.option("--dry-run", is_flag=True, help="Say what it would do and how long that takes, and do nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Measure a few episodes, and say how much time, disk and memory it would take."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def generate(
     out: Path, scenes: str | None, scene_root: Path | None, trajectories: int | None, steps: int | None, seed: int,
     workers: int | None, sources_per_scene: int | None, sound: str, backend: str, acoustics: str, emitters: int | None,
-    size: int, preset: str | None, episodes_per_shard: int, compression: str, part: str | None, resume: bool,
+    size: int, preset: str | None, episodes_per_shard: int, compression: str, executor: str, ray_address: str,
+    part: str | None, resume: bool,
     dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Simulate trajectories with sight and binaural sound, and write them as a dataset into OUT (data/avw).
@@ -79,8 +86,10 @@ def generate(
     avw generate data/avw-4k --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
     avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
     """
-    from avw4k.generate import forecast
+    from avw4k.executors import run_in_processes
+    from avw4k.forecast import forecast
     from avw4k.generate import generate as run
+    from avw4k.ray_executor import RayExecutor, cluster_cpus, connect
     from avw4k.spec import DatasetSpec
     from sim_bridge.simulator import SimulatorConfig
 
@@ -105,8 +114,10 @@ def generate(
         simulator=simulator,
         assets=file_digests((*names, *sounds)),
     )
-    workers = workers or len(os.sched_getaffinity(0))
-    ahead = forecast(out, spec, workers)
+    on_ray = executor == "ray"
+    if workers is None:
+        workers = cluster_cpus(connect(ray_address)) if on_ray else len(os.sched_getaffinity(0))
+    ahead = forecast(out, spec, workers, pilot=dry_run, scene_root=root)
     if dry_run:
         document = {"out": str(out), "spec": spec.to_json(), **dataclasses.asdict(ahead)}
         click.echo(json.dumps(document, indent=1) if as_json else forecast_text(out, spec, ahead, workers))
@@ -119,6 +130,7 @@ def generate(
     with progress_bar() as bar, terminated_like_interrupted():
         report = run(
             out, spec, workers=workers, resume=resume, part=parse_part(part), scene_root=root,
+            execute=RayExecutor(address=ray_address) if on_ray else run_in_processes,
             on_start=bar.begin, on_steps=bar.add, log=bar.log,
         )  # fmt: skip
     seconds = time.monotonic() - started
@@ -193,11 +205,13 @@ def forecast_text(out: Path, spec: DatasetSpec, ahead: Forecast, workers: int) -
 
     splits = list(split_scenes(spec).values())
     scenes = ", ".join(f"{splits.count(name)} {name}" for name in SPLITS)
+    basis = "measured on a few of its episodes" if ahead.measured else "by figures of another machine: no scene is here"
     return (
         f"{out}: {ahead.episodes} trajectories of {spec.steps} steps = {ahead.steps} steps "
         f"({ahead.hours_of_experience:.2f} h) in {len(spec.scenes)} scenes ({scenes})\n"
         f"{ahead.shards_left} of {ahead.shards} shards to make: about {ahead.bytes / 1e9:.2f} GB "
-        f"({ahead.free_bytes / 1e9:.1f} GB free) and {duration(ahead.seconds)} with {workers} workers"
+        f"({ahead.free_bytes / 1e9:.1f} GB free), {ahead.memory_bytes / 1e9:.1f} GB of memory and "
+        f"{duration(ahead.seconds)} with {workers} workers, {basis}"
     )
 
 

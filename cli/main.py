@@ -15,6 +15,7 @@ from sim_bridge.errors import AvwError
 
 COMMANDS = {
     "generate": ("cli.generate:generate", "Simulate trajectories and write them as a dataset."),
+    "merge": ("cli.merge:merge", "Gather the parts of an array job into one dataset."),
     "verify": ("cli.verify:verify", "Read a whole dataset again and check every promise it makes."),
     "info": ("cli.info:info", "Describe a dataset, a run or a scene."),
     "view": ("cli.view:view", "See and hear a dataset or a run, in a browser or as one file."),

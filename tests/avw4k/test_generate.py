@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import hashlib
 import json
@@ -13,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from avw4k.dataset import open_dataset
-from avw4k.generate import forecast, generate
+from avw4k.generate import generate
 from avw4k.manifest import drop_records
 from avw4k.spec import DatasetSpec
 from sim_bridge.errors import DatasetError, SceneError, UsageError
-from sim_bridge.simulator import SimulatorConfig
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -122,26 +120,3 @@ def test_an_error_in_a_worker_leaves_a_folder_to_go_on_from(vary: Callable[..., 
     with pytest.raises(SceneError, match=r"gone\.glb"):
         generate(tmp_path / "data", spec)
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [".lock", "info.json"]
-
-
-def test_the_forecast_counts_what_is_left(copy: Path, spec: DatasetSpec, tmp_path: Path) -> None:
-    whole = forecast(tmp_path / "new" / "folder", spec, 2)
-    assert (whole.shards, whole.shards_left, whole.steps, whole.steps_left) == (6, 6, 72, 72)
-    assert whole.free_bytes > 0
-    assert not (tmp_path / "new").exists()
-    drop_records(copy, {"train-00000.h5"})
-    rest = forecast(copy, spec, 2)
-    assert (rest.shards_left, rest.steps_left) == (1, 12)
-    assert 0 < rest.seconds < whole.seconds
-    with pytest.raises(UsageError, match="another spec"):
-        forecast(copy, dataclasses.replace(spec, seed=9), 2)
-
-
-def test_the_forecast_of_bytes_is_an_honest_upper_bound(reference: Path, spec: DatasetSpec, tmp_path: Path) -> None:
-    """At the size that it was measured at, a dataset is a little smaller than foretold."""
-    one = DatasetSpec(
-        scenes=("procedural-0000",), trajectories=1, steps=60, simulator=SimulatorConfig(backend="embedded")
-    )
-    foretold = forecast(tmp_path / "x", one, 1).bytes
-    report = generate(tmp_path / "x", one)
-    assert 0.5 * foretold < report.bytes < 1.2 * foretold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -96,6 +97,12 @@ def test_a_file_is_there_whole_or_as_before(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
     assert write_whole(path, b"new", lambda tmp: 7) == 7
     assert path.read_bytes() == b"new"
+
+
+def test_a_quota_is_one_sentence(tmp_path: Path) -> None:
+    says = pytest.raises(DatasetError, match=r"cannot write x in .*quota exceeded.*free some space")
+    with says, readable_errors("cannot write x", tmp_path):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT).lower())
 
 
 def test_a_full_device_is_one_sentence(tmp_path: Path) -> None:
