@@ -1,37 +1,54 @@
-"""What a step costs and where: `python -m benchmarks.simulate [--scene procedural-0003] [--steps 200] [--json]`.
+"""What a step costs and where: `python -m benchmarks.simulate [--scene procedural-0003] [--quick] [--json]`.
 
-Half of the steps walk and half turn, as in the scripts of a dataset. The limit beside the whole is real time: the
-0.15 s that a step lasts. The parts are called apart from each other, on the poses of the same walk.
+Half of the steps walk and half turn, as in the scripts of a dataset. The whole stands beside real time (the 0.15 s
+that a step lasts) and beside habitat-sim with RLR at 500 rays on the same scene and poses: its frames where a Python
+that has habitat-sim is found (`--habitat-python`), else ours in their place; a row says which. Whether our setting
+is of reference quality, no noisier than RLR at 500 rays, is measured in the same run (`benchmarks.envelopes`).
+The parts are called apart from each other, on the poses of the same walk.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import sys
+from functools import partial
 
 import click
 import numpy as np
 
+from benchmarks import habitat_peer
+from benchmarks.noise_and_cost import Setting, noises
+from benchmarks.places import find_places
 from benchmarks.rows import Row, alternate, present
+from sim_bridge.acoustics.engine import make_engine
+from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
 from sim_bridge.acoustics.sounds import load_sound
 from sim_bridge.acoustics.stream import BinauralStream
 from sim_bridge.embedded import EmbeddedSimulator
 from sim_bridge.follower import greedy_action
 from sim_bridge.navigation.geodesic import GeodesicField
 from sim_bridge.randomness import keyed_rng
+from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import AudioNavTask, TaskConfig, sample_episode
 from sim_bridge.types import STEP_SECONDS, Action, Pose
+
+AIM = 120.0  # steps per second of one core
 
 
 @click.command()
 @click.option("--scene", default="procedural-0003", show_default=True, help="A scene, as for `avw generate`.")
 @click.option("--size", default=128, show_default=True, help="Pixels along each side.")
-@click.option("--emitters", default=10_000, show_default=True, help="Virtual emitters per source.")
+@click.option("--emitters", default=SimulatorConfig().emitters, show_default=True, help="Virtual emitters per source.")
 @click.option("--steps", default=200, show_default=True, help="Steps in a round.")
+@click.option("--habitat-python", default=sys.executable, help="A Python that has habitat-sim. [default: this one]")
+@click.option("--quick", is_flag=True, help="Without the noise, and without peers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def simulate(scene: str, size: int, emitters: int, steps: int, as_json: bool) -> None:
-    """Steps per second of the embedded simulator on one core, whole and by part."""
-    simulator = EmbeddedSimulator(scene, SimulatorConfig(size=size, emitters=emitters))
+def simulate(scene: str, size: int, emitters: int, steps: int, habitat_python: str, quick: bool, as_json: bool) -> None:
+    """Steps per second of the embedded simulator on one core, whole and by part, and beside habitat-sim with RLR."""
+    config = SimulatorConfig(size=size, emitters=emitters)
+    simulator = EmbeddedSimulator(scene, config)
     task = AudioNavTask(simulator, TaskConfig(max_steps=steps + 1))
     start, source = sample_episode(simulator, seed=0)
     actions = _half_turns(steps)
@@ -66,20 +83,6 @@ def simulate(scene: str, size: int, emitters: int, steps: int, as_json: bool) ->
         f"{size}x{size}, {emitters} emitters, {len(simulator.scene.faces_F3)} triangles, "
         f"{_share_of_turns(poses):.0%} turns, one core"
     )
-    rows = [
-        Row(
-            name="steps",
-            ours=steps / seconds["whole step"],
-            peer=1.0 / STEP_SECONDS,
-            peer_name="real time",
-            unit="1/s of CPU",
-            conditions=conditions,
-        )
-    ]
-    rows += [
-        Row(name=name, ours=1000 * value / steps, unit="ms of CPU per step", conditions=conditions)
-        for name, value in seconds.items()
-    ]
     once = alternate(
         {
             "once per source: trace": lambda: simulator.engine.set_source(source_3, 1),
@@ -87,8 +90,97 @@ def simulate(scene: str, size: int, emitters: int, steps: int, as_json: bool) ->
         },
         rounds=3,
     )
+    # The whole step reuses its source; a dataset places one for every 160 steps.
+    per_step = seconds["whole step"] / steps + once["once per source: trace"] / 160
+    rows = [
+        Row(
+            name="steps, the source's trace shared among 160",
+            ours=1.0 / per_step,
+            peer=1.0 / STEP_SECONDS,
+            peer_name="real time",
+            unit="1/s of CPU",
+            conditions=f"{conditions}; aim: {AIM:g}",
+        )
+    ]
+    if not quick:
+        milliseconds = {name: 1e3 * value / steps for name, value in seconds.items()}
+        rows += _peer_rows(simulator, source_3, poses, 1.0 / per_step, milliseconds, habitat_python, conditions)
+        rows += _quality_rows(simulator, emitters)
+    rows += [
+        Row(name=name, ours=1000 * value / steps, unit="ms of CPU per step", conditions=conditions)
+        for name, value in seconds.items()
+    ]
     rows += [Row(name=name, ours=1000 * value, unit="ms of CPU", conditions=conditions) for name, value in once.items()]
     present("simulate", rows, as_json=as_json)
+
+
+def _peer_rows(
+    simulator: EmbeddedSimulator,
+    source_3: np.ndarray,
+    poses: list[Pose],
+    ours: float,
+    milliseconds: dict[str, float],
+    python: str,
+    conditions: str,
+) -> list[Row]:
+    """Whole steps beside habitat-sim's frames (or, without it, our own) and RLR's responses on the same walk."""
+    if importlib.util.find_spec("rlr_audio_propagation") is None:
+        return [_absent("habitat-sim + RLR did not run", "RLR is not installed: pip install 'avw[rlr]'")]
+    every = poses[1::4]
+    sound = habitat_peer.rlr_milliseconds(simulator.scene, source_3, every)
+    if habitat_peer.has_habitat(python):
+        camera = simulator.config
+        frames = habitat_peer.habitat_frames(python, simulator.scene, every, camera.size, camera.hfov)
+        sight, peer_name = min(frames.cpu, frames.wall), f"habitat-sim {frames.version} + RLR, 500 rays"
+        note = f"frame {frames.cpu:.2f} ms of CPU, {frames.wall:.2f} by the clock: the smaller counts"
+    else:
+        sight, peer_name = milliseconds["sight (RGB-D)"], "OUR frames + RLR, 500 rays"
+        note = "habitat-sim is not installed, so its frames are missing: ours stand in for them"
+    peer = 1e3 / (sight + sound + milliseconds["sound: stream"])
+    return [
+        Row(
+            name="steps beside habitat-sim + RLR",
+            ours=ours,
+            peer=peer,
+            peer_name=peer_name,
+            unit="1/s of CPU",
+            conditions=f"{conditions}; RLR {sound:.1f} ms a step; {note}",
+        )
+    ]
+
+
+def _quality_rows(simulator: EmbeddedSimulator, emitters: int) -> list[Row]:
+    """Whether the setting is as quiet as RLR at 500 rays, in the source's room and two rooms away."""
+    scene = simulator.scene
+    places = find_places(scene, simulator.navgrid, listeners=2)
+    rays = RayScene(scene)
+    ours, best = (
+        Setting(name=name, make=partial(make_engine, "emitters", scene, rays, emitters=count))
+        for name, count in (("ours", emitters), ("best", 10 * emitters))
+    )
+    mine = noises([ours], best, places, 12)["ours"]
+    theirs = None
+    if importlib.util.find_spec("rlr_audio_propagation") is not None:
+        peer, dear = (
+            Setting(name=name, make=partial(RlrEngine, scene, RlrConfig(rays=count, bands=4)))
+            for name, count in (("peer", habitat_peer.RAYS), ("dear", 5_000))
+        )
+        theirs = noises([peer], dear, places, 10)["peer"]
+    return [
+        Row(
+            name=f"noise, {where}",
+            ours=getattr(mine, where.replace(" ", "_")),
+            peer=getattr(theirs, where.replace(" ", "_")) if theirs else None,
+            peer_name="RLR, 500 rays" if theirs else "",
+            unit="dB",
+            conditions="reference quality: a ratio of at most 1",
+        )
+        for where in ("same room", "two rooms away")
+    ]
+
+
+def _absent(name: str, why: str) -> Row:
+    return Row(name=name, ours=0.0, unit="-", conditions=why)
 
 
 def _half_turns(steps: int) -> list[Action]:
