@@ -145,7 +145,6 @@ class _Blind:
         ("rings before", checks.nothing_sounds_before_the_onset),
         ("decays too slowly", checks.reverberation_follows_eyring),
         ("forgets", checks.same_question_same_answer),
-        ("decays too slowly", checks.octave_bands_decay_apart),
         ("swapped bands", checks.octave_bands_decay_apart),
         ("images on top", path_checks.images_keep_the_energy),
         ("one way", path_checks.paths_go_both_ways),
