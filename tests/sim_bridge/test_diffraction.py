@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import hankel1
 
+from benchmarks.exact_wedge import OCTAVE, biot_tolstoy, in_band, macdonald
 from sim_bridge.acoustics.diffraction import DiffractedPaths, DiffractionConfig, diffracted_paths, edges_in_sight
 from sim_bridge.acoustics.edges import find_edges
 from sim_bridge.errors import UsageError
@@ -19,7 +20,6 @@ from tests.sim_bridge.test_edges import quads
 
 C = 343.0
 FAR = 60.0
-_OCTAVE = 2.0 ** np.linspace(-0.45, 0.45, 7)
 
 
 def _paths(scene: Scene, source: tuple, listener: tuple, config: DiffractionConfig | None = None) -> DiffractedPaths:
@@ -43,55 +43,9 @@ def _at(angle: float, radius: float, x: float) -> tuple[float, float, float]:
     return x, -radius * math.cos(angle), radius * math.sin(angle)
 
 
-def _macdonald(k: float, r: float, r0: float, phi: float, phi0: float, x: float) -> float:
-    """|p| behind a rigid half-plane lit by a point source 1/R: H. M. MacDonald's exact integral (1915).
-
-    Both terms run from sqrt(k (R1 - R)) on along a contour on which they decay; over the whole line each is e^{ikR}/R.
-    """
-    steps = (np.arange(4000) + 0.5) * 0.002
-    turn = np.exp(0.25j * np.pi)
-    total = 0.0
-    around = math.hypot(r + r0, x)
-    for between in (phi - phi0, phi + phi0):
-        straight = math.sqrt(r * r + r0 * r0 - 2.0 * r * r0 * math.cos(between) + x * x)
-
-        def integral(low: float, straight: float = straight) -> complex:
-            mu = low + steps * turn
-            return complex(
-                np.sum(hankel1(1, k * straight + mu**2) / np.sqrt(mu**2 + 2.0 * k * straight)) * 0.002 * turn
-            )
-
-        free = np.exp(1j * k * straight) / straight
-        total = total + free * integral(math.sqrt(k * (around - straight))) / (2.0 * integral(0.0))
-    return abs(total)
-
-
-def _biot_tolstoy(k: float, wedge: float, r: float, r0: float, phi: float, phi0: float, x: float) -> float:
-    """|p| behind an infinite rigid wedge: the exact impulse response of Biot and Tolstoy (1957), transformed along the
-    contour on which path length - shortest length is imaginary, where the integrand decays without oscillating."""
-    nu = math.pi / wedge
-    shortest = math.hypot(r + r0, x)
-    q, dq = np.linspace(0.0, math.sqrt(40.0 / k), 20_001, retstep=True)
-    q = q[1:] - 0.5 * dq
-    path = shortest - 1j * q * q
-    y = np.arccosh((path**2 - r * r - r0 * r0 - x * x) / (2.0 * r * r0))
-    dy = path * -2j * q / (r * r0 * np.sinh(y))
-    beta = 0.0
-    for a in (phi + phi0, phi - phi0):
-        for sign in (1.0, -1.0):
-            at = nu * (math.pi + sign * a)
-            beta = beta + math.sin(at) / (np.cosh(nu * y) - math.cos(at))
-    return abs(nu / (2.0 * np.pi) * np.sum(beta * np.exp(-k * q * q) / path * dy) * dq)
-
-
-def _in_band(exact: object, band: float) -> float:
-    """Root mean square over an octave of an exact solution (a function of the wave number)."""
-    return math.sqrt(np.mean([exact(2.0 * np.pi * f / C) ** 2 for f in band * _OCTAVE]))  # type: ignore[operator]
-
-
 def _worst_db(paths: DiffractedPaths, exact: object) -> float:
     assert len(paths) == 1
-    levels_6 = [20.0 * math.log10(_in_band(exact, band)) for band in OCTAVE_BANDS]
+    levels_6 = [20.0 * math.log10(in_band(exact, band)) for band in OCTAVE_BANDS]
     return float(np.abs(20.0 * np.log10(np.abs(paths.pressure_N6[0])) - levels_6).max())
 
 
@@ -109,7 +63,7 @@ def test_half_plane_within_1_db_of_macdonald_in_every_band(
 ) -> None:
     phi = phi0 + math.pi + bend
     paths = _paths(_half_plane(), _at(phi0, r0, 0.0), _at(phi, r, x))
-    assert _worst_db(paths, lambda k: _macdonald(k, r, r0, phi, phi0, x)) < 1.0
+    assert _worst_db(paths, lambda k: macdonald(k, r, r0, phi, phi0, x)) < 1.0
 
 
 @pytest.mark.parametrize(("r0", "phi0", "r", "bend", "x"), GEOMETRIES[:3])
@@ -119,7 +73,7 @@ def test_rigid_corner_within_1_db_of_biot_and_tolstoy_in_every_band(
     phi = phi0 + math.pi + bend
     assert phi < 1.5 * math.pi
     paths = _paths(_quarter_space(), _at(phi0, r0, 0.0), _at(phi, r, x))
-    assert _worst_db(paths, lambda k: _biot_tolstoy(k, 1.5 * math.pi, r, r0, phi, phi0, x)) < 1.0
+    assert _worst_db(paths, lambda k: biot_tolstoy(k, 1.5 * math.pi, r, r0, phi, phi0, x)) < 1.0
 
 
 def test_length_direction_and_apex_of_a_path() -> None:
@@ -170,8 +124,8 @@ def test_a_thick_wall_within_2_db_of_boundary_elements(thickness: float) -> None
     paths = _paths(scene, (0.0, source[1], source[0]), (0.0, listener[1], listener[0]))
     assert paths.order_N.tolist() == [2]
     for index, band in enumerate(OCTAVE_BANDS[:2]):
-        free = [abs(hankel1(0, 2.0 * np.pi * f / C * paths.length_N[0])) for f in band * _OCTAVE[::3]]
-        there = [_slab(2.0 * np.pi * f / C, thickness, source, listener) for f in band * _OCTAVE[::3]]
+        free = [abs(hankel1(0, 2.0 * np.pi * f / C * paths.length_N[0])) for f in band * OCTAVE[::3]]
+        there = [_slab(2.0 * np.pi * f / C, thickness, source, listener) for f in band * OCTAVE[::3]]
         reference = 10.0 * math.log10(np.mean(np.square(np.array(there) / free)))
         ours = 20.0 * math.log10(paths.pressure_N6[0, index] * paths.length_N[0])
         assert abs(ours - reference) < 2.0, band
