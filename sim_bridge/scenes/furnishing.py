@@ -9,8 +9,7 @@ from sim_bridge.randomness import keyed_rng
 from sim_bridge.scenes.decoration import decorate, hang_radiators
 from sim_bridge.scenes.floor_plan import FloorPlan
 from sim_bridge.scenes.furniture import storage, tables
-from sim_bridge.scenes.furniture.clutter import LIFT
-from sim_bridge.scenes.furniture.piece import Piece, Rng, Top
+from sim_bridge.scenes.furniture.piece import LIFT, Piece, Rng, Top
 from sim_bridge.scenes.furniture.table_tops import set_out
 from sim_bridge.scenes.mesh_builder import MeshBuilder
 from sim_bridge.scenes.room_contents import EXTRAS, WISHES, Wish

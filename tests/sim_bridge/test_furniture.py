@@ -15,6 +15,7 @@ from sim_bridge.scenes.furniture import (
     bedroom,
     clutter,
     kitchen,
+    kitchenware,
     living,
     office,
     seating,
@@ -36,7 +37,7 @@ SLACK = 0.07  # metres by which knobs, leaves and cushions may stand out
 
 def _makers() -> dict[str, Maker]:
     found: dict[str, Maker] = {}
-    for module in (bathroom, bedroom, clutter, kitchen, living, office, seating, storage, tables):
+    for module in (bathroom, bedroom, clutter, kitchen, kitchenware, living, office, seating, storage, tables):
         for name, function in vars(module).items():
             own = inspect.isfunction(function) and function.__module__ == module.__name__
             if own and list(inspect.signature(function).parameters) == ["style", "rng"]:

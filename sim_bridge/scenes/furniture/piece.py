@@ -14,6 +14,7 @@ from sim_bridge.scenes.mesh_builder import MeshBuilder
 from sim_bridge.scenes.style import Style
 
 Rng = np.random.Generator
+LIFT = 0.0006  # metres between a thing and what it stands on: two faces never share a plane
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def draw_office_chair(b: MeshBuilder, style: Style, cover: str) -> None:
             b.box((-0.02, 0.05, 0.03), (0.02, 0.08, 0.28), metal, without=("-z",))
             b.cylinder((0, 0, 0.27), 0.025, 0.049, metal, sections=6, without=("+y",))
     b.cylinder((0, 0.07, 0), 0.03, 0.36, metal, sections=8, without=("-y", "+y"))
-    b.cushion((-0.24, 0.42, -0.22), (0.24, 0.52, 0.22), cover)
+    b.cushion((-0.24, 0.42, -0.22), (0.24, 0.52, 0.22), cover, detail=1)
     b.box((-0.025, 0.47, 0.2), (0.025, 0.7, 0.225), metal, without=("+y", "-y"))
     b.cushion((-0.21, 0.58, 0.17), (0.21, 1.04, 0.26), cover)
     for x in (-0.28, 0.25):
