@@ -79,11 +79,15 @@ class EdgesInSight:
 
 @dataclass(frozen=True, slots=True)
 class DiffractedPaths:
-    """length_N: metres · direction_N3: unit vectors from the listener to the last apex · pressure_N6: signed, spreading
-    included, 1/r being the direct sound · order_N: edges on the path."""
+    """What reaches a listener over edges.
+
+    length_N: metres · direction_N3: unit vectors from the listener to the last apex · departure_N3: from the source to
+    the first apex · pressure_N6: signed, spreading included, 1/r being the direct sound · order_N: edges on the path
+    """
 
     length_N: np.ndarray
     direction_N3: np.ndarray
+    departure_N3: np.ndarray
     pressure_N6: np.ndarray
     order_N: np.ndarray
 
@@ -155,10 +159,12 @@ def diffracted_paths(sight: EdgesInSight, ray_scene: RayScene, listener_3: np.nd
     lit_N = np.concatenate([lit_N[keep_N], lit_M2[keep_M].any(axis=1)])
     gain_N6 = np.concatenate([bent_EB[single_E], bent_PB[double_P]])
     gain_N6 -= lit_N[:, None] * np.concatenate([straight_EB[single_E], straight_PB[double_P]])
-    last_N3 = np.concatenate([apex_N3[keep_N], second_N3[keep_M]]) - listener_3
+    first_N3 = np.concatenate([apex_N3[keep_N], first_N3[keep_M]])
+    last_N3 = np.concatenate([apex_N3[keep_N], second_N3[keep_M]])
     return DiffractedPaths(
         length_N,
-        last_N3 / np.maximum(np.linalg.norm(last_N3, axis=1, keepdims=True), 1e-12),
+        _unit(last_N3 - listener_3),
+        _unit(first_N3 - source_3),
         gain_N6 / length_N[:, None],
         np.repeat([1, 2], [len(single_E), len(double_P)]),
     )
@@ -202,6 +208,10 @@ def _places(edges: Edges) -> tuple[np.ndarray, np.ndarray]:
     along_L = STAND_OFF + (edges.length_E[edge_L] - 2.0 * STAND_OFF) * index_L / (count_E[edge_L] - 1)
     off_E3 = edges.start_E3 + STAND_OFF * edges.direction(0.5 * edges.angle_E)
     return off_E3[edge_L] + along_L[:, None] * edges.axis_E3[edge_L], edge_L
+
+
+def _unit(vector_N3: np.ndarray) -> np.ndarray:
+    return vector_N3 / np.maximum(np.linalg.norm(vector_N3, axis=1, keepdims=True), 1e-12)
 
 
 def _hidden(ray_scene: RayScene, from_N3: np.ndarray, to_N3: np.ndarray) -> np.ndarray:

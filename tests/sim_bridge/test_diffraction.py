@@ -176,6 +176,7 @@ def test_swapping_source_and_listener_changes_nothing(seed: int) -> None:
     assert len(there) == len(back) > 0
     one, other = np.argsort(there.length_N), np.argsort(back.length_N)
     assert np.allclose(there.length_N[one], back.length_N[other], atol=1e-5)
+    assert np.allclose(there.departure_N3[one], back.direction_N3[other], atol=1e-4)
     assert np.allclose(there.pressure_N6.sum(axis=0), back.pressure_N6.sum(axis=0), rtol=0.01)
 
 
