@@ -59,3 +59,28 @@ def ramp_scene(height: float = 1.2, length: float = 6.0) -> Scene:
     base = len(shell.vertices_V3)
     faces_F3 = np.concatenate([shell.faces_F3, [[base, base + 1, base + 2], [base, base + 2, base + 3]]])
     return mesh_scene(np.concatenate([shell.vertices_V3, ramp_43]), faces_F3, "ramp")
+
+
+def tower(storeys: int = 3, rise: float = 3.0, steps: int = 18) -> Scene:
+    """Floors of 8 x 6 m, one on the other, joined by flights that turn at a landing half-way, one over the other."""
+    top = storeys * rise
+    half, turn_x = steps // 2, 4.0 + steps // 2 * RUN
+    boxes: list[Box] = [
+        ((-0.1, -0.1, -0.1), (8.1, 0.0, 6.1)),
+        ((-0.1, top, -0.1), (8.1, top + 0.1, 6.1)),
+        ((-0.1, 0.0, -0.1), (0.0, top, 6.1)),
+        ((8.0, 0.0, -0.1), (8.1, top, 6.1)),
+        ((0.0, 0.0, -0.1), (8.0, top, 0.0)),
+        ((0.0, 0.0, 6.0), (8.0, top, 6.1)),
+    ]
+    for storey in range(storeys - 1):
+        base = storey * rise
+        for step in range(half):
+            first, second = base + (step + 1) * rise / steps, base + rise / 2 + (step + 1) * rise / steps
+            up_x, back_x = 4.0 + step * RUN, turn_x - step * RUN
+            boxes.append(((up_x, first - 0.15, 0.0), (up_x + RUN, first, 1.2)))
+            boxes.append(((back_x - RUN, second - 0.15, 1.4), (back_x, second, 2.6)))
+        boxes.append(((turn_x, base + rise / 2 - 0.15, 0.0), (8.0, base + rise / 2, 2.6)))
+        boxes.append(((0.0, base + rise - 0.2, 0.0), (4.0, base + rise, 6.0)))
+        boxes.append(((4.0, base + rise - 0.2, 2.7), (8.0, base + rise, 6.0)))
+    return box_scene(*boxes, scene_id="tower")

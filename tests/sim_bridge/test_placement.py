@@ -68,7 +68,7 @@ def test_without_a_ceiling_everywhere_is_outdoors_and_fine() -> None:
     assert check_source(RayScene(scene), NavGrid.from_scene(scene), np.array([3.0, 1.5, 4.0])) is None
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_sampled_source_stands_well(seed: int) -> None:
     house = generate_house(seed)
     rays, grid = RayScene(house), NavGrid.from_scene(house)
