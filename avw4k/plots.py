@@ -20,15 +20,14 @@ def write_plots(folder: Path, statistics: Mapping[str, Any], measured: Mapping[s
     """Write what `dataset_statistics` and `measured_statistics` found; returns the files."""
     modes = {name: statistics["modes"][name] for name in MODES if statistics["modes"][name]["episodes"]}
     heard = {name: measured["modes"][name] for name in MODES if name in measured["modes"]}
+    trajectories = [float(group["episodes"]) for group in modes.values()]
+    counted = Bars(name="trajectories", values=trajectories, colour=COLOURS["approach"])
     charts = {
-        "modes": bar_chart(
-            [Bars(name="trajectories", values=[float(group["episodes"]) for group in modes.values()], colour="#0f766e")],
-            list(modes), title="Trajectories of each motion mode", x_label="",
-        ),
-        "level": _histogram(heard, "level", title="How loud a step is, share of steps", x_label="dB below full scale, both ears"),
-        "ild": _histogram(heard, "ild", title="How much louder on the left, share of steps", x_label="left − right, dB"),
-        "reward": _histogram(heard, "reward", title="Reward of a step, success apart, share of steps", x_label="reward"),
-    }  # fmt: skip
+        "modes": bar_chart([counted], list(modes), title="Trajectories of each motion mode", x_label=""),
+        "level": _histogram(heard, "level", title="How loud a step is, share of steps", x_label="dBFS, both ears"),
+        "ild": _histogram(heard, "ild", title="Louder on the left, share of steps", x_label="left − right, dB"),
+        "reward": _histogram(heard, "reward", title="Reward, success apart, share of steps", x_label="reward"),
+    }
     if modes and all(group["actions"] for group in modes.values()):
         names = list(next(iter(modes.values()))["actions"])
         shares = {name: [group["actions"][action] for action in names] for name, group in modes.items()}

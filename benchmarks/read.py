@@ -108,6 +108,7 @@ def ours(windows: Windows, senses: tuple[str, ...]) -> None:
 
 def h5py_windows(windows: Windows, count: int) -> None:
     """Windows drawn at random, their frames read from the file as they come."""
+    windows.dataset.close()  # HDF5 opens a file only once with the same settings
     files = {name: h5py.File(windows.dataset.path / name) for name in {ref.shard for ref in windows.episodes}}
     window = windows.draw(0, "benchmark", 0, count, TARGETS)
     for context_T, target_K in zip(window.context_BT, window.target_BK, strict=True):
@@ -125,6 +126,7 @@ def h5py_windows(windows: Windows, count: int) -> None:
 
 def h5py_spans(dataset: Dataset, spans: list[tuple]) -> None:
     """The spans as anyone would read them: no check of what they are."""
+    dataset.close()
     files = {name: h5py.File(dataset.path / name) for name in dataset.records}
     for ref, start in spans:
         demo = files[ref.shard][f"data/demo_{ref.demo}"]
