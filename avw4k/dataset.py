@@ -48,6 +48,7 @@ class Dataset:
         self.records = records
         self._plan = plan(spec)
         self._files: OrderedDict[str, ShardFile] = OrderedDict()
+        self._recognised: set[tuple[str, int, int]] = set()
         self._process = os.getpid()
 
     @property
@@ -109,11 +110,17 @@ class Dataset:
         file = self._files.get(ref.shard)
         if file is None:
             file = self._files[ref.shard] = self._open_checked(ref.shard)
+            self._recognised = {known for known in self._recognised if known[0] != ref.shard}
             if len(self._files) > OPEN_SHARDS:
                 self._files.popitem(last=False)[1].close()
         self._files.move_to_end(ref.shard)
-        if demo_attributes(file, ref.demo).get("index") != ref.index:
-            raise DatasetError(f"{file.filename}, demo_{ref.demo}: not episode {ref.index}; is `ref` of this dataset?")
+        known = (ref.shard, ref.demo, ref.index)
+        if known not in self._recognised:  # once an open file: attributes take longer to read than a short span
+            if demo_attributes(file, ref.demo).get("index") != ref.index:
+                raise DatasetError(
+                    f"{file.filename}, demo_{ref.demo}: not episode {ref.index}; is `ref` of this dataset?"
+                )
+            self._recognised.add(known)
         return file
 
     def _open_checked(self, name: str) -> ShardFile:
