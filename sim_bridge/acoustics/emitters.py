@@ -198,7 +198,7 @@ class EmittersEngine:
         )
         origin_N3 = np.empty_like(direction_N3)
         origin_N3[:] = ear_3
-        hidden_N = self._rays.occluded(origin_N3, direction_N3, distance_N - np.float32(LIFT_METRES))
+        hidden_N = self._rays.occluded(origin_N3, direction_N3, distance_N - np.float32(LIFT_METRES), coherent=True)
         arrival_N, amplitude_NB, azimuth_N, row_N = kernels.connect(
             index_N,
             hidden_N,
@@ -251,10 +251,10 @@ class EmittersEngine:
             amplitudes.append(traced.images.amplitude_IB[found.index_I] * gain_IB * spread_I1)
         if traced.edges is not None:
             bent = diffracted_paths(traced.edges, self._rays, ear_3)
-            # A source's directivity is taken towards the listener: edges lie near that line where they matter.
             paths.append(bent.length_N)
             towards.append(bent.direction_N3)
-            amplitudes.append(bent.pressure_N6 * _gain(source, -unit_3[None]))
+            nearness_N1 = (bent.length_N / np.maximum(bent.length_N, config.near_metres))[:, None]
+            amplitudes.append(bent.pressure_N6 * nearness_N1 * _gain(source, bent.departure_N3))
         if not paths:
             return np.zeros(0), np.zeros((0, 3)), np.zeros((0, len(OCTAVE_BANDS)))
         return np.concatenate(paths), np.concatenate(towards), np.concatenate(amplitudes)
