@@ -62,7 +62,9 @@ def test_another_seed_is_another_noise_at_the_same_level(room: EmittersEngine) -
 def test_turning_traces_nothing_and_walking_does(room: EmittersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     occluded = room._rays.occluded
-    monkeypatch.setattr(room._rays, "occluded", lambda *rays: asked.append(len(rays[0])) or occluded(*rays))
+    monkeypatch.setattr(
+        room._rays, "occluded", lambda *rays, **how: asked.append(len(rays[0])) or occluded(*rays, **how)
+    )
     room.impulse_response(Pose(0.3, 0.0, 0.3, 0.0))
     standing = len(asked)
     assert standing > 0
