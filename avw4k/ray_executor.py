@@ -7,12 +7,17 @@ under the same path, as a cluster's shared file system gives it; only the driver
 from __future__ import annotations
 
 import os
+import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
 from avw4k.executors import ATTEMPTS, ONE_THREAD, Report, Work, task_name
 from sim_bridge.errors import AvwError, BackendError
+
+PATIENCE_SECONDS = 10.0
 
 
 class Silent:
@@ -67,11 +72,13 @@ class RayExecutor:
         A task whose actor or node died is given to another one; after the second time it is named in a BackendError,
         when all else is done. Raises the AvwError of a task that failed.
         """
-        ray = connect(self.address)
-        try:
-            yield from _run(ray, work, tasks, workers or cluster_cpus(ray), scene_of, on_steps, log)
-        finally:
-            ray.shutdown()
+        # Ray's threads print what happens on the cluster, and stdout is for the caller's results alone.
+        with redirect_stdout(sys.stderr):
+            ray = connect(self.address)
+            try:
+                yield from _run(ray, work, tasks, workers or cluster_cpus(ray), scene_of, on_steps, log)
+            finally:
+                ray.shutdown()
 
 
 def connect(address: str) -> Any:
@@ -85,12 +92,20 @@ def connect(address: str) -> Any:
     # What this process can import, its actors must import too; and one thread each, as local workers have.
     variables = dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": variables}, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise BackendError(
             f"no Ray cluster answers at {address!r} ({error}); start one on this machine with: ray start --head"
         ) from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT: Ray itself would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
 
 
 def cluster_cpus(ray: Any) -> int:

@@ -46,7 +46,7 @@ def command(folder: Path, scenes: Path, address: str, *more: str) -> subprocess.
     return subprocess.run(
         [sys.executable, "-m", "cli", "generate", str(folder), "--scenes", str(scenes), *options.split(),
          "--executor", "ray", "--ray-address", address, "--json", *more],
-        cwd=ROOT, capture_output=True, text=True, timeout=400, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
     )  # fmt: skip
 
@@ -118,7 +118,7 @@ print(json.dumps({"said": said, "done": sorted(done), "error": error}))
 def test_a_crash_of_an_actor_is_named_and_tried_again(cluster: Any, tmp_path: Path, always: bool) -> None:
     arguments = [sys.executable, "-c", CRASH, cluster.address, str(tmp_path), "always" if always else "once"]
     result = subprocess.run(
-        arguments, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False,
+        arguments, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
