@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FARTHEST = 6.0  # metres that the depth colours span
 PEAK = 0.9  # of full scale, what the loudest sample is played at
 OUTLINE_COLUMNS = 1200
+SHORT = 5.0  # seconds; shorter sounds travel as WAV
 Json = dict[str, Any]
 
 
@@ -81,7 +82,7 @@ def heard(name: str, audio_ES: np.ndarray, peak: float) -> Json:
     return {
         "name": name,
         "gain": round(decibels(PEAK / max(peak, 1e-9)), 1),
-        "audio": sound(audio_ES, peak=peak),
+        "audio": sound(audio_ES, peak=peak, plain=audio_ES.shape[1] < SHORT * SAMPLE_RATE),
         "outline": outline(scaled_ES, min(OUTLINE_COLUMNS, scaled_ES.shape[1])),
         "spectrogram": picture(spectrogram(scaled_ES), quality=86),
         "ild": level_difference(scaled_ES),

@@ -60,15 +60,19 @@ def depth_colours(depth_THW: np.ndarray, farthest: float = 6.0) -> np.ndarray:
     return colours.round().astype(np.uint8)
 
 
-def sound(audio_ES: np.ndarray, *, peak: float | None = None) -> str:
-    """Binaural sound as a FLAC data URI. audio_ES: linear; `peak` (default: its own) becomes 0.9 of full scale."""
+def sound(audio_ES: np.ndarray, *, peak: float | None = None, plain: bool = False) -> str:
+    """Binaural sound as a FLAC data URI. audio_ES: linear; `peak` (default: its own) becomes 0.9 of full scale.
+
+    plain: WAV instead. Chromium never ends a seek in a FLAC of a few blocks.
+    """
     import soundfile
 
     loudest = float(np.abs(audio_ES).max()) if peak is None else peak
     scaled = np.clip(audio_ES.T * (0.9 / max(loudest, 1e-9)), -1.0, 1.0)
     buffer = io.BytesIO()
-    soundfile.write(buffer, scaled.astype(np.float32), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    return data_uri(buffer.getvalue(), "audio/flac")
+    kind = "WAV" if plain else "FLAC"
+    soundfile.write(buffer, scaled.astype(np.float32), SAMPLE_RATE, format=kind, subtype="PCM_16")
+    return data_uri(buffer.getvalue(), f"audio/{kind.lower()}")
 
 
 def read_sound(path: Path) -> np.ndarray:

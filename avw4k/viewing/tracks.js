@@ -18,7 +18,7 @@ function lanesOf(clip, sound) {
     { name: "ILD", unit: `left − right, ± ${ildRange(sound)} dB`, height: 54, draw: drawIld },
   ];
   if (clip.distance) lanes.push({ name: "Distance", unit: `to walk, 0 to ${farthest(clip).toFixed(1)} m`, height: 54, draw: drawDistance });
-  if (clip.progress) lanes.push({ name: "Progress", unit: "true, imagined", height: 64, draw: drawProgress });
+  if (clip.progress) lanes.push({ name: "Progress", unit: `true, imagined, ${Math.max(...clip.progress.flat()).toFixed(1)} m`, height: 64, draw: drawProgress });
   if (clip.rewards) lanes.push({ name: "Reward", unit: `± ${REWARD} a step`, height: 36, draw: drawReward });
   if (clip.actions) lanes.push({ name: "Action", unit: "", height: 20, draw: drawActions });
   let top = 4;
@@ -151,7 +151,6 @@ function drawProgress(pen, width, height, clip, sound, picture, at) {
     pen.strokeStyle = colour(which ? "--right" : "--left"); pen.lineWidth = 2; pen.setLineDash(which ? [6, 4] : []); pen.stroke();
   });
   pen.setLineDash([]);
-  note(pen, `${high.toFixed(2)} m`, width - 4, 8);
 }
 
 function drawReward(pen, width, height, clip, sound, picture, at) {

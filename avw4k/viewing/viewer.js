@@ -48,7 +48,7 @@ function rowElement(row) {
   number.className = "n"; won.className = "won";
   if (row.kind === "imagined") {
     number.textContent = "✦"; name.textContent = "Imagined";
-    more.textContent = `${row.scene}, ${row.mode}, from step ${row.step}`;
+    more.textContent = `#${row.episode} from step ${row.step}, ${row.scene.split("/").pop()}`;
   } else {
     number.textContent = `#${row.id}`; name.textContent = row.mode;
     won.textContent = row.success ? "found" : "";

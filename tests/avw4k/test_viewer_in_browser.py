@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from PIL import Image
 
 from avw4k.dataset import Dataset, open_dataset
 from avw4k.viewing.library import Library
@@ -154,6 +157,31 @@ def test_the_served_page_asks_its_own_server_only(reference: Path):
         browser.key("j")
         server.server_close()
         browser.wait_for("$('message').textContent.includes('start avw view again')", 90)
+
+
+def test_what_was_imagined_has_two_sounds_on_one_clock(reference: Path, tmp_path: Path):
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    (tmp_path / "config.json").write_text(json.dumps({"data": str(reference)}))
+    pictures = [Image.fromarray(np.full((32, 32, 3), 60 * i, np.uint8)) for i in range(4)]
+    noise = np.random.default_rng(0).uniform(-1, 1, (9600, 2))
+    for kind, height in (("truth", 0.5), ("model", 0.25)):
+        pictures[0].save(samples / f"a-{kind}.gif", save_all=True, append_images=pictures[1:], duration=150)
+        soundfile.write(samples / f"a-{kind}.wav", (height * noise).astype(np.float32), 16000)
+    note = {"name": "a", "scene": "s", "mode": "leave", "episode": 1, "step": 3}
+    curves = {"true_progress": [0.1, 0.2, 0.3, 0.4], "imagined_progress": [0.1, 0.1, 0.2, 0.2]}
+    (samples / "samples.json").write_text(json.dumps([note | curves]))
+    write_export(Library(tmp_path), ["a"], tmp_path / "run.html")
+    with Browser() as browser:
+        browser.open((tmp_path / "run.html").as_uri())
+        browser.wait_for(READY)
+        browser.evaluate("seek(0.45)")
+        browser.wait_for("!audio().seeking")
+        browser.key("s")
+        assert browser.evaluate("now.sounds[now.which].name") == "Imagined sound"
+        assert browser.evaluate("audio().currentTime") == pytest.approx(0.45, abs=0.02)
+        assert frame(browser) == 2
+        assert browser.errors == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 720), (400, 900)])
