@@ -16,6 +16,7 @@ import click
 
 from benchmarks.machine import installed_version, machine, sentence
 from benchmarks.validation.conservation import conservation_section
+from benchmarks.validation.early_energy import early_section
 from benchmarks.validation.findings import Section, Verdict
 from benchmarks.validation.heads import heads_section
 from benchmarks.validation.houses import coupled_section, flat_section
@@ -39,6 +40,7 @@ def validate_acoustics(page: Path | None, scene: str, only: str, quick: bool, as
     parts: dict[str, Callable[[], Section]] = {
         "reference": lambda: reference_section(quick=quick),
         "shoeboxes": lambda: decay_section(quick=quick),
+        "early": lambda: early_section(quick=quick),
         "distance": distance_section,
         "ears": heads_section,
         "walls": lambda: transmission_section(quick=quick),

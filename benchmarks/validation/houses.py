@@ -59,7 +59,7 @@ class Measures:
             early=np.array([edt(band_S) for band_S in pressure_BS]),
             clarity=of_receivers(c50),
             direct=of_receivers(drr),
-            level=10.0 * np.log10(mean_BS.sum(axis=1)) - _band_levels(),
+            level=10.0 * np.log10(mean_BS.sum(axis=1)) - band_levels(),
             decay_BS=np.stack([decay_db(band_S) for band_S in pressure_BS]),
         )
 
@@ -175,7 +175,7 @@ def _row(what: str, difference_B: np.ndarray, limit: float, unit: str, peer_B: n
     )
 
 
-def _band_levels() -> np.ndarray:
+def band_levels() -> np.ndarray:
     """(B,) dB: the energy of a unit impulse in each octave band."""
     from sim_bridge.acoustics.measures import octave_bands
 

@@ -46,7 +46,7 @@ def reference_section(*, quick: bool) -> Section:
             f"pyroomacoustics' image sources (no air, one absorption). Room: {SIZE[0]:g} × {SIZE[1]:g} × {SIZE[2]:g} m."
         ),
     )
-    diffuse = _reference(1.0, quick)
+    diffuse = reference(1.0, quick)
     error = 100.0 * (diffuse.free_path / (4.0 * VOLUME / AREA) - 1.0)
     section.findings.append(
         Finding.within("mean free path, all walls diffuse", error, 1.0, "%", target="4V/S = 2.86 m", digits=2)
@@ -57,7 +57,7 @@ def reference_section(*, quick: bool) -> Section:
     if importlib.util.find_spec("pyroomacoustics") is None:
         section.findings.append(Finding.note("mirror walls: T20", "pyroomacoustics is not installed here"))
         return section
-    mirror = _reference(0.0, quick)
+    mirror = reference(0.0, quick)
     for absorption, order in ((0.2, 80), (0.5, 40)):
         images_W = _image_decay(absorption, order)
         rays_W = mirror.energy_ARW[ABSORPTIONS.index(absorption)].mean(axis=0)
@@ -93,12 +93,12 @@ def decay_section(*, quick: bool) -> Section:
     emitters = 5_000 if quick else 20_000
     errors: dict[str, list[float]] = {}
     for scattering in SCATTERINGS:
-        reference = _reference(scattering, quick)
-        for absorption, heard_RW in zip(ABSORPTIONS, reference.energy_ARW, strict=True):
+        rays = reference(scattering, quick)
+        for absorption, heard_RW in zip(ABSORPTIONS, rays.energy_ARW, strict=True):
             expected_W = heard_RW.mean(axis=0)
             scene = shoebox(SIZE, absorption, scattering)
             make = ours(scene, air=False, length_seconds=SECONDS, emitters=emitters)
-            measured_W = _in_bins(converged(make, SOURCE_3, list(RECEIVERS_83), draws).mean(axis=0))
+            measured_W = in_bins(converged(make, SOURCE_3, list(RECEIVERS_83), draws).mean(axis=0))
             eyring = eyring_rt60(VOLUME, AREA, absorption)
             where = f"absorption {absorption:g}, scattering {scattering:g}"
             error = 100.0 * (t20(measured_W) / t20(expected_W) - 1.0)
@@ -152,7 +152,8 @@ def level(energy_W: np.ndarray) -> float:
 _references: dict[tuple[float, bool], RayDecay] = {}
 
 
-def _reference(scattering: float, quick: bool) -> RayDecay:
+def reference(scattering: float, quick: bool) -> RayDecay:
+    """The rays of this room, traced once a process for each scattering."""
     key = (scattering, quick)
     if key not in _references:
         _references[key] = ray_decay(
@@ -161,7 +162,8 @@ def _reference(scattering: float, quick: bool) -> RayDecay:
     return _references[key]
 
 
-def _in_bins(energy_S: np.ndarray, sample_rate: int = 16_000) -> np.ndarray:
+def in_bins(energy_S: np.ndarray, sample_rate: int = 16_000) -> np.ndarray:
+    """Energies of samples, added up in the reference's bins."""
     width = round(BIN_SECONDS * sample_rate)
     return energy_S[: len(energy_S) // width * width].reshape(-1, width).sum(axis=1)
 
