@@ -36,7 +36,7 @@ from sim_bridge.scenes.catalogue import load_scene
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.scenes.shoebox import shoebox
 
-EMITTERS = (5_000, 10_000, 20_000, 40_000, 100_000)
+EMITTERS = (5_000, 10_000, 20_000, 40_000, 60_000, 100_000)
 CONVERGED_EMITTERS = 200_000
 RLR_RAYS = {500: 1 / 10, 5_000: 1 / 30}  # rays → the ratio that we aim at
 ROOM = (6.0, 3.0, 5.0)  # metres

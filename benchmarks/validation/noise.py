@@ -38,8 +38,8 @@ def noise_section(*, scene: str, quick: bool) -> Section:
         )
         for count in counts
     ]
-    best = Setting(name="", make=partial(make_engine, "emitters", loaded, rays, emitters=20_000 if quick else 200_000))
-    noise_of = noises(mine, best, places, 3 if quick else 16)
+    best = Setting(name="", make=partial(make_engine, "emitters", loaded, rays, emitters=20_000 if quick else 150_000))
+    noise_of = noises(mine, best, places, 3 if quick else 10)
     theirs = []
     if rlr_peer.installed():
         theirs = [
