@@ -16,6 +16,7 @@ from avw4k.generate import generate
 from avw4k.manifest import drop_records
 from avw4k.spec import DatasetSpec
 from sim_bridge.errors import DatasetError, SceneError, UsageError
+from tests.avw4k.kill_points import inline
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -90,17 +91,17 @@ def test_two_runs_at_once_are_refused(copy: Path, spec: DatasetSpec) -> None:
         with pytest.raises(UsageError, match="is being written by another"):
             generate(copy, spec)
         with pytest.raises(UsageError, match="is being written by another"):
-            generate(copy, spec, part=(0, 2))
+            generate(copy, spec, part=(0, 2), execute=inline)
     finally:
         os.close(handle)
 
 
 def test_parts_of_an_array_job_make_one_dataset(reference: Path, spec: DatasetSpec, tmp_path: Path) -> None:
-    first = generate(tmp_path / "data", spec, part=(0, 2))
+    first = generate(tmp_path / "data", spec, part=(0, 2), execute=inline)
     assert not first.complete
     assert len(first.written) == 3
     assert len(open_dataset(tmp_path / "data").episodes()) == 3
-    second = generate(tmp_path / "data", spec, part=(1, 2))
+    second = generate(tmp_path / "data", spec, part=(1, 2), execute=inline)
     assert second.complete
     assert digests(tmp_path / "data") == digests(reference)
 

@@ -94,7 +94,7 @@ def test_two_truths_about_a_shard_are_refused(parts: list[Path], tmp_path: Path)
         merge_datasets(tmp_path / "out", parts)
 
 
-@pytest.mark.parametrize("count", [1, 3, 4, 6, 9])
+@pytest.mark.parametrize("count", [3, 4, 9])
 def test_any_split_in_any_order_makes_the_same_bytes(
     count: int, reference: Path, spec: DatasetSpec, tmp_path: Path
 ) -> None:
