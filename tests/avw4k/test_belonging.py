@@ -67,6 +67,7 @@ def test_robomimics_own_loader_reads_a_shard(reference: Path):
             seq_length=4, load_next_obs=False, hdf5_use_swmr=False,
         )  # fmt: skip
         item = sequences[3]
+        sequences.close_and_delete_hdf5_handle()
     dataset = open_dataset(reference)
     rows = dataset.read(dataset.episodes("train")[0], ["rgb", "audio", "actions", "rewards"])
     assert len(sequences) == 12

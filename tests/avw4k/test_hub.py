@@ -42,6 +42,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
     reason = "huggingface-hub is not installed: pip install 'avw[hub]'"
     constants = pytest.importorskip("huggingface_hub.constants", reason=reason)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # a protocol of its own, beyond plain HTTP
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # whatever the environment said when it was imported
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
     with LocalHub(TOKEN) as server:
         yield server
