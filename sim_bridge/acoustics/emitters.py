@@ -56,7 +56,7 @@ class EmittersConfig:
     """
 
     emitters: int = 10_000
-    rays: int = 2_000
+    rays: int = 4_000
     length_seconds: float = 1.25
     near_metres: float = 0.5
     image_order: int = 2

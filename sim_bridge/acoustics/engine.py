@@ -53,7 +53,7 @@ def make_engine(
     if name == "emitters":
         from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
 
-        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, emitters // 5), hrtf=hrtf))
+        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, 2 * emitters // 5), hrtf=hrtf))
     if name == "rlr":
         from sim_bridge.acoustics.rlr import RlrEngine
 
