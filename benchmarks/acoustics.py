@@ -37,7 +37,7 @@ from sim_bridge.scenes.scene import Scene
 from sim_bridge.scenes.shoebox import shoebox
 
 EMITTERS = (5_000, 10_000, 20_000, 40_000, 60_000, 100_000)
-CONVERGED_EMITTERS = 200_000
+CONVERGED_EMITTERS = 100_000
 RLR_RAYS = {500: 1 / 10, 5_000: 1 / 30}  # rays → the ratio that we aim at
 ROOM = (6.0, 3.0, 5.0)  # metres
 
@@ -56,7 +56,7 @@ def acoustics(scene: str, emitters: str, peers: bool, quick: bool, as_json: bool
     ours = [_ours(loaded, rays, int(count)) for count in emitters.split(",")]
     theirs = _rlr_settings(loaded, quick) if peers and importlib.util.find_spec("rlr_audio_propagation") else []
     cost_of = costs([*ours, *theirs], places)
-    noise_of = noises(ours, _ours(loaded, rays, CONVERGED_EMITTERS), places, 6 if quick else 24)
+    noise_of = noises(ours, _ours(loaded, rays, CONVERGED_EMITTERS), places, 6 if quick else 20)
     if theirs:
         noise_of |= noises(theirs, theirs[-1], places, 4 if quick else 12)
     place = f"{loaded.scene_id}, {len(loaded.faces_F3)} triangles"
