@@ -19,8 +19,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("sim_bridge", "avw4k", "model", "cli")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = {"pillow": "PIL", "audioop-lts": "audioop", "rlr-audio-propagation": "rlr_audio_propagation"}
+MODULES = {
+    "pillow": "PIL",
+    "audioop-lts": "audioop",
+    "rlr-audio-propagation": "rlr_audio_propagation",
+    "warp-lang": "warp",
+    "huggingface-hub": "huggingface_hub",
+}
 PARTS_WITH_TORCH = ("avw4k/loader.py",)  # outside model/, and in no module that generation imports
+PARTS_WITH_EXTRAS = {  # modules that may import what an extra brings, and nothing else imports them at its top
+    "avw4k/hub.py": "hub",
+    "avw4k/ray_executor.py": "ray",
+    "sim_bridge/rendering/warp.py": "gpu",
+}
 MODEL_ONLY = ("torch", "functorch", "torchgen", "safetensors", "einops", "matplotlib")
 
 
@@ -137,11 +148,12 @@ def test_the_wheel_generates_in_a_venv_without_torch(built: Path, tmp_path: Path
 
 
 def test_importing_the_simulator_and_the_dataset_never_imports_torch() -> None:
+    apart = {*PARTS_WITH_TORCH, *PARTS_WITH_EXTRAS}
     modules = [
         str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
         for package in ("sim_bridge", "avw4k")
         for path in sources(package)
-        if str(path.relative_to(ROOT)) not in PARTS_WITH_TORCH and path.name not in ("__init__.py", "__main__.py")
+        if str(path.relative_to(ROOT)) not in apart and path.name not in ("__init__.py", "__main__.py")
     ]
     code = (
         f"import importlib, sys\nfor name in {modules!r}:\n    importlib.import_module(name)\n"
@@ -160,7 +172,7 @@ def test_every_import_is_a_declared_dependency(package: str) -> None:
         name = str(path.relative_to(ROOT))
         allowed = base | (model if package in ("model", "cli") or name in PARTS_WITH_TORCH else set())
         allowed |= rlr if package == "sim_bridge" else set()
-        allowed |= modules_of(distributions(extras["hub"])) if name == "avw4k/hub.py" else set()
+        allowed |= modules_of(distributions(extras[PARTS_WITH_EXTRAS[name]])) if name in PARTS_WITH_EXTRAS else set()
         assert third_party(path) <= allowed, f"{name}: {sorted(third_party(path) - allowed)}"
 
 
