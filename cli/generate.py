@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from avw4k.forecast import Forecast
     from avw4k.generate import GenerateReport
     from avw4k.spec import DatasetSpec
+    from sim_bridge.simulator import SimulatorConfig
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
@@ -53,6 +54,10 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
     "--emitters", type=click.IntRange(min=100), default=None, help="Virtual emitters a source: quality for time."
 )
 @click.option(
+    "--hrtf", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A SOFA file: whose head to hear with. [default: MIT KEMAR]",
+)  # fmt: skip
+@click.option(
     "--size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Pixels of the square image."
 )
 @click.option("--preset", type=click.Choice(tuple(PRESETS)), help="A set of defaults: demo, or the paper's AVW-4k.")
@@ -66,6 +71,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 @click.option("--ray-address", default="auto", show_default=True, help="The cluster; auto: the one of this machine.")
 @click.option("--shard", "part", metavar="I/N", help="Only part I of N (from 0), for array jobs on a shared folder.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from what OUT holds, or refuse to.")
+@click.option("--strict", is_flag=True, help="Refuse scenes for which `avw info` has warnings.")
 @click.option(
     "--dry-run", is_flag=True, help="Measure a few episodes, and say how much time, disk and memory it would take."
 )
@@ -73,9 +79,8 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 def generate(
     out: Path, scenes: str | None, scene_root: Path | None, trajectories: int | None, steps: int | None, seed: int,
     workers: int | None, sources_per_scene: int | None, sound: str, backend: str, acoustics: str, emitters: int | None,
-    size: int, preset: str | None, episodes_per_shard: int, compression: str, executor: str, ray_address: str,
-    part: str | None, resume: bool,
-    dry_run: bool, as_json: bool,
+    hrtf: Path | None, size: int, preset: str | None, episodes_per_shard: int, compression: str, executor: str,
+    ray_address: str, part: str | None, resume: bool, strict: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Simulate trajectories with sight and binaural sound, and write them as a dataset into OUT (data/avw).
 
@@ -101,6 +106,8 @@ def generate(
     simulator = SimulatorConfig(backend="embedded" if backend == "auto" else backend, acoustics=acoustics, size=size)
     if emitters is not None:
         simulator = dataclasses.replace(simulator, emitters=emitters)
+    if hrtf is not None:
+        simulator = dataclasses.replace(simulator, hrtf=str(hrtf))
     spec = DatasetSpec(
         scenes=names,
         scene_splits=splits,
@@ -112,7 +119,7 @@ def generate(
         episodes_per_shard=episodes_per_shard,
         compression=compression,
         simulator=simulator,
-        assets=file_digests((*names, *sounds)),
+        assets=file_digests((*names, *sounds, *((str(hrtf),) if hrtf else ()))),
     )
     on_ray = executor == "ray"
     if workers is None:
@@ -122,7 +129,8 @@ def generate(
         document = {"out": str(out), "spec": spec.to_json(), **dataclasses.asdict(ahead)}
         click.echo(json.dumps(document, indent=1) if as_json else forecast_text(out, spec, ahead, workers))
         return
-    check_scenes(names, root)
+    check_scenes(names, root, strict=strict)
+    check_head(simulator)
     check_sounds(sounds)
     if ahead.bytes > ahead.free_bytes:
         click.echo(f"avw: about {ahead.bytes / 1e9:.1f} GB to write, {ahead.free_bytes / 1e9:.1f} GB free", err=True)
@@ -155,18 +163,35 @@ def expand_sounds(sound: str) -> tuple[str, ...]:
     return found
 
 
-def check_scenes(names: tuple[str, ...], scene_root: str | None) -> None:
+def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool = False) -> None:
     """Read each mesh file once and look for its floor, so that a bad one is found before OUT is claimed for it.
 
-    Raises SceneError or UsageError for a scene that cannot be had, e.g. a scan where no backend for scans is installed.
+    Raises SceneError or UsageError for a scene that cannot be had, e.g. a scan where no backend for scans is
+    installed; with `strict` also for one that the lint has warnings for.
     """
     from sim_bridge.navigation.navgrid import NavGrid
     from sim_bridge.scenes.catalogue import expand_scenes, load_scene
+    from sim_bridge.scenes.lint import lint_scene
 
     for name in names:
         expand_scenes(name, scene_root)
-        if Path(name).is_file():
+        if strict:
+            lint_scene(name, scene_root, strict=True)
+        elif Path(name).is_file():
             NavGrid.from_scene(load_scene(name, scene_root))
+
+
+def check_head(simulator: SimulatorConfig) -> None:
+    """Read the user's head once. Raises UsageError for one that is no SOFA file, or that the engine cannot take."""
+    if simulator.hrtf is None:
+        return
+    from sim_bridge.acoustics.hrtf import load_hrtf
+    from sim_bridge.errors import UsageError
+    from sim_bridge.types import SAMPLE_RATE
+
+    if simulator.acoustics != "emitters":
+        raise UsageError("--hrtf is for --acoustics emitters: RLR hears with a head of its own")
+    load_hrtf(SAMPLE_RATE, simulator.hrtf)
 
 
 def check_sounds(sounds: tuple[str, ...]) -> None:

@@ -55,10 +55,9 @@ def make_engine(
 
         return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, 2 * emitters // 5), hrtf=hrtf))
     if name == "rlr":
-        from sim_bridge.acoustics.rlr import RlrEngine
-
         if hrtf is not None:
             raise UsageError("RLR hears with a head of its own: leave out the SOFA file, or use --acoustics emitters")
+        from sim_bridge.acoustics.rlr import RlrEngine
 
         return RlrEngine(scene)
     raise UsageError(f"unknown acoustics {name!r}: expected one of {', '.join(ENGINES)}")

@@ -192,3 +192,7 @@ def test_info_lints_scenes(run: Run, glb: Path, tmp_path: Path) -> None:
     assert "warning  materials: the labels name the material of 0.0%" in run("info", plain).stdout
     assert run("info", plain).exit_code == 0
     assert run("info", plain, "--strict").exit_code == 1
+    refused = run("generate", tmp_path / "refused", "--scenes", plain, "--trajectories", 1, "--steps", 20, "--strict")
+    assert refused.exit_code == 2
+    assert "does not pass" in refused.stderr
+    assert not (tmp_path / "refused").exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import sample_episode
 from sim_bridge.types import STEP_SAMPLES, Action, Observation, Pose, Source
 from tests.sim_bridge.boxes import box_scene, flat
+from tests.sim_bridge.sofa_files import point_head
 
 SMALL = SimulatorConfig(size=32, emitters=2_000)
 ACTIONS = [1, 1, 2, 2, 2, 1, 1, 1, 3, 1, 1, 0, 1, 1, 2, 1]
@@ -178,3 +181,15 @@ def test_a_closed_simulator_can_be_reset(simulator: EmbeddedSimulator) -> None:
     expected = digest(play(own, 0))
     own.close()
     assert digest(play(own, 0)) == expected
+
+
+def test_the_head_may_be_the_users(simulator: EmbeddedSimulator, tmp_path: Path) -> None:
+    point_head().write(tmp_path / "head.sofa")
+    config = dataclasses.replace(SMALL, hrtf=str(tmp_path / "head.sofa"))
+    theirs, ours = play(EmbeddedSimulator("procedural-0002", config), 0), play(simulator, 0)
+    assert theirs[0].rgb_HWC.tobytes() == ours[0].rgb_HWC.tobytes()
+    assert theirs[-1].audio_ES.tobytes() != ours[-1].audio_ES.tobytes()
+    with pytest.raises(UsageError, match="SOFA"):
+        EmbeddedSimulator("procedural-0002", dataclasses.replace(SMALL, hrtf=str(tmp_path / "none.sofa")))
+    with pytest.raises(UsageError, match="RLR hears with a head of its own"):
+        EmbeddedSimulator("procedural-0002", dataclasses.replace(config, acoustics="rlr"))
