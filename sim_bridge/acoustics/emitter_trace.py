@@ -23,8 +23,8 @@ from sim_bridge.rendering.raycast import RayScene
 
 FULL_POWER = 4.0 * math.pi  # of a source whose pressure is 1/r, in units where intensity is pressure squared
 _FAINTEST = 1e-7  # of a ray's first energy: below, it is followed no further
-_THROUGH_BOUNCES = 8  # the bounces at which sound may enter a wall
-_THROUGH_SHARE = 1.0 / 24.0  # rays that enter walls at a bounce, in units of the rays that left the source
+_THROUGH_SHARES = ((8, 1.0 / 32.0), (32, 1.0 / 96.0))
+"""(bounces, share): until so many bounces, rays that enter walls at each, in units of those that left the source."""
 _THROUGH_BUDGET = 1.0 / 8.0  # of the emitters, for sound that came through walls
 _CELL_METRES = 2.5  # within which hits are neighbours
 _CRACK_EVERY = 16  # bounces, between looks for rays
@@ -89,8 +89,9 @@ def trace_emitters(
         hit = rays.trace(origin_N3, direction_N3)
         face_N = hit["primID"]
         behind = None
-        if opens and bounce < _THROUGH_BOUNCES:
-            wanted = max(1, round(count * _THROUGH_SHARE))
+        share = next((share for bounces, share in _THROUGH_SHARES if bounce < bounces), 0.0)
+        if opens and share > 0.0:
+            wanted = max(1, round(count * share))
             behind = _through(rays, surfaces, rng, wanted, origin_N3, direction_N3, path_N, energy_NB, hit)
         random_N3 = rng.random((len(origin_N3), 3), dtype=np.float32)
         alive_N, normal_N3, scattered_N = kernels.bounce(
@@ -180,7 +181,8 @@ def _through(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """About `wanted` rays that go on behind what they hit: origin, direction, path, energy, one row each.
 
-    Drawn systematically with probabilities that follow the energy let through, and raised by one over them.
+    Drawn systematically with probabilities that follow the energy that the face in front lets through, and raised by
+    one over them.
     """
     face_N = hit["primID"]
     met_N = np.flatnonzero(face_N >= 0)
@@ -193,10 +195,10 @@ def _through(
     chosen_N = met_N[picked_N]
     unit_N3 = direction_N3[chosen_N]
     reached_N = hit["tfar"][chosen_N]
-    exit_N3, depth_N = far_side(
+    exit_N3, depth_N, share_NB = far_side(
         rays, surfaces, origin_N3[chosen_N] + reached_N[:, None] * unit_N3, unit_N3, face_N[chosen_N]
     )
-    energy_NB = (passed_NB[picked_N] / probability_N[picked_N, None]).astype(np.float32)
+    energy_NB = (energy_NB[chosen_N] * share_NB / probability_N[picked_N, None]).astype(np.float32)
     return exit_N3, unit_N3, path_N[chosen_N] + reached_N + depth_N, energy_NB
 
 

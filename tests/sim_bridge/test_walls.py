@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -70,7 +71,6 @@ def test_the_level_of_each_band_behind_a_wall_is_the_materials_loss() -> None:
         engine = EmittersEngine(RayScene(scene), EmittersConfig(emitters=100, rays=50, diffraction=False, air=False))
         engine.set_source(source_3)
         audible = engine._hear(ear_3, 0)
-        engine._traced = [engine._traced[0]]
         straight_I = np.abs(audible.arrival_I - audible.arrival_I.min(initial=np.inf)) < 0.5
         assert straight_I.sum() == 1
         response_S = engine.omni_response(ear_3)[: int(audible.arrival_I.min()) + 300]
@@ -101,6 +101,32 @@ def test_a_room_behind_a_wall_fills_with_what_theory_lets_in() -> None:
     # The receiving room loses sound to its walls and, through the partition, to where it came from; both are absorbed.
     expected = -10.0 * math.log10(loss) - 10.0 * math.log10(wall / (absorption * area / (1.0 - absorption)))
     assert side - other == pytest.approx(expected, abs=2.0)
+
+
+def test_sound_through_a_wall_takes_the_same_way_back() -> None:
+    # A large live room and a small one: what enters the wall late counts as much as what enters it early.
+    scene = RayScene(shoebox((12.0, 3.0, 5.0), 0.06, 0.5, wall_x=3.0, transmission=0.02))
+    engine = EmittersEngine(scene, EmittersConfig(emitters=8_000, rays=3_000, length_seconds=2.5))
+    ends_3, energies = (np.array([-3.0, 1.4, 0.7]), np.array([4.6, 1.2, -0.8])), []
+    for from_3, to_3 in (ends_3, ends_3[::-1]):
+        total = 0.0
+        for seed in range(4):
+            engine.set_source(from_3, seed)
+            total += float(np.square(engine.omni_response(to_3), dtype=np.float64).sum())
+        energies.append(10.0 * math.log10(total))
+    assert energies[0] == pytest.approx(energies[1], abs=1.0)
+
+
+def test_two_sides_of_a_wall_share_its_loss() -> None:
+    scene = of_partition(box_scene(((3.0, 0.0, 0.0), (3.15, 2.6, 3.0))))
+    other = dataclasses.replace(LOSS, name="other side", transmission_6=(0.01,) * 6)
+    surfaces = (scene.surfaces[0], dataclasses.replace(scene.surfaces[0], name="other", material=other))
+    far_F = scene.triangles_F33[:, :, 0].min(axis=1) > 3.1
+    scene = dataclasses.replace(scene, surfaces=surfaces, surface_F=far_F.astype(np.int32))
+    start, end = (1.0, 1.3, 1.0), (5.0, 1.2, 1.5)
+    expected_B = np.sqrt(np.array(LOSS.transmission_6) * 0.01)
+    for way in ((start, end), (end, start)):
+        np.testing.assert_allclose(through(scene, *way), expected_B, rtol=1e-5)
 
 
 def test_transmission_can_be_switched_off() -> None:
