@@ -36,7 +36,8 @@ class MotionConfig:
     look_turns: most turns of 10° to one side of a look · stray_turns, stray_steps: most turns and steps of a straying.
         Straying walks on whatever is in the way: a planner asks what lies behind walls too, and only data can tell it
     recover_rate: chance, after meeting an obstacle, to turn away from it and walk a little before going on
-    stop_rate: share of leaving and unrelated episodes that end with a STOP, to tell what a vain one is like
+    stop_rate: share of leaving (if they got away) and unrelated episodes that end with a STOP, to tell what a vain one
+        is like
     min_distance: metres to the source at the start of an approach, at least, where house and steps allow it
     leave_distance: metres to the source at the start of a leaving, at most
     leave_clear, leave_back: a leaving never comes back by more than `leave_back` metres from the farthest that it has
@@ -193,7 +194,8 @@ def leave(
         if len(best.actions) == len(script.actions):
             best.act(*[TURNS[int(rng.integers(2))]] * int(rng.integers(3, 13)))
         script, reached = best, best_reached
-    return _ending(script.actions[:steps], config, rng)
+    # Who has not got away yet still stands where a STOP is none in vain.
+    return _ending(script.actions[:steps], config, rng) if reached >= clear else script.actions[:steps]
 
 
 def _cut_where_back(

@@ -59,13 +59,15 @@ def test_the_same_command_again_has_nothing_to_do(run: Run, data: Path, small: l
 
 def test_a_dry_run_says_what_would_be_and_does_nothing(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    result = run("generate", folder, "--preset", "avw-4k", "--dry-run")
+    result = run("generate", folder, "--preset", "avw-4k", "--size", 32, "--emitters", 500, "--dry-run")
     assert result.exit_code == 0
     assert (
         "4500 trajectories of 160 steps = 720000 steps (30.00 h) in 76 scenes (51 train, 8 val, 17 test)"
         in result.stdout
     )
-    document = json.loads(run("generate", folder, "--scenes", "procedural:3", "--dry-run", "--json").stdout)
+    document = json.loads(
+        run("generate", folder, "--scenes", "procedural:3", "--size", 32, "--dry-run", "--json").stdout
+    )
     assert document["spec"]["scenes"] == ["procedural-0000", "procedural-0001", "procedural-0002"]
     assert document["shards_left"] == 9
     assert not folder.exists()
