@@ -139,8 +139,8 @@ def measure(spec: DatasetSpec, left: list[ShardSpec], workers: int, scene_root: 
     most = max(len(shard.episodes) for shard in left)
     image = (most - 1) * spec.steps * mean["step_bytes"] * IMAGE_COPIES
     memory = statistics.fmean(costs.memory for costs in found) + image
-    # Warming up opened a scene, too, which is counted with the scenes.
-    start = max(0.5, min(costs.start for costs in found) - mean["scene"] - mean["source"])
+    # Warming up opened a scene, too, which is counted with the scenes. Workers begin one after another: the mean.
+    start = max(0.5, statistics.fmean(costs.start for costs in found) - mean["scene"] - mean["source"])
     return Costs(start=start, memory=memory, **mean)
 
 
