@@ -10,7 +10,7 @@ Shapes: N rays or emitters · B octave bands.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -26,6 +26,7 @@ _FAINTEST = 1e-7  # of a ray's first energy: below, it is followed no further
 _THROUGH_SHARES = ((8, 1.0 / 32.0), (32, 1.0 / 96.0))
 """(bounces, share): until so many bounces, rays that enter walls at each, in units of those that left the source."""
 _THROUGH_BUDGET = 1.0 / 8.0  # of the emitters, for sound that came through walls
+_AT_SOURCE, _NO_IMAGE = -2, -1
 _CELL_METRES = 2.5  # within which hits are neighbours
 _CRACK_EVERY = 16  # bounces, between looks for rays
 _CRACK_STRIDE = 0.35  # metres a bounce: with less, on average, a ray is caught between near faces
@@ -56,6 +57,30 @@ class _Hits:
     through_N: np.ndarray
 
 
+@dataclass(slots=True)
+class _Flight:
+    """Rays on their way: where they are, where they go, what they have left. The kernels change them in place.
+
+    faintest_N: energy below which a ray is followed no further · through_N: whether it came through a wall
+    mirror_N: the plane last mirrored in, `_AT_SOURCE`, or `_NO_IMAGE` where no image has this history
+    """
+
+    origin_N3: np.ndarray
+    direction_N3: np.ndarray
+    path_N: np.ndarray
+    energy_NB: np.ndarray
+    faintest_N: np.ndarray
+    through_N: np.ndarray
+    mirror_N: np.ndarray
+
+    def kept(self, which_N: np.ndarray) -> _Flight:
+        """Copies of some of the rays, by mask or index."""
+        return _Flight(*(getattr(self, field.name)[which_N] for field in fields(self)))
+
+    def joined(self, other: _Flight) -> _Flight:
+        return _Flight(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
+
+
 def trace_emitters(
     rays: RayScene,
     surfaces: AcousticSurfaces,
@@ -71,73 +96,93 @@ def trace_emitters(
     forward_3: np.ndarray,
 ) -> tuple[Emitters, Images]:
     """Follow `count` rays over `longest` metres; keep `budget` emitters, and the images that their histories name."""
-    bands = surfaces.reflection_MB.shape[1]
-    direction_N3 = _sphere(count, rng)
-    origin_N3 = np.broadcast_to(source_3.astype(np.float32), direction_N3.shape).copy()
-    path_N = np.zeros(count, dtype=np.float32)
-    gain_NB = directivity.gain(direction_N3, forward_3).astype(np.float32)
-    energy_NB = np.broadcast_to(np.float32(FULL_POWER / count), (count, bands)) * gain_NB**2
-    through_N = np.zeros(count, dtype=np.bool_)
-    mirror_N = np.full(count, -2, dtype=np.int64)  # the plane last mirrored in; -2 at the source, -1: no image history
-    faintest_N = np.full(count, _FAINTEST * FULL_POWER / count, dtype=np.float32)
+    flight = _launch(count, rng, source_3, surfaces, directivity, forward_3)
     opens = transmission and bool((surfaces.transmission_MB > 0.0).any())
     hits: list[_Hits] = []
     histories: list[tuple[np.ndarray, ...]] = []
     for bounce in range(max(1_000, math.ceil(longest / _SHORTEST_STRIDE))):
-        if len(origin_N3) == 0:
+        if len(flight.path_N) == 0:
             break
-        hit = rays.trace(origin_N3, direction_N3)
-        face_N = hit["primID"]
-        behind = None
+        hit = rays.trace(flight.origin_N3, flight.direction_N3)
         share = next((share for bounces, share in _THROUGH_SHARES if bounce < bounces), 0.0)
+        behind = None
         if opens and share > 0.0:
-            wanted = max(1, round(count * share))
-            behind = _through(rays, surfaces, rng, wanted, origin_N3, direction_N3, path_N, energy_NB, hit)
-        random_N3 = rng.random((len(origin_N3), 3), dtype=np.float32)
+            behind = _through(rays, surfaces, rng, max(1, round(count * share)), flight, hit)
         alive_N, normal_N3, scattered_N = kernels.bounce(
-            origin_N3,
-            direction_N3,
-            path_N,
-            energy_NB,
-            face_N,
+            flight.origin_N3,
+            flight.direction_N3,
+            flight.path_N,
+            flight.energy_NB,
+            hit["primID"],
             hit["tfar"],
-            random_N3,
+            rng.random((len(flight.path_N), 3), dtype=np.float32),
             surfaces.normal_F3,
             surfaces.surface_F,
             surfaces.reflection_MB,
             surfaces.scattering_M,
             np.float32(LIFT_METRES),
             np.float32(longest),
-            faintest_N,
+            flight.faintest_N,
         )
-        face_N, normal_N3, scattered_N = face_N[alive_N], normal_N3[alive_N], scattered_N[alive_N]
-        origin_N3, direction_N3 = origin_N3[alive_N], direction_N3[alive_N]
-        path_N, energy_NB, through_N = path_N[alive_N], energy_NB[alive_N], through_N[alive_N]
-        faintest_N = faintest_N[alive_N]
-        before_N = mirror_N[alive_N]
+        flight, face_N = flight.kept(alive_N), hit["primID"][alive_N]
         # Copies: the next bounce changes all of them in place.
-        hits.append(_Hits(origin_N3.copy(), normal_N3, path_N.copy(), energy_NB.copy(), through_N))
+        hits.append(
+            _Hits(
+                flight.origin_N3.copy(),
+                normal_N3[alive_N],
+                flight.path_N.copy(),
+                flight.energy_NB.copy(),
+                flight.through_N,
+            )
+        )
         plane_N = surfaces.plane_F[face_N].astype(np.int64)
         if bounce < 2:
-            histories.append((before_N, plane_N, surfaces.scattering_M[surfaces.surface_F[face_N]]))
-        mirror_N = np.where(scattered_N | (before_N == -1) | (bounce > 0), -1, plane_N)
-        if behind is not None and len(behind[0]):
-            born = len(behind[0])
-            origin_N3, direction_N3 = np.concatenate([origin_N3, behind[0]]), np.concatenate([direction_N3, behind[1]])
-            path_N, energy_NB = np.concatenate([path_N, behind[2]]), np.concatenate([energy_NB, behind[3]])
-            through_N = np.concatenate([through_N, np.ones(born, dtype=np.bool_)])
-            mirror_N = np.concatenate([mirror_N, np.full(born, -1, dtype=np.int64)])
-            faintest_N = np.concatenate([faintest_N, _FAINTEST * behind[3].max(axis=1)])
+            histories.append((flight.mirror_N, plane_N, surfaces.scattering_M[surfaces.surface_F[face_N]]))
+        flight.mirror_N = np.where(
+            scattered_N[alive_N] | (flight.mirror_N == _NO_IMAGE) | (bounce > 0), _NO_IMAGE, plane_N
+        )
+        if behind is not None:
+            flight = flight.joined(behind)
         if bounce % _CRACK_EVERY == _CRACK_EVERY - 1:
-            caught_N = path_N < (bounce - 2 * _CRACK_EVERY) * _CRACK_STRIDE
-            if caught_N.any():  # Russian roulette: one in four goes on, with the energy of all
-                kept_N = ~caught_N | (rng.random(len(path_N)) < 0.25)
-                raised_N = np.where(caught_N, np.float32(4.0), np.float32(1.0))[kept_N]
-                origin_N3, direction_N3, path_N = origin_N3[kept_N], direction_N3[kept_N], path_N[kept_N]
-                energy_NB, faintest_N = energy_NB[kept_N] * raised_N[:, None], faintest_N[kept_N] * raised_N
-                through_N, mirror_N = through_N[kept_N], mirror_N[kept_N]
+            flight = _out_of_cracks(flight, bounce, rng)
     images = _leave_to_images(hits, histories, surfaces, source_3, image_order)
     return _thin(hits, budget, rng), images
+
+
+def _launch(
+    count: int,
+    rng: np.random.Generator,
+    source_3: np.ndarray,
+    surfaces: AcousticSurfaces,
+    directivity: Directivity,
+    forward_3: np.ndarray,
+) -> _Flight:
+    """All rays at the source, each as loud as the source is in its direction."""
+    direction_N3 = _sphere(count, rng)
+    gain_NB = directivity.gain(direction_N3, forward_3).astype(np.float32)
+    power = np.float32(FULL_POWER / count)
+    return _Flight(
+        origin_N3=np.broadcast_to(source_3.astype(np.float32), direction_N3.shape).copy(),
+        direction_N3=direction_N3,
+        path_N=np.zeros(count, dtype=np.float32),
+        energy_NB=np.broadcast_to(power, (count, surfaces.reflection_MB.shape[1])) * gain_NB**2,
+        faintest_N=np.full(count, _FAINTEST * FULL_POWER / count, dtype=np.float32),
+        through_N=np.zeros(count, dtype=np.bool_),
+        mirror_N=np.full(count, _AT_SOURCE, dtype=np.int64),
+    )
+
+
+def _out_of_cracks(flight: _Flight, bounce: int, rng: np.random.Generator) -> _Flight:
+    """Russian roulette for rays caught between near faces: one in four goes on, with the energy of all."""
+    caught_N = flight.path_N < (bounce - 2 * _CRACK_EVERY) * _CRACK_STRIDE
+    if not caught_N.any():
+        return flight
+    kept_N = ~caught_N | (rng.random(len(caught_N)) < 0.25)
+    flight = flight.kept(kept_N)
+    raised_N = np.where(caught_N, np.float32(4.0), np.float32(1.0))[kept_N]
+    flight.energy_NB = flight.energy_NB * raised_N[:, None]
+    flight.faintest_N = flight.faintest_N * raised_N
+    return flight
 
 
 def _leave_to_images(
@@ -160,7 +205,7 @@ def _leave_to_images(
         np.concatenate([np.full(len(plane_N), -1), second_N[mirrored_N]]),
     )
     if order >= 1 and histories:
-        covered_N = images.covered(plane_N) & (histories[0][0] == -2)
+        covered_N = images.covered(plane_N) & (histories[0][0] == _AT_SOURCE)
         hits[0].energy_NB[covered_N] *= histories[0][2][covered_N, None]
     if order >= 2 and len(histories) > 1:
         covered_N = images.covered(before_N, second_N) & mirrored_N
@@ -173,33 +218,36 @@ def _through(
     surfaces: AcousticSurfaces,
     rng: np.random.Generator,
     wanted: int,
-    origin_N3: np.ndarray,
-    direction_N3: np.ndarray,
-    path_N: np.ndarray,
-    energy_NB: np.ndarray,
+    flight: _Flight,
     hit: dict[str, np.ndarray],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """About `wanted` rays that go on behind what they hit: origin, direction, path, energy, one row each.
+) -> _Flight | None:
+    """About `wanted` new rays that go on behind what the rays in flight hit; None where nothing lets sound through.
 
     Drawn systematically with probabilities that follow the energy that the face in front lets through, and raised by
     one over them.
     """
     face_N = hit["primID"]
     met_N = np.flatnonzero(face_N >= 0)
-    passed_NB = energy_NB[met_N] * surfaces.transmission_MB[surfaces.surface_F[face_N[met_N]]]
+    passed_NB = flight.energy_NB[met_N] * surfaces.transmission_MB[surfaces.surface_F[face_N[met_N]]]
     total_N = passed_NB.mean(axis=1, dtype=np.float64)
     if not total_N.sum() > 0.0:
-        return origin_N3[:0], direction_N3[:0], path_N[:0], energy_NB[:0]
+        return None
     probability_N = _inclusion(total_N, min(wanted, int((total_N > 0.0).sum())))
     picked_N = np.flatnonzero(np.diff(np.floor(np.cumsum(probability_N) + rng.random()), prepend=0.0) > 0)
-    chosen_N = met_N[picked_N]
-    unit_N3 = direction_N3[chosen_N]
-    reached_N = hit["tfar"][chosen_N]
-    exit_N3, depth_N, share_NB = far_side(
-        rays, surfaces, origin_N3[chosen_N] + reached_N[:, None] * unit_N3, unit_N3, face_N[chosen_N]
+    born = flight.kept(met_N[picked_N])
+    reached_N = hit["tfar"][met_N[picked_N]]
+    hit_N3 = born.origin_N3 + reached_N[:, None] * born.direction_N3
+    exit_N3, depth_N, share_NB = far_side(rays, surfaces, hit_N3, born.direction_N3, face_N[met_N[picked_N]])
+    energy_NB = (born.energy_NB * share_NB / probability_N[picked_N, None]).astype(np.float32)
+    return _Flight(
+        origin_N3=exit_N3,
+        direction_N3=born.direction_N3,
+        path_N=born.path_N + reached_N + depth_N,
+        energy_NB=energy_NB,
+        faintest_N=_FAINTEST * energy_NB.max(axis=1, initial=0.0),
+        through_N=np.ones(len(energy_NB), dtype=np.bool_),
+        mirror_N=np.full(len(energy_NB), _NO_IMAGE, dtype=np.int64),
     )
-    energy_NB = (energy_NB[chosen_N] * share_NB / probability_N[picked_N, None]).astype(np.float32)
-    return exit_N3, unit_N3, path_N[chosen_N] + reached_N + depth_N, energy_NB
 
 
 def _thin(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
