@@ -23,6 +23,7 @@ _SHELF_ROUNDS = 6  # of fitting the weights of the low passes
 RINGING_SECONDS = 0.03
 """After this long every band's impulse response is more than 120 dB below its peak: padding for FFT filtering."""
 
+SPEED_OF_SOUND = 343.0  # m/s, air at 20 degrees C
 # Pure-tone attenuation of air, dB per metre, at the band centres: ISO 9613-1 at 20 degrees C, 50 % humidity, 1 atm.
 AIR_DB_PER_METRE = (0.00044, 0.00131, 0.00272, 0.00466, 0.00986, 0.02965)
 

@@ -36,12 +36,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim_bridge.acoustics import diffraction_kernels as kernels
+from sim_bridge.acoustics.bands import SPEED_OF_SOUND
 from sim_bridge.acoustics.edges import STAND_OFF, Edges
+from sim_bridge.acoustics.engine import checked_position
 from sim_bridge.errors import UsageError
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.materials import OCTAVE_BANDS
 
-_SPEED_OF_SOUND = 343.0  # m/s, as everywhere
 _LIFT = 1e-3  # metres left free at the far end of a leg
 _SPACING = 0.5  # metres between the places along an edge where its visibility is sampled
 _PLACES = 8  # at most, per edge
@@ -100,7 +101,7 @@ def edges_in_sight(
 ) -> EdgesInSight:
     """The edges that a source at `source_3` (metres) sees, and the pairs that may lead its sound on."""
     config = config or DiffractionConfig()
-    source_3 = _position(source_3, "source")
+    source_3 = checked_position(source_3, "source")
     places_L3, edge_L = _places(edges)
     visible_L = ~_hidden(ray_scene, places_L3, np.broadcast_to(source_3, places_L3.shape))
     distance_L = np.maximum(np.linalg.norm(places_L3 - source_3, axis=1), 0.1)
@@ -119,10 +120,10 @@ def edges_in_sight(
 
 def diffracted_paths(sight: EdgesInSight, ray_scene: RayScene, listener_3: np.ndarray) -> DiffractedPaths:
     """All paths over one or two edges to a listener at `listener_3` (metres); no state, no randomness."""
-    listener_3 = _position(listener_3, "listener")
+    listener_3 = checked_position(listener_3, "listener")
     edges, source_3, pair_P2 = sight.edges, sight.source_3, sight.pair_P2
     shape = (edges.start_E3, edges.axis_E3, edges.length_E, edges.face_E3, edges.normal_E3, edges.angle_E)
-    k_B = np.array(OCTAVE_BANDS) * (2.0 * math.pi / _SPEED_OF_SOUND)
+    k_B = np.array(OCTAVE_BANDS) * (2.0 * math.pi / SPEED_OF_SOUND)
     apex_E, path_E, side_E, bent_EB, straight_EB = kernels.first_order(*shape, source_3, listener_3, k_B, STAND_OFF)
     apex_P2, path_P, side_P2, bent_PB, straight_PB = kernels.second_order(
         *shape, pair_P2, source_3, listener_3, k_B, STAND_OFF
@@ -221,10 +222,3 @@ def _hidden(ray_scene: RayScene, from_N3: np.ndarray, to_N3: np.ndarray) -> np.n
     return ray_scene.occluded(
         from_N3, towards_N3 / np.maximum(distance_N, 1e-9)[:, None], np.maximum(distance_N - _LIFT, 0.0)
     )
-
-
-def _position(point_3: np.ndarray, what: str) -> np.ndarray:
-    point_3 = np.array(point_3, dtype=np.float64)
-    if point_3.shape != (3,) or not np.isfinite(point_3).all():
-        raise UsageError(f"a {what}'s position must be three finite numbers (metres), not {point_3!r}")
-    return point_3

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sim_bridge.acoustics.bands import SPEED_OF_SOUND
 from sim_bridge.errors import UsageError
 from sim_bridge.scenes.materials import OCTAVE_BANDS
 
@@ -33,7 +34,6 @@ CAPS = {"voice": (0.09, 0.016), "loudspeaker": (0.14, 0.065)}
 box of 11 litres with a cone of 13 cm."""
 _SHARE = {"subcardioid": 0.7, "cardioid": 0.5}
 _ANGLES = 721  # a quarter of a degree apart
-_SPEED_OF_SOUND = 343.0
 _MAX_FILE_BYTES = 4_000_000
 _MAX_ANGLES = 3_601
 _LOUDEST_DB = 60.0
@@ -176,7 +176,7 @@ def cap_on_sphere(angle_K: np.ndarray, sphere: float, cap: float, hertz: float) 
     """
     from scipy import special
 
-    x = 2.0 * math.pi * hertz * sphere / _SPEED_OF_SOUND
+    x = 2.0 * math.pi * hertz * sphere / SPEED_OF_SOUND
     order_N = np.arange(math.ceil(x) + 25)
     edge = math.cos(math.asin(cap / sphere))
     legendre_N = special.eval_legendre(np.arange(-1, len(order_N) + 1).clip(0), edge)  # P_-1 = P_0 = 1

@@ -21,11 +21,12 @@ import numpy as np
 
 from sim_bridge.acoustics import emitter_kernels as kernels
 from sim_bridge.acoustics.audible import Audible, open_ears, render
-from sim_bridge.acoustics.bands import air_amplitude, shelf_weights
+from sim_bridge.acoustics.bands import SPEED_OF_SOUND, air_amplitude, shelf_weights
 from sim_bridge.acoustics.diffraction import EdgesInSight, diffracted_paths, edges_in_sight
 from sim_bridge.acoustics.directivity import Directivity, make_directivity
 from sim_bridge.acoustics.edges import scene_edges
 from sim_bridge.acoustics.emitter_trace import Emitters, trace_emitters
+from sim_bridge.acoustics.engine import checked_position
 from sim_bridge.acoustics.images import Images, image_paths
 from sim_bridge.acoustics.surfaces import acoustic_surfaces
 from sim_bridge.acoustics.walls import LIFT_METRES, energy_along
@@ -35,7 +36,6 @@ from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.materials import OCTAVE_BANDS
 from sim_bridge.types import SAMPLE_RATE, Pose
 
-SPEED_OF_SOUND = 343.0  # m/s, air at 20 degrees C
 _OMNI = make_directivity("omni")
 
 
@@ -122,10 +122,7 @@ class EmittersEngine:
 
     def set_source(self, position_3: np.ndarray, seed: int = 0) -> None:
         """Trace the source at `position_3` (metres). Raises UsageError for a position that is not three numbers."""
-        source_3 = np.asarray(position_3, dtype=np.float64)
-        if source_3.shape != (3,) or not np.isfinite(source_3).all():
-            raise UsageError(f"a source's position must be three finite numbers (metres), not {position_3!r}")
-        x, y, z = source_3.tolist()
+        x, y, z = checked_position(position_3).tolist()
         self.set_sources([PlacedSource(position_3=(x, y, z))], seed)
 
     def set_sources(self, sources: Sequence[PlacedSource], seed: int = 0) -> None:
@@ -135,9 +132,7 @@ class EmittersEngine:
         """
         traced = []
         for source in sources:
-            source_3 = np.array(source.position_3, dtype=np.float64)
-            if source_3.shape != (3,) or not np.isfinite(source_3).all():
-                raise UsageError(f"a source's position must be three finite numbers (metres), not {source.position_3}")
+            source_3 = checked_position(source.position_3)
             rng = keyed_rng("emitters", seed)
             emitters, images = trace_emitters(
                 self._rays,

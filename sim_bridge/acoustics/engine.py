@@ -41,6 +41,14 @@ class AcousticEngine(Protocol):
     def close(self) -> None: ...
 
 
+def checked_position(point_3: np.ndarray | tuple[float, ...], what: str = "source") -> np.ndarray:
+    """float64 (3,): a position in metres. Raises UsageError for anything but three finite numbers."""
+    position_3 = np.array(point_3, dtype=np.float64)
+    if position_3.shape != (3,) or not np.isfinite(position_3).all():
+        raise UsageError(f"a {what}'s position must be three finite numbers (metres), not {point_3!r}")
+    return position_3
+
+
 def make_engine(
     name: str, scene: Scene, ray_scene: RayScene, *, emitters: int = 10_000, hrtf: str | None = None
 ) -> AcousticEngine:
