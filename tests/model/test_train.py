@@ -140,15 +140,16 @@ def test_schedule_warms_up_and_decays(config: TrainConfig):
 
 
 def test_learning_lowers_the_losses(dataset: Dataset, config: TrainConfig, tmp_path: Path):
-    """A minute on a handful of episodes: what is learned must show."""
-    config = replace(config, steps={"1": 60, "2": 160, "3": 60}, contexts=8, reward_contexts=16, log_every=10)
+    """A minute on a handful of episodes: what is learned must show, in means that one lucky batch cannot tip."""
+    config = replace(config, steps={"1": 140, "2": 160, "3": 60}, contexts=8, reward_contexts=16, log_every=10)
     train(dataset, tmp_path / "r", config)
     rows = [json.loads(line) for line in (tmp_path / "r" / "log.jsonl").read_text().splitlines()]
 
     def change(stage: str, name: str) -> float:
         values = [row[name] for row in rows if row["stage"] == stage]
-        return values[-1] / values[0]
+        third = len(values) // 3
+        return sum(values[-third:]) / sum(values[:third])
 
     assert change("1", "vision") < 0.95
-    assert change("2", "audio") < 0.97
+    assert change("2", "audio") < 0.98
     assert change("3", "distance") < 0.9

@@ -136,7 +136,7 @@ def test_a_mesh_file_can_be_walked_in(tmp_path) -> None:
     simulator = EmbeddedSimulator(str(path), SMALL)
     observations = play(simulator, 0)
     assert len(observations) == len(ACTIONS) + 1
-    assert observations[0].depth_HW.max() > 0.5
+    assert max(o.depth_HW.max() for o in observations) > 0.5  # the place drawn hangs on the file's path
 
 
 def test_a_scene_without_floor_is_refused_by_name(tmp_path) -> None:
