@@ -10,8 +10,7 @@ import numpy as np
 
 from avw4k.motion import approach, leave, sample_mode_start, unrelated
 from avw4k.spec import DatasetSpec, EpisodeSpec
-from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.navigation.navgrid import NavGrid
+from sim_bridge.navigation.free_space import FreeSpace
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.simulator import Simulator
 from sim_bridge.task import AudioNavTask, sample_source
@@ -58,12 +57,12 @@ class Script:
     actions: tuple[Action, ...]
 
 
-def write_script(spec: DatasetSpec, episode: EpisodeSpec, navgrid: NavGrid) -> Script:
+def write_script(spec: DatasetSpec, episode: EpisodeSpec, navgrid: FreeSpace) -> Script:
     """Draw the episode's source (shared with the other episodes of the same source), start and actions."""
     source = sample_source(navgrid, keyed_rng(episode.source_seed, episode.scene, "place"), sound=episode.sound)
     phase = int(keyed_rng(episode.seed, episode.scene, "phase").integers(2**31))
     source = dataclasses.replace(source, phase=phase)
-    field = GeodesicField.to(navgrid, source.floor_3)
+    field = navgrid.geodesic(source.floor_3)
     rng = keyed_rng(episode.seed, episode.scene, "script")
     steps, success, motion = episode.steps, spec.task.success_distance, spec.motion
     start = sample_mode_start(episode.mode, field, steps, success, motion, rng)

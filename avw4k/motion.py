@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim_bridge.follower import greedy_action, reference_actions
-from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.navigation.navgrid import NavGrid
+from sim_bridge.navigation.free_space import FreeSpace, Geodesic
 from sim_bridge.types import FORWARD_METRES, Action, Pose
 
 ARRIVED = 0.3  # metres from a waypoint at which the next one is chosen
@@ -64,7 +63,7 @@ class MotionConfig:
 class Script:
     """Actions so far and the pose that they led to. Cheap to copy: a detour that costs too much is thrown away."""
 
-    def __init__(self, navgrid: NavGrid, start: Pose) -> None:
+    def __init__(self, navgrid: FreeSpace, start: Pose) -> None:
         self.navgrid = navgrid
         self.pose = start
         self.actions: list[Action] = []
@@ -89,7 +88,7 @@ class Script:
 
 
 def sample_mode_start(
-    mode: str, field: GeodesicField, steps: int, success_distance: float, config: MotionConfig, rng: np.random.Generator
+    mode: str, field: Geodesic, steps: int, success_distance: float, config: MotionConfig, rng: np.random.Generator
 ) -> Pose:
     """Where an episode of `mode` begins, given the field of its source. Always finds a place.
 
@@ -123,7 +122,7 @@ def sample_mode_start(
 
 
 def approach(
-    field: GeodesicField,
+    field: Geodesic,
     start: Pose,
     steps: int,
     success_distance: float,
@@ -165,9 +164,7 @@ def approach(
     return best.actions
 
 
-def leave(
-    field: GeodesicField, start: Pose, steps: int, config: MotionConfig, rng: np.random.Generator
-) -> list[Action]:
+def leave(field: Geodesic, start: Pose, steps: int, config: MotionConfig, rng: np.random.Generator) -> list[Action]:
     """`steps` actions away from the goal of `field`, and then about the places that are far from it.
 
     Legs are walked on trial. One that would lead back towards the source is cut short where it does, and another way
@@ -198,9 +195,7 @@ def leave(
     return _ending(script.actions[:steps], config, rng) if reached >= clear else script.actions[:steps]
 
 
-def _cut_where_back(
-    field: GeodesicField, script: Script, first: int, clear: float, back: float, reached: float
-) -> float:
+def _cut_where_back(field: Geodesic, script: Script, first: int, clear: float, back: float, reached: float) -> float:
     """Cut a leaving, from action `first` on, where it comes back; the farthest that it is from the source by then."""
     for number in range(first + 1, len(script.poses)):
         distance = field.distance(script.poses[number].position_3)
@@ -212,7 +207,7 @@ def _cut_where_back(
 
 
 def unrelated(
-    navgrid: NavGrid, start: Pose, steps: int, config: MotionConfig, rng: np.random.Generator
+    navgrid: FreeSpace, start: Pose, steps: int, config: MotionConfig, rng: np.random.Generator
 ) -> list[Action]:
     """`steps` actions from one random place of the house to another, blind to the source."""
     script = Script(navgrid, start)
@@ -233,7 +228,7 @@ def _walk_to(
     script: Script, waypoint_3: np.ndarray, config: MotionConfig, rng: np.random.Generator, *, limit: int
 ) -> None:
     """Walk to a waypoint, deviating now and then, until there or until the script has `limit` actions."""
-    field = GeodesicField.to(script.navgrid, waypoint_3)
+    field = script.navgrid.geodesic(waypoint_3)
     before = len(script.actions)
     while len(script.actions) < limit:
         if script.bumped and rng.random() < config.recover_rate:
@@ -283,7 +278,7 @@ def _way_out(script: Script, side: int) -> tuple[int, int]:
     return 18, side
 
 
-def _waypoint_near(field: GeodesicField, pose: Pose, reach: float, rng: np.random.Generator) -> np.ndarray:
+def _waypoint_near(field: Geodesic, pose: Pose, reach: float, rng: np.random.Generator) -> np.ndarray:
     """The best of a few random floor points: as far from `pose` as `reach` metres allow."""
     points = [field.navgrid.sample(rng) for _ in range(12)]
     lengths = [float(np.hypot(*(point - pose.position_3)[[0, 2]])) for point in points]

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sim_bridge.errors import AvwError
-from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.navigation.navgrid import NavGrid
+from sim_bridge.navigation.free_space import FreeSpace, Geodesic
 from sim_bridge.simulator import Simulator
 from sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Pose, wrap_angle
 
@@ -42,11 +41,11 @@ class ShortestPathFollower:
     def next_action(self) -> Action:
         """The next action; keeps no state, so it recovers from anything that happened in between."""
         goal_3 = self.simulator.source.floor_3 if self.goal_3 is None else self.goal_3
-        field = GeodesicField.to(self.simulator.navgrid, goal_3)
+        field = self.simulator.navgrid.geodesic(goal_3)
         return greedy_action(field, self.simulator.pose, self.stop_distance)
 
 
-def greedy_action(field: GeodesicField, pose: Pose, stop_distance: float = STOP_DISTANCE) -> Action:
+def greedy_action(field: Geodesic, pose: Pose, stop_distance: float = STOP_DISTANCE) -> Action:
     """The action with the fewest steps left after it, turning towards the next corner of the taut path.
 
     Among headings, each tried by *walking* one step on the grid (so sliding counts, and a corner that the agent
@@ -72,7 +71,7 @@ def greedy_action(field: GeodesicField, pose: Pose, stop_distance: float = STOP_
 
 
 def reference_actions(
-    navgrid: NavGrid,
+    navgrid: FreeSpace,
     start: Pose,
     goal_3: np.ndarray | Sequence[float],
     stop_distance: float = STOP_DISTANCE,
@@ -82,7 +81,7 @@ def reference_actions(
 
     Only motion is simulated. Raises AvwError if it has not arrived after `max_actions`.
     """
-    field = GeodesicField.to(navgrid, goal_3)
+    field = navgrid.geodesic(goal_3)
     actions: list[Action] = []
     pose = start
     while len(actions) < max_actions:
@@ -97,7 +96,7 @@ def reference_actions(
     )
 
 
-def _best_heading(field: GeodesicField, pose: Pose, distance: float, turns: Sequence[int]) -> tuple[int, float]:
+def _best_heading(field: Geodesic, pose: Pose, distance: float, turns: Sequence[int]) -> tuple[int, float]:
     """(turns of 10° to the left, metres gained by the step forward after them) of the cheapest heading."""
     best_cost, best_turns, best_gain = math.inf, 0, -math.inf
     for turn in turns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_bridge.navigation.navgrid import NavGrid
+from sim_bridge.navigation.free_space import FreeSpace
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.findings import Finding
 from sim_bridge.types import EAR_HEIGHT
@@ -13,7 +13,7 @@ NEARBY = 2.0  # metres around a source within which somewhere above the free flo
 _LOOKS = 96
 
 
-def check_source(ray_scene: RayScene, navgrid: NavGrid, position_3: np.ndarray) -> Finding | None:
+def check_source(ray_scene: RayScene, navgrid: FreeSpace, position_3: np.ndarray) -> Finding | None:
     """What is wrong with a source at `position_3` (metres), or None.
 
     A source is inside a wall, a closed cabinet or the ground if it is in sight of nowhere above the free floor within

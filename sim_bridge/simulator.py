@@ -10,7 +10,7 @@ from sim_bridge.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from sim_bridge.navigation.navgrid import NavGrid
+    from sim_bridge.navigation.free_space import FreeSpace
     from sim_bridge.types import Action, Observation, Pose, Source
 
 BACKENDS = ("auto", "embedded")
@@ -45,8 +45,11 @@ class Simulator(Protocol):
     """True when the same calls give the same bytes in any process; else the dataset makes no hash promise."""
     scene_id: str
     config: SimulatorConfig
-    navgrid: NavGrid
-    """Free space, islands and geodesics. Privileged: for scripts, rewards and the oracle, never for a policy."""
+
+    @property
+    def navgrid(self) -> FreeSpace:
+        """Free space, islands and geodesics. Privileged: for scripts, rewards and the oracle, never for a policy."""
+        ...
 
     def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
         """Stand at `start` with `source` sounding since ever; returns the first observation."""

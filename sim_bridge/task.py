@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim_bridge.errors import UsageError
-from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.navigation.navgrid import NavGrid
+from sim_bridge.navigation.free_space import FreeSpace
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.simulator import Simulator
 from sim_bridge.types import SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source
@@ -106,7 +105,7 @@ class AudioNavTask:
         )
 
 
-def sample_source(navgrid: NavGrid, rng: np.random.Generator, *, sound: str = "ring") -> Source:
+def sample_source(navgrid: FreeSpace, rng: np.random.Generator, *, sound: str = "ring") -> Source:
     """A source 1.5 m above free floor, away from walls where the scene allows, at a random phase of its loop."""
     floor_3 = navgrid.sample(rng, clearance=SOURCE_CLEARANCE)
     x, y, z = (float(value) for value in floor_3)
@@ -116,10 +115,10 @@ def sample_source(navgrid: NavGrid, rng: np.random.Generator, *, sound: str = "r
 
 
 def sample_start(
-    navgrid: NavGrid, source: Source, rng: np.random.Generator, *, min_distance: float = 0.0
+    navgrid: FreeSpace, source: Source, rng: np.random.Generator, *, min_distance: float = 0.0
 ) -> Pose | None:
     """A random free pose at least `min_distance` geodesic metres from the source; None if none was found."""
-    field = GeodesicField.to(navgrid, source.floor_3)
+    field = navgrid.geodesic(source.floor_3)
     for _ in range(TRY_STARTS):
         x, y, z = (float(value) for value in navgrid.sample(rng))
         yaw = float(rng.uniform(-math.pi, math.pi))

@@ -11,8 +11,9 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 from sim_bridge.errors import SceneError
 from sim_bridge.navigation.clearance import FLATNESS
+from sim_bridge.navigation.free_space import Floor
 from sim_bridge.navigation.layered_kernels import look, slide, walk_length
-from sim_bridge.navigation.navgrid import CLIMB, HEAD_ROOM, MIN_ISLAND_AREA, TRY_SAMPLES, Floor, NavGrid, no_floor
+from sim_bridge.navigation.navgrid import CLIMB, HEAD_ROOM, MIN_ISLAND_AREA, TRY_SAMPLES, NavGrid, no_floor
 from sim_bridge.navigation.spans import (
     ANOTHER_AREA,
     ANOTHER_LEVEL,

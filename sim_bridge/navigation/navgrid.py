@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
@@ -12,8 +12,12 @@ from scipy import ndimage
 
 from sim_bridge.errors import SceneError
 from sim_bridge.navigation.clearance import ClearanceMap, clearance_map, floor_levels
+from sim_bridge.navigation.free_space import Floor
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS, Pose
+
+if TYPE_CHECKING:
+    from sim_bridge.navigation.geodesic import GeodesicField
 
 CELL = 0.05  # metres between nodes
 CLIMB = 0.1  # metres that the agent steps over
@@ -22,14 +26,6 @@ MIN_ISLAND_AREA = 0.5  # square metres without which a scene has no floor to sta
 TRY_SAMPLES = 64
 OTHER_FLOOR = 5.0  # square metres of another storey that are worth to be missed
 STOREY = 1.6  # metres between floors
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """A storey. y: metres, height of its floor · area: square metres that the agent can walk on."""
-
-    y: float
-    area: float
 
 
 class NavGrid:
@@ -171,6 +167,12 @@ class NavGrid:
             if self.clearance(position_3) >= wanted:
                 return position_3
         return self.position(node_2)
+
+    def geodesic(self, goal_3: np.ndarray | Sequence[float]) -> GeodesicField:
+        """The field of shortest walks to a goal; of the last few goals, each is worked out once a process."""
+        from sim_bridge.navigation.geodesic import GeodesicField
+
+        return GeodesicField.to(self, goal_3)
 
     def position(self, node_2: Sequence[float] | np.ndarray) -> np.ndarray:
         """The floor point, float64 (3,), of a (row, column) that need not be whole."""

@@ -1,0 +1,95 @@
+"""What everyone asks of a scene's free floor, whoever answers: our own grids, or Habitat's navigation mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sim_bridge.types import Pose
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A storey. y: metres, height of its floor · area: square metres that the agent can walk on."""
+
+    y: float
+    area: float
+
+
+class FreeSpace(Protocol):
+    """The largest connected piece of free floor under a roof: points on it, walks over it, and their lengths.
+
+    Points are floor points, float64 (3,) metres, in the frame of `sim_bridge.types`.
+    """
+
+    scene_id: str
+    radius: float
+    """The agent's, metres: every free point is at least so far from obstacles."""
+    floor_y: float
+    """Metres: the height of the main floor."""
+    islands: tuple[float, ...]
+    """Square metres of every piece of floor under a roof, the largest first."""
+
+    @property
+    def area(self) -> float:
+        """Square metres of free floor."""
+        ...
+
+    @property
+    def floors(self) -> tuple[Floor, ...]:
+        """The storeys that can be walked to, the lowest first."""
+        ...
+
+    def near(self, position_3: np.ndarray, radius: float) -> np.ndarray:
+        """Free floor points, float64 (N, 3), within `radius` metres of a point seen from above; always the same."""
+        ...
+
+    def clearance(self, position_3: np.ndarray) -> float:
+        """Metres from a floor point to the nearest obstacle; 0 outside the free floor."""
+        ...
+
+    def is_free(self, position_3: np.ndarray) -> bool:
+        """Whether the agent can stand at a floor point and walk from there over the main piece of floor."""
+        ...
+
+    def move(self, pose: Pose, target: Pose) -> tuple[Pose, bool]:
+        """Walk straight towards `target`, sliding along obstacles: (the pose reached, whether anything was met)."""
+        ...
+
+    def sample(self, rng: np.random.Generator, *, clearance: float = 0.0) -> np.ndarray:
+        """A random free floor point, float64 (3,), uniform over the floor; a function of the generator's state alone.
+
+        clearance: metres that it should keep from obstacles; given up where the scene has no such place.
+        """
+        ...
+
+    def geodesic(self, goal_3: np.ndarray | Sequence[float]) -> Geodesic:
+        """Shortest walks to a goal. Raises SceneError for one more than 0.5 m off the floor that can be reached."""
+        ...
+
+
+class Geodesic(Protocol):
+    """Shortest walks over `navgrid` from anywhere to one goal."""
+
+    @property
+    def navgrid(self) -> FreeSpace: ...
+
+    @property
+    def goal_3(self) -> np.ndarray:
+        """float64 (3,): the free floor point that stands for the goal."""
+        ...
+
+    def distance(self, position_3: np.ndarray) -> float:
+        """Metres of the shortest walk from a floor point to the goal; inf where the agent cannot stand."""
+        ...
+
+    def towards(self, position_3: np.ndarray) -> tuple[float, np.ndarray]:
+        """(metres to the goal, the first corner (3,) on the way, in sight of `position_3`)."""
+        ...
+
+    def path(self, position_3: np.ndarray) -> np.ndarray:
+        """Corners of the shortest walk, float64 (N, 3), from `position_3` to the goal; (0, 3) if there is none."""
+        ...

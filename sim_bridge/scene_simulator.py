@@ -1,0 +1,126 @@
+"""An episode in a scene: what every backend does alike once it has free floor, a camera and an acoustic engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sim_bridge.acoustics.engine import AcousticEngine
+from sim_bridge.acoustics.sounds import load_sound
+from sim_bridge.acoustics.stream import BinauralStream
+from sim_bridge.errors import UsageError
+from sim_bridge.navigation.free_space import FreeSpace, Geodesic
+from sim_bridge.placement import check_source
+from sim_bridge.rendering.raycast import RayScene
+from sim_bridge.scenes.scene import Scene
+from sim_bridge.simulator import SimulatorConfig
+from sim_bridge.types import Action, Observation, Pose, Source
+
+
+class SceneSimulator:
+    """`sim_bridge.simulator.Simulator` on the parts that a backend hands it.
+
+    scene, ray_scene: the mesh that is heard, and rays through it · navgrid: where the agent can walk
+    look: from a pose to what its camera sees: uint8 (H, W, 3), and float32 (H, W) metres, planar z, 0 = nothing hit
+    engine: the sound
+    """
+
+    backend = ""
+
+    def __init__(
+        self,
+        scene_id: str,
+        config: SimulatorConfig,
+        *,
+        scene: Scene,
+        ray_scene: RayScene,
+        navgrid: FreeSpace,
+        look: Callable[[Pose], tuple[np.ndarray, np.ndarray]],
+        engine: AcousticEngine,
+    ) -> None:
+        self.scene_id = scene_id
+        self.config = config
+        self.scene = scene
+        self.navgrid = navgrid
+        self.engine = engine
+        self.reproducible = engine.reproducible
+        self.collided = False
+        self._ray_scene = ray_scene
+        self._look = look
+        self._heard: tuple[tuple[float, float, float], int] | None = None
+        self._seen: tuple[Pose, np.ndarray, np.ndarray] | None = None
+        self._pose: Pose | None = None
+        self._source: Source | None = None
+        self._stream: BinauralStream | None = None
+        self._field: Geodesic | None = None
+
+    @property
+    def pose(self) -> Pose:
+        """Where the agent stands. Raises UsageError before the first `reset`."""
+        if self._pose is None:
+            raise _not_reset("pose")
+        return self._pose
+
+    @property
+    def source(self) -> Source:
+        """The episode's source. Raises UsageError before the first `reset`."""
+        if self._source is None:
+            raise _not_reset("source")
+        return self._source
+
+    def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
+        """Stand at `start` with `source` sounding since ever; `seed` keys the acoustic engine's draws.
+
+        Raises UsageError for a start off the free floor or a source in a wall or out of doors, SoundError for an
+        unreadable sound.
+        """
+        if not self.navgrid.is_free(start.position_3):
+            raise UsageError(
+                f"the agent cannot stand at ({start.x:.2f}, {start.y:.2f}, {start.z:.2f}) in scene {self.scene_id!r}: "
+                f"the point is inside an obstacle, nearer than {self.navgrid.radius} m to one, or off the main floor "
+                f"at y = {self.navgrid.floor_y:.2f}. Choose a start with `navgrid.sample`"
+            )
+        misplaced = check_source(self._ray_scene, self.navgrid, np.asarray(source.position_3, dtype=np.float64))
+        if misplaced is not None:
+            raise UsageError(misplaced.sentence())
+        clip_S = load_sound(source.sound)
+        if not self.engine.reproducible or self._heard != (source.position_3, seed):
+            self.engine.set_source(np.asarray(source.position_3, dtype=np.float64), seed)
+            self._heard = (source.position_3, seed)
+        self._stream = BinauralStream(clip_S, source.phase)
+        self._source = source
+        self._field = None
+        self._pose = start
+        self.collided = False
+        return self._observe(self._stream.reset(self.engine.impulse_response(start)))
+
+    def step(self, action: Action) -> Observation:
+        """Act for 0.15 s (STOP: stand still for a step), sliding along walls; returns the observation after it."""
+        if self._stream is None:
+            raise _not_reset("step")
+        pose = self.pose
+        self._pose, self.collided = self.navgrid.move(pose, pose.after(Action(action)))
+        return self._observe(self._stream.step(self.engine.impulse_response(self._pose)))
+
+    def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
+        """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
+        if self._field is None:
+            self._field = self.navgrid.geodesic(self.source.floor_3)
+        return self._field.distance(self.pose.position_3 if position_3 is None else position_3)
+
+    def close(self) -> None:
+        """Let go of the episode; `reset` begins another."""
+        self.engine.close()
+        self._heard = self._stream = self._seen = None
+
+    def _observe(self, audio_ES: np.ndarray) -> Observation:
+        # Standing, and walking against a wall, show the same picture again.
+        if self._seen is None or self._seen[0] != self.pose:
+            rgb_HWC, depth_HW = self._look(self.pose)
+            self._seen = (self.pose, rgb_HWC, depth_HW)
+        return Observation(rgb_HWC=self._seen[1].copy(), depth_HW=self._seen[2].copy(), audio_ES=audio_ES)
+
+
+def _not_reset(what: str) -> UsageError:
+    return UsageError(f"the simulator has no episode yet, so it has no {what}: call `reset(start, source)` first")
