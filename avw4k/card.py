@@ -104,6 +104,15 @@ def _parquet(rows: list[dict[str, Any]]) -> bytes:
     return sink.getvalue()
 
 
+def _stream(spec: DatasetSpec) -> str:
+    if spec.simulator.stream == "glide":
+        return ""
+    return (
+        "It goes on as in SoundSpaces 2.0 (`--stream soundspaces`): it fades in 50 ms from response to response, and\n"
+        "the reverberation is cut off at every turn of the loop.\n"
+    )
+
+
 def _readme(spec: DatasetSpec, rows: list[dict[str, Any]], records: dict[str, ShardRecord]) -> str:
     size = sum(record.bytes for record in records.values()) / 1e9
     task, unit = spec.task, spec.audio_full_scale / AUDIO_PEAK
@@ -139,7 +148,7 @@ Scenes are disjoint between splits. {sum(reached)} of {len(reached)} approaches 
 `final_obs`. `rgb` is {spec.simulator.size} × {spec.simulator.size} over {spec.simulator.hfov:g}°. `depth` is planar,
 in millimetres, 0 where nothing was hit. `audio` is the {STEP_SAMPLES} samples at {SAMPLE_RATE} Hz, left ear first,
 that end at the frame; one unit is {unit:.8f} (`audio_scale` in info.json), in which the source's direct sound at
-1 m has the clip's own level. {sum(row["clipped"] for row in rows)} values were clipped.
+1 m has the clip's own level. {_stream(spec)}{sum(row["clipped"] for row in rows)} values were clipped.
 Metres; +X right, +Y up, −Z forward; yaw in radians, counter-clockwise seen from above.
 
 The reward is {task.slack:g} + (geodesic distance before − after) + {task.success_reward:g} on success: a STOP less

@@ -17,7 +17,7 @@ from avw4k.motion import MotionConfig
 from sim_bridge.acoustics.stream import FULL_SCALE
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.randomness import keyed_rng
-from sim_bridge.simulator import ACOUSTICS, BACKENDS, SimulatorConfig
+from sim_bridge.simulator import ACOUSTICS, BACKENDS, STREAMS, SimulatorConfig
 from sim_bridge.task import TaskConfig
 from sim_bridge.types import STEP_SECONDS
 
@@ -40,6 +40,9 @@ BEFORE: dict[str, dict[str, Any]] = {
 }
 """What a field meant before it existed, by part of the spec. Whoever adds a field whose default changes what is made
 adds its old meaning here: older datasets are then read as what they are. A field not named here meant its default."""
+UNSAID = ("stream",)
+"""Options of the simulator that are stored only where they are chosen: who does not ask for them gets the same bytes as
+before there was such an option."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +101,8 @@ class DatasetSpec:
             raise UsageError(f"unknown backend {self.simulator.backend!r}: expected one of {', '.join(BACKENDS)}")
         if self.simulator.acoustics not in ACOUSTICS:
             raise UsageError(f"unknown acoustics {self.simulator.acoustics!r}: expected one of {', '.join(ACOUSTICS)}")
+        if self.simulator.stream not in STREAMS:
+            raise UsageError(f"unknown stream {self.simulator.stream!r}: expected one of {', '.join(STREAMS)}")
         for name, words in (("mode_shares", MODES), ("split_shares", SPLITS)):
             shares = getattr(self, name)
             if len(shares) != len(words) or min(shares) < 0 or sum(shares) <= 0:
@@ -124,6 +129,10 @@ class DatasetSpec:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values. Where collections lie on this machine is no part of a dataset's identity."""
         simulator = dataclasses.asdict(dataclasses.replace(self.simulator, scene_root=None))
+        usual = SimulatorConfig()
+        for name in UNSAID:
+            if simulator[name] == getattr(usual, name):
+                del simulator[name]
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         values |= {"simulator": simulator, "task": dataclasses.asdict(self.task)}
         values["motion"] = dataclasses.asdict(self.motion)

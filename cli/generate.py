@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avw4k.presets import DEFAULT, PRESETS, preset_scenes
-from sim_bridge.simulator import ACOUSTICS, BACKENDS
+from sim_bridge.simulator import ACOUSTICS, BACKENDS, STREAMS
 
 if TYPE_CHECKING:
     from avw4k.forecast import Forecast
@@ -58,6 +58,10 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
     help="A SOFA file: whose head to hear with. [default: MIT KEMAR]",
 )  # fmt: skip
 @click.option(
+    "--stream", type=click.Choice(STREAMS), default="glide", show_default=True,
+    help="How the sound goes on from step to step: ours, or as SoundSpaces 2.0 does it.",
+)  # fmt: skip
+@click.option(
     "--size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Pixels of the square image."
 )
 @click.option("--preset", type=click.Choice(tuple(PRESETS)), help="A set of defaults: demo, or the paper's AVW-4k.")
@@ -79,8 +83,8 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 def generate(
     out: Path, scenes: str | None, scene_root: Path | None, trajectories: int | None, steps: int | None, seed: int,
     workers: int | None, sources_per_scene: int | None, sound: str, backend: str, acoustics: str, emitters: int | None,
-    hrtf: Path | None, size: int, preset: str | None, episodes_per_shard: int, compression: str, executor: str,
-    ray_address: str, part: str | None, resume: bool, strict: bool, dry_run: bool, as_json: bool,
+    hrtf: Path | None, stream: str, size: int, preset: str | None, episodes_per_shard: int, compression: str,
+    executor: str, ray_address: str, part: str | None, resume: bool, strict: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Simulate trajectories with sight and binaural sound, and write them as a dataset into OUT (data/avw).
 
@@ -103,7 +107,9 @@ def generate(
     names, splits = preset_scenes(preset, scenes, root)
     sounds = expand_sounds(sound)
     # The backend is resolved here: a dataset says who made it, not who might have.
-    simulator = SimulatorConfig(backend="embedded" if backend == "auto" else backend, acoustics=acoustics, size=size)
+    simulator = SimulatorConfig(
+        backend="embedded" if backend == "auto" else backend, acoustics=acoustics, stream=stream, size=size
+    )
     if emitters is not None:
         simulator = dataclasses.replace(simulator, emitters=emitters)
     if hrtf is not None:

@@ -146,7 +146,8 @@ def dataset_text(values: dict[str, Any]) -> str:
         f"{values['clipped']} values clipped",
         f"  {reached} of {approaches} approaches end with a successful STOP",
         f"  backend {spec['simulator']['backend']}, acoustics {spec['simulator']['acoustics']}, "
-        f"{spec['simulator']['size']} pixels, {spec['sources_per_scene']} sources a scene, seed {spec['seed']}",
+        f"stream {spec['simulator'].get('stream', 'glide')}, {spec['simulator']['size']} pixels, "
+        f"{spec['sources_per_scene']} sources a scene, seed {spec['seed']}",
         "",
         f"  {'split':<8}" + "".join(f"{name:>14}" for name in next(iter(values["splits"].values()))),
     ]

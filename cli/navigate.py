@@ -38,6 +38,7 @@ POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only",
 @click.option("--scene-root", type=click.Path(path_type=Path), default=None, help="Folder of scanned collections.")
 @click.option("--backend", default=None, help="auto or embedded (default: the dataset's).")
 @click.option("--acoustics", default=None, help="emitters or rlr (default: the dataset's).")
+@click.option("--stream", default=None, help="glide or soundspaces (default: the dataset's).")
 @click.option("--sound", default=None, help="What the source plays (default: the dataset's, else ring).")
 @click.option("--episodes", type=click.IntRange(min=1), default=20, show_default=True, help="Episodes a policy.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the episodes.")
@@ -48,8 +49,8 @@ POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only",
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def navigate(
     policies: tuple[str, ...], model: Path, scenes: str | None, scene_root: Path | None, backend: str | None,
-    acoustics: str | None, sound: str | None, episodes: int, seed: int, workers: int | None, device: str,
-    video: Path | None, out: Path | None, as_json: bool,
+    acoustics: str | None, stream: str | None, sound: str | None, episodes: int, seed: int, workers: int | None,
+    device: str, video: Path | None, out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Let a policy search for the sounding source, and say how well it did.
 
@@ -77,6 +78,7 @@ def navigate(
         simulator,
         backend=backend or simulator.backend,
         acoustics=acoustics or simulator.acoustics,
+        stream=stream or simulator.stream,
         scene_root=str(scene_root) if scene_root else simulator.scene_root,
     )
     if scenes is not None:

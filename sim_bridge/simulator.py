@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("auto", "embedded")
 ACOUSTICS = ("emitters", "rlr")
+STREAMS = ("glide", "soundspaces")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,7 @@ class SimulatorConfig:
     acoustics: the engine's name · emitters: virtual emitters kept per source: noise against time. The default is
         quieter than SoundSpaces 2.0's engine as that is run for navigation (docs/performance.md)
     hrtf: a SOFA file, the head to hear with; None: MIT KEMAR
+    stream: how responses become an episode's sound (`sim_bridge.acoustics.stream`): "glide", or "soundspaces"
     scene_root: folder of scanned collections; None: $AVW_SCENES, else data/scene_datasets
     """
 
@@ -34,6 +36,7 @@ class SimulatorConfig:
     hfov: float = 90.0
     emitters: int = 10_000
     hrtf: str | None = None
+    stream: str = "glide"
     scene_root: str | None = None
 
 

@@ -140,6 +140,7 @@ def test_every_field_changes_the_hash_except_where_scans_lie() -> None:
         ({"split_shares": (0, 0, 0)}, "split_shares"),
         ({"simulator": SimulatorConfig(backend="dream")}, "unknown backend"),
         ({"simulator": SimulatorConfig(acoustics="dream")}, "unknown acoustics"),
+        ({"simulator": SimulatorConfig(stream="dream")}, "unknown stream"),
     ],
 )
 def test_impossible_specs_are_refused_with_a_reason(fields: dict[str, Any], says: str) -> None:
@@ -184,6 +185,16 @@ def test_a_spec_keeps_its_name_when_fields_are_added_later() -> None:
         dataclasses.replace(spec, seed=5).sha256
         == DatasetSpec.from_json(dataclasses.replace(spec, seed=5).to_json()).sha256
     )
+
+
+def test_the_stream_is_stored_where_it_is_chosen_and_unsaid_where_it_is_not() -> None:
+    spec = houses(3)
+    assert "stream" not in spec.to_json()["simulator"]
+    chosen = dataclasses.replace(spec, simulator=SimulatorConfig(stream="soundspaces"))
+    assert chosen.sha256 != spec.sha256
+    assert DatasetSpec.from_json(chosen.to_json()) == chosen
+    assert DatasetSpec.from_json(spec.to_json()).simulator.stream == "glide"
+    assert spec.differences(chosen) == ['simulator.stream: None there, "soundspaces" asked']
 
 
 def test_what_fields_meant_before_them_are_fields() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import signal
 
 from sim_bridge.acoustics.sounds import load_sound
 from sim_bridge.acoustics.stream import BinauralStream
@@ -97,6 +100,67 @@ def test_earlier_steps_are_not_overwritten_by_later_ones() -> None:
     np.testing.assert_array_equal(first, kept)
 
 
+def soundspaces_hears(clip_S: np.ndarray, index: int, response_ES: np.ndarray) -> np.ndarray:
+    """2,400 samples from clip sample `index` on, through a direct-form filter that is fed the whole past."""
+    taps = response_ES.shape[1]
+    if index < taps:  # nothing before the clip, nothing after it
+        line_S = np.concatenate([clip_S, np.zeros(STEP_SAMPLES)])[: index + STEP_SAMPLES]
+    else:
+        turns = -(-(index + STEP_SAMPLES) // len(clip_S))
+        line_S = np.tile(clip_S, turns)[: index + STEP_SAMPLES]
+    heard = [signal.lfilter(ear_S.astype(np.float64), 1.0, line_S.astype(np.float64)) for ear_S in response_ES]
+    return np.stack(heard)[:, index:]
+
+
+def soundspaces_episode(clip_S: np.ndarray, index: int, response_TES: list[np.ndarray]) -> list[np.ndarray]:
+    """What SoundSpaces' description gives for a first observation and the steps after it."""
+    if 16_000 <= len(clip_S) < 32_000:
+        clip_S = np.concatenate([clip_S, clip_S, clip_S])
+    index %= len(clip_S)
+    steps = [soundspaces_hears(clip_S, index, response_TES[0])]
+    for last_ES, now_ES in itertools.pairwise(response_TES):
+        index = (index + STEP_SAMPLES) % len(clip_S)
+        before_ES, after_ES = (soundspaces_hears(clip_S, index, ir_ES) for ir_ES in (last_ES, now_ES))
+        rising_S = np.interp(np.arange(STEP_SAMPLES), [0, 800], [0.0, 1.0])
+        steps.append(before_ES * (1.0 - rising_S) + after_ES * rising_S)
+    return steps
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    loop=st.sampled_from([2_000, 16_000, 16_800, 31_999, 32_000, 60_000]),
+    taps=st.lists(st.sampled_from([1, 500, 3_000]), min_size=4, max_size=4),
+    index=st.integers(0, 200_000),
+)
+def test_the_manner_of_soundspaces_follows_its_description(loop: int, taps: list[int], index: int) -> None:
+    clip_S, response_TES = noise(loop), [decaying(count) for count in taps]
+    stream = BinauralStream(clip_S, index + STEP_SAMPLES, manner="soundspaces")
+    heard = [stream.reset(response_TES[0]), *(stream.step(response_ES) for response_ES in response_TES[1:])]
+    for heard_ES, expected_ES in zip(heard, soundspaces_episode(clip_S, index, response_TES), strict=True):
+        assert heard_ES.shape == (2, STEP_SAMPLES)
+        assert heard_ES.dtype == np.float32
+        np.testing.assert_allclose(heard_ES, expected_ES, atol=2e-2)  # of noise of RMS 1 through up to 3,000 taps
+
+
+def test_soundspaces_cuts_the_reverberation_off_at_the_turn_of_the_loop_and_we_do_not() -> None:
+    clip_S = np.zeros(40_000, dtype=np.float32)
+    clip_S[-1] = 1.0  # a click at the very end: all that follows it is reverberation
+    response_ES = np.ones((2, 4_000), dtype=np.float32)
+    for manner, rings in (("glide", True), ("soundspaces", False)):
+        stream = BinauralStream(clip_S, 40_000, manner=manner)
+        stream.reset(response_ES)
+        assert (np.abs(stream.step(response_ES)).max() > 0.5) == rings, manner
+
+
+def test_both_manners_agree_for_a_standing_listener_far_from_the_turn() -> None:
+    clip_S, response_ES = noise(60_000), decaying(3_000)
+    heard = []
+    for manner in ("glide", "soundspaces"):
+        stream = BinauralStream(clip_S, 30_000, manner=manner)
+        heard.append(np.concatenate([stream.reset(response_ES), stream.step(response_ES)], axis=1))
+    np.testing.assert_allclose(*heard, atol=1e-3)
+
+
 def test_bad_requests_say_what_to_do() -> None:
     with pytest.raises(UsageError, match="mono clip"):
         BinauralStream(np.zeros((2, 100), dtype=np.float32))
@@ -106,3 +170,5 @@ def test_bad_requests_say_what_to_do() -> None:
         BinauralStream(load_sound("ring")).step(decaying(10))
     with pytest.raises(UsageError, match="impulse response"):
         BinauralStream(load_sound("ring")).reset(np.zeros(10, dtype=np.float32))
+    with pytest.raises(UsageError, match="glide, soundspaces"):
+        BinauralStream(load_sound("ring"), manner="wavy")
