@@ -1,67 +1,21 @@
 """The child process in which RLR-Audio-Propagation lives: `python -m sim_bridge.acoustics.rlr_worker`.
 
 The library aborts where another would raise, and brings its own libstdc++ along; here it can harm nobody. It talks
-in messages over stdin and stdout: the length of a JSON header (4 bytes, little endian), the header, then the raw
-bytes of the arrays that the header lists. Nothing is ever unpickled. What the library prints goes to stderr.
+in `sim_bridge.messages` over stdin and stdout; what the library prints goes to stderr.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import struct
 import sys
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-MAX_HEADER = 1 << 20
+from sim_bridge.messages import receive, send
+
 LAYOUTS = {"binaural": ("Binaural", 2), "mono": ("Mono", 1)}  # ours → RLR's channel layout and its channels
-
-
-class Reading(Protocol):
-    def read(self, count: int, /) -> bytes: ...
-
-
-class Writing(Protocol):
-    def write(self, content: bytes, /) -> object: ...
-    def flush(self) -> None: ...
-
-
-def send(stream: Writing, header: dict[str, Any], *arrays: np.ndarray) -> None:
-    """Write one message."""
-    listed = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
-    text = json.dumps({**header, "arrays": listed}).encode()
-    stream.write(struct.pack("<I", len(text)) + text)
-    for array in arrays:
-        stream.write(np.ascontiguousarray(array).tobytes())
-    stream.flush()
-
-
-def receive(stream: Reading) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Read one message. Raises EOFError where the other side is gone or speaks something else."""
-    (length,) = struct.unpack("<I", _exactly(stream, 4))
-    if length > MAX_HEADER:
-        raise EOFError("the other side does not speak this protocol")
-    try:
-        header = json.loads(_exactly(stream, length))
-    except ValueError as error:
-        raise EOFError("the other side does not speak this protocol") from error
-    arrays = []
-    for entry in header.pop("arrays"):
-        dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
-        content = _exactly(stream, dtype.itemsize * math.prod(shape))
-        arrays.append(np.frombuffer(content, dtype=dtype).reshape(shape))
-    return header, arrays
-
-
-def _exactly(stream: Reading, count: int) -> bytes:
-    content = stream.read(count)
-    if len(content) < count:
-        raise EOFError("the other side closed the pipe")
-    return content
 
 
 class _Room:

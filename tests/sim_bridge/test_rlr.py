@@ -15,8 +15,8 @@ from sim_bridge.acoustics.checks import ANY_ENGINE, empty_space
 from sim_bridge.acoustics.engine import make_engine
 from sim_bridge.acoustics.measures import level_db, octave_bands
 from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
-from sim_bridge.acoustics.rlr_worker import receive, send
 from sim_bridge.errors import BackendError, UsageError
+from sim_bridge.messages import receive, send
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.scenes.shoebox import shoebox

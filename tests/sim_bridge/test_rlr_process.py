@@ -12,7 +12,7 @@ from sim_bridge.acoustics.rlr_process import RlrProcess
 from sim_bridge.errors import BackendError
 
 ECHO = (
-    "import sys; from sim_bridge.acoustics.rlr_worker import receive, send\n"
+    "import sys; from sim_bridge.messages import receive, send\n"
     "while True:\n"
     "    try: header, arrays = receive(sys.stdin.buffer)\n"
     "    except EOFError: break\n"
