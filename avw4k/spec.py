@@ -127,8 +127,9 @@ class DatasetSpec:
         return self._stored_sha256 or json_sha256(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values. Where collections lie on this machine is no part of a dataset's identity."""
+        """Plain JSON values. Where collections and interpreters lie on a machine is no part of a dataset's identity."""
         simulator = dataclasses.asdict(dataclasses.replace(self.simulator, scene_root=None))
+        del simulator["habitat_python"]
         usual = SimulatorConfig()
         for name in UNSAID:
             if simulator[name] == getattr(usual, name):

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 
-import habitat_sim  # type: ignore[import-not-found]
+import habitat_sim
 import numpy as np
 
 

@@ -19,6 +19,7 @@ _LAST_WORDS = 600  # characters of what the child wrote to stderr that an error 
 _FAREWELL = 5.0  # seconds to end in by itself, once its stdin is closed
 _POLL = 0.25  # seconds between two looks at whether a silent child still lives
 _STOPPED_POLLS = 8  # looks in a row that find it stopped: as many as a whole job that is put to sleep will not see
+_STALLED = 60.0  # seconds without a tick of processor time, nor waiting for a disk: it hangs
 
 
 class ChildError(Exception):
@@ -100,7 +101,8 @@ class Child:
 class _BoundedPipe:
     """A child's stdin and stdout with a deadline (time.monotonic), after which they raise _SlowError.
 
-    So they do for a child that something has stopped (SIGSTOP), which no deadline need be waited for.
+    So they do for a child that is stopped (SIGSTOP) or hangs in a lock, which no deadline need be waited for. Its
+    heartbeat is its processor time as the kernel counts it: no lock that it holds can silence that.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], deadline: float):
@@ -129,20 +131,26 @@ class _BoundedPipe:
         return bytes(parts)
 
     def _wait(self, reading: list[int], writing: list[int]) -> None:
-        stopped = 0
+        stopped, ticks, alive = 0, -1, time.monotonic()
         while True:
             left = self._deadline - time.monotonic()
             if left <= 0.0:
                 raise _SlowError
             if any(select.select(reading, writing, [], min(left, _POLL))[:2]):
                 return
-            stopped = stopped + 1 if self._is_stopped() else 0
+            state, now = self._pulse()
+            stopped = stopped + 1 if state in ("T", "t") else 0
             if stopped >= _STOPPED_POLLS:
                 raise _SlowError("was stopped")
+            if state == "D" or now != ticks:
+                ticks, alive = now, time.monotonic()
+            elif time.monotonic() - alive > _STALLED:
+                raise _SlowError(f"hung: it did nothing for {_STALLED:g} s")
 
-    def _is_stopped(self) -> bool:
-        """Only Linux tells; elsewhere the deadline has to do."""
+    def _pulse(self) -> tuple[str, int]:
+        """(its state, ticks of processor time). Only Linux tells; elsewhere the deadline has to do."""
         try:
-            return self._state.read_text().rpartition(")")[2].split()[0] in ("T", "t")
-        except (OSError, IndexError):
-            return False
+            fields = self._state.read_text().rpartition(")")[2].split()
+            return fields[0], int(fields[11]) + int(fields[12])
+        except (OSError, IndexError, ValueError):
+            return "D", 0

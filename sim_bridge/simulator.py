@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sim_bridge.navigation.free_space import FreeSpace
     from sim_bridge.types import Action, Observation, Pose, Source
 
-BACKENDS = ("auto", "embedded")
+BACKENDS = ("auto", "embedded", "habitat")
 ACOUSTICS = ("emitters", "rlr")
 STREAMS = ("glide", "soundspaces")
 
@@ -28,6 +28,8 @@ class SimulatorConfig:
     hrtf: a SOFA file, the head to hear with; None: MIT KEMAR
     stream: how responses become an episode's sound (`sim_bridge.acoustics.stream`): "glide", or "soundspaces"
     scene_root: folder of scanned collections; None: $AVW_SCENES, else data/scene_datasets
+    habitat_python: for the backend habitat, the interpreter that has habitat-sim; None: $AVW_HABITAT_PYTHON, else this
+        one, in a supervised child; "in-process": this very process. Of no consequence for what is simulated
     """
 
     backend: str = "auto"
@@ -38,6 +40,7 @@ class SimulatorConfig:
     hrtf: str | None = None
     stream: str = "glide"
     scene_root: str | None = None
+    habitat_python: str | None = None
 
 
 class Simulator(Protocol):
@@ -85,11 +88,16 @@ class Simulator(Protocol):
 def open_simulator(scene: str, config: SimulatorConfig | None = None) -> Simulator:
     """Open `scene` (`procedural-0007`, a mesh file, ...) on the backend that `config` names.
 
-    Raises SceneError for a scene that is missing or unusable, UsageError for an unknown backend.
+    Raises SceneError for a scene that is missing or unusable, UsageError for an unknown backend, BackendError for one
+    that is not installed.
     """
     config = config or SimulatorConfig()
     if config.backend not in BACKENDS:
         raise UsageError(f"unknown backend {config.backend!r}: expected one of {', '.join(BACKENDS)}")
+    if config.backend == "habitat":
+        from sim_bridge.habitat.simulator import HabitatSimulator
+
+        return HabitatSimulator(scene, config)
     from sim_bridge.embedded import EmbeddedSimulator
 
     return EmbeddedSimulator(scene, config)

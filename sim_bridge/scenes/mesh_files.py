@@ -28,6 +28,7 @@ _SCANS = ("mp3d", "matterport", "hm3d", "gibson", "scannet")  # collections of Z
 class MeshReport:
     """How a file was read.
 
+    up_3, front_3: unit vectors in the file's own frame that became +Y and -Z
     up: "y", "z", "x" or "given" · unit: metres in one unit of the file · up_evidence, unit_evidence: why
     evidence: of each surface's material (`labels.Labelled`) · warnings: sentences about what is missing
     geometries, mirrored: placed meshes, and those of them whose nodes mirror
@@ -36,6 +37,8 @@ class MeshReport:
 
     path: str
     bytes: int
+    up_3: tuple[float, float, float]
+    front_3: tuple[float, float, float]
     up: str
     up_evidence: str
     unit: float
@@ -121,9 +124,12 @@ def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
         rooms=_rooms(extras, file),
     )
     format_says = "glTF is in metres" if file.suffix.lower() in (".glb", ".gltf") else "nothing was said"
+    right_33 = np.eye(3) if rotation_33 is None else rotation_33
     report = MeshReport(
         path=str(file),
         bytes=file.stat().st_size,
+        up_3=_axis(right_33[1]),
+        front_3=_axis(-right_33[2]),
         up=up,
         up_evidence=up_evidence,
         unit=unit,
@@ -225,6 +231,11 @@ def _upright(
     suffix = file.suffix.lower()
     reason = "glTF is Y-up by definition" if suffix in (".glb", ".gltf") else f"usual for {suffix}"
     return "y", f"{reason} (geometry does not tell: {measured})", None
+
+
+def _axis(vector_3: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = (float(value) + 0.0 for value in vector_3)  # no -0.0
+    return x, y, z
 
 
 def _normals(vertices_V3: np.ndarray, faces_F3: np.ndarray) -> np.ndarray:

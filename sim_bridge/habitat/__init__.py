@@ -1,0 +1,1 @@
+"""Habitat-Sim, Habitat-Lab and SoundSpaces behind our Simulator protocol."""

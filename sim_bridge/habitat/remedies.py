@@ -1,0 +1,67 @@
+"""What goes wrong with a Habitat-Sim, in one sentence each: what, where, the likely cause, and what to type next."""
+
+from __future__ import annotations
+
+_GUIDE = "docs/habitat.md says how to install it"
+_EMBEDDED = "or use --backend embedded, which needs none of it"
+OLDEST = "0.2.2"
+
+
+def no_python(python: str, error: OSError) -> str:
+    """--habitat-python names nothing that can be run."""
+    reason = error.strerror or str(error)
+    return (
+        f"--habitat-python {python!r} cannot be run ({reason}): give the Python of the environment that has "
+        "habitat-sim, such as ~/miniconda3/envs/habitat/bin/python"
+    )
+
+
+def no_hello(python: str, how: str, words: str) -> str:
+    """The process did not even introduce itself: no Python, or one in which the import kills it."""
+    return (
+        f"{python!r} {_ended(how)} before Habitat-Sim could say hello{words}. If it is no Python, give one with "
+        f"--habitat-python; if it is, `{python} -c 'import habitat_sim'` shows the reason; {_EMBEDDED}"
+    )
+
+
+def refused(python: str, kind: str, said: str) -> str:
+    """The worker answered that it cannot."""
+    if kind == "import" and "EGL" in said:
+        return (
+            f"habitat-sim in {python} finds no EGL ({said}): install libegl1 (Debian: apt install libegl1 libgl1), "
+            f"or a headless build; {_EMBEDDED}"
+        )
+    if kind == "import" and ("No module" in said or "ModuleNotFound" in said):
+        return (
+            f"habitat-sim is not installed in {python} ({said}): name the Python that has it with --habitat-python or "
+            f"AVW_HABITAT_PYTHON ({_GUIDE}), {_EMBEDDED}"
+        )
+    if kind == "import":
+        return f"habitat-sim in {python} cannot be imported ({said}): mend that environment ({_GUIDE}), {_EMBEDDED}"
+    if kind == "too old":
+        return f"{said} in {python}, and AVW needs {OLDEST} or newer: update it ({_GUIDE}), {_EMBEDDED}"
+    if kind == "protocol":
+        return f"the worker in {python} is of another version of AVW ({said}): install one AVW only"
+    if kind == "navmesh":
+        return (
+            f"Habitat-Sim has no navigation mesh for this scene: {said}. Delete a damaged .navmesh beside the mesh to "
+            "have it computed, and check with `avw info SCENE` that the mesh is upright and in metres"
+        )
+    return f"Habitat-Sim refused ({said}). `avw info SCENE` tells whether the scene can be read at all"
+
+
+def died(python: str, scene: str, how: str, words: str, times: int) -> str:
+    """The same request killed it again and again."""
+    if "EGL" in words or "GL context" in words or "CUDA" in words:
+        return (
+            f"habitat-sim in {python} {_ended(how)} for want of a graphics context{words}. Without an NVIDIA card it "
+            f"needs Mesa's EGL (Debian: apt install libegl1 libgl1-mesa-dri); with one, a driver with EGL; {_EMBEDDED}"
+        )
+    return (
+        f"Habitat-Sim {_ended(how)} {times} times in a row in scene {scene!r}{words}. It dies of meshes and navigation "
+        "meshes that it cannot take: check the scene with `avw info`, download it again, or use --backend embedded"
+    )
+
+
+def _ended(how: str) -> str:
+    return how if how.startswith(("was ", "hung")) else f"ended with {how}"

@@ -1,0 +1,210 @@
+"""The one Habitat-Sim that this process talks to: in this interpreter, or a supervised child in this or another one."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import mmap
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim_bridge.child import Child, ChildError
+from sim_bridge.errors import BackendError
+from sim_bridge.habitat import remedies
+from sim_bridge.habitat.worker import PROTOCOL, Habitat, RefusalError
+
+IN_PROCESS = "in-process"
+_WORKER = Path(__file__).with_name("worker.py")
+_RESTARTS = 3  # deaths in a row over one request, after which it is the request
+_OPENING = 600.0  # seconds: a scan of a million triangles on a machine without a graphics card
+_ANSWERING = 120.0
+_log = logging.getLogger("avw.habitat")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A scene as Habitat is to open it, compared by identity. stage: a .stage_config.json · navmesh: None: computed.
+
+    size: pixels · hfov: degrees · camera: metres above the floor point · settings: of the navigation mesh
+    """
+
+    scene_id: str
+    stage: str
+    navmesh: str | None
+    settings: dict[str, float | bool]
+    size: int
+    hfov: float
+    camera: float
+
+    def request(self, gpu: int) -> dict[str, Any]:
+        named = ("stage", "navmesh", "settings", "size", "hfov", "camera")
+        return {"do": "open", "gpu": gpu, **{name: getattr(self, name) for name in named}}
+
+
+class Session:
+    """Habitat-Sim in one interpreter. It keeps no state but the open stage, so a death loses nothing.
+
+    python: a path, or IN_PROCESS. A child that dies, hangs or is stopped is replaced, opens the stage again and is
+    asked again; the third death over one request raises BackendError with its last words. `restarts` counts them.
+    """
+
+    def __init__(self, python: str) -> None:
+        self.python = python
+        self.restarts = 0
+        self.opened: dict[str, Any] = {}
+        self._stage: Stage | None = None
+        self._local: Habitat | None = None
+        self._child: Child | None = None
+        self._frames: tuple[str, mmap.mmap] | None = None
+        self._gpu = 0 if Path("/dev/nvidia0").exists() or Path("/dev/nvidiactl").exists() else -1
+        self.hello: dict[str, Any] = self._start()
+
+    @property
+    def pid(self) -> int:
+        """The process that Habitat runs in."""
+        return self._child.pid if self._child is not None else os.getpid()
+
+    def open(self, stage: Stage) -> dict[str, Any]:
+        """Open a stage, unless it is the open one; what the worker said of it."""
+        if self._stage is not stage or (self._local is None and self._child is None):
+            self._stage = None
+            self._retried(stage, lambda: self._open(stage))
+        return self.opened
+
+    def ask(self, stage: Stage, do: str, *arrays: np.ndarray, **fields: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """The answer to a request about a stage, which is opened first where it is not."""
+        self.open(stage)
+        return self._retried(stage, lambda: self._exchange({"do": do, **fields}, *arrays))
+
+    def look(self, stage: Stage, position_3: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
+        """What a camera above a floor point sees: uint8 (H, W, 3), and float32 (H, W) metres, 0 = nothing hit."""
+        self.open(stage)
+        where = {"do": "look", "position": [float(v) for v in position_3], "yaw": float(yaw)}
+        if self._local is not None:
+            rgb_HWC, depth_HW = self._exchange(where)[1]
+            return rgb_HWC, depth_HW
+        path, view = self._shared_memory(stage.size)
+        self._retried(stage, lambda: self._exchange({**where, "shared": path}))
+        pixels = stage.size * stage.size
+        rgb_HWC = np.frombuffer(view, np.uint8, pixels * 3).reshape(stage.size, stage.size, 3).copy()
+        depth_HW = np.frombuffer(view, np.float32, pixels, offset=pixels * 3 + -pixels * 3 % 4).copy()
+        return rgb_HWC, depth_HW.reshape(stage.size, stage.size)
+
+    def close(self) -> None:
+        """End the child, or close the simulator of this process."""
+        self._stage = None
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+        if self._local is not None:
+            self._local.close()
+        if self._frames is not None:
+            self._frames[1].close()
+            Path(self._frames[0]).unlink(missing_ok=True)
+            self._frames = None
+
+    def _start(self) -> dict[str, Any]:
+        if self.python == IN_PROCESS:
+            self._local = self._local or Habitat()
+        else:
+            try:
+                self._child = Child((self.python, str(_WORKER)), _environment())
+            except OSError as error:
+                raise BackendError(remedies.no_python(self.python, error)) from error
+        try:
+            return self._exchange({"do": "hello", "protocol": PROTOCOL})[0]
+        except ChildError as error:
+            self._child = None
+            raise BackendError(remedies.no_hello(self.python, error.how, error.words)) from error
+
+    def _open(self, stage: Stage) -> tuple[dict[str, Any], list[np.ndarray]]:
+        self.opened, answer = self._exchange(stage.request(self._gpu), patience=_OPENING)
+        self._stage = stage
+        return self.opened, answer
+
+    def _retried(self, stage: Stage, request: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """The request's answer, by a new child if need be. Only children die: in this process a death is ours."""
+        for attempt in range(_RESTARTS):
+            try:
+                if self._child is None and self._local is None:
+                    self._start()
+                if self._stage is None and stage is not None and attempt > 0:
+                    self._open(stage)
+                answer: tuple[dict[str, Any], list[np.ndarray]] = request()
+                return answer
+            except ChildError as error:
+                last = error
+                self._child, self._stage = None, None
+                self.restarts += 1
+                if attempt + 1 < _RESTARTS:
+                    _log.warning(
+                        "Habitat-Sim %s in scene %r%s; it is started again", error.how, stage.scene_id, error.words
+                    )
+        raise BackendError(remedies.died(self.python, stage.scene_id, last.how, last.words, _RESTARTS)) from last
+
+    def _exchange(
+        self, header: dict[str, Any], *arrays: np.ndarray, patience: float = _ANSWERING
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        if self._local is not None:
+            try:
+                return self._local.answer(header, list(arrays))
+            except RefusalError as error:
+                raise BackendError(remedies.refused(self.python, error.kind, str(error))) from error
+        assert self._child is not None
+        reply, answer = self._child.ask(header, *arrays, patience=patience)
+        if "error" in reply:
+            raise BackendError(remedies.refused(self.python, reply.get("kind", ""), reply["error"]))
+        return reply, answer
+
+    def _shared_memory(self, size: int) -> tuple[str, mmap.mmap]:
+        count = size * size * 3 + -size * size * 3 % 4 + size * size * 4
+        if self._frames is not None and len(self._frames[1]) == count:
+            return self._frames
+        if self._frames is not None:
+            self._frames[1].close()
+            Path(self._frames[0]).unlink(missing_ok=True)
+        folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        descriptor, path = tempfile.mkstemp(prefix="avw-frames-", dir=folder)
+        os.ftruncate(descriptor, count)
+        self._frames = (path, mmap.mmap(descriptor, count))
+        os.close(descriptor)
+        return self._frames
+
+
+def find_python(asked: str | None) -> str:
+    """The interpreter to run Habitat in: what was asked for, $AVW_HABITAT_PYTHON, or this one."""
+    chosen = asked or os.environ.get("AVW_HABITAT_PYTHON") or sys.executable
+    if chosen == IN_PROCESS:
+        return chosen
+    return shutil.which(chosen) or str(Path(chosen).expanduser())
+
+
+_sessions: dict[tuple[int, str], Session] = {}
+
+
+def open_session(python: str | None = None) -> Session:
+    """The session of this process with an interpreter; made once. Raises BackendError where there is no Habitat-Sim."""
+    key = (os.getpid(), find_python(python))  # a forked child must not share its parent's pipes
+    if key not in _sessions:
+        _sessions[key] = Session(key[1])
+    return _sessions[key]
+
+
+@atexit.register
+def close_sessions() -> None:
+    """End every child of this process."""
+    for key in [key for key in _sessions if key[0] == os.getpid()]:
+        _sessions.pop(key).close()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would make another interpreter ours, and with Habitat's own chatter turned off."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
+    return {"MAGNUM_LOG": "quiet", "HABITAT_SIM_LOG": "quiet", "GLOG_minloglevel": "2", **kept}

@@ -1,0 +1,92 @@
+"""The Simulator on Habitat-Sim: Habitat draws and owns the navigation mesh, our engines sound in the same mesh."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from sim_bridge.acoustics.engine import AcousticEngine, make_engine
+from sim_bridge.habitat.navmesh import SETTINGS, NavMesh
+from sim_bridge.habitat.session import Session, Stage, open_session
+from sim_bridge.rendering.raycast import RayScene
+from sim_bridge.scene_simulator import SceneSimulator
+from sim_bridge.scenes.catalogue import read_scene
+from sim_bridge.scenes.glb_export import export_glb
+from sim_bridge.scenes.scene import Scene
+from sim_bridge.simulator import SimulatorConfig
+from sim_bridge.types import CAMERA_HEIGHT
+
+KEPT_SCENES = 2  # each holds a mesh here and one in Habitat's process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A scene as both sides have it: what is heard here, and the files that Habitat opens. The folder goes with it."""
+
+    scene: Scene
+    ray_scene: RayScene
+    stage_config: Path
+    navmesh: Path | None
+    folder: tempfile.TemporaryDirectory[str]
+
+
+class HabitatSimulator(SceneSimulator):
+    """`sim_bridge.simulator.Simulator` on Habitat-Sim 0.2.2 or newer, in this interpreter or in another.
+
+    Frames, collisions and geodesics are Habitat's; sound is made in this process from the same mesh, so builds without
+    audio are as good as any. Pictures show the textures as they are, without lamps, as Habitat shows scans. An episode
+    repeats bit for bit on one machine with one graphics driver; across machines Habitat promises nothing, and so this
+    backend is not `reproducible`. Raises BackendError where there is no Habitat-Sim, SceneError for an unusable scene.
+    """
+
+    backend = "habitat"
+
+    def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
+        config = config or SimulatorConfig()
+        self.session = open_session(config.habitat_python)
+        place = _open_place(scene, config.scene_root)
+        self.stage = Stage(
+            scene_id=scene,
+            stage=str(place.stage_config),
+            navmesh=str(place.navmesh) if place.navmesh else None,
+            settings=SETTINGS,
+            size=config.size,
+            hfov=config.hfov,
+            camera=CAMERA_HEIGHT,
+        )
+        super().__init__(
+            scene,
+            config,
+            scene=place.scene,
+            ray_scene=place.ray_scene,
+            navgrid=NavMesh(self.session, self.stage, place.ray_scene),
+            look=lambda pose: self.session.look(self.stage, pose.position_3, pose.yaw),
+            engine=_engine(self.session, self.stage, config, place),
+        )
+        self.reproducible = False
+
+
+def _engine(session: Session, stage: Stage, config: SimulatorConfig, place: Place) -> AcousticEngine:
+    return make_engine(config.acoustics, place.scene, place.ray_scene, emitters=config.emitters, hrtf=config.hrtf)
+
+
+@lru_cache(maxsize=KEPT_SCENES)
+def _open_place(scene_id: str, scene_root: str | None) -> Place:
+    scene, report = read_scene(scene_id, scene_root)
+    folder = tempfile.TemporaryDirectory(prefix="avw-habitat-")
+    if report is None:  # generated here: Habitat needs a file
+        mesh, navmesh = Path(folder.name) / f"{scene_id}.glb", None
+        export_glb(scene, mesh)
+        config = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0], "units_to_meters": 1.0}
+    else:
+        mesh = Path(report.path).resolve()
+        beside = mesh.with_suffix(".navmesh")
+        navmesh = beside if beside.is_file() else None
+        config = {"up": list(report.up_3), "front": list(report.front_3), "units_to_meters": report.unit}
+    # Our reading of which way is up and how long a metre is, whatever stands beside it: one frame for eye and ear.
+    stage = Path(folder.name) / "scene.stage_config.json"
+    stage.write_text(json.dumps({"render_asset": str(mesh), "force_flat_shading": True, **config}), encoding="utf-8")
+    return Place(scene=scene, ray_scene=RayScene(scene), stage_config=stage, navmesh=navmesh, folder=folder)

@@ -1,0 +1,296 @@
+"""Habitat-Sim in a process of its own: `PYTHON worker.py`, in whatever Python has habitat_sim.
+
+This one file is all that runs there: Python 3.7 or newer, numpy and habitat_sim, nothing of AVW. It answers messages on
+stdin and stdout (a 4-byte little-endian length, a JSON header, the bytes of the arrays that the header lists), puts
+frames into memory that it shares with its parent, and keeps no state but the open scene: every request says where the
+agent is, so a worker that died is replaced by another that opens the same scene. Our process may also import the file
+and call `Habitat.answer` directly.
+
+Frame: +X right, +Y up, -Z forward, metres, as everywhere. Shapes: H W image · N points · 3 = (x, y, z).
+"""
+
+import ctypes
+import json
+import math
+import mmap
+import os
+import signal
+import struct
+import sys
+from typing import Any
+
+import numpy as np
+
+PROTOCOL = 1
+OLDEST = (0, 2, 2)
+MAX_HEADER = 1 << 20
+
+
+class Habitat:
+    """The one simulator of a process, and what is asked of it. `answer` raises RefusalError with a sentence."""
+
+    def __init__(self):
+        self._sim: Any = None
+        self._module: Any = None
+        self._frames = None
+
+    def answer(self, header, arrays):
+        """(reply, arrays) to one request: `header["do"]` names the method."""
+        return getattr(self, "do_" + header["do"])(header, *arrays)
+
+    def do_hello(self, header):
+        """Who is here. The import happens now, so that its failure is an answer and not a death."""
+        if header["protocol"] != PROTOCOL:
+            raise RefusalError("protocol", "it speaks protocol {}, not {}".format(PROTOCOL, header["protocol"]))
+        module = self._habitat_sim()
+        version = getattr(module, "__version__", "0")
+        numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:3] if part.isdigit())
+        if numbers < OLDEST:
+            raise RefusalError("too old", f"it is habitat-sim {version}")
+        reply = {
+            "protocol": PROTOCOL,
+            "version": version,
+            "audio": bool(getattr(module, "audio_enabled", hasattr(module, "AudioSensorSpec"))),
+            "python": "{}.{}.{}".format(*sys.version_info[:3]),
+        }
+        return reply, []
+
+    def do_open(self, header):
+        """Load a stage and its navigation mesh.
+
+        stage: path of a .stage_config.json · size: pixels · hfov: degrees · camera: metres above the floor point
+        navmesh: path, or None: it is computed with `settings` · gpu: device, or -1
+        """
+        module = self._habitat_sim()
+        backend = module.SimulatorConfiguration()
+        backend.scene_id = header["stage"]
+        backend.gpu_device_id = header["gpu"]
+        backend.enable_physics = False
+        backend.load_semantic_mesh = False
+        backend.create_renderer = True
+        agent = module.agent.AgentConfiguration()
+        agent.sensor_specifications = [
+            self._camera("rgb", module.SensorType.COLOR, header),
+            self._camera("depth", module.SensorType.DEPTH, header),
+        ]
+        configuration = module.Configuration(backend, [agent])
+        # The first simulator with a camera takes seconds, a new scene in the same one next to nothing.
+        if self._sim is None:
+            self._sim = module.Simulator(configuration)
+        else:
+            self._sim.reconfigure(configuration)
+        made = self._navmesh(header["navmesh"], header["settings"])
+        return {"navmesh": made, "radius": float(self._pathfinder.nav_mesh_settings.agent_radius)}, []
+
+    def do_look(self, header):
+        """What the agent at `position` and `yaw` sees: uint8 (H, W, 3) and float32 (H, W) metres, 0 = nothing hit."""
+        self._place(header["position"], header["yaw"])
+        seen = self._sim.get_sensor_observations()
+        rgb_HWC = np.ascontiguousarray(seen["rgb"][..., :3])
+        depth_HW = np.ascontiguousarray(seen["depth"], dtype=np.float32)
+        if not header.get("shared"):
+            return {}, [rgb_HWC, depth_HW]
+        begin = rgb_HWC.nbytes + -rgb_HWC.nbytes % 4  # where the depth begins, aligned
+        view = self._shared(header["shared"], begin + depth_HW.nbytes)
+        view[: rgb_HWC.nbytes] = rgb_HWC.tobytes()
+        view[begin:] = depth_HW.tobytes()
+        return {}, []
+
+    def do_step(self, header):
+        """Where a walk from `start` straight to `end` leads, sliding along what is in the way."""
+        return {"position": _numbers(self._pathfinder.try_step(_point(header["start"]), _point(header["end"])))}, []
+
+    def do_standing(self, header):
+        """Whether a point is on the navigation mesh, and on the same piece of it as `anchor`."""
+        point = _point(header["position"])
+        standing = bool(self._pathfinder.is_navigable(point, 0.5))
+        if standing and header["anchor"] is not None:
+            standing = math.isfinite(self._path(point, _point(header["anchor"])).geodesic_distance)
+        return {"standing": standing}, []
+
+    def do_path(self, header):
+        """The shortest walk: `distance` in metres (None: there is none) and `corners`, the two ends among them."""
+        path = self._path(_point(header["start"]), _point(header["end"]))
+        if not math.isfinite(path.geodesic_distance):
+            return {"distance": None, "corners": []}, []
+        return {"distance": float(path.geodesic_distance), "corners": [_numbers(p) for p in path.points]}, []
+
+    def do_obstacle(self, header):
+        """Metres from each point (N, 3) to the edge of the navigation mesh, at most `reach`."""
+        found = [self._pathfinder.distance_to_closest_obstacle(_point(p), header["reach"]) for p in header["points"]]
+        return {"distances": [min(float(d), header["reach"]) for d in found]}, []
+
+    def do_snap(self, header):
+        """The nearest point of the navigation mesh; None if there is none nearby."""
+        near = _numbers(self._pathfinder.snap_point(_point(header["position"])))
+        return {"position": near if all(map(math.isfinite, near)) else None}, []
+
+    def do_floor(self, header):
+        """The navigation mesh: float32 (N, 3, 3) triangles, and int32 (N,), the island that each belongs to."""
+        vertices_V3 = np.array(self._pathfinder.build_navmesh_vertices(), dtype=np.float32).reshape(-1, 3)
+        indices = np.array(self._pathfinder.build_navmesh_vertex_indices(), dtype=np.int64).reshape(-1, 3)
+        triangles_N33 = vertices_V3[indices]
+        if hasattr(self._pathfinder, "get_island"):
+            centres_N3 = triangles_N33.mean(axis=1)
+            island_N = np.array([self._pathfinder.get_island(_point(p)) for p in centres_N3], dtype=np.int32)
+        else:
+            island_N = joined(triangles_N33)
+        return {}, [triangles_N33, island_N]
+
+    def do_save_navmesh(self, header):
+        """Write the navigation mesh to `path`, in Habitat's own format."""
+        return {"saved": bool(self._pathfinder.save_nav_mesh(header["path"]))}, []
+
+    def close(self):
+        """Let go of the scene and of the renderer."""
+        if self._sim is not None:
+            self._sim.close()
+        self._sim = None
+
+    @property
+    def _pathfinder(self):
+        return self._sim.pathfinder
+
+    def _habitat_sim(self):
+        if self._module is None:
+            try:
+                # Builds with audio bring a libRLR that exports its own C++ runtime, and abort unless ours comes first.
+                ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
+            except OSError:
+                pass
+            try:
+                import habitat_sim
+            except Exception as error:
+                raise RefusalError("import", f"{type(error).__name__}: {error}") from error
+            self._module = habitat_sim
+        return self._module
+
+    def _camera(self, name, kind, header):
+        spec = self._habitat_sim().CameraSensorSpec()
+        spec.uuid = name
+        spec.sensor_type = kind
+        spec.resolution = [header["size"], header["size"]]
+        spec.hfov = header["hfov"]
+        spec.position = np.array([0.0, header["camera"], 0.0])
+        return spec
+
+    def _navmesh(self, path, settings):
+        """Where the navigation mesh comes from: "loaded" or "computed". Raises RefusalError for none."""
+        if path is not None:
+            if not self._pathfinder.load_nav_mesh(path):
+                raise RefusalError("navmesh", f"it could not load {path}")
+        else:
+            module = self._habitat_sim()
+            chosen = module.NavMeshSettings()
+            chosen.set_defaults()
+            for name, value in settings.items():
+                setattr(chosen, name, value)
+            if not self._sim.recompute_navmesh(self._pathfinder, chosen):
+                raise RefusalError("navmesh", "it found no floor to walk on")
+        if not self._pathfinder.is_loaded or not self._pathfinder.navigable_area > 0.0:
+            raise RefusalError("navmesh", "the navigation mesh {} is empty".format(path or "that it computed"))
+        return "computed" if path is None else "loaded"
+
+    def _place(self, position, yaw):
+        state = self._module.AgentState()
+        state.position = _point(position)
+        state.rotation = self._module.utils.common.quat_from_angle_axis(yaw, np.array([0.0, 1.0, 0.0]))
+        self._sim.get_agent(0).set_state(state)
+
+    def _path(self, start_3, end_3):
+        path = self._module.ShortestPath()
+        path.requested_start = start_3
+        path.requested_end = end_3
+        self._pathfinder.find_path(path)
+        return path
+
+    def _shared(self, path, size):
+        if self._frames is None or self._frames[0] != path:
+            with open(path, "r+b") as file:
+                self._frames = (path, mmap.mmap(file.fileno(), size))
+        return self._frames[1]
+
+
+class RefusalError(Exception):
+    """A request that cannot be met. kind: "import", "too old", "protocol", "navmesh", "failed"."""
+
+    def __init__(self, kind, sentence):
+        super().__init__(sentence)
+        self.kind = kind
+
+
+def joined(triangles_N33):
+    """int32 (N,): pieces of triangles that share corners, for habitat-sim 0.2.2, which cannot tell its islands."""
+    corner_N3 = np.unique(np.round(triangles_N33.reshape(-1, 3), 3), axis=0, return_inverse=True)[1].reshape(-1, 3)
+    label_V = np.arange(corner_N3.max() + 1 if len(corner_N3) else 0)
+    while True:
+        lowest_N = label_V[corner_N3].min(axis=1)
+        before_V = label_V.copy()
+        np.minimum.at(label_V, corner_N3.ravel(), np.repeat(lowest_N, 3))
+        if np.array_equal(before_V, label_V):
+            return np.unique(label_V[corner_N3[:, 0]], return_inverse=True)[1].astype(np.int32)
+
+
+def _point(values):
+    return np.array(values, dtype=np.float32)
+
+
+def _numbers(vector):
+    return [float(value) for value in np.array(vector, dtype=np.float64)]
+
+
+def send(stream, header, arrays=()):
+    listed = [{"dtype": array.dtype.str, "shape": list(array.shape)} for array in arrays]
+    header = dict(header, arrays=listed)
+    text = json.dumps(header).encode("utf-8")
+    stream.write(struct.pack("<I", len(text)) + text + b"".join(np.ascontiguousarray(a).tobytes() for a in arrays))
+    stream.flush()
+
+
+def receive(stream):
+    """One message. Raises EOFError where the parent is gone."""
+    (length,) = struct.unpack("<I", _exactly(stream, 4))
+    if length > MAX_HEADER:
+        raise EOFError("no message of ours")
+    header = json.loads(_exactly(stream, length).decode("utf-8"))
+    arrays = []
+    for entry in header.pop("arrays"):
+        dtype = np.dtype(entry["dtype"])
+        count = int(np.prod(entry["shape"], dtype=np.int64))
+        content = _exactly(stream, dtype.itemsize * count)
+        arrays.append(np.frombuffer(content, dtype=dtype).reshape(entry["shape"]))
+    return header, arrays
+
+
+def _exactly(stream, count):
+    content = stream.read(count)
+    if len(content) < count:
+        raise EOFError("the parent closed the pipe")
+    return content
+
+
+def main():
+    """Serve until stdin closes."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]  # our names are not theirs
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what the libraries print must not end up among the messages
+    requests = sys.stdin.buffer
+    habitat = Habitat()
+    while True:
+        try:
+            header, arrays = receive(requests)
+        except EOFError:
+            return
+        try:
+            reply, answer = habitat.answer(header, arrays)
+        except RefusalError as error:
+            reply, answer = {"error": str(error), "kind": error.kind}, []
+        except Exception as error:  # whatever habitat_sim raises is an answer too
+            reply, answer = {"error": f"{type(error).__name__}: {error}", "kind": "failed"}, []
+        send(replies, reply, answer)
+
+
+if __name__ == "__main__":
+    main()
