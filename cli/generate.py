@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from avw4k.spec import DatasetSpec
     from sim_bridge.simulator import SimulatorConfig
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-
 
 @click.command(
     epilog="Stop it whenever you like (Ctrl-C, a kill, a power cut): the same command goes on from what is committed. "
@@ -45,7 +43,14 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws everything that is drawn.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes. [default: one a core, or all of the cluster's]")
 @click.option("--sources-per-scene", type=int, help="Places the sound may come from. [default: 6; 1 with avw-4k]")
-@click.option("--sound", default="ring", show_default=True, help="ring, a sound file, or a folder of them.")
+@click.option(
+    "--sound", default="ring", show_default=True,
+    help="ring, a sound file, a folder, or of SoundSpaces: 1s_all, semantic_splits:train, heard, unheard:val.",
+)  # fmt: skip
+@click.option(
+    "--sound-root", type=click.Path(path_type=Path), envvar="AVW_SOUNDS",
+    help="Folder of SoundSpaces' sounds. [default: data/sounds]",
+)  # fmt: skip
 @click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Who simulates.")
 @click.option(
     "--acoustics", type=click.Choice(ACOUSTICS), default="emitters", show_default=True, help="Who renders sound."
@@ -82,9 +87,10 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def generate(
     out: Path, scenes: str | None, scene_root: Path | None, trajectories: int | None, steps: int | None, seed: int,
-    workers: int | None, sources_per_scene: int | None, sound: str, backend: str, acoustics: str, emitters: int | None,
-    hrtf: Path | None, stream: str, size: int, preset: str | None, episodes_per_shard: int, compression: str,
-    executor: str, ray_address: str, part: str | None, resume: bool, strict: bool, dry_run: bool, as_json: bool,
+    workers: int | None, sources_per_scene: int | None, sound: str, sound_root: Path | None, backend: str,
+    acoustics: str, emitters: int | None, hrtf: Path | None, stream: str, size: int, preset: str | None,
+    episodes_per_shard: int, compression: str, executor: str, ray_address: str, part: str | None, resume: bool,
+    strict: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Simulate trajectories with sight and binaural sound, and write them as a dataset into OUT (data/avw).
 
@@ -100,12 +106,13 @@ def generate(
     from avw4k.generate import generate as run
     from avw4k.ray_executor import RayExecutor, cluster_cpus, connect
     from avw4k.spec import DatasetSpec
+    from sim_bridge.acoustics.sound_sets import expand_sounds
     from sim_bridge.simulator import SimulatorConfig
 
     chosen = PRESETS[preset] if preset else DEFAULT
     root = str(scene_root) if scene_root else None
     names, splits = preset_scenes(preset, scenes, root)
-    sounds = expand_sounds(sound)
+    sounds = expand_sounds(sound, sound_root)
     # The backend is resolved here: a dataset says who made it, not who might have.
     simulator = SimulatorConfig(
         backend="embedded" if backend == "auto" else backend, acoustics=acoustics, stream=stream, size=size
@@ -154,19 +161,6 @@ def generate(
         )
     else:
         click.echo(report_text(report, bar.done, seconds))
-
-
-def expand_sounds(sound: str) -> tuple[str, ...]:
-    """The sounds that `--sound` stands for. Raises SoundError for a folder without any."""
-    from sim_bridge.errors import SoundError
-
-    folder = Path(sound)
-    if not folder.is_dir():
-        return (sound,)
-    found = tuple(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES)
-    if not found:
-        raise SoundError(f"no sound in {folder}: expected files that end in {', '.join(AUDIO_SUFFIXES)}")
-    return found
 
 
 def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool = False) -> None:

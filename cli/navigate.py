@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from model.planning.searching import LeftOut
     from sim_bridge.simulator import SimulatorConfig
 
 POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
@@ -40,7 +41,18 @@ POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only",
 @click.option("--acoustics", default=None, help="emitters or rlr (default: the dataset's).")
 @click.option("--stream", default=None, help="glide or soundspaces (default: the dataset's).")
 @click.option("--sound", default=None, help="What the source plays (default: the dataset's, else ring).")
-@click.option("--episodes", type=click.IntRange(min=1), default=20, show_default=True, help="Episodes a policy.")
+@click.option(
+    "--sound-root", type=click.Path(path_type=Path), envvar="AVW_SOUNDS",
+    help="Folder of SoundSpaces' sounds. [default: data/sounds]",
+)  # fmt: skip
+@click.option(
+    "--episode-file", type=click.Path(path_type=Path), default=None,
+    help="Episodes to run as they are: a .json.gz of SoundSpaces' AudioNav, with its content folder.",
+)  # fmt: skip
+@click.option(
+    "--episodes", type=click.IntRange(min=1), default=None,
+    help="Episodes a policy; of a file, its first. [default: 20, or all of the file]",
+)  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the episodes.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one a core).")
 @click.option("--device", default="cpu", show_default=True, help="Where mpc imagines: cpu, cuda …")
@@ -49,8 +61,9 @@ POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only",
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def navigate(
     policies: tuple[str, ...], model: Path, scenes: str | None, scene_root: Path | None, backend: str | None,
-    acoustics: str | None, stream: str | None, sound: str | None, episodes: int, seed: int, workers: int | None,
-    device: str, video: Path | None, out: Path | None, as_json: bool,
+    acoustics: str | None, stream: str | None, sound: str | None, sound_root: Path | None,
+    episode_file: Path | None, episodes: int | None, seed: int, workers: int | None, device: str, video: Path | None,
+    out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Let a policy search for the sounding source, and say how well it did.
 
@@ -58,12 +71,15 @@ def navigate(
     avw navigate --policy mpc                                   the test houses of runs/latest
     avw navigate --policy mpc --policy greedy-audio --episodes 100
     avw navigate --policy oracle --scenes procedural:40-43 --video videos
+    avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
     """
     import dataclasses
 
     from model.planning.navigate import NavigateConfig, available_cores, run_policies
     from model.planning.outcomes import comparison, table, write_outcome
-    from sim_bridge.errors import CheckpointError
+    from sim_bridge.acoustics.sound_sets import expand_sounds
+    from sim_bridge.episode_file import read_episodes
+    from sim_bridge.errors import CheckpointError, UsageError
     from sim_bridge.scenes.catalogue import expand_scenes
 
     chosen = tuple(dict.fromkeys(policies))
@@ -73,7 +89,9 @@ def navigate(
         raise CheckpointError(
             f"{model}: no trained model there for {planners[0]} to plan with. Train one: avw train DATA --out {model}"
         )
-    names, simulator, own_sound = surroundings(model, scenes)
+    if episode_file and scenes:
+        raise UsageError("--episode-file names its own scenes: leave out --scenes")
+    names, simulator, own_sound = surroundings(model, str(episode_file) if episode_file else scenes)
     simulator = dataclasses.replace(
         simulator,
         backend=backend or simulator.backend,
@@ -83,21 +101,30 @@ def navigate(
     )
     if scenes is not None:
         names = expand_scenes(scenes, simulator.scene_root)
+    if episode_file is not None:
+        filed = read_episodes(episode_file, episodes)
+        names, episodes = list(dict.fromkeys(episode.scene for episode in filed)), len(filed)
+    played = None if episode_file else own_sound
+    if sound is not None:
+        played = expand_sounds(sound, sound_root)[0]
     config = NavigateConfig(
         policies=chosen,
         scenes=tuple(names),
-        episodes=episodes,
+        episodes=20 if episodes is None else episodes,
         seed=seed,
         workers=workers or available_cores(),
-        sound=sound or own_sound,
+        sound=played,
         simulator=simulator,
         model_dir=str(model) if trained else None,
         device=device,
         video_dir=str(video) if video else None,
+        episode_file=str(episode_file) if episode_file else None,
+        sound_root=str(sound_root) if sound_root else None,
     )
-    records = run_policies(config)
+    left_out: list[LeftOut] = []
+    records = run_policies(config, left_out=left_out)
     folder = out or (model if model.is_dir() else None)
-    result = write_outcome(folder, config, records) if folder else comparison(config, records)
+    result = write_outcome(folder, config, records, left_out) if folder else comparison(config, records, left_out)
     if as_json:
         click.echo(json.dumps(result))
         return

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.metrics.navigation import Interval, bootstrap_difference, summarise
-from model.planning.navigate import EpisodeRecord, NavigateConfig
+from model.metrics.navigation import Interval, bootstrap_difference, bootstrap_mean, summarise
+from model.planning.navigate import NavigateConfig
 from model.planning.policies import POLICIES
+from model.planning.searching import EpisodeRecord, LeftOut
 from sim_bridge.errors import DatasetError, UsageError
 
 MEASURES = ("sr", "spl", "softspl", "sna", "dtg", "na")
@@ -43,13 +44,19 @@ def paired_gain(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord])
     }
 
 
-def comparison(config: NavigateConfig, records: Records) -> dict[str, Any]:
+def comparison(config: NavigateConfig, records: Records, left_out: Sequence[LeftOut] = ()) -> dict[str, Any]:
     """Every policy's summary, and what the leading one (mpc if it is there) gains over each other, as plain JSON.
 
-    Intervals are [mean, low, high].
+    Intervals are [mean, low, high]. Of an episode file also its `filed` measures (SPL and SNA with its own lengths in
+    place of ours, over the episodes that have them), and the episodes that were left out.
     """
     names = [name for name in POLICIES if name in records]
     leader = "mpc" if "mpc" in names else names[0]
+    filed = {} if config.episode_file is None else {
+        "episode_file": config.episode_file,
+        "filed": {name: _filed(records[name]) for name in names},
+        "left_out": [dataclasses.asdict(episode) for episode in left_out],
+    }  # fmt: skip
     return {
         "episodes": config.episodes,
         "seed": config.seed,
@@ -61,10 +68,22 @@ def comparison(config: NavigateConfig, records: Records) -> dict[str, Any]:
             for other in names
             if other != leader
         },
+        **filed,
     }
 
 
-def write_outcome(run_dir: Path, config: NavigateConfig, records: Records) -> dict[str, Any]:
+def _filed(records: Sequence[EpisodeRecord]) -> dict[str, list[float]]:
+    found = {}
+    for name in ("filed_spl", "filed_sna"):
+        values = [float(value) for record in records if (value := getattr(record, name)) is not None]
+        if values:
+            found[name.removeprefix("filed_")] = bootstrap_mean(values)
+    return _plain(found)
+
+
+def write_outcome(
+    run_dir: Path, config: NavigateConfig, records: Records, left_out: Sequence[LeftOut] = ()
+) -> dict[str, Any]:
     """Write navigation-<policy>.json for each policy and navigation.json; returns the latter's content.
 
     Policies of earlier commands stay in the comparison as long as they met the same episodes.
@@ -86,7 +105,7 @@ def write_outcome(run_dir: Path, config: NavigateConfig, records: Records) -> di
         earlier = read_records(path)
         if [_identity(r) for r in earlier] == [_identity(r) for r in next(iter(records.values()))]:
             comparable[name] = earlier
-    document = comparison(config, comparable)
+    document = comparison(config, comparable, left_out)
     _replace(run_dir / "navigation.json", document)
     return document
 
@@ -113,12 +132,21 @@ def read_records(path: Path) -> list[EpisodeRecord]:
 def table(document: Mapping[str, Any]) -> str:
     """The comparison as text: one line a policy, then the gains."""
     titles = {"sr": "SR", "spl": "SPL", "softspl": "SoftSPL", "sna": "SNA", "dtg": "DTG, m", "na": "NA"}
-    lines = [f"{document['episodes']} episodes in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
+    ran = document["episodes"] - len(document.get("left_out", ()))
+    lines = [f"{ran} episodes in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
     lines.append(f"{'':22}" + "".join(f"{titles[name]:>22}" for name in MEASURES))
     for policy, figures in document["policies"].items():
         lines.append(f"{policy:22}" + "".join(f"{_cell(figures[name], name):>22}" for name in MEASURES))
     for pair, figures in document["paired"].items():
         lines.append(f"{pair:22}" + "".join(f"{_cell(figures[name], name, '+'):>22}" for name in MEASURES))
+    for policy, figures in document.get("filed", {}).items():
+        lines += [
+            f"{policy}: {titles[name]} {_cell(interval, name)} with the file's own shortest ways"
+            for name, interval in figures.items()
+        ]
+    if document.get("left_out"):
+        first = document["left_out"][0]
+        lines.append(f"Left out: {len(document['left_out'])} episodes that cannot take place, e.g. {first['reason']}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from avw4k.viewing.charts import Row, interval_chart, legend
 from avw4k.viewing.plans import blank_plan, floor_plan
-from model.planning.navigate import EpisodeRecord
+from model.planning.searching import EpisodeRecord
 from model.report.maps import Route, trajectory_map
 
 POLICIES = {

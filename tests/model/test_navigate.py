@@ -6,14 +6,17 @@ import math
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from cli.navigate import navigate
-from model.planning.navigate import EpisodeRecord, NavigateConfig, run_episodes, run_policies
+from model.planning.navigate import NavigateConfig, run_episodes, run_policies
 from model.planning.outcomes import comparison, paired_gain, read_records, summary, table, write_outcome
+from model.planning.searching import EpisodeRecord
 from sim_bridge.errors import AvwError, DatasetError, UsageError
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import TaskConfig
+from tests.sim_bridge import audionav_files
 
 SCENES = ("procedural-0200", "procedural-0201")
 TINY = SimulatorConfig(size=16, emitters=500)
@@ -188,3 +191,74 @@ def test_command_says_what_is_missing(tmp_path, arguments, words):
 def test_command_refuses_an_unknown_policy():
     done = CliRunner().invoke(navigate, ["--policy", "clever"])
     assert done.exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def filed(records, tmp_path_factory):
+    """Our drawn episodes as SoundSpaces would have written them, and one that lies outside the house."""
+    rows = []
+    for found in (*records["oracle"], None):
+        start, source = (found.start, found.source) if found else ((500.0, 0.0, 0.0, 0.0), (1.0, 1.5, 4.0))
+        half = start[3] / 2
+        rows.append(
+            audionav_files.row(
+                f"id-{len(rows)}",
+                found.scene if found else SCENES[0],
+                start_position=[start[0], start[1] + 0.1, start[2]],
+                start_rotation=[0.0, math.sin(half), 0.0, math.cos(half)],
+                goals=[{"position": [source[0], source[1] - 1.4, source[2]], "radius": 1e-5}],
+                info={"geodesic_distance": 100.0, "num_action": 3, "sound": "telephone"},
+            )
+        )
+    folder = tmp_path_factory.mktemp("data")
+    audionav_files.write_split(folder / "datasets" / "val_telephone", [], {"all": rows})
+    clip = folder / "sounds" / "1s_all" / "telephone.wav"
+    clip.parent.mkdir(parents=True)
+    soundfile.write(clip, np.sin(np.arange(16_000) / 3.0), 16_000)
+    return folder / "datasets" / "val_telephone" / "val_telephone.json.gz", folder / "sounds"
+
+
+def test_an_episode_file_runs_as_it_is(records, filed):
+    path, sounds = filed
+    left_out = []
+    asked = config(policies=("oracle",), episodes=4, episode_file=str(path), sound=None, sound_root=str(sounds))
+    ran = run_policies(asked, progress=False, left_out=left_out)["oracle"]
+    for mine, drawn in zip(ran, records["oracle"], strict=True):
+        assert (mine.scene, mine.success) == (drawn.scene, True)
+        np.testing.assert_allclose(mine.start, drawn.start, atol=1e-9)
+        np.testing.assert_allclose(mine.source, drawn.source, atol=1e-9)
+        assert (mine.shortest, mine.reference_actions) == (pytest.approx(drawn.shortest), drawn.reference_actions)
+        assert (mine.filed_shortest, mine.filed_actions, mine.sound) == (100.0, 3, "telephone")
+        assert mine.filed_spl == 1.0  # a file that calls every way longer than it is flatters whoever walks it
+        assert mine.filed_sna == pytest.approx(3 / mine.actions)  # and one that counts moves of 1 m does the opposite
+        assert mine.filed_sna < mine.sna
+    assert [mine.episode_id for mine in ran] == ["id-0", "id-1", "id-2"]
+    (missed,) = left_out
+    assert (missed.episode, missed.episode_id) == (3, "id-3")
+    document = comparison(asked, {"oracle": ran}, left_out)
+    assert document["filed"]["oracle"]["spl"] == [1.0, 1.0, 1.0]
+    text = table(document)
+    assert "3 episodes in" in text
+    assert "Left out: 1 episodes" in text
+    assert "the file's own shortest ways" in text
+
+
+def test_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
+    path, sounds = filed
+    arguments = ["--policy", "oracle", "--model", str(tmp_path / "none"), "--episode-file", str(path), "--workers", "1"]
+    done = CliRunner().invoke(
+        navigate, [*arguments, "--sound-root", str(sounds), "--episodes", "1", "--out", str(tmp_path), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert (document["episodes"], document["scenes"], document["left_out"]) == (1, [SCENES[0]], [])
+    (kept,) = read_records(tmp_path / "navigation-oracle.json")
+    assert (kept.episode_id, kept.sound) == ("id-0", "telephone")
+    for options, words in (
+        ([], "no sound 'telephone' under data/sounds"),
+        (["--scenes", "procedural:1"], "leave out --scenes"),
+        (["--sound", "ring", "--episode-file", str(tmp_path / "absent.json.gz")], "no episode file"),
+    ):
+        done = CliRunner().invoke(navigate, [*arguments, *options])
+        assert isinstance(done.exception, AvwError)
+        assert words in str(done.exception)
