@@ -13,21 +13,22 @@ from avw4k.episode import AUDIO_PEAK
 from avw4k.manifest import ShardRecord, write_whole
 from avw4k.shard import FEATURES, OBSERVED
 from avw4k.spec import MODES, SCHEMA_VERSION, SPLITS, DatasetSpec, ShardSpec, split_scenes
+from sim_bridge.simulator import backend_versions, is_reproducible
 from sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES, STEP_SECONDS
 
 LIBRARIES = ("avw", "numpy", "numba", "scipy", "embreex", "h5py", "hdf5plugin")
 RESTRICTED_ACOUSTICS = {"rlr": "RLR Audio Propagation: CC-BY-NC-4.0"}
 
 
-def engine_versions() -> dict[str, str]:
-    """Installed versions of whatever may change a byte of a shard."""
+def engine_versions(spec: DatasetSpec) -> dict[str, str]:
+    """Versions of whatever may change a byte of a shard, in whichever interpreter it lives."""
     found = {}
     for name in LIBRARIES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "checkout"
-    return found
+    return found | backend_versions(spec.simulator)
 
 
 def licences(spec: DatasetSpec) -> dict[str, Any]:
@@ -57,8 +58,8 @@ def write_info(folder: Path, spec: DatasetSpec) -> None:
         "step_seconds": STEP_SECONDS,
         "step_samples": STEP_SAMPLES,
         "splits": {split: [scene for scene in spec.scenes if splits[scene] == split] for split in SPLITS},
-        "reproducible": spec.simulator.acoustics == "emitters",
-        "versions": engine_versions(),
+        "reproducible": is_reproducible(spec.simulator),
+        "versions": engine_versions(spec),
         "licences": licences(spec),
     }
     write_whole(folder / "info.json", (json.dumps(info, indent=1) + "\n").encode())

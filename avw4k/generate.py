@@ -117,7 +117,7 @@ def generate(
     with locked(folder, part), readable_errors("cannot write the dataset", folder):
         if _check_ours(folder, spec, resume):
             spec = open_dataset(folder).spec
-            _warn_of_other_libraries(folder, log)
+            _warn_of_other_libraries(folder, spec, log)
         else:
             write_info(folder, spec)
         _sweep(folder, mine, part)
@@ -157,8 +157,8 @@ def _check_ours(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
     return False
 
 
-def _warn_of_other_libraries(folder: Path, log: Callable[[str], None]) -> None:
-    before, here = open_dataset(folder).info.get("versions", {}), engine_versions()
+def _warn_of_other_libraries(folder: Path, spec: DatasetSpec, log: Callable[[str], None]) -> None:
+    before, here = open_dataset(folder).info.get("versions", {}), engine_versions(spec)
     changed = [f"{name} {before.get(name)} then, {here[name]} now" for name in here if before.get(name) != here[name]]
     if changed:
         log(f"{folder} was begun with other libraries ({'; '.join(changed)}): new shards may differ in bytes")

@@ -20,7 +20,7 @@ from avw4k.executors import Report, run_in_processes
 from avw4k.manifest import ShardRecord, scan_manifest
 from avw4k.spec import ShardSpec, plan
 from sim_bridge.errors import DatasetError
-from sim_bridge.simulator import open_simulator
+from sim_bridge.simulator import is_reproducible, open_simulator
 
 TABLE, CARD = "episodes.parquet", "croissant.json"  # written when a dataset is whole, and so a proof that it was
 
@@ -30,7 +30,8 @@ class VerifyReport:
     """What a verification found.
 
     problems: {shard, manifest line or file: what is wrong, and with which episode} · missing: shards not made yet
-    replayed: episodes simulated again and equal · repaired: shards made again · adopted: shards found sound without a
+    replayed: episodes simulated again and equal · differing: those that are not, of a dataset that promises no equality
+     repaired: shards made again · adopted: shards found sound without a
     line in the manifest · removed: files that are copies of shards · changed: shards whose bytes are not what they were
     """
 
@@ -45,6 +46,7 @@ class VerifyReport:
     removed: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     replayed: int = 0
+    differing: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -178,7 +180,9 @@ def _replay(dataset: Dataset, report: VerifyReport, count: int, workers: int, sc
     for ref, differing in run_in_processes(
         work, chosen, workers, scene_of=lambda ref: ref.scene, on_steps=lambda steps: None
     ):
-        if differing:
+        if differing and not is_reproducible(dataset.spec.simulator):
+            report.differing.append(f"{ref.shard} demo_{ref.demo} ({', '.join(differing)})")
+        elif differing:
             report.problems[ref.shard] = (
                 f"{dataset.path / ref.shard}, demo_{ref.demo}: simulated again from its spec, {', '.join(differing)} "
                 "came out different; it was written by another version of AVW or its libraries, or altered"

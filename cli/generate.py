@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avw4k.presets import DEFAULT, PRESETS, preset_scenes
+from cli.habitat_option import habitat_python
 from sim_bridge.simulator import ACOUSTICS, BACKENDS, STREAMS
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     help="Folder of SoundSpaces' sounds. [default: data/sounds]",
 )  # fmt: skip
 @click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Who simulates.")
+@habitat_python
 @click.option(
     "--acoustics", type=click.Choice(ACOUSTICS), default="emitters", show_default=True, help="Who renders sound."
 )
@@ -100,6 +102,7 @@ def generate(
     avw generate data/mine --scenes flat.glb --trajectories 20 --dry-run
     avw generate data/avw-4k --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
     avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
+    avw generate data/mp3d --scenes mp3d:val --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
     """
     from avw4k.executors import run_in_processes
     from avw4k.forecast import forecast
@@ -107,7 +110,7 @@ def generate(
     from avw4k.ray_executor import RayExecutor, cluster_cpus, connect
     from avw4k.spec import DatasetSpec
     from sim_bridge.acoustics.sound_sets import expand_sounds
-    from sim_bridge.simulator import SimulatorConfig
+    from sim_bridge.simulator import SimulatorConfig, backend_versions
 
     chosen = PRESETS[preset] if preset else DEFAULT
     root = str(scene_root) if scene_root else None
@@ -134,6 +137,7 @@ def generate(
         simulator=simulator,
         assets=file_digests((*names, *sounds, *((str(hrtf),) if hrtf else ()))),
     )
+    backend_versions(simulator)  # a backend that is not here is found before anything is claimed for it
     on_ray = executor == "ray"
     if workers is None:
         workers = cluster_cpus(connect(ray_address)) if on_ray else len(os.sched_getaffinity(0))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.habitat_option import habitat_python
+
 if TYPE_CHECKING:
     from model.planning.searching import LeftOut
     from sim_bridge.simulator import SimulatorConfig
@@ -37,7 +39,8 @@ POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only",
 )
 @click.option("--scenes", default=None, help="As for avw generate (default: the test scenes of the run's dataset).")
 @click.option("--scene-root", type=click.Path(path_type=Path), default=None, help="Folder of scanned collections.")
-@click.option("--backend", default=None, help="auto or embedded (default: the dataset's).")
+@click.option("--backend", default=None, help="auto, embedded or habitat (default: the dataset's).")
+@habitat_python
 @click.option("--acoustics", default=None, help="emitters or rlr (default: the dataset's).")
 @click.option("--stream", default=None, help="glide or soundspaces (default: the dataset's).")
 @click.option("--sound", default=None, help="What the source plays (default: the dataset's, else ring).")

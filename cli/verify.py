@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from cli.habitat_option import habitat_python
+
 
 @click.command(epilog="Exit code 0: all sound. 1: damaged, or not the same when simulated again.")
 @click.argument("data", type=click.Path(path_type=Path), default=Path("data/avw"))
@@ -16,6 +18,7 @@ import click
               help="Also simulate N episodes again and compare every bit.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that simulate.")
 @click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
+@habitat_python
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path | None, as_json: bool) -> None:
     """Read every byte of DATA again: checksums, schema, and what the arrays say about each other.
@@ -47,6 +50,11 @@ def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path
         click.echo(summary(data, len(found), report.shards, report.steps, report.bytes))
         if report.replayed:
             click.echo(f"{report.replayed} episodes simulated again: equal, bit for bit")
+        if report.differing:
+            click.echo(
+                f"simulated again, and not equal in every bit: {', '.join(report.differing)}; this dataset's backend "
+                "or acoustics promise no such thing (info.json: reproducible is false)"
+            )
         if report.repaired:
             click.echo(f"made again: {', '.join(report.repaired)}")
         if report.changed:

@@ -43,9 +43,13 @@ class Child:
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        self._child = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0, env=env
-        )
+        try:
+            self._child = subprocess.Popen(
+                list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0, env=env
+            )
+        except OSError:
+            self._errors.close()
+            raise
         assert self._child.stdin is not None
         # A child that hangs while a large scene is being sent must not hold the writer either.
         os.set_blocking(self._child.stdin.fileno(), False)

@@ -101,3 +101,18 @@ def open_simulator(scene: str, config: SimulatorConfig | None = None) -> Simulat
     from sim_bridge.embedded import EmbeddedSimulator
 
     return EmbeddedSimulator(scene, config)
+
+
+def is_reproducible(config: SimulatorConfig) -> bool:
+    """Whether the same episode has the same bytes on every machine of a kind: only where everything in it is ours."""
+    return config.backend in ("auto", "embedded") and config.acoustics == "emitters"
+
+
+def backend_versions(config: SimulatorConfig) -> dict[str, str]:
+    """Versions of what simulates outside of this package. Raises BackendError where it is not to be had."""
+    if config.backend != "habitat":
+        return {}
+    from sim_bridge.habitat.session import open_session
+
+    hello = open_session(config.habitat_python).hello
+    return {"habitat-sim": str(hello["version"]), "habitat-sim's python": str(hello["python"])}

@@ -123,6 +123,9 @@ class Session:
         except ChildError as error:
             self._child = None
             raise BackendError(remedies.no_hello(self.python, error.how, error.words)) from error
+        except BackendError:
+            self.close()
+            raise
 
     def _open(self, stage: Stage) -> tuple[dict[str, Any], list[np.ndarray]]:
         self.opened, answer = self._exchange(stage.request(self._gpu), patience=_OPENING)

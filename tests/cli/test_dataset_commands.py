@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +95,23 @@ def test_impossible_requests_exit_2_with_a_reason(run: Run, tmp_path: Path, opti
     assert says in result.stderr
     assert result.stdout == ""
     assert not list((tmp_path / "data").glob("*.h5"))
+
+
+@pytest.mark.parametrize(
+    ("python", "says"),
+    [("/no/such/python", "cannot be run"), ("/", "cannot be run"), (sys.executable, "habitat-sim is not installed in")],
+)
+def test_a_habitat_that_is_not_there_is_named_first(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, says: str
+) -> None:
+    monkeypatch.setenv("AVW_HABITAT_PYTHON", "")  # the option writes there: it is to be as before afterwards
+    if python == sys.executable and importlib.util.find_spec("habitat_sim"):
+        pytest.skip("this very Python has habitat-sim")
+    result = run("generate", tmp_path / "data", "--backend", "habitat", "--habitat-python", python)
+    assert result.exit_code == 1
+    assert says in result.stderr
+    assert "--habitat-python" in result.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_another_spec_in_the_folder_exits_2(run: Run, data: Path, small: list[str]) -> None:
