@@ -114,6 +114,17 @@ def _stream(spec: DatasetSpec) -> str:
     )
 
 
+def _materials(spec: DatasetSpec, rows: list[dict[str, Any]]) -> str:
+    if spec.simulator.materials is None:
+        return ""
+    named = [row["materials_named"] for row in rows if "materials_named" in row] or [0.0]
+    mean = sum(named) / len(named)
+    return (
+        f"The scenes are made of the materials of `{Path(spec.simulator.materials).name}`, which has a label for\n"
+        f"{mean:.0%} of their area ({min(named):.0%} to {max(named):.0%}); the rest is its default.\n"
+    )
+
+
 def _readme(spec: DatasetSpec, rows: list[dict[str, Any]], records: dict[str, ShardRecord]) -> str:
     size = sum(record.bytes for record in records.values()) / 1e9
     task, unit = spec.task, spec.audio_full_scale / AUDIO_PEAK
@@ -149,7 +160,8 @@ Scenes are disjoint between splits. {sum(reached)} of {len(reached)} approaches 
 `final_obs`. `rgb` is {spec.simulator.size} × {spec.simulator.size} over {spec.simulator.hfov:g}°. `depth` is planar,
 in millimetres, 0 where nothing was hit. `audio` is the {STEP_SAMPLES} samples at {SAMPLE_RATE} Hz, left ear first,
 that end at the frame; one unit is {unit:.8f} (`audio_scale` in info.json), in which the source's direct sound at
-1 m has the clip's own level. {_stream(spec)}{sum(row["clipped"] for row in rows)} values were clipped.
+1 m has the clip's own level. {sum(row["clipped"] for row in rows)} values were clipped.
+{_stream(spec)}{_materials(spec, rows)}\
 Metres; +X right, +Y up, −Z forward; yaw in radians, counter-clockwise seen from above.
 
 The reward is {task.slack:g} + (geodesic distance before − after) + {task.success_reward:g} on success: a STOP less

@@ -74,6 +74,7 @@ def _check_demo(file: ShardFile, demo: int, spec: DatasetSpec, episode: EpisodeS
         "clipped": int(attributes.get("clipped", 0)),
         "actions": np.bincount(rows["actions"], minlength=len(Action)).tolist(),
         "distances": distance_counts(spec.motion, geodesic),
+        **({"materials_named": attributes["materials_named"]} if "materials_named" in attributes else {}),
     }
 
 

@@ -29,6 +29,7 @@ class Episode:
     position: float64 (T+1, 3) m · yaw: float64 (T+1,) rad · geodesic: float32 (T+1,) m
     commanded, realised: float32 (T, 3), (forward m, left m, turn rad) in the heading frame before the action
     clipped: audio samples beyond full scale, depth pixels beyond 65.535 m
+    materials_named: share of the scene's area that a user's material map named; None without such a map
     """
 
     spec: EpisodeSpec
@@ -46,6 +47,7 @@ class Episode:
     commanded: np.ndarray
     realised: np.ndarray
     clipped: int
+    materials_named: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def run_episode(
         commanded=commanded,
         realised=realised,
         clipped=clipped,
+        materials_named=simulator.materials_named,
     )
 
 

@@ -135,6 +135,8 @@ def _write_demo(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
     demo.attrs["source"] = json.dumps(asdict(episode.source), sort_keys=True)
     demo.attrs["spec_sha256"] = spec.sha256
     demo.attrs["clipped"] = episode.clipped
+    if episode.materials_named is not None:
+        demo.attrs["materials_named"] = round(episode.materials_named, 4)
     for name, feature in FEATURES.items():
         array = getattr(episode, name)
         body = array[:-1] if name in OBSERVED else array

@@ -40,7 +40,7 @@ BEFORE: dict[str, dict[str, Any]] = {
 }
 """What a field meant before it existed, by part of the spec. Whoever adds a field whose default changes what is made
 adds its old meaning here: older datasets are then read as what they are. A field not named here meant its default."""
-UNSAID = ("stream",)
+UNSAID = ("materials", "stream")
 """Options of the simulator that are stored only where they are chosen: who does not ask for them gets the same bytes as
 before there was such an option."""
 

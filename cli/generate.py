@@ -65,6 +65,10 @@ if TYPE_CHECKING:
     help="A SOFA file: whose head to hear with. [default: MIT KEMAR]",
 )  # fmt: skip
 @click.option(
+    "--materials", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A material map as SoundSpaces has it (mp3d_material_config.json). [default: AVW's own table]",
+)  # fmt: skip
+@click.option(
     "--stream", type=click.Choice(STREAMS), default="glide", show_default=True,
     help="How the sound goes on from step to step: ours, or as SoundSpaces 2.0 does it.",
 )  # fmt: skip
@@ -90,9 +94,9 @@ if TYPE_CHECKING:
 def generate(
     out: Path, scenes: str | None, scene_root: Path | None, trajectories: int | None, steps: int | None, seed: int,
     workers: int | None, sources_per_scene: int | None, sound: str, sound_root: Path | None, backend: str,
-    acoustics: str, emitters: int | None, hrtf: Path | None, stream: str, size: int, preset: str | None,
-    episodes_per_shard: int, compression: str, executor: str, ray_address: str, part: str | None, resume: bool,
-    strict: bool, dry_run: bool, as_json: bool,
+    acoustics: str, emitters: int | None, hrtf: Path | None, materials: Path | None, stream: str, size: int,
+    preset: str | None, episodes_per_shard: int, compression: str, executor: str, ray_address: str, part: str | None,
+    resume: bool, strict: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Simulate trajectories with sight and binaural sound, and write them as a dataset into OUT (data/avw).
 
@@ -110,7 +114,12 @@ def generate(
     from avw4k.ray_executor import RayExecutor, cluster_cpus, connect
     from avw4k.spec import DatasetSpec
     from sim_bridge.acoustics.sound_sets import expand_sounds
+<<<<<<< HEAD
     from sim_bridge.simulator import SimulatorConfig, backend_versions
+=======
+    from sim_bridge.scenes.material_map import open_material_map
+    from sim_bridge.simulator import SimulatorConfig
+>>>>>>> f604421 (feat(scenes): SoundSpaces' material map, by --materials; the data say which, and how much of the scenes it named)
 
     chosen = PRESETS[preset] if preset else DEFAULT
     root = str(scene_root) if scene_root else None
@@ -124,6 +133,8 @@ def generate(
         simulator = dataclasses.replace(simulator, emitters=emitters)
     if hrtf is not None:
         simulator = dataclasses.replace(simulator, hrtf=str(hrtf))
+    if materials is not None:
+        simulator = dataclasses.replace(simulator, materials=str(materials))
     spec = DatasetSpec(
         scenes=names,
         scene_splits=splits,
@@ -135,7 +146,7 @@ def generate(
         episodes_per_shard=episodes_per_shard,
         compression=compression,
         simulator=simulator,
-        assets=file_digests((*names, *sounds, *((str(hrtf),) if hrtf else ()))),
+        assets=file_digests((*names, *sounds, *(str(file) for file in (hrtf, materials) if file))),
     )
     backend_versions(simulator)  # a backend that is not here is found before anything is claimed for it
     on_ray = executor == "ray"
@@ -148,6 +159,7 @@ def generate(
         return
     check_scenes(names, root, strict=strict)
     check_head(simulator)
+    open_material_map(simulator.materials)
     check_sounds(sounds)
     if ahead.bytes > ahead.free_bytes:
         click.echo(f"avw: about {ahead.bytes / 1e9:.1f} GB to write, {ahead.free_bytes / 1e9:.1f} GB free", err=True)

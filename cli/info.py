@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what")
 @click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
+@click.option(
+    "--materials", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Of a scene: a material map as SoundSpaces has it, in place of AVW's own table.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Of a scene: fail on warnings as on errors.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Of a scene: write its floor plan as this PNG.")
 @click.option(
@@ -25,8 +30,9 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def info(
-    what: str, scene_root: Path | None, strict: bool, picture: Path | None, plots: Path | None, as_json: bool
-) -> None:
+    what: str, scene_root: Path | None, materials: Path | None, strict: bool, picture: Path | None, plots: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Describe WHAT: a dataset's folder, a run's folder, or a scene.
 
     A scene is checked: units, up axis, holes, floors, islands, materials, flicker. Exit code 1: it has errors.
@@ -58,19 +64,28 @@ def info(
 
         raise UsageError(f"{what} holds no dataset and no run; type: avw generate {what}")
     else:
-        _scene_info(what, str(scene_root) if scene_root else None, strict, picture, as_json)
+        _scene_info(what, str(scene_root) if scene_root else None, materials, strict, picture, as_json)
         return
     click.echo(json.dumps(values, indent=1) if as_json else text)
 
 
-def _scene_info(scene_id: str, scene_root: str | None, strict: bool, picture: Path | None, as_json: bool) -> None:
+def _scene_info(
+    scene_id: str, scene_root: str | None, materials: Path | None, strict: bool, picture: Path | None, as_json: bool
+) -> None:
     from cli.scene_report import scene_text, scene_values
     from sim_bridge.scenes.catalogue import read_scene, scene_sha256
     from sim_bridge.scenes.lint import lint
+    from sim_bridge.scenes.material_map import apply_material_map, open_material_map, share_named
 
     scene, reading = read_scene(scene_id, scene_root)
+    table = open_material_map(str(materials)) if materials else None
+    if table is not None:
+        scene, evidence = apply_material_map(scene, table)
+        reading = None if reading is None else dataclasses.replace(reading, evidence=evidence)
     report = lint(scene, reading)
     values = scene_values(report, scene_sha256(scene))
+    if table is not None:
+        values |= {"material_map": table.name, "material_coverage": round(share_named(scene, table), 4)}
     if picture is not None:
         from PIL import Image
 

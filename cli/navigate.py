@@ -42,6 +42,10 @@ POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only",
 @click.option("--backend", default=None, help="auto, embedded or habitat (default: the dataset's).")
 @habitat_python
 @click.option("--acoustics", default=None, help="emitters or rlr (default: the dataset's).")
+@click.option(
+    "--materials", type=click.Path(path_type=Path, dir_okay=False, exists=True), default=None,
+    help="A material map as SoundSpaces has it (default: the dataset's).",
+)  # fmt: skip
 @click.option("--stream", default=None, help="glide or soundspaces (default: the dataset's).")
 @click.option("--sound", default=None, help="What the source plays (default: the dataset's, else ring).")
 @click.option(
@@ -64,7 +68,7 @@ POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only",
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def navigate(
     policies: tuple[str, ...], model: Path, scenes: str | None, scene_root: Path | None, backend: str | None,
-    acoustics: str | None, stream: str | None, sound: str | None, sound_root: Path | None,
+    acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None, sound_root: Path | None,
     episode_file: Path | None, episodes: int | None, seed: int, workers: int | None, device: str, video: Path | None,
     out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
@@ -99,6 +103,7 @@ def navigate(
         simulator,
         backend=backend or simulator.backend,
         acoustics=acoustics or simulator.acoustics,
+        materials=str(materials) if materials else simulator.materials,
         stream=stream or simulator.stream,
         scene_root=str(scene_root) if scene_root else simulator.scene_root,
     )

@@ -56,7 +56,8 @@ def scene_text(values: dict[str, Any]) -> str:
         rows.append(("enclosed", f"{values['enclosed']:.1%} of the directions from inside meet something"))
     rows.append(("pieces", f"{values['pieces']}, {values['open_edges']:.2%} of the edges open"))
     covered = values["material_coverage"]
-    rows.append(("materials", f"{covered:.1%} of the area by label, {1 - covered:.1%} by default"))
+    by = f" in {values['material_map']}" if "material_map" in values else ""
+    rows.append(("materials", f"{covered:.1%} of the area by label{by}, {1 - covered:.1%} by default"))
     rows += [("", f"{share:6.1%}  {name}") for name, share in list(values["materials"].items())[:_MOST_MATERIALS]]
     if len(values["materials"]) > _MOST_MATERIALS:
         rest = sum(list(values["materials"].values())[_MOST_MATERIALS:])

@@ -13,6 +13,7 @@ from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.rendering.renderer import Renderer
 from sim_bridge.scene_simulator import SceneSimulator
 from sim_bridge.scenes.catalogue import load_scene
+from sim_bridge.scenes.material_map import MaterialMap, apply_material_map, open_material_map
 from sim_bridge.scenes.mesh_options import split_options
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig
@@ -42,7 +43,7 @@ class EmbeddedSimulator(SceneSimulator):
 
     def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
-        where = (scene, config.scene_root, _stamp(scene))
+        where = (scene, config.scene_root, _stamp(scene), open_material_map(config.materials))
         place = _open_place(*where)
         self.renderer = _open_renderer(*where, config.size, config.hfov)
         super().__init__(
@@ -70,8 +71,12 @@ def _stamp(scene: str) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=KEPT_SCENES)
-def _open_place(scene_id: str, scene_root: str | None, stamp: tuple[int, int] | None) -> Place:
+def _open_place(
+    scene_id: str, scene_root: str | None, stamp: tuple[int, int] | None, materials: MaterialMap | None
+) -> Place:
     scene = load_scene(scene_id, scene_root)
+    if materials is not None:
+        scene, _ = apply_material_map(scene, materials)
     navgrid = NavGrid.from_scene(scene)  # first, because it is what unusable scenes fail at
     ray_scene = RayScene(scene)
     return Place(scene=scene, ray_scene=ray_scene, light=bake_light(ray_scene), navgrid=navgrid)
@@ -79,7 +84,12 @@ def _open_place(scene_id: str, scene_root: str | None, stamp: tuple[int, int] | 
 
 @lru_cache(maxsize=KEPT_SCENES)
 def _open_renderer(
-    scene_id: str, scene_root: str | None, stamp: tuple[int, int] | None, size: int, hfov: float
+    scene_id: str,
+    scene_root: str | None,
+    stamp: tuple[int, int] | None,
+    materials: MaterialMap | None,
+    size: int,
+    hfov: float,
 ) -> Renderer:
-    place = _open_place(scene_id, scene_root, stamp)
+    place = _open_place(scene_id, scene_root, stamp, materials)
     return Renderer(place.ray_scene, size, hfov, place.light)

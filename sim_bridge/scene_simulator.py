@@ -13,6 +13,7 @@ from sim_bridge.errors import UsageError
 from sim_bridge.navigation.free_space import FreeSpace, Geodesic
 from sim_bridge.placement import check_source
 from sim_bridge.rendering.raycast import RayScene
+from sim_bridge.scenes.material_map import open_material_map, share_named
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.types import Action, Observation, Pose, Source
@@ -68,6 +69,12 @@ class SceneSimulator:
         if self._source is None:
             raise _not_reset("source")
         return self._source
+
+    @property
+    def materials_named(self) -> float | None:
+        """Share of the scene's area, in [0, 1], that the configured material map has a label for; None without one."""
+        materials = open_material_map(self.config.materials)
+        return None if materials is None else share_named(self.scene, materials)
 
     def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
         """Stand at `start` with `source` sounding since ever; `seed` keys the acoustic engine's draws.

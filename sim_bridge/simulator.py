@@ -26,6 +26,7 @@ class SimulatorConfig:
     acoustics: the engine's name · emitters: virtual emitters kept per source: noise against time. The default is
         quieter than SoundSpaces 2.0's engine as that is run for navigation (docs/performance.md)
     hrtf: a SOFA file, the head to hear with; None: MIT KEMAR
+    materials: a material map as SoundSpaces has it (`sim_bridge.scenes.material_map`); None: our own table
     stream: how responses become an episode's sound (`sim_bridge.acoustics.stream`): "glide", or "soundspaces"
     scene_root: folder of scanned collections; None: $AVW_SCENES, else data/scene_datasets
     habitat_python: for the backend habitat, the interpreter that has habitat-sim; None: $AVW_HABITAT_PYTHON, else this
@@ -38,6 +39,7 @@ class SimulatorConfig:
     hfov: float = 90.0
     emitters: int = 10_000
     hrtf: str | None = None
+    materials: str | None = None
     stream: str = "glide"
     scene_root: str | None = None
     habitat_python: str | None = None
@@ -51,6 +53,11 @@ class Simulator(Protocol):
     """True when the same calls give the same bytes in any process; else the dataset makes no hash promise."""
     scene_id: str
     config: SimulatorConfig
+
+    @property
+    def materials_named(self) -> float | None:
+        """Share of the scene's area, in [0, 1], that the configured material map has a label for; None without one."""
+        ...
 
     @property
     def navgrid(self) -> FreeSpace:

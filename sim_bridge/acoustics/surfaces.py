@@ -23,7 +23,8 @@ class AcousticSurfaces:
     """The faces of one scene as sound meets them.
 
     normal_F3: float32 unit vectors · surface_F: int32
-    reflection_MB: energy that comes back, 1 - absorption · transmission_MB: energy that goes through
+    reflection_MB: energy that comes back, 1 - absorption · transmission_MB: energy that goes through, never more than
+        is absorbed, whatever a user's map says
     scattering_M: share of the reflected energy that leaves by Lambert's law. A ray carries all bands at once, so it
         is the mean of the bands from 500 Hz to 2 kHz.
     plane_F: int32 index of a face's plane, -1 where that is too small to mirror · plane_normal_P3, plane_offset_P:
@@ -58,13 +59,15 @@ def _tables(scene: Scene) -> AcousticSurfaces:
     normal_F3 = cross_F3 / np.maximum(length_F, 1e-20)[:, None]
     surface_F = np.ascontiguousarray(scene.surface_F, dtype=np.int32)
     materials = [surface.material for surface in scene.surfaces]
+    absorption_MB = np.array([m.absorption_6 for m in materials], dtype=np.float32)
+    transmission_MB = np.array([m.transmission_6 for m in materials], dtype=np.float32)
     offset_F = np.einsum("fc,fc->f", normal_F3, corners_F33.mean(axis=1))
     plane_F, first_P = _planes(normal_F3, offset_F, surface_F, 0.5 * length_F)
     return AcousticSurfaces(
         normal_F3=normal_F3.astype(np.float32),
         surface_F=surface_F,
-        reflection_MB=1.0 - np.array([m.absorption_6 for m in materials], dtype=np.float32),
-        transmission_MB=np.array([m.transmission_6 for m in materials], dtype=np.float32),
+        reflection_MB=1.0 - absorption_MB,
+        transmission_MB=np.minimum(transmission_MB, absorption_MB),
         scattering_M=np.array([np.mean(m.scattering_6[2:5]) for m in materials], dtype=np.float32),
         plane_F=plane_F,
         plane_normal_P3=normal_F3[first_P],

@@ -15,6 +15,7 @@ from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scene_simulator import SceneSimulator
 from sim_bridge.scenes.catalogue import read_scene
 from sim_bridge.scenes.glb_export import export_glb
+from sim_bridge.scenes.material_map import MaterialMap, apply_material_map, open_material_map
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.types import CAMERA_HEIGHT
@@ -47,7 +48,7 @@ class HabitatSimulator(SceneSimulator):
     def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
         self.session = open_session(config.habitat_python)
-        place = _open_place(scene, config.scene_root)
+        place = _open_place(scene, config.scene_root, open_material_map(config.materials))
         self.stage = Stage(
             scene_id=scene,
             stage=str(place.stage_config),
@@ -74,8 +75,10 @@ def _engine(session: Session, stage: Stage, config: SimulatorConfig, place: Plac
 
 
 @lru_cache(maxsize=KEPT_SCENES)
-def _open_place(scene_id: str, scene_root: str | None) -> Place:
+def _open_place(scene_id: str, scene_root: str | None, materials: MaterialMap | None) -> Place:
     scene, report = read_scene(scene_id, scene_root)
+    if materials is not None:
+        scene, _ = apply_material_map(scene, materials)
     folder = tempfile.TemporaryDirectory(prefix="avw-habitat-")
     if report is None:  # generated here: Habitat needs a file
         mesh, navmesh = Path(folder.name) / f"{scene_id}.glb", None

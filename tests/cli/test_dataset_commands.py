@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import soundfile
 import trimesh
@@ -18,6 +19,7 @@ from cli.generate import duration
 from cli.main import avw
 from sim_bridge.scenes.glb_export import export_glb
 from tests.sim_bridge.boxes import box_scene, flat
+from tests.sim_bridge.material_maps import write_map
 
 Run = Callable[..., Result]
 
@@ -143,6 +145,29 @@ def test_sounds_may_be_a_folder_and_unreadable_ones_are_found_first(run: Run, tm
     assert result.exit_code == 2
     assert "b.wav" in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_the_material_map_is_named_in_the_data(run: Run, tmp_path: Path, small: list[str]) -> None:
+    materials = write_map(tmp_path / "map.json")
+    made = run("generate", tmp_path / "data", *small, "--materials", materials, "--stream", "soundspaces")
+    assert made.exit_code == 0, made.output
+    info = json.loads((tmp_path / "data" / "info.json").read_text())
+    assert info["spec"]["simulator"]["materials"] == str(materials)
+    assert str(materials) in dict(info["spec"]["assets"])  # another map under the same name is another dataset
+    rows = pyarrow.parquet.read_table(tmp_path / "data" / "episodes.parquet").to_pylist()
+    assert all(0.0 <= row["materials_named"] <= 1.0 for row in rows)
+    card = (tmp_path / "data" / "README.md").read_text()
+    assert "`map.json`, which has a label for" in card
+    assert "--stream soundspaces" in card
+    described = run("info", small[1], "--materials", materials, "--json")
+    values = json.loads(described.stdout)
+    assert values["material_map"] == "map.json"
+    assert values["material_coverage"] == rows[0]["materials_named"]
+    assert run("generate", tmp_path / "data", *small).exit_code == 2  # without the map it is another dataset
+    materials.write_text("{}")
+    spoiled = run("generate", tmp_path / "other", *small, "--materials", materials)
+    assert spoiled.exit_code == 2
+    assert "a list called 'materials'" in spoiled.output
 
 
 def test_verify_says_sound_or_damaged(run: Run, data: Path, small: list[str], tmp_path: Path) -> None:
