@@ -114,12 +114,8 @@ def generate(
     from avw4k.ray_executor import RayExecutor, cluster_cpus, connect
     from avw4k.spec import DatasetSpec
     from sim_bridge.acoustics.sound_sets import expand_sounds
-<<<<<<< HEAD
-    from sim_bridge.simulator import SimulatorConfig, backend_versions
-=======
     from sim_bridge.scenes.material_map import open_material_map
-    from sim_bridge.simulator import SimulatorConfig
->>>>>>> f604421 (feat(scenes): SoundSpaces' material map, by --materials; the data say which, and how much of the scenes it named)
+    from sim_bridge.simulator import SimulatorConfig, backend_versions
 
     chosen = PRESETS[preset] if preset else DEFAULT
     root = str(scene_root) if scene_root else None
