@@ -1,7 +1,14 @@
-"""How the whole suite runs: property tests are judged by what they find, not by how busy the machine is."""
+"""How the whole suite runs: property tests are judged by what they find, not by how busy the machine is.
+
+Tests that are marked `habitat` need a real habitat-sim, and say so where there is none.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+
+import pytest
 from hypothesis import settings
 
 # Examples follow from the test's own source, so that a gate that passed once passes again; a deadline in milliseconds
@@ -9,3 +16,22 @@ from hypothesis import settings
 settings.register_profile("avw", deadline=None, derandomize=True, database=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile("avw")
+
+NO_HABITAT = (
+    "AVW_HABITAT_PYTHON is not set: nothing was tested against a real habitat-sim. Set it to the Python that has one "
+    "(docs/habitat.md)"
+)
+NOT_HERE = "habitat_sim is not installed in this interpreter: nothing was tested with Habitat in this very process"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a habitat-sim where there is none: `habitat` in a child, `habitat("in-process")` in here."""
+    here = importlib.util.find_spec("habitat_sim") is not None
+    named = bool(os.environ.get("AVW_HABITAT_PYTHON"))
+    for item in items:
+        for mark in item.iter_markers("habitat"):
+            if "in-process" in mark.args:
+                if not here:
+                    item.add_marker(pytest.mark.skip(reason=NOT_HERE))
+            elif not named:
+                item.add_marker(pytest.mark.skip(reason=NO_HABITAT))
