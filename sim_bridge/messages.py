@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 MAX_HEADER = 1 << 20
+MAX_ARRAY = 1 << 36  # bytes; more than a mesh or a picture can have
 
 
 class Reading(Protocol):
@@ -40,13 +41,15 @@ def receive(stream: Reading) -> tuple[dict[str, Any], list[np.ndarray]]:
         raise EOFError("the other side does not speak this protocol")
     try:
         header = json.loads(_exactly(stream, length))
-    except ValueError as error:
+        listed = [(np.dtype(entry["dtype"]), tuple(entry["shape"])) for entry in header.pop("arrays")]
+        counts = [dtype.itemsize * math.prod(shape) for dtype, shape in listed]
+        if not all(0 <= count <= MAX_ARRAY for count in counts) or any(dtype.hasobject for dtype, _ in listed):
+            raise ValueError("no arrays of ours")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EOFError("the other side does not speak this protocol") from error
     arrays = []
-    for entry in header.pop("arrays"):
-        dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
-        content = _exactly(stream, dtype.itemsize * math.prod(shape))
-        arrays.append(np.frombuffer(content, dtype=dtype).reshape(shape))
+    for count, (dtype, shape) in zip(counts, listed, strict=True):
+        arrays.append(np.frombuffer(_exactly(stream, count), dtype=dtype).reshape(shape))
     return header, arrays
 
 

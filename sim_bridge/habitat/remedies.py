@@ -42,12 +42,15 @@ def refused(python: str, kind: str, said: str) -> str:
         return f"{said} in {python}, and AVW needs {OLDEST} or newer: update it ({_GUIDE}), {_EMBEDDED}"
     if kind == "protocol":
         return f"the worker in {python} is of another version of AVW ({said}): install one AVW only"
-    if kind == "navmesh":
-        return (
-            f"Habitat-Sim has no navigation mesh for this scene: {said}. Delete a damaged .navmesh beside the mesh to "
-            "have it computed, and check with `avw info SCENE` that the mesh is upright and in metres"
-        )
     return f"Habitat-Sim refused ({said}). `avw info SCENE` tells whether the scene can be read at all"
+
+
+def no_navmesh(scene: str, said: str) -> str:
+    """The scene is there, but nothing of it can be walked on."""
+    return (
+        f"scene {scene!r} has no navigation mesh: Habitat-Sim says that {said}. Delete a damaged .navmesh beside the "
+        "mesh to have it computed, and check with `avw info SCENE` that the mesh is upright and in metres"
+    )
 
 
 def died(python: str, scene: str, how: str, words: str, times: int) -> str:

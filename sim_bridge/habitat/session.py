@@ -8,7 +8,6 @@ import mmap
 import os
 import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sim_bridge.child import Child, ChildError
-from sim_bridge.errors import BackendError
+from sim_bridge.errors import AvwError, BackendError, SceneError
 from sim_bridge.habitat import remedies
 from sim_bridge.habitat.worker import PROTOCOL, Habitat, RefusalError
 
@@ -62,7 +61,7 @@ class Session:
         self._stage: Stage | None = None
         self._local: Habitat | None = None
         self._child: Child | None = None
-        self._frames: tuple[str, mmap.mmap] | None = None
+        self._frames: tuple[str, mmap.mmap, int] | None = None
         self._gpu = 0 if Path("/dev/nvidia0").exists() or Path("/dev/nvidiactl").exists() else -1
         self.hello: dict[str, Any] = self._start()
 
@@ -90,7 +89,7 @@ class Session:
         if self._local is not None:
             rgb_HWC, depth_HW = self._exchange(where)[1]
             return rgb_HWC, depth_HW
-        path, view = self._shared_memory(stage.size)
+        path, view, _ = self._shared_memory(stage.size)
         self._retried(stage, lambda: self._exchange({**where, "shared": path}))
         pixels = stage.size * stage.size
         rgb_HWC = np.frombuffer(view, np.uint8, pixels * 3).reshape(stage.size, stage.size, 3).copy()
@@ -105,10 +104,7 @@ class Session:
             child.close()
         if self._local is not None:
             self._local.close()
-        if self._frames is not None:
-            self._frames[1].close()
-            Path(self._frames[0]).unlink(missing_ok=True)
-            self._frames = None
+        self._forget_frames()
 
     def _start(self) -> dict[str, Any]:
         if self.python == IN_PROCESS:
@@ -123,12 +119,12 @@ class Session:
         except ChildError as error:
             self._child = None
             raise BackendError(remedies.no_hello(self.python, error.how, error.words)) from error
-        except BackendError:
+        except AvwError:
             self.close()
             raise
 
     def _open(self, stage: Stage) -> tuple[dict[str, Any], list[np.ndarray]]:
-        self.opened, answer = self._exchange(stage.request(self._gpu), patience=_OPENING)
+        self.opened, answer = self._exchange(stage.request(self._gpu), patience=_OPENING, scene=stage.scene_id)
         self._stage = stage
         return self.opened, answer
 
@@ -153,32 +149,40 @@ class Session:
         raise BackendError(remedies.died(self.python, stage.scene_id, last.how, last.words, _RESTARTS)) from last
 
     def _exchange(
-        self, header: dict[str, Any], *arrays: np.ndarray, patience: float = _ANSWERING
+        self, header: dict[str, Any], *arrays: np.ndarray, patience: float = _ANSWERING, scene: str = ""
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
         if self._local is not None:
             try:
                 return self._local.answer(header, list(arrays))
             except RefusalError as error:
-                raise BackendError(remedies.refused(self.python, error.kind, str(error))) from error
+                raise self._refusal(scene, error.kind, str(error)) from error
         assert self._child is not None
         reply, answer = self._child.ask(header, *arrays, patience=patience)
         if "error" in reply:
-            raise BackendError(remedies.refused(self.python, reply.get("kind", ""), reply["error"]))
+            raise self._refusal(scene, reply.get("kind", ""), reply["error"])
         return reply, answer
 
-    def _shared_memory(self, size: int) -> tuple[str, mmap.mmap]:
+    def _refusal(self, scene: str, kind: str, said: str) -> AvwError:
+        if kind == "navmesh":
+            return SceneError(remedies.no_navmesh(scene, said))
+        return BackendError(remedies.refused(self.python, kind, said))
+
+    def _shared_memory(self, size: int) -> tuple[str, mmap.mmap, int]:
         count = size * size * 3 + -size * size * 3 % 4 + size * size * 4
         if self._frames is not None and len(self._frames[1]) == count:
             return self._frames
+        self._forget_frames()
+        # A file without a name, which the child opens through us: it is gone with the last of us, however we end.
+        descriptor = os.memfd_create("avw-frames")
+        os.ftruncate(descriptor, count)
+        self._frames = (f"/proc/{os.getpid()}/fd/{descriptor}", mmap.mmap(descriptor, count), descriptor)
+        return self._frames
+
+    def _forget_frames(self) -> None:
         if self._frames is not None:
             self._frames[1].close()
-            Path(self._frames[0]).unlink(missing_ok=True)
-        folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
-        descriptor, path = tempfile.mkstemp(prefix="avw-frames-", dir=folder)
-        os.ftruncate(descriptor, count)
-        self._frames = (path, mmap.mmap(descriptor, count))
-        os.close(descriptor)
-        return self._frames
+            os.close(self._frames[2])
+            self._frames = None
 
 
 def find_python(asked: str | None) -> str:

@@ -79,6 +79,7 @@ class Habitat:
             self._sim = module.Simulator(configuration)
         else:
             self._sim.reconfigure(configuration)
+        self._frames = None  # pictures of another size lie in other memory
         made = self._navmesh(header["navmesh"], header["settings"])
         return {"navmesh": made, "radius": float(self._pathfinder.nav_mesh_settings.agent_radius)}, []
 
