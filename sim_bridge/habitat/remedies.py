@@ -19,7 +19,7 @@ def no_python(python: str, error: OSError) -> str:
 def no_hello(python: str, how: str, words: str) -> str:
     """The process did not even introduce itself: no Python, or one in which the import kills it."""
     return (
-        f"{python!r} {_ended(how)} before Habitat-Sim could say hello{words}. If it is no Python, give one with "
+        f"{python!r} {ended(how)} before Habitat-Sim could say hello{words}. If it is no Python, give one with "
         f"--habitat-python; if it is, `{python} -c 'import habitat_sim'` shows the reason; {_EMBEDDED}"
     )
 
@@ -57,14 +57,15 @@ def died(python: str, scene: str, how: str, words: str, times: int) -> str:
     """The same request killed it again and again."""
     if "EGL" in words or "GL context" in words or "CUDA" in words:
         return (
-            f"habitat-sim in {python} {_ended(how)} for want of a graphics context{words}. Without an NVIDIA card it "
+            f"habitat-sim in {python} {ended(how)} for want of a graphics context{words}. Without an NVIDIA card it "
             f"needs Mesa's EGL (Debian: apt install libegl1 libgl1-mesa-dri); with one, a driver with EGL; {_EMBEDDED}"
         )
     return (
-        f"Habitat-Sim {_ended(how)} {times} times in a row in scene {scene!r}{words}. It dies of meshes and navigation "
+        f"Habitat-Sim {ended(how)} {times} times in a row in scene {scene!r}{words}. It dies of meshes and navigation "
         "meshes that it cannot take: check the scene with `avw info`, download it again, or use --backend embedded"
     )
 
 
-def _ended(how: str) -> str:
+def ended(how: str) -> str:
+    """As a verb: "ended with signal 11", "was stopped"."""
     return how if how.startswith(("was ", "hung")) else f"ended with {how}"

@@ -8,6 +8,7 @@ import mmap
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ _WORKER = Path(__file__).with_name("worker.py")
 _RESTARTS = 3  # deaths in a row over one request, after which it is the request
 _OPENING = 600.0  # seconds: a scan of a million triangles on a machine without a graphics card
 _ANSWERING = 120.0
+_Answer = tuple[dict[str, Any], list[np.ndarray]]
 _log = logging.getLogger("avw.habitat")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A scene as Habitat is to open it, compared by identity. stage: a .stage_config.json · navmesh: None: computed.
+    """A scene as Habitat is to open it. stage: a .stage_config.json · navmesh: None: computed.
 
     size: pixels · hfov: degrees · camera: metres above the floor point · settings: of the navigation mesh
     """
@@ -63,7 +65,10 @@ class Session:
         self._child: Child | None = None
         self._frames: tuple[str, mmap.mmap, int] | None = None
         self._gpu = 0 if Path("/dev/nvidia0").exists() or Path("/dev/nvidiactl").exists() else -1
-        self.hello: dict[str, Any] = self._start()
+        try:
+            self.hello = self._start()
+        except ChildError as error:
+            raise BackendError(remedies.no_hello(python, error.how, error.words)) from error
 
     @property
     def pid(self) -> int:
@@ -72,22 +77,18 @@ class Session:
 
     def open(self, stage: Stage) -> dict[str, Any]:
         """Open a stage, unless it is the open one; what the worker said of it."""
-        if self._stage is not stage or (self._local is None and self._child is None):
-            self._stage = None
-            self._retried(stage, lambda: self._open(stage))
+        self._retried(stage, lambda: ({}, []))
         return self.opened
 
-    def ask(self, stage: Stage, do: str, *arrays: np.ndarray, **fields: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def ask(self, stage: Stage, do: str, *arrays: np.ndarray, **fields: Any) -> _Answer:
         """The answer to a request about a stage, which is opened first where it is not."""
-        self.open(stage)
         return self._retried(stage, lambda: self._exchange({"do": do, **fields}, *arrays))
 
     def look(self, stage: Stage, position_3: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
         """What a camera above a floor point sees: uint8 (H, W, 3), and float32 (H, W) metres, 0 = nothing hit."""
-        self.open(stage)
         where = {"do": "look", "position": [float(v) for v in position_3], "yaw": float(yaw)}
         if self._local is not None:
-            rgb_HWC, depth_HW = self._exchange(where)[1]
+            rgb_HWC, depth_HW = self._retried(stage, lambda: self._exchange(where))[1]
             return rgb_HWC, depth_HW
         path, view, _ = self._shared_memory(stage.size)
         self._retried(stage, lambda: self._exchange({**where, "shared": path}))
@@ -107,8 +108,9 @@ class Session:
         self._forget_frames()
 
     def _start(self) -> dict[str, Any]:
+        """Habitat, not yet in any scene, and how it introduces itself."""
         if self.python == IN_PROCESS:
-            self._local = self._local or Habitat()
+            self._local = Habitat()
         else:
             try:
                 self._child = Child((self.python, str(_WORKER)), _environment())
@@ -116,41 +118,39 @@ class Session:
                 raise BackendError(remedies.no_python(self.python, error)) from error
         try:
             return self._exchange({"do": "hello", "protocol": PROTOCOL})[0]
-        except ChildError as error:
+        except ChildError:
             self._child = None
-            raise BackendError(remedies.no_hello(self.python, error.how, error.words)) from error
-        except AvwError:
+            raise
+        except BackendError:
             self.close()
             raise
 
-    def _open(self, stage: Stage) -> tuple[dict[str, Any], list[np.ndarray]]:
-        self.opened, answer = self._exchange(stage.request(self._gpu), patience=_OPENING, scene=stage.scene_id)
+    def _open(self, stage: Stage) -> None:
+        self._stage = None
+        self.opened = self._exchange(stage.request(self._gpu), patience=_OPENING, scene=stage.scene_id)[0]
         self._stage = stage
-        return self.opened, answer
 
-    def _retried(self, stage: Stage, request: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """The request's answer, by a new child if need be. Only children die: in this process a death is ours."""
-        for attempt in range(_RESTARTS):
+    def _retried(self, stage: Stage, request: Callable[[], _Answer]) -> _Answer:
+        """The request's answer in the open stage, by a new child if need be. In-process, a death is our own."""
+        for attempt in range(1, _RESTARTS + 1):
             try:
                 if self._child is None and self._local is None:
                     self._start()
-                if self._stage is None and stage is not None and attempt > 0:
+                if self._stage != stage:
                     self._open(stage)
-                answer: tuple[dict[str, Any], list[np.ndarray]] = request()
-                return answer
+                return request()
             except ChildError as error:
                 last = error
                 self._child, self._stage = None, None
                 self.restarts += 1
-                if attempt + 1 < _RESTARTS:
-                    _log.warning(
-                        "Habitat-Sim %s in scene %r%s; it is started again", error.how, stage.scene_id, error.words
-                    )
+                if attempt < _RESTARTS:
+                    how = remedies.ended(error.how)
+                    _log.warning("Habitat-Sim %s in scene %r%s; it is started again", how, stage.scene_id, error.words)
         raise BackendError(remedies.died(self.python, stage.scene_id, last.how, last.words, _RESTARTS)) from last
 
     def _exchange(
         self, header: dict[str, Any], *arrays: np.ndarray, patience: float = _ANSWERING, scene: str = ""
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    ) -> _Answer:
         if self._local is not None:
             try:
                 return self._local.answer(header, list(arrays))

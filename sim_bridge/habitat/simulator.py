@@ -49,6 +49,7 @@ class HabitatSimulator(SceneSimulator):
         config = config or SimulatorConfig()
         self.session = open_session(config.habitat_python)
         place = _open_place(scene, config.scene_root, open_material_map(config.materials))
+        self._place = place  # its files must outlive this simulator
         self.stage = Stage(
             scene_id=scene,
             stage=str(place.stage_config),
