@@ -17,7 +17,7 @@ from avw4k.motion import MotionConfig
 from sim_bridge.acoustics.stream import FULL_SCALE
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.randomness import keyed_rng
-from sim_bridge.simulator import ACOUSTICS, BACKENDS, STREAMS, SimulatorConfig
+from sim_bridge.simulator import SimulatorConfig, check_config
 from sim_bridge.task import TaskConfig
 from sim_bridge.types import STEP_SECONDS
 
@@ -97,12 +97,7 @@ class DatasetSpec:
         for name, known in (("compression", COMPRESSIONS), ("sounds_by", SOUNDS_BY)):
             if getattr(self, name) not in known:
                 raise UsageError(f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
-        if self.simulator.backend not in BACKENDS:
-            raise UsageError(f"unknown backend {self.simulator.backend!r}: expected one of {', '.join(BACKENDS)}")
-        if self.simulator.acoustics not in ACOUSTICS:
-            raise UsageError(f"unknown acoustics {self.simulator.acoustics!r}: expected one of {', '.join(ACOUSTICS)}")
-        if self.simulator.stream not in STREAMS:
-            raise UsageError(f"unknown stream {self.simulator.stream!r}: expected one of {', '.join(STREAMS)}")
+        check_config(self.simulator)
         for name, words in (("mode_shares", MODES), ("split_shares", SPLITS)):
             shares = getattr(self, name)
             if len(shares) != len(words) or min(shares) < 0 or sum(shares) <= 0:

@@ -97,7 +97,8 @@ class Child:
         if self._errors.closed:
             return ""
         self._errors.seek(0)
-        words = " ".join(self._errors.read().decode(errors="replace").split())[-_LAST_WORDS:]
+        lines = dict.fromkeys(self._errors.read().decode(errors="replace").splitlines())  # chatter repeats itself
+        words = " ".join(" ".join(lines).split())[-_LAST_WORDS:]
         self._errors.close()
         return f"; its last words: {words!r}" if words else "; it said nothing"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sim_bridge.types import Action, Observation, Pose, Source
 
 BACKENDS = ("auto", "embedded", "habitat")
-ACOUSTICS = ("emitters", "rlr")
+ACOUSTICS = ("emitters", "rlr", "habitat")
 STREAMS = ("glide", "soundspaces")
 
 
@@ -92,6 +92,27 @@ class Simulator(Protocol):
     def close(self) -> None: ...
 
 
+def check_config(config: SimulatorConfig) -> None:
+    """Raises UsageError for a backend, engine or stream that is unknown, or that does not go with the others."""
+    for name, value, known in (
+        ("backend", config.backend, BACKENDS),
+        ("acoustics", config.acoustics, ACOUSTICS),
+        ("stream", config.stream, STREAMS),
+    ):
+        if value not in known:
+            raise UsageError(f"unknown {name} {value!r}: expected one of {', '.join(known)}")
+    if config.acoustics == "habitat" and config.backend != "habitat":
+        raise UsageError(
+            "--acoustics habitat is the audio sensor of a habitat-sim, and no other backend has it: add --backend "
+            "habitat, or use --acoustics emitters or rlr"
+        )
+    if config.acoustics != "emitters" and config.hrtf is not None:
+        raise UsageError(
+            f"--acoustics {config.acoustics} hears with a head of its own: leave out the SOFA file, or use --acoustics "
+            "emitters"
+        )
+
+
 def open_simulator(scene: str, config: SimulatorConfig | None = None) -> Simulator:
     """Open `scene` (`procedural-0007`, a mesh file, ...) on the backend that `config` names.
 
@@ -99,8 +120,7 @@ def open_simulator(scene: str, config: SimulatorConfig | None = None) -> Simulat
     that is not installed.
     """
     config = config or SimulatorConfig()
-    if config.backend not in BACKENDS:
-        raise UsageError(f"unknown backend {config.backend!r}: expected one of {', '.join(BACKENDS)}")
+    check_config(config)
     if config.backend == "habitat":
         from sim_bridge.habitat.simulator import HabitatSimulator
 

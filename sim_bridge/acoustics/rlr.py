@@ -9,7 +9,6 @@ asks: from its step 0 on.
 from __future__ import annotations
 
 import importlib.util
-import json
 import math
 import tempfile
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from sim_bridge.acoustics.rlr_materials import write_materials
 from sim_bridge.acoustics.rlr_process import RlrProcess
 from sim_bridge.errors import BackendError, UsageError
-from sim_bridge.scenes.materials import OCTAVE_BANDS, Material
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.types import SAMPLE_RATE, Pose
 
@@ -112,10 +111,9 @@ class RlrEngine:
     def _start(self) -> None:
         """A process that knows the scene."""
         scene = self._scene
-        materials = [_material(index, surface.material) for index, surface in enumerate(scene.surfaces)]
         self._folder = tempfile.TemporaryDirectory(prefix="avw-rlr-")
         database = Path(self._folder.name) / "materials.json"
-        database.write_text(json.dumps({"materials": materials}), encoding="utf-8")
+        names = write_materials(scene, database)
         settings = {
             "sample_rate": float(self.sample_rate),
             "thread_count": 1,
@@ -129,12 +127,7 @@ class RlrEngine:
         }
         self._process = RlrProcess(scene.scene_id, self.config.patience_seconds)
         self._ask(
-            {
-                "do": "scene",
-                "settings": settings,
-                "materials": str(database),
-                "names": [material["name"] for material in materials],
-            },
+            {"do": "scene", "settings": settings, "materials": str(database), "names": names},
             scene.vertices_V3.astype(np.float32),
             scene.faces_F3.astype(np.int32),
             scene.surface_F.astype(np.int32),
@@ -161,22 +154,3 @@ class RlrEngine:
         if header["do"] == "listen":
             self.cpu_seconds += reply["cpu_seconds"]
         return answer
-
-
-def _material(index: int, material: Material) -> dict[str, Any]:
-    """A material in RLR's JSON: coefficients as frequency, value, frequency, value ...; all eight keys are needed."""
-
-    def curve(values: tuple[float, ...]) -> list[float]:
-        return [number for pair in zip(OCTAVE_BANDS, values, strict=True) for number in map(float, pair)]
-
-    name = f"{index}-{material.name}"
-    return {
-        "name": name,
-        "labels": [name],
-        "absorption": curve(material.absorption_6),
-        "scattering": curve(material.scattering_6),
-        "transmission": curve(material.transmission_6),
-        "damping": curve((0.0,) * len(OCTAVE_BANDS)),
-        "density": 1000.0,
-        "speed": 1500.0,
-    }

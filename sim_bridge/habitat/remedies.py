@@ -42,6 +42,11 @@ def refused(python: str, kind: str, said: str) -> str:
         return f"{said} in {python}, and AVW needs {OLDEST} or newer: update it ({_GUIDE}), {_EMBEDDED}"
     if kind == "protocol":
         return f"the worker in {python} is of another version of AVW ({said}): install one AVW only"
+    if kind == "no audio":
+        return (
+            f"{said} in {python} was built without audio, as those from conda are: use --acoustics emitters or rlr, "
+            f"which need nothing of it, or build it from source with its audio option ({_GUIDE})"
+        )
     return f"Habitat-Sim refused ({said}). `avw info SCENE` tells whether the scene can be read at all"
 
 
@@ -69,3 +74,22 @@ def died(python: str, scene: str, how: str, words: str, times: int) -> str:
 def ended(how: str) -> str:
     """As a verb: "ended with signal 11", "was stopped"."""
     return how if how.startswith(("was ", "hung")) else f"ended with {how}"
+
+
+def misplaced(python: str, version: str, found: str) -> str:
+    """Its audio sensor did not pass the self-test by sound."""
+    return (
+        f"the audio sensor of habitat-sim {version} in {python} hears sources where they are not ({found}): most "
+        "likely it has the bug of versions 0.3.1 and later (issue 2632 of habitat-sim), whose sensor takes (y, z, "
+        "nothing) for a source's (x, y, z). Use --acoustics emitters or rlr, which need nothing of it; or a version "
+        "from 0.2.2 to 0.3.0; or build it from source with the indices 1, 2, 3 of lastSourcePos_ in AudioSensor.cpp "
+        "made 0, 1, 2"
+    )
+
+
+def died_listening(scene: str, times: int) -> str:
+    """It dies wherever the episode is taken up again."""
+    return (
+        f"Habitat-Sim died {times} times over one response of its audio sensor in scene {scene!r}: the engine in it "
+        "aborts on geometry that it cannot take. Use --acoustics emitters"
+    )

@@ -84,6 +84,11 @@ class Session:
         """The answer to a request about a stage, which is opened first where it is not."""
         return self._retried(stage, lambda: self._exchange({"do": do, **fields}, *arrays))
 
+    def listen(self, scene_id: str, **fields: Any) -> _Answer:
+        """What the audio sensor answers (`worker.Hearing.listen`). It needs no stage: it has a simulator of its own."""
+        request = {"do": "listen", **fields}
+        return self._retried(None, lambda: self._exchange(request, patience=_OPENING), scene_id)
+
     def look(self, stage: Stage, position_3: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
         """What a camera above a floor point sees: uint8 (H, W, 3), and float32 (H, W) metres, 0 = nothing hit."""
         where = {"do": "look", "position": [float(v) for v in position_3], "yaw": float(yaw)}
@@ -130,13 +135,14 @@ class Session:
         self.opened = self._exchange(stage.request(self._gpu), patience=_OPENING, scene=stage.scene_id)[0]
         self._stage = stage
 
-    def _retried(self, stage: Stage, request: Callable[[], _Answer]) -> _Answer:
+    def _retried(self, stage: Stage | None, request: Callable[[], _Answer], scene_id: str = "") -> _Answer:
         """The request's answer in the open stage, by a new child if need be. In-process, a death is our own."""
+        scene_id = scene_id if stage is None else stage.scene_id
         for attempt in range(1, _RESTARTS + 1):
             try:
                 if self._child is None and self._local is None:
                     self._start()
-                if self._stage != stage:
+                if stage is not None and self._stage != stage:
                     self._open(stage)
                 return request()
             except ChildError as error:
@@ -145,8 +151,8 @@ class Session:
                 self.restarts += 1
                 if attempt < _RESTARTS:
                     how = remedies.ended(error.how)
-                    _log.warning("Habitat-Sim %s in scene %r%s; it is started again", how, stage.scene_id, error.words)
-        raise BackendError(remedies.died(self.python, stage.scene_id, last.how, last.words, _RESTARTS)) from last
+                    _log.warning("Habitat-Sim %s in scene %r%s; it is started again", how, scene_id, error.words)
+        raise BackendError(remedies.died(self.python, scene_id, last.how, last.words, _RESTARTS)) from last
 
     def _exchange(
         self, header: dict[str, Any], *arrays: np.ndarray, patience: float = _ANSWERING, scene: str = ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sim_bridge.acoustics.engine import AcousticEngine, make_engine
 from sim_bridge.habitat.navmesh import SETTINGS, NavMesh
+from sim_bridge.habitat.sensor_trust import trusted_engine
 from sim_bridge.habitat.session import Session, Stage, open_session
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scene_simulator import SceneSimulator
@@ -38,9 +39,10 @@ class HabitatSimulator(SceneSimulator):
     """`sim_bridge.simulator.Simulator` on Habitat-Sim 0.2.2 or newer, in this interpreter or in another.
 
     Frames, collisions and geodesics are Habitat's; sound is made in this process from the same mesh, so builds without
-    audio are as good as any. Pictures show the textures as they are, without lamps, as Habitat shows scans. An episode
-    repeats bit for bit on one machine with one graphics driver; across machines Habitat promises nothing, and so this
-    backend is not `reproducible`. Raises BackendError where there is no Habitat-Sim, SceneError for an unusable scene.
+    audio are as good as any, unless `acoustics="habitat"` asks for Habitat's own. Pictures show the textures as they
+    are, without lamps, as Habitat shows scans. An episode repeats bit for bit on one machine with one graphics driver;
+    across machines Habitat promises nothing, and so this backend is not `reproducible`. Raises BackendError where there
+    is no Habitat-Sim, SceneError for an unusable scene.
     """
 
     backend = "habitat"
@@ -50,6 +52,7 @@ class HabitatSimulator(SceneSimulator):
         self.session = open_session(config.habitat_python)
         place = _open_place(scene, config.scene_root, open_material_map(config.materials))
         self._place = place  # its files must outlive this simulator
+        engine = _engine(self.session, config, place)  # first, because an audio sensor may be refused
         self.stage = Stage(
             scene_id=scene,
             stage=str(place.stage_config),
@@ -66,12 +69,14 @@ class HabitatSimulator(SceneSimulator):
             ray_scene=place.ray_scene,
             navgrid=NavMesh(self.session, self.stage, place.ray_scene),
             look=lambda pose: self.session.look(self.stage, pose.position_3, pose.yaw),
-            engine=_engine(self.session, self.stage, config, place),
+            engine=engine,
         )
         self.reproducible = False
 
 
-def _engine(session: Session, stage: Stage, config: SimulatorConfig, place: Place) -> AcousticEngine:
+def _engine(session: Session, config: SimulatorConfig, place: Place) -> AcousticEngine:
+    if config.acoustics == "habitat":
+        return trusted_engine(session, place.scene)
     return make_engine(config.acoustics, place.scene, place.ray_scene, emitters=config.emitters, hrtf=config.hrtf)
 
 

@@ -17,6 +17,7 @@ import os
 import signal
 import struct
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Habitat:
         self._sim: Any = None
         self._module: Any = None
         self._frames = None
+        self._hearing: Any = None
 
     def answer(self, header, arrays):
         """(reply, arrays) to one request: `header["do"]` names the method."""
@@ -50,7 +52,7 @@ class Habitat:
         reply = {
             "protocol": PROTOCOL,
             "version": version,
-            "audio": bool(getattr(module, "audio_enabled", hasattr(module, "AudioSensorSpec"))),
+            "audio": bool(getattr(module, "audio_enabled", False)),
             "python": "{}.{}.{}".format(*sys.version_info[:3]),
         }
         return reply, []
@@ -142,11 +144,20 @@ class Habitat:
         """Write the navigation mesh to `path`, in Habitat's own format."""
         return {"saved": bool(self._pathfinder.save_nav_mesh(header["path"]))}, []
 
+    def do_listen(self, header):
+        """The last response that the audio sensor gives, float32 (2, S), ear 0 the left; see `Hearing.listen`."""
+        if self._hearing is None:
+            self._hearing = Hearing(self._habitat_sim())
+        return self._hearing.listen(header)
+
     def close(self):
-        """Let go of the scene and of the renderer."""
+        """Let go of the scene, of the renderer and of what is heard."""
         if self._sim is not None:
             self._sim.close()
         self._sim = None
+        if self._hearing is not None:
+            self._hearing.close()
+        self._hearing = None
 
     @property
     def _pathfinder(self):
@@ -212,8 +223,97 @@ class Habitat:
         return self._frames[1]
 
 
+class Hearing:
+    """Habitat's audio sensor, in a simulator of its own without cameras: hearing draws nothing, seeing hears nothing.
+
+    Its stage holds what is heard as a semantic mesh, because the sensor takes materials from nowhere else.
+    """
+
+    def __init__(self, module):
+        if not getattr(module, "audio_enabled", False):
+            raise RefusalError("no audio", "habitat-sim {}".format(getattr(module, "__version__", "")))
+        self._module = module
+        self._bound = module._ext.habitat_sim_bindings  # all versions have the sensor's parts here, and only here
+        self._sim: Any = None
+        self._sensor: Any = None
+        self._stage = None  # the open one
+        self._episode = None  # which source the sensor has, and how many answers it has given since
+        self._answers = 0
+
+    def listen(self, header):
+        """The response at the last of `poses`.
+
+        stage: path of a .stage_config.json · materials: path of RLR's JSON · settings: of its configuration
+        episode: names a source (metres) that stands still; each has a sensor of its own, for RLR draws its
+        reverberation from a stream that every answer moves on · poses: (N, 4), the centre of the head (metres) and its
+        yaw, of which the first is answer number `since` of the episode. `lost`: the answers before it are not known
+        here, so that all poses have to be sent again.
+        """
+        begin = time.process_time()
+        if (self._episode, self._answers) != (header["episode"], header["since"]):
+            if header["since"] > 0:
+                return {"lost": True}, []
+            self._place(header)
+        for x, y, z, yaw in header["poses"]:
+            # Told directly: the sensor's own observation would ask the agent, and differs from version to version.
+            self._sensor.setAudioListenerTransform(
+                _point([x, y, z]), _point([math.cos(yaw / 2), 0.0, math.sin(yaw / 2), 0.0])
+            )
+            self._sensor.runSimulation(self._sim)
+            self._answers += 1
+        heard_ES = np.array(self._sensor.getIR(), dtype=np.float32)
+        return {"lost": False, "cpu_seconds": time.process_time() - begin}, [heard_ES]
+
+    def close(self):
+        """Let go of the scene."""
+        self._sensor = self._episode = self._stage = None
+        if self._sim is not None:
+            self._sim.close()
+        self._sim = None
+
+    def _place(self, header):
+        """A new sensor, with the source in front of it."""
+        if self._stage != header["stage"]:
+            self.close()
+            backend = self._module.SimulatorConfiguration()
+            backend.scene_id = header["stage"]
+            backend.gpu_device_id = -1
+            backend.create_renderer = False
+            backend.enable_physics = False
+            backend.load_semantic_mesh = True
+            backend.frustum_culling = False  # it would cut the mesh into pieces
+            agent = self._module.agent.AgentConfiguration()
+            agent.sensor_specifications = []
+            self._sim = self._module.Simulator(self._module.Configuration(backend, [agent]))
+            if not self._sim.semantic_scene.objects:
+                raise RefusalError("failed", "it loaded no surfaces to hear from {}".format(header["stage"]))
+            self._stage = header["stage"]
+        root = self._sim.get_active_scene_graph().get_root_node()
+        if self._sensor is not None:
+            self._sensor = self._episode = None
+            self._bound.SensorFactory.delete_subtree_sensor(root, "audio")
+        self._sensor = self._bound.SensorFactory.create_sensors(root, [self._spec(header)])["audio"]
+        self._sensor.setAudioMaterialsJSON(header["materials"])
+        self._sensor.setAudioSourceTransform(_point(header["source"]))
+        self._episode, self._answers = header["episode"], 0
+
+    def _spec(self, header):
+        spec = self._bound.AudioSensorSpec()
+        spec.uuid = "audio"
+        spec.outputDirectory = os.path.dirname(header["stage"])  # nothing is written, but it must have one
+        config = self._bound.RLRAudioPropagationConfiguration()
+        for name, value in header["settings"].items():
+            setattr(config, name, value)
+        layout = self._bound.RLRAudioPropagationChannelLayout()
+        layout.channelType = self._bound.RLRAudioPropagationChannelLayoutType.Binaural
+        layout.channelCount = 2
+        spec.acousticsConfig = config
+        spec.channelLayout = layout
+        return spec
+
+
 class RefusalError(Exception):
-    """A request that cannot be met. kind: "import", "too old", "protocol", "navmesh", "failed"."""
+    """A request that cannot be met. kind: "import", "too old", "protocol", "navmesh", "no audio", "failed"."""
 
     def __init__(self, kind, sentence):
         super().__init__(sentence)

@@ -16,11 +16,13 @@ from tests.sim_bridge.processes import descendants
 
 
 def refusal(python: str) -> str:
+    before = set(descendants(os.getpid()))
     with pytest.raises(BackendError) as raised:
         Session(python)
     sentence = str(raised.value)
     assert "\n" not in sentence
-    assert not [pid for pid in descendants(os.getpid()) if "worker.py" in _command(pid)], "it left a worker behind"
+    left = set(descendants(os.getpid())) - before
+    assert not [pid for pid in left if "worker.py" in _command(pid)], "it left a worker behind"
     return sentence
 
 

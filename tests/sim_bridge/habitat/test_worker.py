@@ -24,7 +24,7 @@ from tests.sim_bridge.processes import lives, when
 FILE = Path(worker.__file__)
 TREE = ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 7))
 # Of the standard library, what was there before 3.7.
-MODULES = {"ctypes", "json", "math", "mmap", "os", "signal", "struct", "sys", "typing"}
+MODULES = {"ctypes", "json", "math", "mmap", "os", "signal", "struct", "sys", "time", "typing"}
 
 
 def ask(*headers: dict) -> list[dict]:
