@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from sim_bridge.errors import UsageError
 
-MP3D_LIST = Path(__file__).with_name("mp3d_scenes.json")
-"""76 of SoundSpaces' 85 Matterport3D scenes with their split, and where the official splits were read."""
 PROCEDURAL, MP3D = "procedural", "mp3d"
 
 
@@ -34,15 +30,37 @@ PRESETS = {
 
 
 def mp3d_scenes() -> dict[str, str]:
-    """{scene id: split} of the committed list: 51 train, 8 val, 17 test."""
-    listed = json.loads(MP3D_LIST.read_text())
-    return {f"{MP3D}/{line.split()[0]}": split for split in ("train", "val", "test") for line in listed[split]}
+    """{scene id: split} of the preset avw-4k: 51 train, 8 val, 17 test, of SoundSpaces' 85 Matterport3D scenes.
+
+    The scenes that have no navigation episode in SoundSpaces are left out. In order of their names, train is the first
+    51 official training scenes and val the first 8 official validation scenes; test is the official test scenes, the
+    other validation scenes, and the next 3 training scenes. So no official validation or test scene is trained on.
+    """
+    from sim_bridge.scenes.splits import split_scenes, without_soundspaces_episodes
+
+    left_out = without_soundspaces_episodes(MP3D)
+    train, val, test = (
+        [name for name in split_scenes(MP3D, f"soundspaces-{split}") if name not in left_out]
+        for split in ("train", "val", "test")
+    )
+    chosen = {"train": train[:51], "val": val[:8], "test": sorted([*test, *val[8:], *train[51:54]])}
+    return {f"{MP3D}/{name}": split for split, names in chosen.items() for name in names}
+
+
+def official_splits(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The official split of each of a collection's scenes; () where one has none, or they do not include training."""
+    from sim_bridge.scenes.collections import scene_split
+
+    splits = [scene_split(name) for name in names]
+    known = tuple(split for split in splits if split is not None)
+    whole = len(known) == len(names) and "train" in known and len(set(known)) > 1
+    return known if whole else ()
 
 
 def preset_scenes(
     preset: str | None, asked: str | None, scene_root: str | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(scene ids, the split of each; () where the seed draws the splits).
+    """(scene ids, the split of each; () where the seed draws the splits). Scans are in their official splits.
 
     asked: what the user typed after --scenes; the bare words `procedural` and `mp3d` mean the preset's own.
     Raises UsageError or SceneError for scenes that are not there.
@@ -57,4 +75,5 @@ def preset_scenes(
         return tuple(listed), tuple(listed.values())
     if asked == MP3D and preset:
         raise UsageError(f"--preset {preset} has no list of Matterport3D scenes; type: --preset avw-4k --scenes mp3d")
-    return tuple(expand_scenes(asked, scene_root)), ()
+    names = tuple(expand_scenes(asked, scene_root))
+    return names, official_splits(names)

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 @click.argument("out", type=click.Path(path_type=Path), default=Path("data/avw"))
 @click.option(
     "--scenes",
-    help="procedural:12, procedural:40-59, a mesh file, or a folder of them; with --preset avw-4k also mp3d. "
-    "[default: procedural:12]",
+    help="procedural:12, procedural:40-59, mp3d, mp3d:val, mp3d:ID,ID (also hm3d, replica, gibson), a Habitat "
+    "dataset's configuration, a mesh file, or a folder of them. [default: procedural:12]",
 )
 @click.option(
     "--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Folder of scanned collections."
@@ -142,7 +142,7 @@ def generate(
         episodes_per_shard=episodes_per_shard,
         compression=compression,
         simulator=simulator,
-        assets=file_digests((*names, *sounds, *(str(file) for file in (hrtf, materials) if file))),
+        assets=file_digests((*names, *sounds, *(str(file) for file in (hrtf, materials) if file)), root),
     )
     backend_versions(simulator)  # a backend that is not here is found before anything is claimed for it
     on_ray = executor == "ray"
@@ -178,15 +178,17 @@ def generate(
 def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool = False) -> None:
     """Read each mesh file once and look for its floor, so that a bad one is found before OUT is claimed for it.
 
-    Raises SceneError or UsageError for a scene that cannot be had, e.g. a scan where no backend for scans is
-    installed; with `strict` also for one that the lint has warnings for.
+    Of scans only the beginnings of the files are read: a collection would take an hour. Raises SceneError or UsageError
+    for a scene that cannot be had; with `strict` also for one that the lint has warnings for.
     """
     from sim_bridge.navigation.navgrid import NavGrid
     from sim_bridge.scenes.catalogue import expand_scenes, load_scene
+    from sim_bridge.scenes.inventory import check_files
     from sim_bridge.scenes.lint import lint_scene
 
     for name in names:
         expand_scenes(name, scene_root)
+        check_files(name, scene_root)
         if strict:
             lint_scene(name, scene_root, strict=True)
         elif Path(name).is_file():
@@ -214,12 +216,16 @@ def check_sounds(sounds: tuple[str, ...]) -> None:
         load_sound(sound)
 
 
-def file_digests(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def file_digests(names: tuple[str, ...], scene_root: str | None = None) -> tuple[tuple[str, str], ...]:
     """(name, SHA-256) of those that are files: another mesh under the same name is another dataset."""
-    import hashlib
+    from sim_bridge.errors import SceneError
+    from sim_bridge.scenes.collections import files_sha256, scene_files
 
-    paths = [(name, Path(name)) for name in names]
-    return tuple((name, hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in paths if path.is_file())
+    digests = []
+    for name in names:
+        with suppress(SceneError):  # no file, or not on this machine
+            digests.append((name, files_sha256(scene_files(name, scene_root))))
+    return tuple(digests)
 
 
 def parse_part(text: str | None) -> tuple[int, int] | None:

@@ -55,9 +55,14 @@ def scene_text(values: dict[str, Any]) -> str:
         )
         rows.append(("enclosed", f"{values['enclosed']:.1%} of the directions from inside meet something"))
     rows.append(("pieces", f"{values['pieces']}, {values['open_edges']:.2%} of the edges open"))
-    covered = values["material_coverage"]
-    by = f" in {values['material_map']}" if "material_map" in values else ""
-    rows.append(("materials", f"{covered:.1%} of the area by label{by}, {1 - covered:.1%} by default"))
+    covered, semantic = values["material_coverage"], values["semantic_coverage"]
+    if "material_map" in values:
+        said = f"{covered:.1%} of the area by label in {values['material_map']}"
+    else:
+        said = f"{semantic:.1%} of the area by semantics, {covered - semantic:.1%} by name"
+    rows.append(("materials", f"{said}, {1 - covered:.1%} by default"))
+    if values.get("semantics"):
+        rows.append(("semantics", values["semantics"]))
     rows += [("", f"{share:6.1%}  {name}") for name, share in list(values["materials"].items())[:_MOST_MATERIALS]]
     if len(values["materials"]) > _MOST_MATERIALS:
         rest = sum(list(values["materials"].values())[_MOST_MATERIALS:])

@@ -1,4 +1,4 @@
-"""`avw scenes`: which scenes an expression stands for."""
+"""`avw scenes`: what scanned scenes there are, and which scenes an expression stands for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ import click
 
 
 @click.command()
-@click.argument("expression", default="procedural:4")
+@click.argument("expression", required=False)
 @click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
 @click.option("--names", is_flag=True, help="Only the names; opens no scene.")
 @click.option("--export", "folder", type=click.Path(path_type=Path), help="Write each as GLB into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-def scenes(expression: str, scene_root: Path | None, names: bool, folder: Path | None, as_json: bool) -> None:
-    """List the scenes that a --scenes EXPRESSION stands for, and what is in them.
+def scenes(expression: str | None, scene_root: Path | None, names: bool, folder: Path | None, as_json: bool) -> None:
+    """List the scanned scenes on this machine, or the scenes that EXPRESSION (as for --scenes) stands for.
+
+    Of a whole collection (mp3d, hm3d, replica, gibson) it tells which scenes are there, whole and labelled, and what to
+    type for the others.
 
     \b
+    avw scenes                                     every collection
+    avw scenes mp3d
+    avw scenes mp3d:val --names
+    avw scenes mp3d/17DRP5sb8fy --json
     avw scenes procedural:12
     avw scenes procedural:40-43 --export houses    GLB files for any viewer
     avw scenes flat.glb --json
@@ -27,8 +34,13 @@ def scenes(expression: str, scene_root: Path | None, names: bool, folder: Path |
     from tqdm import tqdm
 
     from sim_bridge.scenes.catalogue import expand_scenes
+    from sim_bridge.scenes.collections import COLLECTIONS
 
     root = str(scene_root) if scene_root else None
+    if (expression is None or expression in COLLECTIONS) and not names and folder is None:
+        _list_collections(expression, root, as_json)
+        return
+    expression = expression or ",".join(COLLECTIONS)
     found = expand_scenes(expression, root)
     if names:
         click.echo(json.dumps(found, indent=1) if as_json else "\n".join(found))
@@ -38,21 +50,42 @@ def scenes(expression: str, scene_root: Path | None, names: bool, folder: Path |
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    click.echo(f"{'scene':<24} {'triangles':>9} {'surfaces':>8} {'rooms':>5} {'free floor':>10}  sha256")
+    head = (
+        f"{'scene':<24} {'triangles':>9} {'surfaces':>8} {'rooms':>5} {'free floor':>10}  {'materials by':<28} sha256"
+    )
+    click.echo(head)
     for row in rows:
         click.echo(
             f"{row['scene']:<24} {row['triangles']:>9} {row['surfaces']:>8} {row['rooms']:>5} "
-            f"{row['free_floor_m2']:>7.1f} m²  {row['sha256'][:12]}"
+            f"{row['free_floor_m2']:>7.1f} m²  {_materials_by(row):<28} {row['sha256'][:12]}"
         )
+
+
+def _materials_by(row: dict[str, Any]) -> str:
+    shares = [(name, row[f"by_{name}"]) for name in ("semantics", "name", "default") if row[f"by_{name}"] > 0]
+    return ", ".join(f"{name} {share:.1%}" for name, share in shares)
+
+
+def _list_collections(name: str | None, root: str | None, as_json: bool) -> None:
+    from cli.inventory_report import collection_text, inventory_values, overview_text
+    from sim_bridge.scenes.collections import COLLECTIONS, scene_root_path
+    from sim_bridge.scenes.inventory import collection_state, other_datasets
+
+    states = [collection_state(collection, root) for collection in ([name] if name else COLLECTIONS)]
+    where, others = scene_root_path(root), other_datasets(root) if name is None else ()
+    if as_json:
+        click.echo(json.dumps(inventory_values(states, where, others), indent=1))
+    else:
+        click.echo(collection_text(states[0]) if name else overview_text(states, where, others))
 
 
 def describe(name: str, scene_root: str | None, export_folder: Path | None = None) -> dict[str, Any]:
     """What a person wants to know of a scene. Raises SceneError for one that is missing or unusable."""
     from sim_bridge.navigation.navgrid import NavGrid
-    from sim_bridge.scenes.catalogue import load_scene, scene_sha256
+    from sim_bridge.scenes.catalogue import read_scene, scene_sha256
     from sim_bridge.scenes.glb_export import export_glb
 
-    scene = load_scene(name, scene_root)
+    scene, report = read_scene(name, scene_root)
     low_3, high_3 = scene.vertices_V3.min(axis=0), scene.vertices_V3.max(axis=0)
     row: dict[str, Any] = {
         "scene": name,
@@ -63,6 +96,9 @@ def describe(name: str, scene_root: str | None, export_folder: Path | None = Non
         "rooms": len(scene.rooms),
         "size_m": [round(float(length), 2) for length in high_3 - low_3],
         "free_floor_m2": round(NavGrid.from_scene(scene).area, 2),
+        "by_semantics": round(report.by_semantics, 4) if report else 0.0,
+        "by_name": round(report.by_name, 4) if report else 1.0,
+        "by_default": round(report.by_default, 4) if report else 0.0,
         "sha256": scene_sha256(scene),
     }
     if export_folder is not None:

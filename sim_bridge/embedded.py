@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from sim_bridge.acoustics.engine import make_engine
 from sim_bridge.navigation.navgrid import NavGrid
@@ -13,8 +12,8 @@ from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.rendering.renderer import Renderer
 from sim_bridge.scene_simulator import SceneSimulator
 from sim_bridge.scenes.catalogue import load_scene
+from sim_bridge.scenes.collections import files_stamp
 from sim_bridge.scenes.material_map import MaterialMap, apply_material_map, open_material_map
-from sim_bridge.scenes.mesh_options import split_options
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig
 
@@ -43,7 +42,7 @@ class EmbeddedSimulator(SceneSimulator):
 
     def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
-        where = (scene, config.scene_root, _stamp(scene), open_material_map(config.materials))
+        where = (scene, config.scene_root, files_stamp(scene, config.scene_root), open_material_map(config.materials))
         place = _open_place(*where)
         self.renderer = _open_renderer(*where, config.size, config.hfov)
         super().__init__(
@@ -57,17 +56,6 @@ class EmbeddedSimulator(SceneSimulator):
                 config.acoustics, place.scene, place.ray_scene, emitters=config.emitters, hrtf=config.hrtf
             ),
         )
-
-
-def _stamp(scene: str) -> tuple[int, int] | None:
-    """Changes when a mesh file does, so that a file edited in between is loaded again."""
-    path = Path(split_options(scene)[0])
-    if not path.is_file():
-        return None
-    # The files beside it that say how it is to be read count too.
-    beside = (path, path.with_suffix(".avw.json"), path.with_suffix(".stage_config.json"))
-    states = [file.stat() for file in beside if file.is_file()]
-    return max(state.st_mtime_ns for state in states), sum(state.st_size for state in states)
 
 
 @lru_cache(maxsize=KEPT_SCENES)

@@ -201,7 +201,9 @@ def _direct(
 
 def _face_colours(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """Linear mean colour and glow of every face, (F, 3) each; gamma 2, as the renderer's."""
-    mean_3 = [np.mean((s.texture_HWC.astype(np.float64) / 255.0) ** 2, axis=(0, 1)) for s in scene.surfaces]
+    pictures = {id(s.texture_HWC): s.texture_HWC for s in scene.surfaces}  # scans share theirs among many surfaces
+    mean = {key: np.mean((hwc.astype(np.float64) / 255.0) ** 2, axis=(0, 1)) for key, hwc in pictures.items()}
+    mean_3 = [mean[id(s.texture_HWC)] for s in scene.surfaces]
     albedo_K3 = np.array(mean_3) * 0.85
     emission_K3 = np.array(mean_3) * np.array([s.emission for s in scene.surfaces])[:, None]
     return albedo_K3[scene.surface_F], emission_K3[scene.surface_F]

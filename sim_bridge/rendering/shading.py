@@ -32,9 +32,14 @@ class Look:
     def __init__(self, scene: Scene, light: BakedLight, texture_side: int = 2048):
         texels, surface_K2 = [], np.zeros((len(scene.surfaces), 2), dtype=np.int32)
         offset = 0
+        placed: dict[int, tuple[int, int]] = {}  # surfaces of scans differ in category and share their picture
         for k, surface in enumerate(scene.surfaces):
+            key = id(surface.texture_HWC)
+            if key in placed:
+                surface_K2[k] = placed[key]
+                continue
             levels = _pyramid(surface.texture_HWC, texture_side)
-            surface_K2[k] = offset, len(levels[0])
+            surface_K2[k] = placed[key] = offset, len(levels[0])
             texels += [level.reshape(-1) for level in levels]
             offset += sum(level.shape[0] * level.shape[1] for level in levels)
         face_F16 = np.zeros((len(scene.faces_F3), 16), dtype=np.float32)

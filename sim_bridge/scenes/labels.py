@@ -22,6 +22,7 @@ from sim_bridge.scenes.materials import DEFAULT_MATERIAL, Material, material, ma
 from sim_bridge.scenes.scene import Scene
 
 DEFAULTED = "default"  # the evidence for a surface whose label says nothing
+SEMANTICS = "semantics: "  # begins the evidence for a surface whose label comes from a scan's semantics
 
 # Rooms are not things: the bed room's wall is a wall, and a book store's floor a floor.
 _ROOMS = re.compile(r"\b(bed|bath|living|dining|book|wash|tv|family|powder|shower|laundry) (room|store)\b")
@@ -30,7 +31,10 @@ _SHORTEST_INSIDE = 4  # letters that a word needs to be looked for inside other 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The material of a surface and why: the phrase that was found, `|NAME`, `sidecar`, or `DEFAULTED`."""
+    """The material of a surface and why: the phrase that was found, `|NAME`, `sidecar`, or `DEFAULTED`.
+
+    What was found in a scan's semantics has `SEMANTICS` before it.
+    """
 
     material: Material
     evidence: str
@@ -42,12 +46,13 @@ class Coverage:
 
     share: material name -> share of the area in [0, 1], the largest first
     defaulted: surface name -> share of the area, of surfaces whose label named no material
-    area: square metres of all faces
+    area: square metres of all faces · semantic: share whose material comes from what a scan's semantics say it is
     """
 
     area: float
     share: dict[str, float]
     defaulted: dict[str, float]
+    semantic: float = 0.0
 
     @property
     def named(self) -> float:
@@ -88,14 +93,20 @@ def coverage(scene: Scene, evidence: Sequence[str] = ()) -> Coverage:
     total = max(float(area_S.sum()), 1e-12)
     share: dict[str, float] = {}
     defaulted: dict[str, float] = {}
+    semantic = 0.0
     for index, surface in enumerate(scene.surfaces):
         part = float(area_S[index]) / total
         share[surface.material.name] = share.get(surface.material.name, 0.0) + part
+        if index < len(evidence) and evidence[index].startswith(SEMANTICS):
+            semantic += part
         if index < len(evidence) and evidence[index] == DEFAULTED:
             defaulted[surface.name] = defaulted.get(surface.name, 0.0) + part
     largest_first = sorted(share.items(), key=lambda item: -item[1])
     return Coverage(
-        float(area_S.sum()), dict(largest_first), dict(sorted(defaulted.items(), key=lambda item: -item[1]))
+        area=float(area_S.sum()),
+        share=dict(largest_first),
+        defaulted=dict(sorted(defaulted.items(), key=lambda item: -item[1])),
+        semantic=semantic,
     )
 
 

@@ -113,6 +113,7 @@ def _facts(
         "duplicate_faces": hanging.duplicate_faces,
         "materials": {name: round(share, 4) for name, share in covered.share.items()},
         "material_coverage": round(covered.named, 4),
+        "semantic_coverage": round(covered.semantic, 4),
         "defaulted": {name: round(share, 4) for name, share in covered.defaulted.items()},
     }
     if report is not None:
@@ -122,6 +123,7 @@ def _facts(
             "up_evidence": report.up_evidence,
             "unit_m": report.unit,
             "unit_evidence": report.unit_evidence,
+            "semantics": report.semantics,
             "parts": report.geometries,
             "mirrored_parts": report.mirrored,
             "zero_area_faces": report.zero_area_faces,

@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 
 from sim_bridge.errors import SceneError
+from sim_bridge.scenes.collections import Z_UP, SceneFiles, decodable, scene_files
 from sim_bridge.scenes.glb_export import EXTRAS
+from sim_bridge.scenes.labels import coverage
 from sim_bridge.scenes.mesh_guard import MOST_TRIANGLES, guard
-from sim_bridge.scenes.mesh_options import UNITS, UPS, MeshOptions, mesh_options, rotation_to_y_up, split_options
+from sim_bridge.scenes.mesh_options import UNITS, UPS, MeshOptions, mesh_options, rotation_to_y_up
 from sim_bridge.scenes.mesh_surfaces import SurfaceReader, large_pictures
+from sim_bridge.scenes.scan_labels import read_labels
 from sim_bridge.scenes.scene import Light, Room, Scene
+from sim_bridge.scenes.semantic_meshes import face_objects, nearest_objects, read_semantic_mesh
+from sim_bridge.scenes.semantics import with_semantics
 from sim_bridge.scenes.units import unit_by_size
 from sim_bridge.scenes.up_axis import DECISIVE, walkable_patches
 
@@ -31,6 +36,8 @@ class MeshReport:
     up_3, front_3: unit vectors in the file's own frame that became +Y and -Z
     up: "y", "z", "x" or "given" · unit: metres in one unit of the file · up_evidence, unit_evidence: why
     evidence: of each surface's material (`labels.Labelled`) · warnings: sentences about what is missing
+    semantics: the file that says what its objects are, "" for none · by_semantics, by_name, by_default: shares of the
+    area whose material comes from what the object is, from names in the mesh, from nothing
     geometries, mirrored: placed meshes, and those of them whose nodes mirror
     zero_area_faces: dropped · unused_vertices: dropped · degenerate_uv: faces without usable texture coordinates
     """
@@ -44,6 +51,10 @@ class MeshReport:
     unit: float
     unit_evidence: str
     evidence: tuple[str, ...]
+    semantics: str
+    by_semantics: float
+    by_name: float
+    by_default: float
     warnings: tuple[str, ...]
     geometries: int
     mirrored: int
@@ -54,19 +65,21 @@ class MeshReport:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One geometry, placed: vertices_V3 float64, faces_F3 int64, uv_F32 float32, index of its surface."""
+    """One geometry, placed: vertices_V3 float64, faces_F3 int64, uv_F32 float32, index of its surface, objects."""
 
     vertices_V3: np.ndarray
     faces_F3: np.ndarray
     uv_F32: np.ndarray
     surface: int
     mirrored: bool
+    object_F: np.ndarray | None
 
 
 def load_mesh(path: str | Path) -> Scene:
     """Read a mesh file; its scene id is the path as given, with its options (`scan.glb?up=z&units=cm`).
 
-    Acoustic materials go by the names in the file (`labels`), hard surface where no name says anything.
+    Acoustic materials go by what a scan's semantics beside it say, else by the names in the file (`labels`), hard
+    surface where neither says anything.
     Raises SceneError for a file that is missing, no mesh, empty or broken, UsageError for options that are none.
     """
     return read_mesh(path)[0]
@@ -74,13 +87,15 @@ def load_mesh(path: str | Path) -> Scene:
 
 def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
     """The scene in a mesh file, turned Y-up and scaled to metres, and how it was read. Raises as `load_mesh` does."""
-    text, said = split_options(str(path))
-    file = Path(text).expanduser()
-    if not file.exists():
-        raise SceneError(f"scene file {file} does not exist: check the path, or use procedural:N for generated houses")
+    return read_files(scene_files(str(path)))
+
+
+def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
+    """The scene in these files, turned Y-up and scaled to metres, and how it was read. Raises as `load_mesh` does."""
+    file = decodable(files.mesh)
     if file.is_dir() or file.suffix.lower() not in SUFFIXES:
         raise SceneError(f"{file} is no mesh file: expected one that ends in {', '.join(SUFFIXES)}")
-    options = mesh_options(file, said)
+    options = mesh_options(file, files.options, files.stage, files.stage_source)
     guarded = guard(file)
     reader = SurfaceReader(options.materials)
     parts, extras = _read(file, reader)
@@ -91,6 +106,8 @@ def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
     faces_F3 = np.concatenate([part.faces_F3 + starts[k] for k, part in enumerate(parts)])
     uv_F32 = np.concatenate([part.uv_F32 for part in parts])
     surface_F = np.concatenate([np.full(len(part.faces_F3), part.surface, dtype=np.int32) for part in parts])
+    objects = [part.object_F for part in parts]
+    object_F = None if any(o is None for o in objects) else np.concatenate([o for o in objects if o is not None])
     unit = options.unit or 1.0
     vertices_V3 *= unit
 
@@ -101,6 +118,7 @@ def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
     slivers = int(len(kept_F) - kept_F.sum())
     if slivers:
         faces_F3, uv_F32, surface_F = faces_F3[kept_F], uv_F32[kept_F], surface_F[kept_F]
+        object_F = None if object_F is None else object_F[kept_F]
     used_V = np.zeros(len(vertices_V3), dtype=bool)
     used_V[faces_F3.ravel()] = True
     unused = int(len(used_V) - used_V.sum())
@@ -114,7 +132,7 @@ def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
     categories = extras.get("categories")
     categories = categories if isinstance(categories, dict) else {}
     scene = Scene(
-        scene_id=str(path),
+        scene_id=files.scene_id,
         vertices_V3=vertices_V3.astype(np.float32),
         faces_F3=faces_F3.astype(np.int32),
         uv_F32=uv_F32.astype(np.float32, copy=False),
@@ -123,6 +141,10 @@ def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
         lights=_lights(extras, file),
         rooms=_rooms(extras, file),
     )
+    scene, evidence, semantics, missing = _labelled(
+        files, scene, tuple(reader.evidence), object_F, options, rotation_33
+    )
+    covered = coverage(scene, evidence)
     format_says = "glTF is in metres" if file.suffix.lower() in (".glb", ".gltf") else "nothing was said"
     right_33 = np.eye(3) if rotation_33 is None else rotation_33
     report = MeshReport(
@@ -134,8 +156,12 @@ def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
         up_evidence=up_evidence,
         unit=unit,
         unit_evidence=options.unit_source or format_says,
-        evidence=tuple(reader.evidence),
-        warnings=(*guarded.warnings, *reader.warnings),
+        evidence=evidence,
+        semantics=semantics,
+        by_semantics=covered.semantic,
+        by_name=max(covered.named - covered.semantic, 0.0),
+        by_default=1.0 - covered.named,
+        warnings=(*guarded.warnings, *reader.warnings, *missing),
         geometries=len(parts),
         mirrored=sum(part.mirrored for part in parts),
         zero_area_faces=slivers,
@@ -143,6 +169,44 @@ def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
         degenerate_uv=reader.degenerate_uv,
     )
     return scene, report
+
+
+def _labelled(
+    files: SceneFiles,
+    scene: Scene,
+    evidence: tuple[str, ...],
+    object_F: np.ndarray | None,
+    options: MeshOptions,
+    rotation_33: np.ndarray | None,
+) -> tuple[Scene, tuple[str, ...], str, list[str]]:
+    """(the scene with its semantics, evidence, the file they come from or "", sentences about what is missing)."""
+    missing = []
+    if files.objects:
+        missing.append(
+            f"{files.objects} objects that the dataset puts into this scene are not shown: the embedded backend reads "
+            "the stage only; for all of it, type --backend habitat"
+        )
+    text, mesh = files.semantic_text, files.semantic_mesh
+    if text is None or (mesh is None and object_F is None):
+        if text is not None:
+            missing.append(f"{text.name} says what its objects are, but no semantic mesh says where: download it too")
+        elif mesh is not None:
+            missing.append(f"{mesh.name} says where its objects are, but no file says what they are: download it too")
+        elif files.collection:
+            missing.append("no semantics are beside the mesh: acoustic materials go by the names in it, if it has any")
+        return scene, evidence, "", missing
+    labels = read_labels(text)
+    if object_F is None and mesh is not None:
+        semantic_G33, object_G = read_semantic_mesh(mesh, labels)
+        if mesh.suffix.lower() == ".ply":
+            rotation_33 = rotation_to_y_up(Z_UP["up"], Z_UP["front"])
+        semantic_G33 = semantic_G33 * (options.unit or 1.0)
+        if rotation_33 is not None:
+            semantic_G33 = semantic_G33 @ rotation_33.T
+        object_F = nearest_objects(scene.triangles_F33, semantic_G33, object_G)
+    assert object_F is not None
+    scene, evidence = with_semantics(scene, evidence, object_F, labels, options.materials)
+    return scene, evidence, str(text), missing
 
 
 def _read(file: Path, reader: SurfaceReader) -> tuple[list[_Part], dict[str, Any]]:
@@ -201,7 +265,7 @@ def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, r
     uv_F32, surface = reader.read(mesh, [node, name] if node != name else [name])
     if mirrored:  # a mirrored node turns its faces inside out
         faces_F3, uv_F32 = faces_F3[:, ::-1], uv_F32[:, ::-1]
-    return _Part(vertices_V3, faces_F3, uv_F32, surface, mirrored)
+    return _Part(vertices_V3, faces_F3, uv_F32, surface, mirrored, face_objects(mesh))
 
 
 def _upright(

@@ -1,7 +1,7 @@
 """How a mesh file is to be read where the file itself does not say: which way is up, its unit, what its labels mean.
 
-Most certain first: the scene's name (`scan.glb?up=z&units=cm`), `scan.avw.json` beside it, and Habitat's
-`scan.stage_config.json` beside it (`up`, `front`, `units_to_meters`, `scale`).
+Most certain first: the scene's name (`scan.glb?up=z&units=cm`), `scan.avw.json` beside it, Habitat's
+`scan.stage_config.json` beside it (`up`, `front`, `units_to_meters`, `scale`), and the dataset that it belongs to.
 """
 
 from __future__ import annotations
@@ -54,15 +54,21 @@ def split_options(scene: str) -> tuple[str, str]:
     return path, options
 
 
-def mesh_options(file: Path, said: str = "") -> MeshOptions:
-    """Everything said about `file`: in its scene name (`up=z&units=cm`), and in the files beside it.
+def mesh_options(
+    file: Path, said: str = "", dataset: Mapping[str, Any] | None = None, dataset_source: str = ""
+) -> MeshOptions:
+    """Everything said about `file`: in its scene name (`up=z&units=cm`), in the files beside it, and by its dataset.
 
+    dataset, dataset_source: a stage's attributes, in Habitat's keys, and where they stand.
     Raises UsageError for an option or a value that is none, SceneError for a damaged file beside it.
     """
-    options = MeshOptions()
+    options = _stage_config(dataset or {}, dataset_source, file, MeshOptions())
     stage = file.with_suffix(".stage_config.json")
     if stage.is_file():
-        options = _stage_config(stage, file, options)
+        values = _json_of(stage)
+        asset = values.get("render_asset")
+        if not isinstance(asset, str) or Path(asset).name == file.name:  # else it describes another file
+            options = _stage_config(values, str(stage), file, options)
     sidecar = file.with_suffix(".avw.json")
     if sidecar.is_file():
         options = _apply(_json_of(sidecar), options, str(sidecar))
@@ -122,26 +128,22 @@ def _unit(value: Any, where: str) -> float:
     return number
 
 
-def _stage_config(stage: Path, file: Path, options: MeshOptions) -> MeshOptions:
-    values = _json_of(stage)
-    asset = values.get("render_asset")
-    if isinstance(asset, str) and Path(asset).name != file.name:
-        return options  # it describes another file
+def _stage_config(values: Mapping[str, Any], source: str, file: Path, options: MeshOptions) -> MeshOptions:
     try:
         if "up" in values:
             up_3 = _direction(values["up"])
             front_3 = _direction(values["front"]) if "front" in values else None
             rotation_to_y_up(up_3, front_3)
-            options = replace(options, up_3=up_3, front_3=front_3, up_source=str(stage))
+            options = replace(options, up_3=up_3, front_3=front_3, up_source=source)
         unit = float(values.get("units_to_meters", 1.0))
         scale = np.asarray(values.get("scale", (1.0, 1.0, 1.0)), dtype=np.float64)
         if scale.shape != (3,) or not np.allclose(scale, scale[0]) or not 0 < unit * scale[0] < math.inf:
             raise ValueError("units_to_meters and scale must be positive, and scale the same along every axis")
         if unit * scale[0] != 1.0:
-            options = replace(options, unit=float(unit * scale[0]), unit_source=str(stage))
+            options = replace(options, unit=float(unit * scale[0]), unit_source=source)
     except (TypeError, ValueError, UsageError) as error:
         raise SceneError(
-            f"{stage} says how {file.name} is to be read, but cannot be used ({error}): mend or delete it"
+            f"{source} says how {file.name} is to be read, but cannot be used ({error}): mend or delete it"
         ) from None
     return options
 

@@ -51,7 +51,7 @@ class Scene:
     vertices_V3: float32 metres · faces_F3: int32 · uv_F32: float32 (F, 3, 2), one per corner, 1 = one texture
     surface_F: int32, index into `surfaces`
     object_F: int32, which object each face belongs to: 0 is the building, every piece of furniture has its own
-    number; None where nobody told objects apart
+    number; of a scan, its collection's number plus one, and 0 what it does not label; None where nobody told
     """
 
     scene_id: str

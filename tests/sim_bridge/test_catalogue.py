@@ -32,9 +32,9 @@ def test_generated_houses() -> None:
         ("procedural:-4", "expected procedural:N"),
         ("procedural:999999999", "more than"),
         ("procedural:3,procedural-0001", "named twice"),
-        ("mp3d", "Habitat bridge"),
-        ("mp3d:val", "Habitat bridge"),
-        ("replica", "Habitat bridge"),
+        ("mp3d", "no scene of mp3d is under"),
+        ("mp3d:val", "11 of the 11 scenes of mp3d:val are not under"),
+        ("replica", "Replica-Dataset/download.sh"),
         ("no/such/scene.glb", "found neither"),
     ],
 )
