@@ -33,11 +33,14 @@ _log = logging.getLogger("avw.habitat")
 class Stage:
     """A scene as Habitat is to open it. stage: a .stage_config.json · navmesh: None: computed.
 
+    mesh, stamp: the file that `stage` names, and what changes when the file does
     size: pixels · hfov: degrees · camera: metres above the floor point · settings: of the navigation mesh
     """
 
     scene_id: str
     stage: str
+    mesh: str
+    stamp: tuple[int, int] | None
     navmesh: str | None
     settings: dict[str, float | bool]
     size: int
@@ -45,7 +48,7 @@ class Stage:
     camera: float
 
     def request(self, gpu: int) -> dict[str, Any]:
-        named = ("stage", "navmesh", "settings", "size", "hfov", "camera")
+        named = ("stage", "mesh", "stamp", "navmesh", "settings", "size", "hfov", "camera")
         return {"do": "open", "gpu": gpu, **{name: getattr(self, name) for name in named}}
 
 
@@ -162,6 +165,8 @@ class Session:
                 return self._local.answer(header, list(arrays))
             except RefusalError as error:
                 raise self._refusal(scene, error.kind, str(error)) from error
+            except Exception as error:  # whatever habitat_sim raises
+                raise self._refusal(scene, "failed", f"{type(error).__name__}: {error}") from error
         assert self._child is not None
         reply, answer = self._child.ask(header, *arrays, patience=patience)
         if "error" in reply:

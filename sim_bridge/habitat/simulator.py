@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +17,7 @@ from sim_bridge.habitat.session import Session, Stage, open_session
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scene_simulator import SceneSimulator
 from sim_bridge.scenes.catalogue import read_scene
+from sim_bridge.scenes.collections import files_stamp
 from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.scenes.material_map import MaterialMap, apply_material_map, open_material_map
 from sim_bridge.scenes.scene import Scene
@@ -26,13 +29,14 @@ KEPT_SCENES = 2  # each holds a mesh here and one in Habitat's process
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A scene as both sides have it: what is heard here, and the files that Habitat opens. The folder goes with it."""
+    """A scene as both sides have it: what is heard here, and the files that Habitat opens, gone when the place is."""
 
     scene: Scene
     ray_scene: RayScene
+    mesh: Path
     stage_config: Path
     navmesh: Path | None
-    folder: tempfile.TemporaryDirectory[str]
+    stamp: tuple[int, int] | None
 
 
 class HabitatSimulator(SceneSimulator):
@@ -50,12 +54,15 @@ class HabitatSimulator(SceneSimulator):
     def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
         self.session = open_session(config.habitat_python)
-        place = _open_place(scene, config.scene_root, open_material_map(config.materials))
+        stamp = files_stamp(scene, config.scene_root)
+        place = _open_place(scene, config.scene_root, open_material_map(config.materials), stamp)
         self._place = place  # its files must outlive this simulator
         engine = _engine(self.session, config, place)  # first, because an audio sensor may be refused
         self.stage = Stage(
             scene_id=scene,
             stage=str(place.stage_config),
+            mesh=str(place.mesh),
+            stamp=place.stamp,
             navmesh=str(place.navmesh) if place.navmesh else None,
             settings=SETTINGS,
             size=config.size,
@@ -81,13 +88,15 @@ def _engine(session: Session, config: SimulatorConfig, place: Place) -> Acoustic
 
 
 @lru_cache(maxsize=KEPT_SCENES)
-def _open_place(scene_id: str, scene_root: str | None, materials: MaterialMap | None) -> Place:
+def _open_place(
+    scene_id: str, scene_root: str | None, materials: MaterialMap | None, stamp: tuple[int, int] | None
+) -> Place:
     scene, report = read_scene(scene_id, scene_root)
     if materials is not None:
         scene, _ = apply_material_map(scene, materials)
-    folder = tempfile.TemporaryDirectory(prefix="avw-habitat-")
+    folder = Path(tempfile.mkdtemp(prefix="avw-habitat-"))
     if report is None:  # generated here: Habitat needs a file
-        mesh, navmesh = Path(folder.name) / f"{scene_id}.glb", None
+        mesh, navmesh = folder / f"{scene_id}.glb", None
         export_glb(scene, mesh)
         config = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0], "units_to_meters": 1.0}
     else:
@@ -96,6 +105,8 @@ def _open_place(scene_id: str, scene_root: str | None, materials: MaterialMap | 
         navmesh = beside if beside.is_file() else None
         config = {"up": list(report.up_3), "front": list(report.front_3), "units_to_meters": report.unit}
     # Our reading of which way is up and how long a metre is, whatever stands beside it: one frame for eye and ear.
-    stage = Path(folder.name) / "scene.stage_config.json"
+    stage = folder / "scene.stage_config.json"
     stage.write_text(json.dumps({"render_asset": str(mesh), "force_flat_shading": True, **config}), encoding="utf-8")
-    return Place(scene=scene, ray_scene=RayScene(scene), stage_config=stage, navmesh=navmesh, folder=folder)
+    place = Place(scene=scene, ray_scene=RayScene(scene), mesh=mesh, stage_config=stage, navmesh=navmesh, stamp=stamp)
+    weakref.finalize(place, shutil.rmtree, folder, ignore_errors=True)
+    return place

@@ -35,6 +35,7 @@ class Habitat:
         self._module: Any = None
         self._frames = None
         self._hearing: Any = None
+        self._meshes = {}
 
     def answer(self, header, arrays):
         """(reply, arrays) to one request: `header["do"]` names the method."""
@@ -60,7 +61,8 @@ class Habitat:
     def do_open(self, header):
         """Load a stage and its navigation mesh.
 
-        stage: path of a .stage_config.json · size: pixels · hfov: degrees · camera: metres above the floor point
+        stage: path of a .stage_config.json · mesh, stamp: the file that it names, and what changes when that does
+        size: pixels · hfov: degrees · camera: metres above the floor point
         navmesh: path, or None: it is computed with `settings` · gpu: device, or -1
         """
         module = self._habitat_sim()
@@ -76,6 +78,10 @@ class Habitat:
             self._camera("depth", module.SensorType.DEPTH, header),
         ]
         configuration = module.Configuration(backend, [agent])
+        if self._meshes.setdefault(header["mesh"], header["stamp"]) != header["stamp"]:
+            self._sim.close()  # it would show the file as it remembers it
+            self._sim = None
+            self._meshes = {header["mesh"]: header["stamp"]}
         # The first simulator with a camera takes seconds, a new scene in the same one next to nothing.
         if self._sim is None:
             self._sim = module.Simulator(configuration)
@@ -89,8 +95,9 @@ class Habitat:
         """What the agent at `position` and `yaw` sees: uint8 (H, W, 3) and float32 (H, W) metres, 0 = nothing hit."""
         self._place(header["position"], header["yaw"])
         seen = self._sim.get_sensor_observations()
-        rgb_HWC = np.ascontiguousarray(seen["rgb"][..., :3])
-        depth_HW = np.ascontiguousarray(seen["depth"], dtype=np.float32)
+        # Copies: Habitat draws its next picture into the same memory.
+        rgb_HWC = np.array(seen["rgb"][..., :3], order="C")
+        depth_HW = np.array(seen["depth"], dtype=np.float32, order="C")
         if not header.get("shared"):
             return {}, [rgb_HWC, depth_HW]
         begin = rgb_HWC.nbytes + -rgb_HWC.nbytes % 4  # where the depth begins, aligned

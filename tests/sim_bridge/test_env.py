@@ -14,17 +14,23 @@ from sim_bridge.errors import UsageError
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import TaskConfig
 from sim_bridge.types import Action
+from tests.sim_bridge.backends import BACKENDS, config_of
 
 SMALL = SimulatorConfig(size=32, emitters=500)
 
 
+@pytest.fixture(scope="module", params=BACKENDS)
+def config(request: pytest.FixtureRequest) -> SimulatorConfig:
+    return config_of(request.param, size=32, emitters=500)
+
+
 @pytest.fixture(scope="module")
-def env() -> AudioNavEnv:
-    return AudioNavEnv("procedural:2", SMALL, TaskConfig(max_steps=20))
+def env(config: SimulatorConfig) -> AudioNavEnv:
+    return AudioNavEnv("procedural:2", config, TaskConfig(max_steps=20))
 
 
-def test_check_env_has_nothing_to_say() -> None:
-    made = gymnasium.make(f"sim_bridge.env:{ENV_ID}", scenes="procedural:2", simulator=SMALL, render_mode="rgb_array")
+def test_check_env_has_nothing_to_say(config: SimulatorConfig) -> None:
+    made = gymnasium.make(f"sim_bridge.env:{ENV_ID}", scenes="procedural:2", simulator=config, render_mode="rgb_array")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(made.unwrapped)

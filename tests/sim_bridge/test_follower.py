@@ -9,36 +9,45 @@ import pytest
 
 from sim_bridge.errors import AvwError
 from sim_bridge.follower import ShortestPathFollower, greedy_action, reference_actions
+from sim_bridge.navigation.free_space import FreeSpace
 from sim_bridge.navigation.geodesic import GeodesicField
 from sim_bridge.navigation.navgrid import NavGrid
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.scenes.procedural import generate_house
-from sim_bridge.simulator import SimulatorConfig, open_simulator
 from sim_bridge.task import sample_episode
 from sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Pose
+from tests.sim_bridge.backends import BACKENDS, open_backend
 from tests.sim_bridge.boxes import box_scene, flat, room
 
 FLAT = NavGrid.from_scene(box_scene(*flat()))
 
 
-def _walk(grid: NavGrid, start: Pose, actions: list[Action]) -> Pose:
+def _walk(grid: FreeSpace, start: Pose, actions: list[Action]) -> Pose:
     pose = start
     for action in actions:
         pose, _ = grid.move(pose, pose.after(action))
     return pose
 
 
-def _random_pose(grid: NavGrid, rng: np.random.Generator) -> Pose:
+def _random_pose(grid: FreeSpace, rng: np.random.Generator) -> Pose:
     x, y, z = (float(value) for value in grid.sample(rng))
     return Pose(x, y, z, float(rng.uniform(-math.pi, math.pi)))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_it_arrives_from_random_starts_in_furnished_houses(seed: int) -> None:
-    grid = NavGrid.from_scene(generate_house(seed))
+    _arrives(NavGrid.from_scene(generate_house(seed)), seed)
+
+
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_it_arrives_on_habitats_floor_too(backend: str) -> None:
+    _arrives(open_backend(backend, "procedural-0001", size=16, emitters=500).navgrid, 1)
+
+
+def _arrives(grid: FreeSpace, seed: int) -> None:
     rng = keyed_rng("test", "follower", seed)
     goal_3 = grid.sample(rng, clearance=0.5)
-    field = GeodesicField.to(grid, goal_3)
+    field = grid.geodesic(goal_3)
     for _ in range(30):
         start = _random_pose(grid, rng)
         distance = field.distance(start.position_3)
@@ -98,8 +107,9 @@ def test_too_few_actions_are_reported() -> None:
         reference_actions(FLAT, Pose(0.5, 0.0, 0.5, 0.0), (8.0, 0.0, 7.0), max_actions=3)
 
 
-def test_with_a_simulator_it_reaches_the_source_and_recovers_from_a_detour() -> None:
-    simulator = open_simulator("procedural-0001", SimulatorConfig(size=16, emitters=500))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_with_a_simulator_it_reaches_the_source_and_recovers_from_a_detour(backend: str) -> None:
+    simulator = open_backend(backend, "procedural-0001", size=16, emitters=500)
     start, source = sample_episode(simulator, seed=5)
     simulator.reset(start, source)
     follower = ShortestPathFollower(simulator)
@@ -113,4 +123,4 @@ def test_with_a_simulator_it_reaches_the_source_and_recovers_from_a_detour() -> 
     follower = ShortestPathFollower(simulator, other_3, stop_distance=0.3)
     while (action := follower.next_action()) != Action.STOP:
         simulator.step(action)
-    assert GeodesicField.to(simulator.navgrid, other_3).distance(simulator.pose.position_3) < 0.3
+    assert simulator.navgrid.geodesic(other_3).distance(simulator.pose.position_3) < 0.3

@@ -7,12 +7,8 @@ import sys
 
 import pytest
 
-from sim_bridge.errors import SceneError, UsageError
+from sim_bridge.errors import UsageError
 from sim_bridge.simulator import SimulatorConfig, open_simulator
-from sim_bridge.task import sample_episode
-from sim_bridge.types import Action, relative_motion
-
-SMALL = SimulatorConfig(size=16, emitters=200)
 
 
 def test_every_backend_name_opens_the_embedded_simulator() -> None:
@@ -29,42 +25,6 @@ def test_an_unknown_backend_or_engine_is_a_usage_error() -> None:
         open_simulator("procedural-0000", SimulatorConfig(backend="unity"))
     with pytest.raises(UsageError, match=r"unknown acoustics 'echo'"):
         open_simulator("procedural-0000", SimulatorConfig(acoustics="echo", size=16))
-
-
-@pytest.mark.parametrize("scene", ["no-such-place", "missing.glb"])
-def test_a_missing_scene_is_a_scene_error(scene: str) -> None:
-    with pytest.raises(SceneError, match=scene):
-        open_simulator(scene, SMALL)
-
-
-def test_a_file_that_is_no_mesh_is_a_scene_error(tmp_path) -> None:
-    path = tmp_path / "notes.glb"
-    path.write_text("not a mesh")
-    with pytest.raises(SceneError, match=r"notes\.glb"):
-        open_simulator(str(path), SMALL)
-
-
-def test_actions_move_by_the_documented_amounts() -> None:
-    simulator = open_simulator("procedural-0000", SMALL)
-    start, source = sample_episode(simulator, seed=0)
-    simulator.reset(start, source)
-    expected = {
-        Action.TURN_LEFT: (0.0, 0.0, 0.17453),
-        Action.TURN_RIGHT: (0.0, 0.0, -0.17453),
-        Action.STOP: (0.0, 0.0, 0.0),
-    }
-    for action, motion in expected.items():
-        before = simulator.pose
-        simulator.step(action)
-        assert relative_motion(before, simulator.pose) == pytest.approx(motion, abs=1e-5)
-    before = simulator.pose
-    simulator.step(Action.FORWARD)
-    forward, left, turn = relative_motion(before, simulator.pose)
-    assert turn == 0.0
-    if simulator.collided:
-        assert abs(forward) <= 0.15 + 1e-6
-    else:
-        assert (forward, left) == pytest.approx((0.15, 0.0), abs=1e-9)
 
 
 def test_simulating_imports_neither_torch_nor_h5py() -> None:

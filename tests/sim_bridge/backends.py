@@ -1,0 +1,64 @@
+"""The simulators that have to behave alike: ours, and Habitat's in a child and in this very process."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim_bridge.navigation.free_space import FreeSpace
+from sim_bridge.scenes.glb_export import export_glb
+from sim_bridge.scenes.scene import Scene
+from sim_bridge.simulator import Simulator, SimulatorConfig, open_simulator
+from sim_bridge.task import sample_episode
+from sim_bridge.types import Action, Observation
+
+BACKENDS = [
+    "embedded",
+    pytest.param("habitat", marks=pytest.mark.habitat),
+    pytest.param("in-process", marks=pytest.mark.habitat("in-process")),
+]
+"""Parameters of a fixture: `@pytest.fixture(params=BACKENDS)`."""
+ACTIONS = [1, 1, 2, 2, 2, 1, 1, 1, 3, 1, 1, 0, 1, 1, 2, 1]
+
+
+def config_of(backend: str, **chosen: Any) -> SimulatorConfig:
+    """The configuration of one of BACKENDS."""
+    if backend == "embedded":
+        return SimulatorConfig(backend=backend, **chosen)
+    return SimulatorConfig(
+        backend="habitat", habitat_python="in-process" if backend == "in-process" else None, **chosen
+    )
+
+
+def open_backend(backend: str, scene: str = "procedural-0002", **chosen: Any) -> Simulator:
+    return open_simulator(scene, config_of(backend, **({"size": 32, "emitters": 2_000} | chosen)))
+
+
+def open_mesh(backend: str, scene: Scene, folder: Path, name: str = "flat.glb", **chosen: Any) -> Simulator:
+    """`scene` from a file, by a name that does not depend on where the file is: episodes follow from the name."""
+    export_glb(scene, folder / name)
+    return open_backend(backend, name, scene_root=str(folder), **chosen)
+
+
+def free_space(backend: str, scene: Scene, folder: Path) -> FreeSpace:
+    return open_mesh(backend, scene, folder, size=16, emitters=200).navgrid
+
+
+def digest(observations: list[Observation]) -> str:
+    """SHA-256 of all that was seen and heard."""
+    hashed = hashlib.sha256()
+    for observation in observations:
+        for array in (observation.rgb_HWC, observation.depth_HW, observation.audio_ES):
+            hashed.update(np.ascontiguousarray(array).tobytes())
+    return hashed.hexdigest()
+
+
+def play(simulator: Simulator, episode: int, seed: int = 7) -> list[Observation]:
+    """What is seen and heard on a short walk from an episode's start."""
+    start, source = sample_episode(simulator, episode)
+    observations = [simulator.reset(start, source, seed=seed)]
+    return observations + [simulator.step(Action(action)) for action in ACTIONS]
