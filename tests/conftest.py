@@ -21,17 +21,28 @@ NO_HABITAT = (
     "AVW_HABITAT_PYTHON is not set: nothing was tested against a real habitat-sim. Set it to the Python that has one "
     "(docs/habitat.md)"
 )
+NO_LAB = (
+    "AVW_HABITAT_LAB_PYTHON is not set: nothing was tested against a real habitat-lab. Set it to Pythons (separated by "
+    "colons) that have habitat-lab, habitat-sim and AVW's dependencies (docs/habitat.md)"
+)
 NOT_HERE = "habitat_sim is not installed in this interpreter: nothing was tested with Habitat in this very process"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a habitat-sim where there is none: `habitat` in a child, `habitat("in-process")` in here."""
+    """Skip what needs Habitat where there is none: `habitat` in a child, `habitat("in-process")` in here.
+
+    `habitat("lab")` needs habitat-lab too.
+    """
     here = importlib.util.find_spec("habitat_sim") is not None
     named = bool(os.environ.get("AVW_HABITAT_PYTHON"))
+    lab = bool(os.environ.get("AVW_HABITAT_LAB_PYTHON"))
     for item in items:
         for mark in item.iter_markers("habitat"):
             if "in-process" in mark.args:
                 if not here:
                     item.add_marker(pytest.mark.skip(reason=NOT_HERE))
+            elif "lab" in mark.args:
+                if not lab:
+                    item.add_marker(pytest.mark.skip(reason=NO_LAB))
             elif not named:
                 item.add_marker(pytest.mark.skip(reason=NO_HABITAT))

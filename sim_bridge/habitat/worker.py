@@ -36,6 +36,7 @@ class Habitat:
         self._frames = None
         self._hearing: Any = None
         self._meshes = {}
+        self._lens = None  # (pixels, degrees, metres above the floor point) of the cameras that the simulator has
 
     def answer(self, header, arrays):
         """(reply, arrays) to one request: `header["do"]` names the method."""
@@ -78,10 +79,15 @@ class Habitat:
             self._camera("depth", module.SensorType.DEPTH, header),
         ]
         configuration = module.Configuration(backend, [agent])
-        if self._meshes.setdefault(header["mesh"], header["stamp"]) != header["stamp"]:
-            self._sim.close()  # it would show the file as it remembers it
-            self._sim = None
+        # It would show an edited file as it remembers it, and a scene that stays through the cameras that it has.
+        lens = (header["size"], header["hfov"], header["camera"])
+        edited = self._meshes.setdefault(header["mesh"], header["stamp"]) != header["stamp"]
+        if edited:
             self._meshes = {header["mesh"]: header["stamp"]}
+        if self._sim is not None and (edited or lens != self._lens):
+            self._sim.close()
+            self._sim = None
+        self._lens = lens
         # The first simulator with a camera takes seconds, a new scene in the same one next to nothing.
         if self._sim is None:
             self._sim = module.Simulator(configuration)

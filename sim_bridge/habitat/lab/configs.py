@@ -25,7 +25,6 @@ from sim_bridge.types import FORWARD_METRES
 SIMULATOR = "AVW-v0"
 DATASET = "AVW-v0"
 AUDIO_SENSOR = "AVWAudioSensor"
-BLIND_SIZE = 16  # pixels, where no sensor looks
 AUDIONAV = Path(__file__).with_name("audionav.yaml")
 
 
@@ -35,15 +34,18 @@ def default_settings() -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in ("size", "hfov")}
 
 
-def simulator_config(avw: DictConfig | None, *, size: int, hfov: float) -> SimulatorConfig:
-    """AVW's configuration from `habitat.simulator.avw` (None: all defaults). Raises UsageError for an unknown name."""
+def simulator_config(avw: DictConfig | None, **view: Any) -> SimulatorConfig:
+    """AVW's configuration from `habitat.simulator.avw` (None: all defaults) and `view`: size and hfov of the cameras.
+
+    Raises UsageError for an unknown name.
+    """
     settings = {} if avw is None else OmegaConf.to_container(avw, resolve=True)
     assert isinstance(settings, dict)
     known = default_settings()
     unknown = sorted(str(name) for name in settings if name not in known)
     if unknown:
         raise UsageError(f"habitat.simulator.avw has no {', '.join(unknown)}: it has {', '.join(sorted(known))}")
-    return SimulatorConfig(**{str(name): value for name, value in settings.items()}, size=size, hfov=hfov)
+    return SimulatorConfig(**{str(name): value for name, value in settings.items()}, **view)
 
 
 @dataclass

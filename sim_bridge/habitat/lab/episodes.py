@@ -14,10 +14,10 @@ from habitat.tasks.nav.nav import NavigationEpisode, NavigationGoal
 from omegaconf import DictConfig
 
 from sim_bridge.errors import UsageError
-from sim_bridge.habitat.lab.configs import BLIND_SIZE, DATASET, simulator_config
+from sim_bridge.habitat.lab.configs import DATASET, simulator_config
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.scenes.catalogue import expand_scenes
-from sim_bridge.simulator import Simulator, SimulatorConfig, open_simulator
+from sim_bridge.simulator import Simulator, open_simulator
 from sim_bridge.task import sample_episode
 from sim_bridge.types import SOURCE_HEIGHT, Pose, Source
 
@@ -97,7 +97,7 @@ class DrawnEpisodes(PointNavDatasetV1):
         self.episodes: list[NavigationEpisode] = []
         if config is None:
             return
-        settings = simulator_config(config.avw, size=BLIND_SIZE, hfov=SimulatorConfig().hfov)
+        settings = simulator_config(config.avw)
         for scene in _scenes(config):
             if not {ALL_SCENES_MASK, scene, self.scene_from_scene_path(scene)} & set(config.content_scenes):
                 continue

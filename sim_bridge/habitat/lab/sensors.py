@@ -13,7 +13,7 @@ from habitat.core.simulator import DepthSensor, Observations, RGBSensor, Sensor,
 from omegaconf import DictConfig, OmegaConf
 
 from sim_bridge.errors import UsageError
-from sim_bridge.habitat.lab.configs import AUDIO_SENSOR, BLIND_SIZE, simulator_config
+from sim_bridge.habitat.lab.configs import AUDIO_SENSOR, simulator_config
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.types import (
     AGENT_HEIGHT,
@@ -90,8 +90,8 @@ def settings_of(config: DictConfig, suite: SensorSuite) -> SimulatorConfig:
     for uuid, camera in cameras.items():
         _demand(f"the position of sensor {uuid!r}", list(camera.position), [0.0, CAMERA_HEIGHT, 0.0])
         _demand(f"the orientation of sensor {uuid!r}", list(camera.orientation), [0.0, 0.0, 0.0])
-    size, _, hfov = views.pop() if views else (BLIND_SIZE, BLIND_SIZE, SimulatorConfig().hfov)
-    return simulator_config(OmegaConf.select(config, "avw"), size=size, hfov=float(hfov))
+    view = [{"size": int(size), "hfov": float(hfov)} for size, _, hfov in views]
+    return simulator_config(OmegaConf.select(config, "avw"), **(view[0] if view else {}))
 
 
 def _demand(what: str, asked: Any, ours: Any) -> None:

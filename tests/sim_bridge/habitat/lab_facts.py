@@ -1,6 +1,6 @@
 """Run by an interpreter that has habitat-lab: plays episodes through it and prints what happened, as one JSON document.
 
-python -m tests.sim_bridge.habitat.lab_facts BACKEND FOLDER
+python -m tests.sim_bridge.habitat.lab_facts BACKEND FOLDER FACT ...
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from habitat.tasks.nav.shortest_path_follower import ShortestPathFollower
 
 from sim_bridge.env import AudioNavEnv
 from sim_bridge.errors import UsageError
-from sim_bridge.habitat.lab.configs import AUDIONAV, audionav_config
+from sim_bridge.habitat.lab.configs import audionav_config
 from sim_bridge.scenes.catalogue import load_scene
 from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.simulator import SimulatorConfig
@@ -40,8 +40,10 @@ SMALL_CAMERAS = [
 
 
 def config_of(backend: str, *overrides: str) -> Any:
+    name, _, python = backend.partition(":")
     return audionav_config(
-        f"habitat.simulator.avw.backend={backend}",
+        f"habitat.simulator.avw.backend={name}",
+        f"habitat.simulator.avw.habitat_python={python or 'null'}",
         f"habitat.simulator.avw.emitters={EMITTERS}",
         "habitat.dataset.scenes=procedural:2",
         "habitat.dataset.episodes_per_scene=2",
@@ -50,7 +52,7 @@ def config_of(backend: str, *overrides: str) -> Any:
     )
 
 
-def oracle_episodes(backend: str) -> dict[str, Any]:
+def oracle(backend: str, folder: Path) -> dict[str, Any]:
     """Every episode walked to its end by habitat-lab's own follower."""
     with habitat.Env(config_of(backend)) as env:
         assert env.number_of_episodes == 4
@@ -82,14 +84,14 @@ def _walk(env: habitat.Env) -> dict[str, Any]:
     }
 
 
-def beside_ours(backend: str) -> dict[str, Any]:
+def beside(backend: str, folder: Path) -> dict[str, Any]:
     """The same episode through habitat-lab's Gym environment and through avw/AudioNav-v0."""
     config = config_of(
         backend, "habitat.dataset.scenes=procedural-0001", "habitat.dataset.first_episode=5",
         "habitat.dataset.episodes_per_scene=1",
     )  # fmt: skip
     theirs = make_gym_from_config(config)
-    ours = AudioNavEnv(SCENE, SimulatorConfig(backend=backend, emitters=EMITTERS))
+    ours = AudioNavEnv(SCENE, SimulatorConfig(backend=backend.partition(":")[0], emitters=EMITTERS))
     seen, expected = theirs.reset(), ours.reset(seed=0, options={"episode": 5})[0]
     differences = [_difference(seen, expected)]
     rewards = []
@@ -111,7 +113,7 @@ def _difference(seen: dict[str, np.ndarray], expected: dict[str, np.ndarray]) ->
     }
 
 
-def questions(backend: str) -> dict[str, Any]:
+def questions(backend: str, folder: Path) -> dict[str, Any]:
     """What tasks, sensors and measures may ask of a simulator."""
     with habitat.Env(config_of(backend)) as env:
         env.seed(3)
@@ -152,7 +154,7 @@ def questions(backend: str) -> dict[str, Any]:
         }  # fmt: skip
 
 
-def soundspaces_files(backend: str, folder: Path) -> dict[str, Any]:
+def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
     """A dataset file of SoundSpaces' form, a mesh in a scene folder, a sound in a sound folder."""
     scene = folder / "scenes" / "house" / "house.glb"
     scene.parent.mkdir(parents=True, exist_ok=True)
@@ -210,7 +212,7 @@ def _write_tone(path: Path) -> None:
     soundfile.write(path, 0.3 * np.sin(2.0 * math.pi * 1_000.0 * np.arange(SAMPLE_RATE) / SAMPLE_RATE), SAMPLE_RATE)
 
 
-def refusals(backend: str) -> dict[str, str]:
+def refusals(backend: str, folder: Path) -> dict[str, str]:
     """The sentences for configurations that ask for what AVW does not do."""
     camera = "habitat.simulator.agents.main_agent.sim_sensors.rgb_sensor"
     asked = {
@@ -237,7 +239,7 @@ def _refusal(act: Callable[[], Any]) -> str:
     return "nothing was refused"
 
 
-def official_config(backend: str) -> dict[str, Any]:
+def official(backend: str, folder: Path) -> dict[str, Any]:
     """habitat-lab's own PointNav configuration, told to use AVW."""
     config = habitat.get_config(
         "benchmark/nav/pointnav/pointnav_mp3d.yaml",
@@ -260,7 +262,7 @@ def official_config(backend: str) -> dict[str, Any]:
         }
 
 
-def workers(backend: str) -> dict[str, Any]:
+def workers(backend: str, folder: Path) -> dict[str, Any]:
     """Two worker processes of habitat-lab's own, and the same episodes without them."""
     configs = [config_of(backend, f"habitat.dataset.scenes=procedural-000{number}") for number in range(2)]
     alone = []
@@ -281,20 +283,21 @@ def make_gym_from_config_here(config: Any) -> Any:
     return make_gym_from_config(config)
 
 
-def main(backend: str, folder: Path) -> None:
-    facts = {
-        "version": habitat.__version__,
-        "config": str(AUDIONAV),
-        "oracle": oracle_episodes(backend),
-        "beside": beside_ours(backend),
-        "questions": questions(backend),
-        "soundspaces": soundspaces_files(backend, folder),
-        "refusals": refusals(backend),
-        "official": official_config(backend),
-        "workers": workers(backend),
-    }
-    print(json.dumps(facts))
+FACTS: dict[str, Callable[[str, Path], Any]] = {
+    "oracle": oracle,
+    "beside": beside,
+    "questions": questions,
+    "soundspaces": soundspaces,
+    "refusals": refusals,
+    "official": official,
+    "workers": workers,
+}
+
+
+def main(backend: str, folder: Path, names: list[str]) -> None:
+    """Print the facts called `names`."""
+    print(json.dumps({name: FACTS[name](backend, folder) for name in names}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
