@@ -25,12 +25,16 @@ MODULES = {
     "rlr-audio-propagation": "rlr_audio_propagation",
     "warp-lang": "warp",
     "huggingface-hub": "huggingface_hub",
+    "hydra-core": "hydra",
+    "numpy-quaternion": "quaternion",
 }
 PARTS_WITH_TORCH = ("avw4k/loader.py",)  # outside model/, and in no module that generation imports
+LAB = ("configs", "episodes", "importing", "sensors", "simulator")
 PARTS_WITH_EXTRAS = {  # modules that may import what an extra brings, and nothing else imports them at its top
     "avw4k/hub.py": "hub",
     "avw4k/ray_executor.py": "ray",
     "sim_bridge/rendering/warp.py": "gpu",
+    **{f"sim_bridge/habitat/lab/{name}.py": "habitat" for name in LAB},
 }
 MODEL_ONLY = ("torch", "functorch", "torchgen", "safetensors", "einops", "matplotlib")
 

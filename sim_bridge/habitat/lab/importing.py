@@ -13,10 +13,7 @@ from typing import Any
 
 from sim_bridge.errors import BackendError
 
-INSTALL = (
-    "pip install --no-deps habitat-lab, then pip install 'gym>=0.22,<0.23.1' hydra-core omegaconf attrs "
-    "numpy-quaternion 'opencv-python-headless<5' imageio imageio-ffmpeg (docs/habitat.md)"
-)
+INSTALL = "pip install 'avw[habitat]' && pip install --no-deps habitat-lab (docs/habitat.md)"
 
 
 def import_habitat() -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import os
@@ -12,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from sim_bridge.errors import BackendError
-
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.habitat("lab")
 INTERPRETERS = [python for python in os.environ.get("AVW_HABITAT_LAB_PYTHON", "").split(os.pathsep) if python]
 Facts = dict[str, Any]
 
@@ -50,13 +48,6 @@ def facts(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Facts:
     return facts_of(interpreter, "embedded", tmp_path_factory.mktemp("lab"), *names)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("habitat") is not None, reason="habitat-lab is installed here")
-def test_without_habitat_lab_the_sentence_says_what_to_install() -> None:
-    with pytest.raises(BackendError, match=r"habitat-lab is not installed in .*: pip install --no-deps habitat-lab"):
-        importlib.import_module("sim_bridge.habitat.lab")
-
-
-@pytest.mark.habitat("lab")
 def test_without_habitat_sim_the_sentence_says_so(interpreter: str) -> None:
     code = "import sys; sys.modules['habitat_sim'] = None; import sim_bridge.habitat.lab"
     done = run_inside(interpreter, "-W", "ignore", "-c", code)
@@ -64,7 +55,6 @@ def test_without_habitat_sim_the_sentence_says_so(interpreter: str) -> None:
     assert "BackendError: habitat-lab imports habitat_sim, which is not installed in" in done.stderr
 
 
-@pytest.mark.habitat("lab")
 def test_habitat_lab_s_own_follower_finds_every_source(played: Facts) -> None:
     episodes = played["oracle"]["episodes"]
     assert [episode["scene"] for episode in episodes] == ["procedural-0000"] * 2 + ["procedural-0001"] * 2
@@ -80,7 +70,6 @@ def test_habitat_lab_s_own_follower_finds_every_source(played: Facts) -> None:
         )
 
 
-@pytest.mark.habitat("lab")
 def test_observations_are_rgb_depth_and_two_ears_within_their_spaces(played: Facts) -> None:
     for episode in played["oracle"]["episodes"]:
         assert episode["contained"]
@@ -93,21 +82,18 @@ def test_observations_are_rgb_depth_and_two_ears_within_their_spaces(played: Fac
     assert played["oracle"]["actions"] == ["stop", "move_forward", "turn_left", "turn_right"]
 
 
-@pytest.mark.habitat("lab")
 def test_the_source_is_louder_where_it_is_found(played: Facts) -> None:
     for episode in played["oracle"]["episodes"]:
         heard = episode["heard"]
         assert sum(heard[-7:]) > sum(heard[:7]), "seven steps are one loop of the ring"
 
 
-@pytest.mark.habitat("lab")
 def test_an_episode_repeats_when_it_comes_round_again(played: Facts) -> None:
     first, again = played["oracle"]["episodes"][0], played["oracle"]["first again"][0]
     assert again["heard"] == first["heard"]
     assert again["progress"] == first["progress"]
 
 
-@pytest.mark.habitat("lab")
 def test_it_is_the_task_of_our_own_environment(played: Facts) -> None:
     for difference in played["beside"]["differences"]:
         assert difference["pixels"] < 0.001
@@ -118,7 +104,6 @@ def test_it_is_the_task_of_our_own_environment(played: Facts) -> None:
         assert their_end == our_end
 
 
-@pytest.mark.habitat("lab")
 def test_what_tasks_ask_of_a_simulator_is_answered(played: Facts) -> None:
     found, distance = played["questions"], played["oracle"]["episodes"][0]["distance"]
     assert all(found["navigable"])
@@ -135,13 +120,11 @@ def test_what_tasks_ask_of_a_simulator_is_answered(played: Facts) -> None:
     assert "AVW-v0 has no 'pathfinder'" in found["missing"]
 
 
-@pytest.mark.habitat("lab")
 def test_looking_elsewhere_does_not_disturb_the_episode(played: Facts) -> None:
     assert played["questions"]["elsewhere differs"]
     assert played["questions"]["undisturbed"]
 
 
-@pytest.mark.habitat("lab")
 def test_episode_files_of_soundspaces_form_play_with_their_scene_and_sound(facts: Facts) -> None:
     found = facts["soundspaces"]
     assert found["peak"] == pytest.approx(1_000.0, abs=7.0), "a step of 0.15 s resolves 6.7 Hz"
@@ -151,7 +134,6 @@ def test_episode_files_of_soundspaces_form_play_with_their_scene_and_sound(facts
     assert "habitat.simulator.sounds_dir=" in found["no folder"]
 
 
-@pytest.mark.habitat("lab")
 def test_habitat_lab_s_own_pointnav_configuration_runs(facts: Facts) -> None:
     found = facts["official"]
     assert found["names"] == ["depth", "pointgoal_with_gps_compass", "rgb"]
@@ -159,12 +141,10 @@ def test_habitat_lab_s_own_pointnav_configuration_runs(facts: Facts) -> None:
     assert found["pointgoal"] == pytest.approx(found["straight"], rel=1e-5)
 
 
-@pytest.mark.habitat("lab")
 def test_worker_processes_play_the_same_episodes(facts: Facts) -> None:
     assert facts["workers"] == {"same": True, "differ": True}
 
 
-@pytest.mark.habitat("lab")
 def test_what_avw_does_not_do_is_refused_in_one_sentence(facts: Facts) -> None:
     expected = {
         "step": "forward_step_size = 0.25: it is 0.15",
