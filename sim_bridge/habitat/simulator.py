@@ -17,13 +17,14 @@ from sim_bridge.habitat.session import Session, Stage, open_session
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scene_simulator import SceneSimulator
 from sim_bridge.scenes.catalogue import read_scene
-from sim_bridge.scenes.collections import files_stamp
+from sim_bridge.scenes.collections import files_stamp, scene_files
 from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.scenes.material_map import MaterialMap, apply_material_map, open_material_map
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.types import CAMERA_HEIGHT
 
+_GLTF = (".glb", ".gltf")
 KEPT_SCENES = 2  # each holds a mesh here and one in Habitat's process
 
 
@@ -95,14 +96,15 @@ def _open_place(
     if materials is not None:
         scene, _ = apply_material_map(scene, materials)
     folder = Path(tempfile.mkdtemp(prefix="avw-habitat-"))
-    if report is None:  # generated here: Habitat needs a file
-        mesh, navmesh = folder / f"{scene_id}.glb", None
+    beside = None if report is None else scene_files(scene_id, scene_root).navmesh
+    navmesh = None if beside is None else beside.resolve()
+    # Generated here, or no glTF, as Replica's scans: of a PLY, Habitat draws the faces and finds none to walk on.
+    if report is None or not report.path.lower().endswith(_GLTF):
+        mesh = folder / "scene.glb"
         export_glb(scene, mesh)
         config = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0], "units_to_meters": 1.0}
     else:
         mesh = Path(report.path).resolve()
-        beside = mesh.with_suffix(".navmesh")
-        navmesh = beside if beside.is_file() else None
         config = {"up": list(report.up_3), "front": list(report.front_3), "units_to_meters": report.unit}
     # Our reading of which way is up and how long a metre is, whatever stands beside it: one frame for eye and ear.
     stage = folder / "scene.stage_config.json"

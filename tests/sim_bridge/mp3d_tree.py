@@ -76,9 +76,9 @@ def mp3d_tree(root: Path, house: Scene, scene: str = "17DRP5sb8fy", *, python: s
     """Write `root`/mp3d/SCENE/... from `house`. python: an interpreter with habitat-sim, which adds the navmesh."""
     folder = root / "mp3d" / scene
     folder.mkdir(parents=True)
-    (folder / f"{scene}.glb").write_bytes(_glb(house))
-    object_F, categories = _objects(house)
-    _write_ply(folder / f"{scene}_semantic.ply", house, object_F)
+    (folder / f"{scene}.glb").write_bytes(scan_glb(house))
+    object_F, categories = objects_of(house)
+    write_semantic_ply(folder / f"{scene}_semantic.ply", house, object_F)
     (folder / f"{scene}.house").write_text(_house(house, object_F, categories, scene))
     name = "%%CONFIG_NAME_AS_ASSET_FILENAME%%"
     config = {
@@ -107,7 +107,7 @@ def mp3d_tree(root: Path, house: Scene, scene: str = "17DRP5sb8fy", *, python: s
     return tree
 
 
-def _glb(house: Scene) -> bytes:
+def scan_glb(house: Scene) -> bytes:
     """One mesh for each picture, with names that tell nothing, as scanners make them."""
     out = trimesh.Scene()
     for index, surface in enumerate(house.surfaces):
@@ -129,7 +129,7 @@ def _glb(house: Scene) -> bytes:
     return data
 
 
-def _objects(house: Scene) -> tuple[np.ndarray, list[tuple[str, str]]]:
+def objects_of(house: Scene) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """(the object of each face, (words, mpcat40 class) of each): a thing, or a surface of the building."""
     thing_F = np.zeros(len(house.faces_F3), dtype=np.int64) if house.object_F is None else house.object_F
     pairs, object_F = np.unique(np.stack([thing_F, house.surface_F], axis=1), axis=0, return_inverse=True)
@@ -148,7 +148,7 @@ def _objects(house: Scene) -> tuple[np.ndarray, list[tuple[str, str]]]:
     return object_F.reshape(-1).astype(np.int32), kinds
 
 
-def _write_ply(path: Path, house: Scene, object_F: np.ndarray) -> None:
+def write_semantic_ply(path: Path, house: Scene, object_F: np.ndarray) -> None:
     """Another tessellation of the same place, some millimetres off: scans' semantic meshes are not their pictures'."""
     corners_F33 = house.triangles_F33.astype(np.float64)
     longest_F = np.linalg.norm(corners_F33 - np.roll(corners_F33, 1, axis=1), axis=2).max(axis=1)

@@ -1,0 +1,103 @@
+"""Trees of files as HM3D's, Replica's and Gibson's for Habitat, made from a house of our own.
+
+Formats: habitat-sim, src/esp/scene/{HM3D,Replica,Gibson}SemanticScene.cpp; folders: DATASETS.md there, and
+Replica-Dataset, README.md. Matterport3D's is in `mp3d_tree`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from PIL import Image
+
+from sim_bridge.scenes.scene import Scene
+from tests.sim_bridge.mp3d_tree import TO_Z_UP, objects_of, scan_glb, write_semantic_ply
+
+SCENES = {"hm3d": "00800-TEEsavR23oF", "replica": "apartment_0", "gibson": "Allensville"}
+_FRAME = {"shader_type": "flat", "up": [0, 0, 1], "front": [0, 1, 0], "origin": [0, 0, 0]}
+_OWN = "%%CONFIG_NAME_AS_ASSET_FILENAME%%"
+
+
+def scan_tree(collection: str, root: Path, house: Scene) -> tuple[str, np.ndarray]:
+    """Write the tree; returns the scene's id, and int32 (F,) the number that each face's object has in the files."""
+    write = {"hm3d": _hm3d, "replica": _replica, "gibson": _gibson}[collection]
+    return f"{collection}/{SCENES[collection]}", write(root, house)
+
+
+def _hm3d(root: Path, house: Scene) -> np.ndarray:
+    """Objects count from 1, and each is painted in a colour of its own."""
+    number, name = SCENES["hm3d"].split("-")
+    folder = root / "hm3d" / "val" / f"{number}-{name}"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.basis.glb").write_bytes(scan_glb(house))
+    object_F, kinds = objects_of(house)
+    side = int(np.ceil(np.sqrt(len(kinds))))
+    codes = 0x0A5724 + 7919 * np.arange(side * side)
+    palette_HWC = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8).reshape(side, side, 3)
+    uv_F2 = (np.stack([object_F % side, object_F // side], axis=1) + 0.5) / side
+    look = trimesh.visual.material.PBRMaterial(baseColorTexture=Image.fromarray(palette_HWC))
+    uv_V2 = np.repeat(np.stack([uv_F2[:, 0], 1.0 - uv_F2[:, 1]], axis=1), 3, axis=0)
+    trimesh.Trimesh(
+        vertices=house.triangles_F33.reshape(-1, 3) @ TO_Z_UP.T,
+        faces=np.arange(3 * len(object_F)).reshape(-1, 3),
+        visual=trimesh.visual.TextureVisuals(uv=uv_V2, material=look),
+        process=False,
+    ).export(folder / f"{name}.semantic.glb")
+    lines = [f'{k + 1},{codes[k]:06X},"{words}",0' for k, (words, _) in enumerate(kinds)]
+    (folder / f"{name}.semantic.txt").write_text("\n".join(["HM3D Semantic Annotations", *lines]) + "\n")
+    attributes = _FRAME | {
+        "semantic_descriptor_filename": f"{_OWN}.semantic.txt", "semantic_asset": f"{_OWN}.semantic.glb",
+        "has_semantic_textures": True,
+    }  # fmt: skip
+    config = {"stages": {"paths": {".glb": ["val/*/*.basis.glb"]}, "default_attributes": attributes}}
+    (root / "hm3d" / "hm3d_annotated_basis.scene_dataset_config.json").write_text(json.dumps(config))
+    return object_F + 1
+
+
+def _replica(root: Path, house: Scene) -> np.ndarray:
+    """One mesh for sight and semantics, with a colour at every corner."""
+    folder = root / "replica" / SCENES["replica"] / "habitat"
+    folder.mkdir(parents=True)
+    object_F, kinds = objects_of(house)
+    write_semantic_ply(folder / "mesh_semantic.ply", house, object_F)
+    classes = sorted({words for words, _ in kinds})
+    tree = {
+        "classes": [{"id": index, "name": words.replace(" ", "-")} for index, words in enumerate(classes)],
+        "objects": [
+            {
+                "id": index, "class_id": classes.index(words), "class_name": words,
+                "oriented_bbox": {
+                    "abb": {"center": [0, 0, 0], "sizes": [1, 1, 1]},
+                    "orientation": {"rotation": [0, 0, 0, 1], "translation": [0, 0, 0]},
+                },
+            }
+            for index, (words, _) in enumerate(kinds)
+        ],
+    }  # fmt: skip
+    (folder / "info_semantic.json").write_text(json.dumps(tree))
+    return object_F
+
+
+def _gibson(root: Path, house: Scene) -> np.ndarray:
+    """Objects count from 1; 0 is what nobody labelled."""
+    folder = root / "gibson"
+    folder.mkdir(parents=True)
+    name = SCENES["gibson"]
+    (folder / f"{name}.glb").write_bytes(scan_glb(house))
+    object_F, kinds = objects_of(house)
+    write_semantic_ply(folder / f"{name}_semantic.ply", house, object_F + 1)
+    objects = [
+        {"id": index + 1, "class_": words, "location": [0, 0, 0], "size": [1, 1, 1]}
+        for index, (words, _) in enumerate(kinds)
+    ]
+    (folder / f"{name}.scn").write_text(json.dumps({"objects": objects, "rooms": []}))
+    attributes = _FRAME | {
+        "semantic_asset": f"{_OWN}_semantic.ply", "semantic_descriptor_filename": f"{_OWN}.scn",
+        "semantic_up": [0, 1, 0], "semantic_front": [0, 0, -1],
+    }  # fmt: skip
+    config = {"stages": {"paths": {".glb": ["*.glb"]}, "default_attributes": attributes}}
+    (folder / "gibson_semantic.scene_dataset_config.json").write_text(json.dumps(config))
+    return object_F + 1
