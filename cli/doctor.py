@@ -11,6 +11,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 import click
 
+from cli.habitat_option import habitat_python
+
 _PACKAGES = (
     "avw", "numpy", "scipy", "numba", "embreex", "trimesh", "h5py", "hdf5plugin", "gymnasium", "pyarrow", "pillow",
     "soundfile", "pydub", "torch", "safetensors", "einops", "rlr-audio-propagation",
@@ -25,6 +27,7 @@ _OPTIONAL = {
 _TERMS = {
     "acoustics emitters": "AVW's own, MIT",
     "acoustics rlr": "RLR-Audio-Propagation, CC-BY-NC-4.0: no commercial use, nor of data made with it",
+    "acoustics habitat": "the same engine inside habitat-sim's audio sensor, under the same terms",
     "head-related responses": "MIT KEMAR (Gardner & Martin 1994): free for any use, cite the authors",
     "sound 'ring'": "synthesised by AVW, MIT",
 }
@@ -33,30 +36,39 @@ _LICENCE_LENGTH = 40  # some packages put a whole licence where its name belongs
 
 @click.command()
 @click.option(
+    "--backend",
+    type=click.Choice(["embedded", "habitat"]),
+    default="embedded",
+    show_default=True,
+    help="The simulator to test.",
+)
+@habitat_python
+@click.option(
     "--acoustics",
-    type=click.Choice(["emitters", "rlr"]),
+    type=click.Choice(["emitters", "rlr", "habitat"]),
     default="emitters",
     show_default=True,
-    help="The acoustic engine to test.",
+    help="The acoustic engine to test; habitat: the audio sensor of --backend habitat.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there.")
 @click.pass_context
-def doctor(context: click.Context, acoustics: str, as_json: bool) -> None:
+def doctor(context: click.Context, backend: str, acoustics: str, as_json: bool) -> None:
     """Test the physics and the installation of this machine.
 
-    Ears, distances, walls, edges, reverberation, the sound stream and the depth of pictures are measured against
-    theory; versions and licences are listed. Exit code 0 if every check holds, 1 if one fails; what is wrong and what
-    to do about it stands under the table.
+    Ears, distances, walls, edges, reverberation, the sound stream, the depth of pictures and free floors are measured
+    against theory; versions and licences are listed. With --backend habitat they are measured on a Habitat-Sim, and
+    whatever is wrong with that is among the checks. Exit code 0 if every check holds, 1 if one fails; what is wrong
+    and what to do about it stands under the table.
     """
     from sim_bridge.selftest import run_checks
 
     installed = _installed()
     if not as_json:
         _print_machine(installed)
-        click.echo(f"Physics of --acoustics {acoustics}, and sight:")
+        click.echo(f"Physics of --acoustics {acoustics}, sight and free floors, with --backend {backend}:")
         click.echo(f"       {'test':<50} {'measured':<44} expected")
     results = []
-    for check in run_checks(acoustics):
+    for check in run_checks(acoustics, backend):
         results.append(check)
         if not as_json:
             mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
@@ -65,6 +77,7 @@ def doctor(context: click.Context, acoustics: str, as_json: bool) -> None:
     if as_json:
         document = {
             "ok": not failed,
+            "backend": backend,
             "acoustics": acoustics,
             "machine": _machine(),
             "versions": {name: found and found[0] for name, found in installed.items()},

@@ -85,4 +85,5 @@ def _box_depth(yaw: float) -> np.ndarray:
         return (np.where(ray_HW3 > 0.0, high_3, low_3) / ray_HW3).min(axis=-1)
 
 
-SIGHT = (depth_is_that_of_a_box, nothing_is_at_no_distance, pictures_are_lit_and_repeat)
+DEPTH = (depth_is_that_of_a_box, nothing_is_at_no_distance)
+SIGHT = (*DEPTH, pictures_are_lit_and_repeat)

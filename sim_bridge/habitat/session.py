@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import logging
 import mmap
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ _RESTARTS = 3  # deaths in a row over one request, after which it is the request
 _OPENING = 600.0  # seconds: a scan of a million triangles on a machine without a graphics card
 _ANSWERING = 120.0
 _Answer = tuple[dict[str, Any], list[np.ndarray]]
+_CHATTY = ("hello", "open", "listen")  # requests over which the libraries print to stdout
 _log = logging.getLogger("avw.habitat")
 
 
@@ -162,7 +165,8 @@ class Session:
     ) -> _Answer:
         if self._local is not None:
             try:
-                return self._local.answer(header, list(arrays))
+                with _stdout_aside() if header["do"] in _CHATTY else nullcontext():
+                    return self._local.answer(header, list(arrays))
             except RefusalError as error:
                 raise self._refusal(scene, error.kind, str(error)) from error
             except Exception as error:  # whatever habitat_sim raises
@@ -194,6 +198,20 @@ class Session:
             self._frames[1].close()
             os.close(self._frames[2])
             self._frames = None
+
+
+@contextmanager
+def _stdout_aside() -> Iterator[None]:
+    """What C and C++ print goes to stderr: on the stdout of a program of ours stands what it was asked for."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def find_python(asked: str | None) -> str:

@@ -38,12 +38,14 @@ def shoebox(
     scattering: float = 0.5,
     *,
     wall_x: float | None = None,
+    gap: float = 0.0,
     transmission: float = 0.0,
 ) -> Scene:
     """A room of `size_3` metres, x and z centred on the origin, floor at y = 0, seen from within.
 
-    wall_x: metres; a thin wall across the whole room at this x, of the same material · transmission: its share of
-    energy let through. Raises SceneError for a size that is not positive or coefficients outside 0..1.
+    wall_x: metres; a thin wall across the room at this x, of the same material · gap: metres that it leaves open at its
+    +z end · transmission: its share of energy let through. Raises SceneError for a size that is not positive, a wall
+    that is not in the room or coefficients outside 0..1.
     """
     if len(size_3) != 3 or not all(np.isfinite(size_3)) or min(size_3) <= 0.0:
         raise SceneError(f"a shoebox needs three positive sizes in metres, not {size_3!r}")
@@ -52,10 +54,11 @@ def shoebox(
     vertices = [(corner_83 - [0.5, 0.0, 0.5]) * [width, height, depth]]
     faces = [triangle for a, b, c, d in _SIDES for triangle in ((a, b, c), (a, c, d))]
     if wall_x is not None:
-        if abs(wall_x) >= width / 2:
-            raise SceneError(f"wall_x = {wall_x} lies outside a room that is {width} m wide")
-        z, h = depth / 2, height
-        vertices.append(np.array([[wall_x, 0, -z], [wall_x, h, -z], [wall_x, h, z], [wall_x, 0, z]], dtype=np.float64))
+        if abs(wall_x) >= width / 2 or not 0.0 <= gap < depth:
+            raise SceneError(f"wall_x = {wall_x} with a gap of {gap} m lies outside a room of {width} x {depth} m")
+        low, high, h = -depth / 2, depth / 2 - gap, height
+        corners = [[wall_x, 0, low], [wall_x, h, low], [wall_x, h, high], [wall_x, 0, high]]
+        vertices.append(np.array(corners, dtype=np.float64))
         faces += [(8, 9, 10), (8, 10, 11)]
     material = uniform_material(absorption, scattering, transmission)
     grey = np.full((8, 8, 3), 190, dtype=np.uint8)

@@ -182,12 +182,12 @@ def test_an_engine_that_raises_fails_its_checks(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(_Faulty, "impulse_response", fail)
     monkeypatch.setattr("sim_bridge.selftest.engine_maker", lambda *_: _faulty_maker("none"))
-    for others in ("EMITTERS", "PATHS", "SIGHT"):
+    for others in ("EMITTERS", "PATHS", "SIGHT", "FLOOR"):
         monkeypatch.setattr(f"sim_bridge.selftest.{others}", ())
     results = list(run_checks("emitters"))
     assert len(results) == len(ANY_ENGINE)
     assert not any(result.ok for result in results)
-    assert all("the process died" in result.measured for result in results)
+    assert all("the process died" in result.fix for result in results)
 
 
 def test_an_engine_that_is_not_here_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_doctor_prints_a_table_and_leaves_with_0() -> None:
 
 def test_doctor_json_is_one_document_and_a_failure_leaves_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sim_bridge.selftest.ANY_ENGINE", (checks.source_on_the_right_is_louder_right,))
-    for others in ("EMITTERS", "PATHS", "SIGHT"):
+    for others in ("EMITTERS", "PATHS", "SIGHT", "FLOOR"):
         monkeypatch.setattr(f"sim_bridge.selftest.{others}", ())
     document = json.loads(CliRunner().invoke(doctor, ["--json"]).stdout)
     assert document["ok"] is True

@@ -45,3 +45,12 @@ def test_impossible_materials_and_walls_are_refused() -> None:
         shoebox((6.0, 3.0, 5.0), absorption=(0.1, 0.2))
     with pytest.raises(SceneError, match="outside"):
         shoebox((6.0, 3.0, 5.0), wall_x=3.0)
+
+
+def test_a_wall_leaves_its_gap_open() -> None:
+    rays = RayScene(shoebox((6.0, 3.0, 5.0), wall_x=0.0, gap=1.5))
+    at_N3 = np.array([[-1.0, 1.5, z] for z in (-2.4, 0.9, 1.1, 2.4)])
+    blocked_N = rays.occluded(at_N3, np.tile([1.0, 0.0, 0.0], (4, 1)), np.full(4, 2.0))
+    assert blocked_N.tolist() == [True, True, False, False]
+    with pytest.raises(SceneError, match="gap of 5"):
+        shoebox((6.0, 3.0, 5.0), wall_x=0.0, gap=5.0)
