@@ -24,6 +24,7 @@ NOTHING = -1  # the object of a face that belongs to none
 FARTHEST = 0.25  # metres between a rendered face and the semantic one that it takes its object from
 SPACING = 0.1  # metres between the points that stand for a semantic face
 TURN = 0.03  # metres that a whole unit of difference between normals counts: sets a cup's bottom apart from the table
+_RGB = np.array([65536, 256, 1])  # weights of red, green and blue in 0xRRGGBB
 _MOST_POINTS = 30_000_000
 _NEAREST = 8  # points looked at for a face
 _BLOCK = 100_000  # faces at a time
@@ -92,10 +93,12 @@ def _part(loaded: Any, node: str, labels: SceneLabels) -> tuple[np.ndarray, np.n
 
 
 def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:
-    """The object whose colour each face has in its middle."""
+    """The object whose colour each face has: in its picture (HM3D-Semantics 0.2), or at its corners (0.1)."""
     visual: Any = mesh.visual
     uv_V2 = getattr(visual, "uv", None)
     image = getattr(getattr(visual, "material", None), "baseColorTexture", None)
+    codes = np.array(sorted(labels.colours), dtype=np.int64)
+    objects = np.array([labels.colours[int(code)] for code in codes], dtype=np.int32)
     if image is not None and uv_V2 is not None:
         texture_HWC = np.asarray(image.convert("RGB"))
         height, width = texture_HWC.shape[:2]
@@ -107,11 +110,18 @@ def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:
         colours_V = getattr(visual, "vertex_attributes", {}).get("color")
         colours_V = np.asarray(visual.vertex_colors if colours_V is None else colours_V)
         rgb_G3 = colours_V[np.asarray(mesh.faces)[:, 0], :3]
-    codes_G = rgb_G3.astype(np.int64) @ np.array([65536, 256, 1])
-    known = np.array(sorted(labels.colours), dtype=np.int64)
-    place_G = np.minimum(np.searchsorted(known, codes_G), len(known) - 1)
-    objects = np.array([labels.colours[int(code)] for code in known], dtype=np.int32)
-    return np.where(known[place_G] == codes_G, objects[place_G], NOTHING).astype(np.int32)
+        # glTF's colours of corners are linear, those in the list are sRGB: compared in bytes of linear light.
+        if rgb_G3.dtype.kind == "f":
+            rgb_G3 = np.round(np.clip(np.nan_to_num(rgb_G3), 0.0, 1.0) * 255.0)
+        elif rgb_G3.dtype.itemsize == 2:
+            rgb_G3 = np.round(rgb_G3 / 257.0)
+        srgb_N3 = (codes[:, None] >> np.array([16, 8, 0]) & 255) / 255.0
+        linear_N3 = np.where(srgb_N3 <= 0.04045, srgb_N3 / 12.92, ((srgb_N3 + 0.055) / 1.055) ** 2.4)
+        codes, first = np.unique(np.round(linear_N3 * 255.0).astype(np.int64) @ _RGB, return_index=True)
+        objects = objects[first]
+    codes_G = rgb_G3.astype(np.int64) @ _RGB
+    place_G = np.minimum(np.searchsorted(codes, codes_G), len(codes) - 1)
+    return np.where(codes[place_G] == codes_G, objects[place_G], NOTHING).astype(np.int32)
 
 
 def nearest_objects(triangles_F33: np.ndarray, semantic_G33: np.ndarray, object_G: np.ndarray) -> np.ndarray:

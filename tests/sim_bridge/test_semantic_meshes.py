@@ -89,7 +89,8 @@ def test_objects_by_the_colour_of_their_picture(tmp_path: Path) -> None:
 
 
 def test_objects_by_the_colour_of_their_corners(tmp_path: Path) -> None:
-    colours = np.repeat([[255, 0, 0, 255], [0, 255, 127, 255]], 3, axis=0).astype(np.uint8)
+    # Linear, as glTF has them: 0x7f of sRGB is 0.212 of the light.
+    colours = np.repeat([[255, 0, 0, 255], [0, 255, 54, 255]], 3, axis=0).astype(np.uint8)
     mesh = trimesh.Trimesh(
         np.arange(18).reshape(6, 3) ** 2.0, np.arange(6).reshape(2, 3), vertex_colors=colours, process=False
     )
