@@ -32,6 +32,8 @@ def overview_text(states: list[CollectionState], root: Path, others: tuple[Path,
             lines.append(f"           and {len(bad) - _MOST_PROBLEMS} more: avw scenes {state.name}")
         if state.usable < state.published:
             lines.append(f"           to get {'more' if state.scenes else 'it'}, {state.obtain}")
+        if state.scenes:
+            lines.append(f"           terms: {state.terms}")
     lines.append("")
     lines += [f"  other dataset: avw scenes {path} --names" for path in others]
     lines.append("  generated houses need no files: avw scenes procedural:4")

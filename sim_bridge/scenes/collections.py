@@ -26,18 +26,21 @@ HM3D_SPLITS = ("train", "val", "minival", "example", "test")  # the first that h
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Collection:
     """title: its name in print · folders: where it may lie under the root · configs: its scene dataset configurations
-    scenes: how many there are · obtain: what to do, and to type, to get it; {root} stands for the root"""
+    scenes: how many there are · terms: what data made from it are bound by
+    obtain: what to do, and to type, to get it; {root} stands for the root, {data} for the folder above it"""
 
     title: str
     folders: tuple[str, ...]
     configs: tuple[str, ...]
     scenes: int
+    terms: str
     obtain: str
 
 
 COLLECTIONS = {
     "mp3d": Collection(
         title="Matterport3D", folders=("mp3d", "mp3d_example"), configs=("mp3d.scene_dataset_config.json",), scenes=90,
+        terms="Matterport3D Terms of Use (kaldir.vc.in.tum.de/matterport/MP_TOS.pdf): academic, not commercial",
         obtain="sign the agreement at niessner.github.io/Matterport, type with the script that they send: "
         "python2 download_mp.py --task habitat -o {root}, and unpack its mp3d_habitat.zip so that "
         "{root}/mp3d/ID/ID.glb exists",
@@ -45,18 +48,21 @@ COLLECTIONS = {
     "hm3d": Collection(
         title="Habitat-Matterport 3D", folders=("hm3d",),
         configs=("hm3d_annotated_basis.scene_dataset_config.json", "hm3d_basis.scene_dataset_config.json"), scenes=1000,
+        terms="Matterport's End User License Agreement for Academic Use of Model Data: academic, not commercial",
         obtain="make an API token at my.matterport.com (Settings, Account, Developer tools), and type with a Python "
         "that has habitat-sim: python -m habitat_sim.utils.datasets_download --username ID --password SECRET "
         "--uids hm3d_minival_v0.2 --data-path {data}",
     ),
     "replica": Collection(
         title="Replica", folders=("replica", "replica_v1", "replica_dataset"), configs=(), scenes=18,
+        terms="Replica Dataset Research Terms (LICENSE in its repository): research and education, not commercial",
         obtain="type: git clone https://github.com/facebookresearch/Replica-Dataset && "
         "Replica-Dataset/download.sh {root}/replica",
     ),
     "gibson": Collection(
         title="Gibson", folders=("gibson", "gibson_semantic"),
         configs=("gibson_semantic.scene_dataset_config.json", "gibson.scene_dataset_config.json"), scenes=572,
+        terms="Gibson's License Agreement (signed to get it): research and education, not commercial",
         obtain="sign the agreement at github.com/StanfordVL/GibsonEnv#database, and unpack its archive for Habitat so "
         "that {root}/gibson/NAME.glb exists",
     ),

@@ -41,7 +41,7 @@ class SceneState:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CollectionState:
     """folders: where it was found · published: how many scenes there are in all
-    missing: names of published scenes that are not there, where their names are known"""
+    missing: names of published scenes that are not there, where names are known · terms: of data made from them"""
 
     name: str
     title: str
@@ -49,6 +49,7 @@ class CollectionState:
     scenes: tuple[SceneState, ...]
     published: int
     missing: tuple[str, ...]
+    terms: str
     obtain: str
 
     @property
@@ -67,6 +68,7 @@ def collection_state(name: str, scene_root: str | None = None) -> CollectionStat
         scenes=tuple(_scene_state(f"{name}/{scene}", scene_root) for scene in meshes),
         published=COLLECTIONS[name].scenes,
         missing=tuple(scene for scene in known_scenes(name) if scene not in meshes),
+        terms=COLLECTIONS[name].terms,
         obtain=how_to_obtain(name, scene_root),
     )
 

@@ -89,7 +89,10 @@ def _part(loaded: Any, node: str, labels: SceneLabels) -> tuple[np.ndarray, np.n
     vertices_V3 = np.asarray(mesh.vertices, dtype=np.float64) @ matrix_44[:3, :3].T + matrix_44[:3, 3]
     if not np.isfinite(vertices_V3).all():
         raise ValueError("its vertices are not finite numbers")
-    return vertices_V3[np.asarray(mesh.faces)], object_G
+    faces_G3 = np.asarray(mesh.faces)
+    if faces_G3.min() < 0 or faces_G3.max() >= len(vertices_V3):
+        raise ValueError("its faces name vertices which do not exist")
+    return vertices_V3[faces_G3], object_G
 
 
 def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:

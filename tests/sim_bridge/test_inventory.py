@@ -77,6 +77,8 @@ def test_the_overview_tells_what_is_there_and_what_to_type(root: Path) -> None:
         assert words in text
     assert "replicaCAD.scene_dataset_config.json --names" in text
     assert "none of its 18 scenes" in text
+    assert text.count("terms: ") == 1
+    assert "terms: Matterport3D Terms of Use" in text
 
 
 def test_one_collection_scene_by_scene(root: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sim_bridge.errors import SceneError
 from sim_bridge.scenes.labels import label_material, material_from_label
@@ -22,6 +25,7 @@ O 1 0 1 0 0 0 1 0 0 0 1 0 1 1 1 0 0 0 0 0 0 0 0
 O 2 0 -1 0 0 0 1 0 0 0 1 0 1 1 1 0 0 0 0 0 0 0 0
 E 0 1 12 1 0 0 0 0 0 0 1 1 1 0 0 0 0 0
 """
+GIBSON_JSON = '{"objects": [{"id": 1, "class_": "chair", "material": ["leather"]}, {"id": 2, "class_": "bed"}]}'
 HM3D = """HM3D Semantic Annotations
 1,0A5724,"ceiling",0
 2,E88A17,"picture, framed",0
@@ -202,6 +206,24 @@ def test_the_classes_of_the_collections_are_of_some_material(name: str) -> None:
 @pytest.mark.parametrize("name", ["objects", "misc", "void", "unlabeled", "undefined", "other", "Unknown"])
 def test_classes_that_say_nothing_are_of_none(name: str) -> None:
     assert material_from_label(name) is None
+
+
+@given(
+    text=st.sampled_from([HOUSE, HM3D, GIBSON_JSON]),
+    place=st.integers(0, 2_000),
+    new=st.text(max_size=3),
+    cut=st.integers(0, 2_000),
+)
+def test_altered_and_cut_files_never_do_worse(tmp_path_factory: Any, text: str, place: int, new: str, cut: int) -> None:
+    altered = (text[: place % len(text)] + new + text[place % len(text) + 1 :])[:cut]
+    path = write(tmp_path_factory.mktemp("altered") / "a.house", altered)
+    sentence = ""
+    try:
+        labels = read_labels(path)
+        assert all(0 <= number < 65_536 and label.words for number, label in labels.objects.items())
+    except SceneError as error:
+        sentence = str(error)
+    assert "\n" not in sentence
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import trimesh
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from sim_bridge.errors import SceneError
@@ -70,6 +73,23 @@ def test_broken_meshes_are_one_sentence(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(SceneError) as raised:
         read_semantic_mesh(path, SOMETHING)
     assert "\n" not in str(raised.value)
+
+
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255), length=st.integers(0, 10_000))
+def test_altered_and_cut_meshes_never_do_worse(tmp_path_factory: Any, place: int, byte: int, length: int) -> None:
+    folder = tmp_path_factory.mktemp("altered")
+    path = write_ply(folder / "a_semantic.ply", SQUARES_V3, [(0, 1, 2), (1, 4, 5)], [7, 9])
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] = byte
+    path.write_bytes(data[: max(length, 1)])
+    sentence = ""
+    try:
+        corners_G33, object_G = read_semantic_mesh(path, SOMETHING)
+        assert len(corners_G33) == len(object_G)
+        assert np.isfinite(corners_G33).all()
+    except SceneError as error:
+        sentence = str(error)
+    assert "\n" not in sentence
 
 
 def test_objects_by_the_colour_of_their_picture(tmp_path: Path) -> None:
