@@ -60,14 +60,14 @@ class SceneSimulator:
     def pose(self) -> Pose:
         """Where the agent stands. Raises UsageError before the first `reset`."""
         if self._pose is None:
-            raise _not_reset("pose")
+            raise not_reset("pose")
         return self._pose
 
     @property
     def source(self) -> Source:
         """The episode's source. Raises UsageError before the first `reset`."""
         if self._source is None:
-            raise _not_reset("source")
+            raise not_reset("source")
         return self._source
 
     @property
@@ -82,15 +82,7 @@ class SceneSimulator:
         Raises UsageError for a start off the free floor or a source in a wall or out of doors, SoundError for an
         unreadable sound.
         """
-        if not self.navgrid.is_free(start.position_3):
-            raise UsageError(
-                f"the agent cannot stand at ({start.x:.2f}, {start.y:.2f}, {start.z:.2f}) in scene {self.scene_id!r}: "
-                f"the point is inside an obstacle, nearer than {self.navgrid.radius} m to one, or off the main floor "
-                f"at y = {self.navgrid.floor_y:.2f}. Choose a start with `navgrid.sample`"
-            )
-        misplaced = check_source(self._ray_scene, self.navgrid, np.asarray(source.position_3, dtype=np.float64))
-        if misplaced is not None:
-            raise UsageError(misplaced.sentence())
+        check_episode(self._ray_scene, self.navgrid, start, source)
         clip_S = load_sound(source.sound)
         if not self.engine.reproducible or self._heard != (source.position_3, seed):
             self.engine.set_source(np.asarray(source.position_3, dtype=np.float64), seed)
@@ -105,7 +97,7 @@ class SceneSimulator:
     def step(self, action: Action) -> Observation:
         """Act for 0.15 s (STOP: stand still for a step), sliding along walls; returns the observation after it."""
         if self._stream is None:
-            raise _not_reset("step")
+            raise not_reset("step")
         pose = self.pose
         self._pose, self.collided = self.navgrid.move(pose, pose.after(Action(action)))
         return self._observe(self._stream.step(self.engine.impulse_response(self._pose)))
@@ -129,5 +121,18 @@ class SceneSimulator:
         return Observation(rgb_HWC=self._seen[1].copy(), depth_HW=self._seen[2].copy(), audio_ES=audio_ES)
 
 
-def _not_reset(what: str) -> UsageError:
+def check_episode(ray_scene: RayScene, navgrid: FreeSpace, start: Pose, source: Source) -> None:
+    """Raises UsageError for a start off the free floor, or a source in a wall or out of doors."""
+    if not navgrid.is_free(start.position_3):
+        raise UsageError(
+            f"the agent cannot stand at ({start.x:.2f}, {start.y:.2f}, {start.z:.2f}) in scene {navgrid.scene_id!r}: "
+            f"the point is inside an obstacle, nearer than {navgrid.radius} m to one, or off the main floor "
+            f"at y = {navgrid.floor_y:.2f}. Choose a start with `navgrid.sample`"
+        )
+    misplaced = check_source(ray_scene, navgrid, np.asarray(source.position_3, dtype=np.float64))
+    if misplaced is not None:
+        raise UsageError(misplaced.sentence())
+
+
+def not_reset(what: str) -> UsageError:
     return UsageError(f"the simulator has no episode yet, so it has no {what}: call `reset(start, source)` first")

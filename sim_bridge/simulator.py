@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from sim_bridge.navigation.free_space import FreeSpace
     from sim_bridge.types import Action, Observation, Pose, Source
 
-BACKENDS = ("auto", "embedded", "habitat")
+BACKENDS = ("auto", "embedded", "habitat", "soundspaces")
 ACOUSTICS = ("emitters", "rlr", "habitat")
 STREAMS = ("glide", "soundspaces")
 
@@ -119,15 +120,32 @@ def open_simulator(scene: str, config: SimulatorConfig | None = None) -> Simulat
     Raises SceneError for a scene that is missing or unusable, UsageError for an unknown backend, BackendError for one
     that is not installed.
     """
-    config = config or SimulatorConfig()
+    config = resolved(config or SimulatorConfig())
     check_config(config)
     if config.backend == "habitat":
         from sim_bridge.habitat.simulator import HabitatSimulator
 
         return HabitatSimulator(scene, config)
+    if config.backend == "soundspaces":
+        from sim_bridge.habitat.soundspaces import SoundSpacesSimulator
+
+        return SoundSpacesSimulator(scene, config)
     from sim_bridge.embedded import EmbeddedSimulator
 
     return EmbeddedSimulator(scene, config)
+
+
+def resolved(config: SimulatorConfig) -> SimulatorConfig:
+    """What is simulated, said in full: "auto" is the embedded simulator, and SoundSpaces has its own sound."""
+    if config.backend == "auto":
+        return dataclasses.replace(config, backend="embedded")
+    if config.backend != "soundspaces":
+        return config
+    return dataclasses.replace(
+        config,
+        acoustics="habitat" if config.acoustics == "emitters" else config.acoustics,
+        stream="soundspaces",
+    )
 
 
 def is_reproducible(config: SimulatorConfig) -> bool:
@@ -137,9 +155,10 @@ def is_reproducible(config: SimulatorConfig) -> bool:
 
 def backend_versions(config: SimulatorConfig) -> dict[str, str]:
     """Versions of what simulates outside of this package. Raises BackendError where it is not to be had."""
-    if config.backend != "habitat":
+    if config.backend not in ("habitat", "soundspaces"):
         return {}
-    from sim_bridge.habitat.session import open_session
+    from sim_bridge.habitat.session import WORKER, open_session
 
-    hello = open_session(config.habitat_python).hello
+    script = "soundspaces_worker.py" if config.backend == "soundspaces" else WORKER
+    hello = open_session(config.habitat_python, script).hello
     return {"habitat-sim": str(hello["version"]), "habitat-sim's python": str(hello["python"])}

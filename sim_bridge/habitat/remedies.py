@@ -38,6 +38,17 @@ def refused(python: str, kind: str, said: str) -> str:
         )
     if kind == "import":
         return f"habitat-sim in {python} cannot be imported ({said}): mend that environment ({_GUIDE}), {_EMBEDDED}"
+    if kind == "soundspaces":
+        return (
+            f"SoundSpaces cannot be used in {python} ({said}): type `pip install -e sound-spaces` in its checkout, or "
+            "set AVW_SOUNDSPACES to it; it needs habitat-lab 0.2.2 beside it (docs/soundspaces.md). --stream "
+            "soundspaces gives its sound without it"
+        )
+    if kind == "no audio":
+        return (
+            f"SoundSpaces needs a habitat-sim that was built with audio ({said} in {python}): conda has none, build it "
+            "with --audio (docs/habitat.md). --stream soundspaces gives its sound without it"
+        )
     if kind == "too old":
         return f"{said} in {python}, and AVW needs {OLDEST} or newer: update it ({_GUIDE}), {_EMBEDDED}"
     if kind == "protocol":
@@ -55,6 +66,15 @@ def no_navmesh(scene: str, said: str) -> str:
     return (
         f"scene {scene!r} has no navigation mesh: Habitat-Sim says that {said}. Delete a damaged .navmesh beside the "
         "mesh to have it computed, and check with `avw info SCENE` that the mesh is upright and in metres"
+    )
+
+
+def mirrored(python: str, version: str, found: str) -> str:
+    """SoundSpaces was tried by sound, and places the source wrongly."""
+    return (
+        f"SoundSpaces on habitat-sim {version} in {python} hears the source in the wrong place: {found}. The audio "
+        "sensor of habitat-sim 0.3.1 and later misreads its position (its issue 2632): use 0.3.0 or a mended build, or "
+        "--backend habitat --stream soundspaces, whose sound is made here"
     )
 
 

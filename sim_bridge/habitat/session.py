@@ -23,7 +23,7 @@ from sim_bridge.habitat import remedies
 from sim_bridge.habitat.worker import PROTOCOL, Habitat, RefusalError
 
 IN_PROCESS = "in-process"
-_WORKER = Path(__file__).with_name("worker.py")
+WORKER = "worker.py"
 _RESTARTS = 3  # deaths in a row over one request, after which it is the request
 _OPENING = 600.0  # seconds: a scan of a million triangles on a machine without a graphics card
 _ANSWERING = 120.0
@@ -58,12 +58,14 @@ class Stage:
 class Session:
     """Habitat-Sim in one interpreter. It keeps no state but the open stage, so a death loses nothing.
 
-    python: a path, or IN_PROCESS. A child that dies, hangs or is stopped is replaced, opens the stage again and is
-    asked again; the third death over one request raises BackendError with its last words. `restarts` counts them.
+    python: a path, or IN_PROCESS · script: what runs there, beside this file
+    A child that dies, hangs or is stopped is replaced, opens the stage again and is asked again; the third death over
+    one request raises BackendError with its last words. `restarts` counts them.
     """
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, script: str = WORKER) -> None:
         self.python = python
+        self._script = Path(__file__).with_name(script)
         self.restarts = 0
         self.opened: dict[str, Any] = {}
         self._stage: Stage | None = None
@@ -124,7 +126,7 @@ class Session:
             self._local = Habitat()
         else:
             try:
-                self._child = Child((self.python, str(_WORKER)), _environment())
+                self._child = Child((self.python, str(self._script)), _environment())
             except OSError as error:
                 raise BackendError(remedies.no_python(self.python, error)) from error
         try:
@@ -222,14 +224,14 @@ def find_python(asked: str | None) -> str:
     return shutil.which(chosen) or str(Path(chosen).expanduser())
 
 
-_sessions: dict[tuple[int, str], Session] = {}
+_sessions: dict[tuple[int, str, str], Session] = {}
 
 
-def open_session(python: str | None = None) -> Session:
+def open_session(python: str | None = None, script: str = WORKER) -> Session:
     """The session of this process with an interpreter; made once. Raises BackendError where there is no Habitat-Sim."""
-    key = (os.getpid(), find_python(python))  # a forked child must not share its parent's pipes
+    key = (os.getpid(), find_python(python), script)  # a forked child must not share its parent's pipes
     if key not in _sessions:
-        _sessions[key] = Session(key[1])
+        _sessions[key] = Session(key[1], script)
     return _sessions[key]
 
 

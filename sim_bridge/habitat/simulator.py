@@ -55,8 +55,7 @@ class HabitatSimulator(SceneSimulator):
     def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
         self.session = open_session(config.habitat_python)
-        stamp = files_stamp(scene, config.scene_root)
-        place = _open_place(scene, config.scene_root, open_material_map(config.materials), stamp)
+        place = open_place(scene, config.scene_root, open_material_map(config.materials))
         self._place = place  # its files must outlive this simulator
         engine = _engine(self.session, config, place)  # first, because an audio sensor may be refused
         self.stage = Stage(
@@ -86,6 +85,11 @@ def _engine(session: Session, config: SimulatorConfig, place: Place) -> Acoustic
     if config.acoustics == "habitat":
         return trusted_engine(session, place.scene)
     return make_engine(config.acoustics, place.scene, place.ray_scene, emitters=config.emitters, hrtf=config.hrtf)
+
+
+def open_place(scene_id: str, scene_root: str | None, materials: MaterialMap | None = None) -> Place:
+    """The scene, read once for the simulators of this process, and again when one of its files changed."""
+    return _open_place(scene_id, scene_root, materials, files_stamp(scene_id, scene_root))
 
 
 @lru_cache(maxsize=KEPT_SCENES)

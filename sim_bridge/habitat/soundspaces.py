@@ -1,0 +1,218 @@
+"""The Simulator on SoundSpaces 2.0: its continuous simulator, in its user's environment, as it sees and sounds."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import tempfile
+import weakref
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from sim_bridge.acoustics.measures import ild_db
+from sim_bridge.acoustics.rlr import LEVEL
+from sim_bridge.acoustics.sounds import load_sound
+from sim_bridge.episode_file import yaw_of
+from sim_bridge.errors import BackendError, UsageError
+from sim_bridge.habitat import remedies
+from sim_bridge.habitat.navmesh import SETTINGS, NavMesh
+from sim_bridge.habitat.session import IN_PROCESS, Session, Stage, find_python, open_session
+from sim_bridge.habitat.simulator import Place, open_place
+from sim_bridge.navigation.free_space import Geodesic
+from sim_bridge.scene_simulator import check_episode, not_reset
+from sim_bridge.scenes.glb_export import export_glb
+from sim_bridge.scenes.shoebox import shoebox
+from sim_bridge.simulator import SimulatorConfig
+from sim_bridge.types import CAMERA_HEIGHT, SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source
+
+SCRIPT = "soundspaces_worker.py"
+_LAYOUT = Path("data/scene_datasets/avw")  # SoundSpaces takes the fourth part of a scene's path for its name
+_BESIDE = 0.5  # metres from the ears to the source of the trial: nearer than any echo
+_LOUD = 4_800  # samples into the ring: the step that ends there sounds throughout
+_LOUDER = 2.0  # dB by which the nearer ear must be louder
+_trusted: weakref.WeakSet[Session] = weakref.WeakSet()
+_episodes = itertools.count()
+
+
+class SoundSpacesSimulator:
+    """`sim_bridge.simulator.Simulator` on `ContinuousSoundSpacesSim`, in another interpreter.
+
+    Frames, motion, collisions and sound are SoundSpaces' own: RLR with 500 rays, temporal coherence and no materials,
+    each step as `BinauralStream` describes "soundspaces", times our one gain for RLR. Free floor and geodesics are its
+    navigation mesh's. Not `reproducible`: RLR's noise has no seed. An episode during which its process dies is walked
+    again from its start in another, where the same calls give the same noise. Raises BackendError where it is not
+    installed or hears sources in the wrong place, UsageError for options that it does not have.
+    """
+
+    backend = "soundspaces"
+    reproducible = False
+    materials_named = None
+
+    def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
+        self.config = config or SimulatorConfig(backend="soundspaces", acoustics="habitat", stream="soundspaces")
+        self.scene_id = scene
+        _check_options(self.config)
+        self.session = open_session(self.config.habitat_python, SCRIPT)
+        if self.session not in _trusted:
+            found = misplacing(self.session)
+            if found:
+                version = str(self.session.hello["version"])
+                raise BackendError(remedies.mirrored(self.session.python, version, found))
+            _trusted.add(self.session)
+        self._place = open_place(scene, self.config.scene_root)
+        self.stage = Stage(
+            scene_id=scene,
+            stage=str(_lay_out(self._place)),
+            navmesh=str(self._place.navmesh) if self._place.navmesh else None,
+            settings=SETTINGS,
+            size=self.config.size,
+            hfov=self.config.hfov,
+            camera=CAMERA_HEIGHT,
+        )
+        self.navgrid = NavMesh(self.session, self.stage, self._place.ray_scene)
+        self.collided = False
+        self._pose: Pose | None = None
+        self._source: Source | None = None
+        self._field: Geodesic | None = None
+        self._request: dict[str, object] = {}
+        self._actions: list[int] = []
+
+    @property
+    def pose(self) -> Pose:
+        """Where the agent stands. Raises UsageError before the first `reset`."""
+        if self._pose is None:
+            raise not_reset("pose")
+        return self._pose
+
+    @property
+    def source(self) -> Source:
+        """The episode's source. Raises UsageError before the first `reset`."""
+        if self._source is None:
+            raise not_reset("source")
+        return self._source
+
+    def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
+        """Stand at `start` with `source` sounding; `seed` is of no use to RLR.
+
+        Raises UsageError for a start off the free floor or a source in a wall or out of doors, SoundError for an
+        unreadable sound.
+        """
+        check_episode(self._place.ray_scene, self.navgrid, start, source)
+        self._request = _episode(start, source, _clip(source.sound))
+        self._source, self._field, self._actions = source, None, []
+        return self._observe()
+
+    def step(self, action: Action) -> Observation:
+        """Act for 0.15 s (STOP: stand still for a step), sliding along walls; returns the observation after it."""
+        if self._pose is None:
+            raise not_reset("step")
+        self._actions.append(int(Action(action)))
+        return self._observe()
+
+    def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
+        """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
+        if self._field is None:
+            self._field = self.navgrid.geodesic(self.source.floor_3)
+        return self._field.distance(self.pose.position_3 if position_3 is None else position_3)
+
+    def close(self) -> None:
+        """Let go of the episode; `reset` begins another. SoundSpaces stays open for the next simulator."""
+        self._pose = self._field = None
+
+    def _observe(self) -> Observation:
+        reply, (rgb_HWC, depth_HW, audio_ES) = self.session.ask(
+            self.stage, "episode", **self._request, actions=self._actions
+        )
+        x, y, z = reply["position"]
+        self._pose = Pose(x, y, z, yaw_of(tuple(reply["rotation"])))
+        self.collided = bool(reply["collided"])
+        return Observation(rgb_HWC=rgb_HWC.copy(), depth_HW=depth_HW.copy(), audio_ES=audio_ES * np.float32(LEVEL))
+
+
+def misplacing(session: Session) -> str:
+    """What SoundSpaces hears wrongly of a source beside either ear, in words; "" where nothing is."""
+    with tempfile.TemporaryDirectory(prefix="avw-trial-") as folder:
+        mesh = Path(folder) / "box.glb"
+        export_glb(shoebox((8.0, 3.0, 8.0)), mesh)
+        stage_file = Path(folder) / _LAYOUT / "box.stage_config.json"
+        stage_file.parent.mkdir(parents=True)
+        upright = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0], "units_to_meters": 1.0}
+        stage_file.write_text(json.dumps({"render_asset": str(mesh), **upright}), encoding="utf-8")
+        stage = Stage(
+            scene_id="the trial of the ears", stage=str(stage_file), navmesh=None, settings=SETTINGS, size=16,
+            hfov=90.0, camera=CAMERA_HEIGHT,
+        )  # fmt: skip
+        session.open(stage)
+        floor_3 = np.array(session.ask(stage, "snap", position=[0.0, 0.0, 1.0])[0]["position"])
+        louder = {}
+        for name, side in (("left", -1.0), ("right", 1.0)):
+            start = Pose(floor_3[0], floor_3[1], floor_3[2], 0.0)
+            x, y, z = (float(v) for v in floor_3 + np.array([side * _BESIDE, 0.0, 0.0]))
+            source = Source(position_3=(x, y + SOURCE_HEIGHT, z), floor_3=(x, y, z), phase=_LOUD)
+            heard = session.ask(stage, "episode", **_episode(start, source, _clip(source.sound)), actions=[])
+            louder[name] = ild_db(heard[1][2])
+    if louder["left"] > _LOUDER and louder["right"] < -_LOUDER:
+        return ""
+    return (
+        f"the left ear is louder by {louder['left']:+.1f} dB for a source {_BESIDE} m to the left, and by "
+        f"{louder['right']:+.1f} dB for one to the right"
+    )
+
+
+def _check_options(config: SimulatorConfig) -> None:
+    for name, is_so in (
+        ("--acoustics", config.acoustics == "habitat"),
+        ("--stream", config.stream == "soundspaces"),
+        ("--hrtf", config.hrtf is None),
+        ("--materials", config.materials is None),
+    ):
+        if not is_so:
+            raise UsageError(
+                f"--backend soundspaces sounds as SoundSpaces does, so it has no {name}: leave it out, or use "
+                "--backend habitat"
+            )
+    if find_python(config.habitat_python) == IN_PROCESS:
+        raise UsageError(
+            "--backend soundspaces runs in the Python of SoundSpaces' own environment: name it with --habitat-python"
+        )
+
+
+def _episode(start: Pose, source: Source, clip: Path) -> dict[str, object]:
+    """What the worker needs of an episode, whatever happens to it in between."""
+    x, y, z = source.position_3
+    return {
+        "start": [float(value) for value in start.position_3],
+        "rotation": [0.0, math.sin(start.yaw / 2), 0.0, math.cos(start.yaw / 2)],
+        "goal": [float(x), float(y) - SOURCE_HEIGHT, float(z)],
+        "sound": str(clip),
+        "phase": int(source.phase),
+        "key": next(_episodes),
+    }
+
+
+def _lay_out(place: Place) -> Path:
+    """The stage where SoundSpaces finds it."""
+    stage = place.stage_config.parent / _LAYOUT / place.stage_config.name
+    stage.parent.mkdir(parents=True, exist_ok=True)
+    stage.write_bytes(place.stage_config.read_bytes())
+    return stage
+
+
+@lru_cache(maxsize=64)
+def _clip(sound: str) -> Path:
+    """The sound as every engine of ours plays it, in a file that SoundSpaces can read."""
+    import soundfile
+
+    clip_S = load_sound(sound)
+    path = Path(_clips().name) / f"{hashlib.sha256(clip_S.tobytes()).hexdigest()[:16]}.wav"
+    soundfile.write(path, clip_S, SAMPLE_RATE, subtype="FLOAT")
+    return path
+
+
+@lru_cache(maxsize=1)
+def _clips() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="avw-clips-")
