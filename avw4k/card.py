@@ -20,7 +20,7 @@ from sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES, STEP_SECONDS
 LIBRARIES = ("avw", "numpy", "numba", "scipy", "embreex", "h5py", "hdf5plugin")
 RESTRICTED_ACOUSTICS = {
     "rlr": "RLR Audio Propagation: CC-BY-NC-4.0",
-    "habitat": "RLR Audio Propagation in Habitat-Sim's audio sensor, with AVW's materials: CC-BY-NC-4.0",
+    "habitat": "RLR Audio Propagation in Habitat-Sim's audio sensor: CC-BY-NC-4.0",
 }
 
 

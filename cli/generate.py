@@ -115,16 +115,14 @@ def generate(
     from avw4k.spec import DatasetSpec
     from sim_bridge.acoustics.sound_sets import expand_sounds
     from sim_bridge.scenes.material_map import open_material_map
-    from sim_bridge.simulator import SimulatorConfig, backend_versions
+    from sim_bridge.simulator import SimulatorConfig, backend_versions, resolved
 
     chosen = PRESETS[preset] if preset else DEFAULT
     root = str(scene_root) if scene_root else None
     names, splits = preset_scenes(preset, scenes, root)
     sounds = expand_sounds(sound, sound_root)
-    # The backend is resolved here: a dataset says who made it, not who might have.
-    simulator = SimulatorConfig(
-        backend="embedded" if backend == "auto" else backend, acoustics=acoustics, stream=stream, size=size
-    )
+    # Said in full here: a dataset says who made it, not who might have.
+    simulator = resolved(SimulatorConfig(backend=backend, acoustics=acoustics, stream=stream, size=size))
     if emitters is not None:
         simulator = dataclasses.replace(simulator, emitters=emitters)
     if hrtf is not None:

@@ -39,7 +39,7 @@ POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only",
 )
 @click.option("--scenes", default=None, help="As for avw generate (default: the test scenes of the run's dataset).")
 @click.option("--scene-root", type=click.Path(path_type=Path), default=None, help="Folder of scanned collections.")
-@click.option("--backend", default=None, help="auto, embedded or habitat (default: the dataset's).")
+@click.option("--backend", default=None, help="auto, embedded, habitat or soundspaces (default: the dataset's).")
 @habitat_python
 @click.option("--acoustics", default=None, help="emitters or rlr (default: the dataset's).")
 @click.option(

@@ -102,7 +102,19 @@ def check_config(config: SimulatorConfig) -> None:
     ):
         if value not in known:
             raise UsageError(f"unknown {name} {value!r}: expected one of {', '.join(known)}")
-    if config.acoustics == "habitat" and config.backend != "habitat":
+    if config.backend == "soundspaces":
+        for option, is_its_own in (
+            ("--acoustics", config.acoustics == "habitat"),
+            ("--stream", config.stream == "soundspaces"),
+            ("--hrtf", config.hrtf is None),
+            ("--materials", config.materials is None),
+        ):
+            if not is_its_own:
+                raise UsageError(
+                    f"--backend soundspaces sounds as SoundSpaces does, whatever {option} says: leave that out, or use "
+                    "--backend habitat"
+                )
+    if config.acoustics == "habitat" and config.backend not in ("habitat", "soundspaces"):
         raise UsageError(
             "--acoustics habitat is the audio sensor of a habitat-sim, and no other backend has it: add --backend "
             "habitat, or use --acoustics emitters or rlr"

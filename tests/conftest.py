@@ -25,13 +25,17 @@ NO_LAB = (
     "AVW_HABITAT_LAB_PYTHON is not set: nothing was tested against a real habitat-lab. Set it to Pythons (separated by "
     "colons) that have habitat-lab, habitat-sim and AVW's dependencies (docs/habitat.md)"
 )
+NO_SOUNDSPACES = (
+    "AVW_SOUNDSPACES_PYTHON is not set: nothing was tested against a real SoundSpaces. Set it to the Python that has "
+    "one (docs/soundspaces.md)"
+)
 NOT_HERE = "habitat_sim is not installed in this interpreter: nothing was tested with Habitat in this very process"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs Habitat where there is none: `habitat` in a child, `habitat("in-process")` in here.
 
-    `habitat("lab")` needs habitat-lab too.
+    `habitat("lab")` needs habitat-lab too, `habitat("soundspaces")` SoundSpaces.
     """
     here = importlib.util.find_spec("habitat_sim") is not None
     named = bool(os.environ.get("AVW_HABITAT_PYTHON"))
@@ -44,5 +48,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             elif "lab" in mark.args:
                 if not lab:
                     item.add_marker(pytest.mark.skip(reason=NO_LAB))
+            elif "soundspaces" in mark.args:
+                if not os.environ.get("AVW_SOUNDSPACES_PYTHON"):
+                    item.add_marker(pytest.mark.skip(reason=NO_SOUNDSPACES))
             elif not named:
                 item.add_marker(pytest.mark.skip(reason=NO_HABITAT))

@@ -26,7 +26,7 @@ from sim_bridge.navigation.free_space import Geodesic
 from sim_bridge.scene_simulator import check_episode, not_reset
 from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.scenes.shoebox import shoebox
-from sim_bridge.simulator import SimulatorConfig
+from sim_bridge.simulator import SimulatorConfig, resolved
 from sim_bridge.types import CAMERA_HEIGHT, SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source
 
 SCRIPT = "soundspaces_worker.py"
@@ -53,9 +53,13 @@ class SoundSpacesSimulator:
     materials_named = None
 
     def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
-        self.config = config or SimulatorConfig(backend="soundspaces", acoustics="habitat", stream="soundspaces")
+        self.config = resolved(config or SimulatorConfig(backend="soundspaces"))
         self.scene_id = scene
-        _check_options(self.config)
+        if find_python(self.config.habitat_python) == IN_PROCESS:
+            raise UsageError(
+                "--backend soundspaces runs in the Python of SoundSpaces' own environment: name that with "
+                "--habitat-python"
+            )
         self.session = open_session(self.config.habitat_python, SCRIPT)
         if self.session not in _trusted:
             found = misplacing(self.session)
@@ -67,6 +71,8 @@ class SoundSpacesSimulator:
         self.stage = Stage(
             scene_id=scene,
             stage=str(_lay_out(self._place)),
+            mesh=str(self._place.mesh),
+            stamp=self._place.stamp,
             navmesh=str(self._place.navmesh) if self._place.navmesh else None,
             settings=SETTINGS,
             size=self.config.size,
@@ -143,8 +149,8 @@ def misplacing(session: Session) -> str:
         upright = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0], "units_to_meters": 1.0}
         stage_file.write_text(json.dumps({"render_asset": str(mesh), **upright}), encoding="utf-8")
         stage = Stage(
-            scene_id="the trial of the ears", stage=str(stage_file), navmesh=None, settings=SETTINGS, size=16,
-            hfov=90.0, camera=CAMERA_HEIGHT,
+            scene_id="the trial of the ears", stage=str(stage_file), mesh=str(mesh), stamp=None, navmesh=None,
+            settings=SETTINGS, size=16, hfov=90.0, camera=CAMERA_HEIGHT,
         )  # fmt: skip
         session.open(stage)
         floor_3 = np.array(session.ask(stage, "snap", position=[0.0, 0.0, 1.0])[0]["position"])
@@ -161,24 +167,6 @@ def misplacing(session: Session) -> str:
         f"the left ear is louder by {louder['left']:+.1f} dB for a source {_BESIDE} m to the left, and by "
         f"{louder['right']:+.1f} dB for one to the right"
     )
-
-
-def _check_options(config: SimulatorConfig) -> None:
-    for name, is_so in (
-        ("--acoustics", config.acoustics == "habitat"),
-        ("--stream", config.stream == "soundspaces"),
-        ("--hrtf", config.hrtf is None),
-        ("--materials", config.materials is None),
-    ):
-        if not is_so:
-            raise UsageError(
-                f"--backend soundspaces sounds as SoundSpaces does, so it has no {name}: leave it out, or use "
-                "--backend habitat"
-            )
-    if find_python(config.habitat_python) == IN_PROCESS:
-        raise UsageError(
-            "--backend soundspaces runs in the Python of SoundSpaces' own environment: name it with --habitat-python"
-        )
 
 
 def _episode(start: Pose, source: Source, clip: Path) -> dict[str, object]:

@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 if __name__ == "__main__":
-    import worker
+    import worker  # type: ignore[import-not-found]
 else:
     from sim_bridge.habitat import worker
 
