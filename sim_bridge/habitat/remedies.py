@@ -44,7 +44,7 @@ def refused(python: str, kind: str, said: str) -> str:
             "set AVW_SOUNDSPACES to it; it needs habitat-lab 0.2.2 beside it (docs/soundspaces.md). --stream "
             "soundspaces gives its sound without it"
         )
-    if kind == "no audio":
+    if kind == "soundspaces deaf":
         return (
             f"SoundSpaces needs a habitat-sim that was built with audio ({said} in {python}): conda has none, build it "
             "with --audio (docs/habitat.md). --stream soundspaces gives its sound without it"
