@@ -46,7 +46,7 @@ class SoundSpaces(worker.Habitat):
         """As without SoundSpaces, and where that lies."""
         reply, arrays = super().do_hello(header)
         if not reply["audio"]:
-            raise worker.RefusalError("soundspaces deaf", "its habitat-sim {} was built without".format(reply["version"]))
+            raise worker.RefusalError("soundspaces deaf", "habitat-sim {} has none".format(reply["version"]))
         reply["soundspaces"] = self._import_soundspaces()
         return reply, arrays
 
