@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -127,6 +128,31 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_files_named_in_code_exist(page: Path) -> None:
     names = re.findall(r"`((?:sim_bridge|avw4k|model|cli|benchmarks|tests|docs)/[\w/.-]+)`", page.read_text())
     missing = [name for name in names if not (ROOT / name).exists()]
+    assert not missing
+
+
+def said_by_the_code() -> str:
+    """Every string of the packages; what an f-string fills in is a tab."""
+    texts = []
+    for package in ("sim_bridge", "avw4k", "cli"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (part.value if isinstance(part, ast.Constant) else "\t" for part in node.values)
+                    texts.append("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(node.value)
+    return "\n".join(texts)
+
+
+def test_the_messages_in_the_page_of_habitat_are_those_of_the_code() -> None:
+    rows = re.search(r"^\| message .*?\n\n", (ROOT / "docs" / "habitat.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert rows
+    quoted = [text for row in rows[0].strip().splitlines()[2:] for text in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    assert len(quoted) > 10
+    said = said_by_the_code()
+    pieces = [piece for text in quoted for piece in re.split(r"'PATH'|\bmp3d\b|\bPYTHON\b|\.\.\.|\b\d[\d.]*\b", text)]
+    missing = [piece for piece in pieces if len(piece.strip()) > 3 and piece.strip() not in said]
     assert not missing
 
 
