@@ -25,13 +25,13 @@ import numpy as np
 
 from sim_bridge.errors import DatasetError, UsageError
 from sim_bridge.navigation.free_space import FreeSpace
+from sim_bridge.scenes.collections import COLLECTIONS
 from sim_bridge.types import SOURCE_HEIGHT, Pose, Source
 
 LARGEST_FILE = 512 * 2**20  # bytes of one file when unpacked; SoundSpaces' largest have a tenth
 MOST_FILES = 20_000  # of one split
 NEAR = 0.5  # metres: how far from the free floor a start or a goal may lie
 UPRIGHT = 0.999  # cosine of the largest lean of an agent
-COLLECTIONS = ("mp3d", "hm3d", "replica", "gibson")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

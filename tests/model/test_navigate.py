@@ -14,9 +14,10 @@ from model.planning.navigate import NavigateConfig, run_episodes, run_policies
 from model.planning.outcomes import comparison, paired_gain, read_records, summary, table, write_outcome
 from model.planning.searching import EpisodeRecord
 from sim_bridge.errors import AvwError, DatasetError, UsageError
-from sim_bridge.simulator import SimulatorConfig
+from sim_bridge.simulator import SimulatorConfig, open_simulator
 from sim_bridge.task import TaskConfig
 from tests.sim_bridge import audionav_files
+from tests.sim_bridge.mp3d_tree import concrete_box, mp3d_tree
 
 SCENES = ("procedural-0200", "procedural-0201")
 TINY = SimulatorConfig(size=16, emitters=500)
@@ -262,3 +263,26 @@ def test_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
         done = CliRunner().invoke(navigate, [*arguments, *options])
         assert isinstance(done.exception, AvwError)
         assert words in str(done.exception)
+
+
+def test_episodes_in_matterport3d_find_their_scene_by_its_file(tmp_path):
+    mp3d_tree(tmp_path / "scenes", concrete_box())
+    simulator = dataclasses.replace(TINY, scene_root=str(tmp_path / "scenes"))
+    spots = open_simulator("mp3d/17DRP5sb8fy", simulator).navgrid.near(np.zeros(3), 50.0)
+    start, goal = spots[spots[:, 0].argmin()], spots[spots[:, 0].argmax()]
+    filed = audionav_files.row(
+        "mp3d-0",
+        "17DRP5sb8fy/17DRP5sb8fy.glb",
+        start_position=[float(v) for v in start + np.array([0.0, 0.1, 0.0])],  # Habitat's floor lies above the mesh's
+        goals=[{"position": [float(v) for v in goal]}],
+        info={"sound": "telephone"},
+    )
+    path = audionav_files.write_split(tmp_path / "test_telephone", [filed])
+    asked = config(
+        policies=("oracle",), scenes=("mp3d/17DRP5sb8fy",), episodes=1, episode_file=str(path), simulator=simulator
+    )
+    (ran,) = run_policies(asked, progress=False)["oracle"]
+    assert (ran.scene, ran.episode_id, ran.success) == ("mp3d/17DRP5sb8fy", "mp3d-0", True)
+    assert ran.start[3] == pytest.approx(math.pi / 2)
+    assert ran.shortest == pytest.approx(float(np.linalg.norm(goal - start)), rel=0.02)
+    assert (ran.filed_spl, ran.filed_sna) == (None, None)
