@@ -83,6 +83,7 @@ def describe(name: str, scene_root: str | None, export_folder: Path | None = Non
     """What a person wants to know of a scene. Raises SceneError for one that is missing or unusable."""
     from sim_bridge.navigation.navgrid import NavGrid
     from sim_bridge.scenes.catalogue import read_scene, scene_sha256
+    from sim_bridge.scenes.dataset_configs import CONFIG
     from sim_bridge.scenes.glb_export import export_glb
 
     scene, report = read_scene(name, scene_root)
@@ -103,7 +104,8 @@ def describe(name: str, scene_root: str | None, export_folder: Path | None = Non
     }
     if export_folder is not None:
         export_folder.mkdir(parents=True, exist_ok=True)
-        path = export_folder / f"{Path(name).stem}.glb"
+        handle = name.partition("?")[0].partition(f"{CONFIG}:")[2]  # of a scene in one of Habitat's datasets
+        path = export_folder / f"{handle or Path(name).stem}.glb"
         export_glb(scene, path)
         row["file"] = str(path)
     return row

@@ -170,7 +170,7 @@ def files_stamp(scene_id: str, scene_root: str | None = None) -> tuple[int, int]
         return None
     mesh = decodable(files.mesh)
     beside = (mesh.with_suffix(".avw.json"), mesh.with_suffix(".stage_config.json"))
-    named = (mesh, files.semantic_mesh, files.semantic_text, files.dataset_config, *beside)
+    named = (mesh, files.navmesh, files.semantic_mesh, files.semantic_text, files.dataset_config, *beside)
     states = [path.stat() for path in named if path is not None and path.is_file()]
     return max(state.st_mtime_ns for state in states), sum(state.st_size for state in states)
 
@@ -261,7 +261,7 @@ def split_dataset(name: str, scene_root: str | None = None) -> tuple[Path, str]:
 
 def _with_companions(files: SceneFiles, stage: Stage | None = None) -> SceneFiles:
     """With the navmesh and the semantics: those that `stage` names, else those beside the mesh under usual names."""
-    mesh, stem = files.mesh, own_name(files.mesh)
+    mesh, stem = files.mesh, files.mesh.stem.removesuffix(".basis")
     by_face = mesh.name.endswith("_semantic.ply")  # Replica's mesh is both, and its list has one name in every scene
     texts = [mesh.parent / f"{stem}{end}" for end in (".house", ".semantic.txt", "_semantic.txt", ".scn")]
     told = stage.asset if stage is not None else lambda key: None

@@ -111,7 +111,10 @@ def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:
         rgb_G3 = texture_HWC[row_G, column_G]
     else:
         colours_V = getattr(visual, "vertex_attributes", {}).get("color")
-        colours_V = np.asarray(visual.vertex_colors if colours_V is None else colours_V)
+        colours_V = getattr(visual, "vertex_colors", None) if colours_V is None else colours_V
+        if colours_V is None:
+            raise ValueError("it has neither a picture nor colours that AVW can decode")
+        colours_V = np.asarray(colours_V)
         rgb_G3 = colours_V[np.asarray(mesh.faces)[:, 0], :3]
         # glTF's colours of corners are linear, those in the list are sRGB: compared in bytes of linear light.
         if rgb_G3.dtype.kind == "f":

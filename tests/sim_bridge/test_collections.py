@@ -63,6 +63,16 @@ def test_matterport3d(tmp_path: Path, touch: Touch) -> None:
     assert own.collection == ""
 
 
+def test_companions_have_the_whole_name_of_a_mesh_of_ones_own(tmp_path: Path, touch: Touch) -> None:
+    touch("scan.v1.glb", "scan.navmesh", "scan.v1.house", "scan.v1_semantic.ply", "other.glb")
+    files = scene_files(str(tmp_path / "scan.v1.glb"))
+    assert files.navmesh is None
+    assert files.semantic_text == tmp_path / "scan.v1.house"
+    other = scene_files("other.glb", str(tmp_path))
+    assert other.mesh == tmp_path / "other.glb"
+    assert (other.navmesh, other.semantic_mesh, other.semantic_text, other.dataset_config) == (None,) * 4
+
+
 def test_the_example_scene_of_habitats_downloader(tmp_path: Path, touch: Touch) -> None:
     touch("mp3d_example/17DRP5sb8fy/17DRP5sb8fy.glb")
     assert names("mp3d", tmp_path) == ["mp3d/17DRP5sb8fy"]

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import trimesh
+from click.testing import CliRunner
 
+from cli.scenes import scenes
 from sim_bridge.errors import SceneError
 from sim_bridge.scenes.catalogue import expand_scenes, read_scene
 from sim_bridge.scenes.collections import scene_files
@@ -68,6 +70,12 @@ def test_stages_and_what_is_said_about_them(config: Path) -> None:
     options = read_scene(f"{config}:c?units=ft")[1]
     assert options is not None
     assert options.unit == 0.3048
+
+
+def test_exported_scenes_are_called_by_their_handles(config: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(scenes, [str(config), "--export", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.glb")) == ["a.glb", "b.glb", "c.glb"]
 
 
 def test_a_scans_frame_is_habitats() -> None:

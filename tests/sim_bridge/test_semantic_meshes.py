@@ -108,6 +108,15 @@ def test_objects_by_the_colour_of_their_picture(tmp_path: Path) -> None:
     assert read_semantic_mesh(path, SOMETHING)[1].tolist() == [1, 2, NOTHING]
 
 
+def test_a_mesh_painted_in_a_way_that_nobody_decodes(tmp_path: Path) -> None:
+    path = tmp_path / "a.semantic.glb"
+    look = trimesh.visual.material.PBRMaterial(baseColorFactor=[255, 0, 0, 255])
+    visual = trimesh.visual.TextureVisuals(uv=np.zeros((3, 2)), material=look)
+    trimesh.Trimesh(np.eye(3), [[0, 1, 2]], visual=visual, process=False).export(path)
+    with pytest.raises(SceneError, match="neither a picture nor colours"):
+        read_semantic_mesh(path, SOMETHING)
+
+
 def test_objects_by_the_colour_of_their_corners(tmp_path: Path) -> None:
     # Linear, as glTF has them: 0x7f of sRGB is 0.212 of the light.
     colours = np.repeat([[255, 0, 0, 255], [0, 255, 54, 255]], 3, axis=0).astype(np.uint8)
