@@ -35,22 +35,32 @@ def _hm3d(root: Path, house: Scene) -> np.ndarray:
     (folder / f"{name}.basis.glb").write_bytes(scan_glb(house))
     object_F, kinds = objects_of(house)
     side = int(np.ceil(np.sqrt(len(kinds))))
-    codes = 0x0A5724 + 7919 * np.arange(side * side)
-    palette_HWC = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8).reshape(side, side, 3)
+    # Bytes of linear light that sRGB has a byte of its own for: corners are stored in the one, lists in the other.
+    index_N = np.arange(side * side)
+    linear_N3 = 30 * (1 + np.stack([index_N % 8, index_N // 8 % 8, index_N // 64 % 8], axis=1))
+    srgb_N3 = np.round(255.0 * (1.055 * (linear_N3 / 255.0) ** (1.0 / 2.4) - 0.055)).astype(np.uint8)
+    codes = srgb_N3.astype(np.int64) @ np.array([65536, 256, 1])
+    palette_HWC = srgb_N3.reshape(side, side, 3)
     uv_F2 = (np.stack([object_F % side, object_F // side], axis=1) + 0.5) / side
     look = trimesh.visual.material.PBRMaterial(baseColorTexture=Image.fromarray(palette_HWC))
-    uv_V2 = np.repeat(np.stack([uv_F2[:, 0], 1.0 - uv_F2[:, 1]], axis=1), 3, axis=0)
+    visual = trimesh.visual.TextureVisuals(
+        uv=np.repeat(np.stack([uv_F2[:, 0], 1.0 - uv_F2[:, 1]], axis=1), 3, axis=0), material=look
+    )
+    # Habitat wants colours at the corners too.
+    own_F4 = np.full((len(object_F), 4), 255, dtype=np.uint8)
+    own_F4[:, :3] = linear_N3[object_F]
+    visual.vertex_attributes["color"] = np.repeat(own_F4, 3, axis=0)
     trimesh.Trimesh(
         vertices=house.triangles_F33.reshape(-1, 3) @ TO_Z_UP.T,
         faces=np.arange(3 * len(object_F)).reshape(-1, 3),
-        visual=trimesh.visual.TextureVisuals(uv=uv_V2, material=look),
+        visual=visual,
         process=False,
     ).export(folder / f"{name}.semantic.glb")
     lines = [f'{k + 1},{codes[k]:06X},"{words}",0' for k, (words, _) in enumerate(kinds)]
     (folder / f"{name}.semantic.txt").write_text("\n".join(["HM3D Semantic Annotations", *lines]) + "\n")
     attributes = _FRAME | {
         "semantic_descriptor_filename": f"{_OWN}.semantic.txt", "semantic_asset": f"{_OWN}.semantic.glb",
-        "has_semantic_textures": True,
+        "has_semantic_textures": False,  # HM3D's own says true: of pictures that trimesh writes Habitat makes nothing
     }  # fmt: skip
     config = {"stages": {"paths": {".glb": ["val/*/*.basis.glb"]}, "default_attributes": attributes}}
     (root / "hm3d" / "hm3d_annotated_basis.scene_dataset_config.json").write_text(json.dumps(config))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from scipy.spatial import cKDTree
 
 from sim_bridge.embedded import EmbeddedSimulator
 from sim_bridge.errors import SceneError
-from sim_bridge.rendering.renderer import Renderer
 from sim_bridge.scenes.catalogue import read_scene
 from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.scenes.labels import face_areas
@@ -23,6 +21,7 @@ from sim_bridge.scenes.procedural import generate_house
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import sample_episode
+from tests.sim_bridge.habitat_eyes import compare_with_habitat
 from tests.sim_bridge.mp3d_tree import CONFIG, Tree, concrete_box, mp3d_tree
 
 SCENE = "mp3d/17DRP5sb8fy"
@@ -139,66 +138,15 @@ def test_a_broken_list_of_objects_is_not_passed_over(tmp_path: Path, tree: Tree)
         read_scene(SCENE, str(tmp_path))
 
 
-HABITAT = """
-import ctypes, json, sys
-ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
-import habitat_sim, numpy as np
-glb, config, size, poses, out = json.loads(sys.argv[1])
-settings = habitat_sim.SimulatorConfiguration()
-settings.scene_id, settings.scene_dataset_config_file, settings.gpu_device_id = glb, config, -1
-sensors = []
-for name, kind in (("depth", "DEPTH"), ("semantic", "SEMANTIC")):
-    sensor = habitat_sim.CameraSensorSpec()
-    sensor.uuid, sensor.sensor_type = name, getattr(habitat_sim.SensorType, kind)
-    sensor.resolution, sensor.position = [size, size], np.zeros(3)
-    sensors.append(sensor)
-agent = habitat_sim.agent.AgentConfiguration()
-agent.sensor_specifications = sensors
-sim = habitat_sim.Simulator(habitat_sim.Configuration(settings, [agent]))
-box = sim.get_active_scene_graph().get_root_node().cumulative_bb
-seen = []
-for x, y, z, yaw in poses:
-    state = habitat_sim.AgentState()
-    state.position = np.array([x, y, z], dtype=np.float32)
-    state.rotation = habitat_sim.utils.common.quat_from_angle_axis(yaw, np.array([0.0, 1.0, 0.0]))
-    sim.get_agent(0).set_state(state)
-    seen.append(sim.get_sensor_observations())
-np.savez(out, depth=[s["depth"] for s in seen], semantic=[s["semantic"] for s in seen], low=box.min, high=box.max,
-         names=[o.category.name("raw") for o in sim.semantic_scene.objects], navmesh=sim.pathfinder.is_loaded,
-         area=sim.pathfinder.navigable_area)
-sim.close()
-"""
-
-
 @pytest.mark.habitat
 @pytest.mark.slow
 def test_habitat_sees_the_same_depth_and_the_same_objects(tmp_path: Path) -> None:
     python = os.environ["AVW_HABITAT_PYTHON"]
     tree = mp3d_tree(tmp_path, house(), python=python)
     simulator = EmbeddedSimulator(SCENE, SimulatorConfig(size=64, emitters=200, scene_root=str(tree.root)))
-    rng = np.random.default_rng(0)
-    floor = [simulator.navgrid.sample(rng) for _ in range(8)]
-    poses = [[float(p[0]), float(p[1]) + 1.25, float(p[2]), float(rng.uniform(-np.pi, np.pi))] for p in floor]
-    asked = [str(tree.file(".glb")), str(tree.root / "mp3d" / CONFIG), 64, poses, str(tmp_path / "seen.npz")]
-    done = subprocess.run(
-        [python, "-c", HABITAT, json.dumps(asked)], check=False, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    complaints = [line for line in done.stderr.splitlines() if ":[Error]" in line]
-    assert complaints == []
-    seen = np.load(tmp_path / "seen.npz")
-
+    seen = compare_with_habitat(python, simulator)
     scene = simulator.scene
-    assert scene.object_F is not None
     np.testing.assert_allclose(seen["low"], scene.vertices_V3.min(axis=0), atol=1e-3)
     np.testing.assert_allclose(seen["high"], scene.vertices_V3.max(axis=0), atol=1e-3)
-    assert bool(seen["navmesh"])
     assert float(seen["area"]) == pytest.approx(simulator.navgrid.area, rel=0.3)
-    assert len(seen["names"]) == tree.object_F.max() + 1
-    renderer: Renderer = simulator.renderer
-    for index, (x, y, z, yaw) in enumerate(poses):
-        _, depth_HW = renderer.render(np.array([x, y, z]), yaw)
-        assert np.quantile(np.abs(depth_HW - seen["depth"][index]), 0.9) < 1e-3
-        face_HW = renderer.view(np.array([x, y, z]), yaw).face_HW
-        ours_HW = np.where(face_HW >= 0, scene.object_F[face_HW] - 1, -1)
-        assert (ours_HW == seen["semantic"][index]).mean() > 0.95
+    assert seen["objects"] == tree.object_F.max() + 1

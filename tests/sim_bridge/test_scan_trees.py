@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim_bridge.embedded import EmbeddedSimulator
 from sim_bridge.scenes.catalogue import expand_scenes, read_scene
 from sim_bridge.scenes.labels import face_areas
 from sim_bridge.scenes.procedural import generate_house
 from sim_bridge.scenes.scene import Scene
 from sim_bridge.simulator import SimulatorConfig, open_simulator
 from sim_bridge.task import sample_episode
+from tests.sim_bridge.habitat_eyes import compare_with_habitat
 from tests.sim_bridge.scan_trees import SCENES, scan_tree
 
 
@@ -59,6 +61,15 @@ def test_hm3d_is_read_from_its_pictures_in_jpeg_where_they_are(tmp_path: Path) -
     _, report = read_scene(scene_id, str(tmp_path))
     assert report is not None
     assert report.path == str(plain)
+
+
+@pytest.mark.habitat
+@pytest.mark.slow
+@pytest.mark.parametrize("collection", SCENES)
+def test_habitat_sees_the_same_objects(tmp_path: Path, collection: str) -> None:
+    scene_id, _ = scan_tree(collection, tmp_path, house())
+    own = EmbeddedSimulator(scene_id, SimulatorConfig(scene_root=str(tmp_path), emitters=200, size=64))
+    compare_with_habitat(os.environ["AVW_HABITAT_PYTHON"], own, views=4)
 
 
 @pytest.mark.habitat
