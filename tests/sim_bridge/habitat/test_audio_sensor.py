@@ -20,8 +20,8 @@ from sim_bridge.acoustics.measures import level_db, octave_bands
 from sim_bridge.errors import SceneError, UsageError
 from sim_bridge.habitat.audio_sensor import AudioSensorConfig, AudioSensorEngine
 from sim_bridge.habitat.heard_scene import write_heard_scene
-from sim_bridge.habitat.sensor_trust import trusted_engine
-from sim_bridge.habitat.session import Session
+from sim_bridge.habitat.sensor_trust import misplacings, trusted_engine
+from sim_bridge.habitat.session import IN_PROCESS, Session
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.scenes.materials import OCTAVE_BANDS
 from sim_bridge.scenes.scene import Scene
@@ -175,3 +175,13 @@ def test_bad_requests_say_what_to_do(session: Session, room: AudioSensorEngine) 
         room.set_source(np.array([0.0, np.inf, 0.0]))
     with pytest.raises(UsageError, match="set_source"):
         trusted_engine(session, shoebox((6.0, 3.0, 5.0))).impulse_response(POSES[0])
+
+
+@pytest.mark.habitat("in-process")
+def test_in_this_process_it_keeps_off_our_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    """The library in there says on stdout what it does; a command with --json has another use for it."""
+    session = Session(IN_PROCESS)
+    misplacings(session)
+    session.close()
+    print("ours")
+    assert capfd.readouterr().out == "ours\n"
