@@ -32,24 +32,22 @@ NO_SOUNDSPACES = (
 NOT_HERE = "habitat_sim is not installed in this interpreter: nothing was tested with Habitat in this very process"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs Habitat where there is none: `habitat` in a child, `habitat("in-process")` in here.
 
-    `habitat("lab")` needs habitat-lab too, `habitat("soundspaces")` SoundSpaces.
+    `habitat("lab")` needs habitat-lab too, `habitat("soundspaces")` SoundSpaces. From here and not by a mark, so that
+    the summary has one line for each reason.
     """
-    here = importlib.util.find_spec("habitat_sim") is not None
-    named = bool(os.environ.get("AVW_HABITAT_PYTHON"))
-    lab = bool(os.environ.get("AVW_HABITAT_LAB_PYTHON"))
-    for item in items:
-        for mark in item.iter_markers("habitat"):
-            if "in-process" in mark.args:
-                if not here:
-                    item.add_marker(pytest.mark.skip(reason=NOT_HERE))
-            elif "lab" in mark.args:
-                if not lab:
-                    item.add_marker(pytest.mark.skip(reason=NO_LAB))
-            elif "soundspaces" in mark.args:
-                if not os.environ.get("AVW_SOUNDSPACES_PYTHON"):
-                    item.add_marker(pytest.mark.skip(reason=NO_SOUNDSPACES))
-            elif not named:
-                item.add_marker(pytest.mark.skip(reason=NO_HABITAT))
+    for mark in item.iter_markers("habitat"):
+        if "in-process" in mark.args:
+            if importlib.util.find_spec("habitat_sim") is None:
+                pytest.skip(NOT_HERE)
+        elif "lab" in mark.args:
+            if not os.environ.get("AVW_HABITAT_LAB_PYTHON"):
+                pytest.skip(NO_LAB)
+        elif "soundspaces" in mark.args:
+            if not os.environ.get("AVW_SOUNDSPACES_PYTHON"):
+                pytest.skip(NO_SOUNDSPACES)
+        elif not os.environ.get("AVW_HABITAT_PYTHON"):
+            pytest.skip(NO_HABITAT)

@@ -63,7 +63,7 @@ def test_a_repeated_episode_is_the_same_to_the_bit_whatever_came_before(simulato
 def test_another_process_computes_the_same_bytes(simulator: Simulator, backend: str) -> None:
     code = f"from tests.sim_bridge.backends import *; print(digest(play(open_backend({backend!r}), 3)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
-    assert done.stdout.strip() == digest(play(simulator, 3))
+    assert done.stdout.split()[-1] == digest(play(simulator, 3))  # Habitat may have had its say before
 
 
 def test_the_seed_redraws_the_noise_of_the_acoustics_and_nothing_else(simulator: Simulator) -> None:
