@@ -1,81 +1,68 @@
-"""What a step costs habitat-sim with RLR: its frames where some interpreter has it, RLR's responses from its own wheel.
+"""What a step costs habitat-sim with RLR: its frames through our bridge, RLR's responses from its own wheel.
 
-Habitat's own audio sensor is not used: of most versions it swaps the source's axes, and builds without it are the
-rule. RLR, the engine inside it, is run from its own wheel on the same scene: as shipped, 500 rays, one thread.
+RLR, the engine inside Habitat's audio sensor, is run as shipped: 500 rays, four bands, one thread.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.cpu_time import measured
 from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
 from sim_bridge.errors import BackendError
-from sim_bridge.scenes.glb_export import export_glb
+from sim_bridge.habitat.simulator import HabitatSimulator
 from sim_bridge.scenes.scene import Scene
-from sim_bridge.types import CAMERA_HEIGHT, Pose
+from sim_bridge.simulator import SimulatorConfig
+from sim_bridge.types import Pose
 
 RAYS = 500  # SoundSpaces' setting for navigation
-_PATIENCE = 300.0  # seconds
-_FRAMES = Path(__file__).with_name("habitat_frames.py")
+PEER_RLR = RlrConfig(rays=RAYS, bands=4)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frames:
-    """Milliseconds per RGB-D frame: of CPU time in all threads, and by the clock."""
+    """Milliseconds per RGB-D frame: of CPU time in all threads of both processes, and by the clock."""
 
     cpu: float
     wall: float
     version: str
 
 
-def has_habitat(python: str) -> bool:
-    """Whether `python` can import habitat_sim."""
-    if python == sys.executable:
-        return importlib.util.find_spec("habitat_sim") is not None
-    command = [python, "-c", "import importlib.util as u; raise SystemExit(u.find_spec('habitat_sim') is None)"]
-    try:
-        return subprocess.run(command, check=False, capture_output=True, timeout=_PATIENCE).returncode == 0
-    except OSError as error:
-        raise BackendError(f"--habitat-python {python!r} cannot be run: {error}; give the path of a Python") from error
+def habitat_frames(simulator: HabitatSimulator, poses: Sequence[Pose]) -> Frames:
+    """Times its frames at `poses`. Raises BackendError where it sees nothing in most of them."""
+    look, stage = simulator.session.look, simulator.stage
+    look(stage, poses[0].position_3, poses[0].yaw)  # the first frame uploads the scene
+    seen: list[bool] = []
 
+    def show() -> None:
+        seen.extend(bool(look(stage, pose.position_3, pose.yaw)[1].max() > 0.0) for pose in poses)
 
-def habitat_frames(python: str, scene: Scene, poses: Sequence[Pose], size: int, hfov: float) -> Frames:
-    """Times frames of the same scene and poses. Raises BackendError, with its last words, where habitat-sim fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        glb = Path(folder) / "scene.glb"
-        export_glb(scene, glb)
-        request = {
-            "glb": str(glb),
-            "size": size,
-            "hfov": hfov,
-            "height": CAMERA_HEIGHT,
-            "poses": [[pose.x, pose.y, pose.z, pose.yaw] for pose in poses],
-        }
-        asked = Path(folder) / "request.json"
-        asked.write_text(json.dumps(request), encoding="utf-8")
-        done = subprocess.run(
-            [python, str(_FRAMES), str(asked)], check=False, capture_output=True, text=True, timeout=_PATIENCE
-        )
-    if done.returncode != 0 or not done.stdout.strip():
-        raise BackendError(f"habitat-sim in {python} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
-    answer = json.loads(done.stdout.strip().splitlines()[-1])
-    if answer["seen"] < 0.5:
+    spent = measured(show)
+    if np.mean(seen) < 0.5:
         raise BackendError("habitat-sim saw nothing in most frames: the scene did not load upright; not a fair peer")
-    return Frames(cpu=answer["cpu_ms"], wall=answer["wall_ms"], version=answer["version"])
+    return Frames(
+        cpu=1e3 * spent.cpu / len(poses),
+        wall=1e3 * spent.wall / len(poses),
+        version=str(simulator.session.hello["version"]),
+    )
+
+
+def open_habitat(scene: str, config: SimulatorConfig) -> HabitatSimulator | None:
+    """The scene on Habitat-Sim, or None where there is none. Raises BackendError for a `habitat_python` that fails."""
+    try:
+        return HabitatSimulator(scene, config)
+    except BackendError as error:
+        if config.habitat_python is None and "not installed" in str(error):
+            return None
+        raise
 
 
 def rlr_milliseconds(scene: Scene, source_3: np.ndarray, poses: Sequence[Pose]) -> float:
     """CPU milliseconds of a response: the mean over poses, walking and turning alike, for RLR remembers nothing."""
-    engine = RlrEngine(scene, RlrConfig(rays=RAYS, bands=4))
+    engine = RlrEngine(scene, PEER_RLR)
     engine.set_source(source_3)
     engine.impulse_response(poses[0])
     before = engine.cpu_seconds

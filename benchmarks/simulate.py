@@ -2,16 +2,16 @@
 
 Half of the steps walk and half turn, as in the scripts of a dataset. The whole stands beside real time (the 0.15 s
 that a step lasts) and beside habitat-sim with RLR at 500 rays on the same scene and poses: its frames where a Python
-that has habitat-sim is found (`--habitat-python`), else ours in their place; a row says which. Whether our setting
-is of reference quality, no noisier than RLR at 500 rays, is measured in the same run (`benchmarks.envelopes`).
-The parts are called apart from each other, on the poses of the same walk.
+that has habitat-sim is found (`--habitat-python`, $AVW_HABITAT_PYTHON), else ours in their place; a row says which.
+Whether our setting is of reference quality, no noisier than RLR at 500 rays, is measured in the same run
+(`benchmarks.envelopes`). The parts are called apart from each other, on the poses of the same walk.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import itertools
-import sys
 from functools import partial
 
 import click
@@ -21,6 +21,7 @@ from benchmarks import habitat_peer
 from benchmarks.noise_and_cost import Setting, noises
 from benchmarks.places import find_places
 from benchmarks.rows import Row, alternate, present
+from benchmarks.walks import half_turns
 from sim_bridge.acoustics.engine import make_engine
 from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
 from sim_bridge.acoustics.sounds import load_sound
@@ -28,7 +29,6 @@ from sim_bridge.acoustics.stream import BinauralStream
 from sim_bridge.embedded import EmbeddedSimulator
 from sim_bridge.follower import greedy_action
 from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.randomness import keyed_rng
 from sim_bridge.rendering.raycast import RayScene
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.task import AudioNavTask, TaskConfig, sample_episode
@@ -42,16 +42,18 @@ AIM = 120.0  # steps per second of one core
 @click.option("--size", default=128, show_default=True, help="Pixels along each side.")
 @click.option("--emitters", default=SimulatorConfig().emitters, show_default=True, help="Virtual emitters per source.")
 @click.option("--steps", default=200, show_default=True, help="Steps in a round.")
-@click.option("--habitat-python", default=sys.executable, help="A Python that has habitat-sim. [default: this one]")
+@click.option("--habitat-python", default=None, help="A Python that has habitat-sim. [default: $AVW_HABITAT_PYTHON]")
 @click.option("--quick", is_flag=True, help="Without the noise, and without peers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def simulate(scene: str, size: int, emitters: int, steps: int, habitat_python: str, quick: bool, as_json: bool) -> None:
+def simulate(
+    scene: str, size: int, emitters: int, steps: int, habitat_python: str | None, quick: bool, as_json: bool
+) -> None:
     """Steps per second of the embedded simulator on one core, whole and by part, and beside habitat-sim with RLR."""
     config = SimulatorConfig(size=size, emitters=emitters)
     simulator = EmbeddedSimulator(scene, config)
     task = AudioNavTask(simulator, TaskConfig(max_steps=steps + 1))
     start, source = sample_episode(simulator, seed=0)
-    actions = _half_turns(steps)
+    actions = half_turns(steps)
     poses = [start]
     for action in actions:
         poses.append(simulator.navgrid.move(poses[-1], poses[-1].after(action))[0])
@@ -120,7 +122,7 @@ def _peer_rows(
     poses: list[Pose],
     ours: float,
     milliseconds: dict[str, float],
-    python: str,
+    python: str | None,
     conditions: str,
 ) -> list[Row]:
     """Whole steps beside habitat-sim's frames (or, without it, our own) and RLR's responses on the same walk."""
@@ -128,9 +130,10 @@ def _peer_rows(
         return [_absent("habitat-sim + RLR did not run", "RLR is not installed: pip install 'avw[rlr]'")]
     every = poses[1::4]
     sound = habitat_peer.rlr_milliseconds(simulator.scene, source_3, every)
-    if habitat_peer.has_habitat(python):
-        camera = simulator.config
-        frames = habitat_peer.habitat_frames(python, simulator.scene, every, camera.size, camera.hfov)
+    config = dataclasses.replace(simulator.config, backend="habitat", habitat_python=python)
+    theirs = habitat_peer.open_habitat(simulator.scene_id, config)
+    if theirs is not None:
+        frames = habitat_peer.habitat_frames(theirs, every)
         sight, peer_name = min(frames.cpu, frames.wall), f"habitat-sim {frames.version} + RLR, 500 rays"
         note = f"frame {frames.cpu:.2f} ms of CPU, {frames.wall:.2f} by the clock: the smaller counts"
     else:
@@ -181,17 +184,6 @@ def _quality_rows(simulator: EmbeddedSimulator, emitters: int) -> list[Row]:
 
 def _absent(name: str, why: str) -> Row:
     return Row(name=name, ours=0.0, unit="-", conditions=why)
-
-
-def _half_turns(steps: int) -> list[Action]:
-    """Walks of a few steps and turns of a few steps, half of each, the same every time."""
-    rng = keyed_rng("benchmark", "simulate")
-    actions: list[Action] = []
-    while len(actions) < steps:
-        turn = Action.TURN_LEFT if rng.random() < 0.5 else Action.TURN_RIGHT
-        count = int(rng.integers(2, 7))
-        actions += [Action.FORWARD] * count + [turn] * count
-    return actions[:steps]
 
 
 def _share_of_turns(poses: list[Pose]) -> float:

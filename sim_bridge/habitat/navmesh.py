@@ -54,10 +54,15 @@ class NavMesh:
         area_N = 0.5 * np.linalg.norm(
             np.cross(triangles_N33[:, 1] - triangles_N33[:, 0], triangles_N33[:, 2] - triangles_N33[:, 0]), axis=1
         )
-        roofed_N = ray_scene.occluded(
-            triangles_N33.mean(axis=1, dtype=np.float64) + np.array([0.0, _ROOF, 0.0]),
-            np.tile(np.array([0.0, 1.0, 0.0]), (len(triangles_N33), 1)),
-        )
+        above_N3 = triangles_N33.mean(axis=1, dtype=np.float64) + np.array([0.0, _ROOF, 0.0])
+        up_N3 = np.tile(np.array([0.0, 1.0, 0.0]), (len(triangles_N33), 1))
+        roofed_N = ray_scene.occluded(above_N3, up_N3)
+        if float(area_N[ray_scene.occluded(above_N3, -up_N3, 2.0 * _ROOF)].sum()) < 0.5 * float(area_N.sum()):
+            raise SceneError(
+                f"scene {self.scene_id!r}: there is nothing to stand on under most of its navigation mesh "
+                f"({stage.navmesh or 'computed'}). Most likely the .navmesh is of another scene: delete it to have one "
+                "computed"
+            )
         islands = {int(i): float(area_N[(island_N == i) & roofed_N].sum()) for i in np.unique(island_N) if i >= 0}
         everything = {int(i): float(area_N[island_N == i].sum()) for i in islands}
         if not islands or max(everything.values()) < MIN_ISLAND_AREA:

@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Stage:
 
     mesh, stamp: the file that `stage` names, and what changes when the file does
     size: pixels · hfov: degrees · camera: metres above the floor point · settings: of the navigation mesh
+    keeps: whatever has to live as long as this may be opened, such as its files
     """
 
     scene_id: str
@@ -49,6 +50,7 @@ class Stage:
     size: int
     hfov: float
     camera: float
+    keeps: object = field(default=None, compare=False, repr=False)
 
     def request(self, gpu: int) -> dict[str, Any]:
         named = ("stage", "mesh", "stamp", "navmesh", "settings", "size", "hfov", "camera")

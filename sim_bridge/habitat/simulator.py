@@ -56,7 +56,6 @@ class HabitatSimulator(SceneSimulator):
         config = config or SimulatorConfig()
         self.session = open_session(config.habitat_python)
         place = open_place(scene, config.scene_root, open_material_map(config.materials))
-        self._place = place  # its files must outlive this simulator
         engine = _engine(self.session, config, place)  # first, because an audio sensor may be refused
         self.stage = Stage(
             scene_id=scene,
@@ -68,6 +67,7 @@ class HabitatSimulator(SceneSimulator):
             size=config.size,
             hfov=config.hfov,
             camera=CAMERA_HEIGHT,
+            keeps=place,
         )
         super().__init__(
             scene,

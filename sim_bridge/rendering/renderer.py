@@ -12,7 +12,7 @@ from sim_bridge.rendering.embree import COHERENT, query_arguments
 from sim_bridge.rendering.kernel import render_tiles
 from sim_bridge.rendering.lighting import BakedLight, bake_light
 from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.shading import DISPLAY, Look
+from sim_bridge.rendering.shading import Look
 
 _ARGUMENTS = query_arguments(COHERENT)
 
@@ -22,11 +22,13 @@ class RenderConfig:
     """samples: rays a pixel for its colour, a square number; depth and faces are those of the pixel's centre
     anisotropy: most texture reads along the longer side of a pixel's footprint; 0: nearest texel, unfiltered
     texture_side: texels; larger textures are reduced to this
+    lit: False: the textures as they are, without lamps, glow or tone curve, as Habitat-Sim shows scans
     """
 
     samples: int = 1
     anisotropy: int = 4
     texture_side: int = 2048
+    lit: bool = True
 
     def __post_init__(self) -> None:
         if self.samples < 1 or round(self.samples**0.5) ** 2 != self.samples:
@@ -69,7 +71,8 @@ class Renderer:
         self.config = config or RenderConfig()
         self.scene = ray_scene.scene
         self._tree = ray_scene.tree
-        self._look = Look(self.scene, light or bake_light(ray_scene), self.config.texture_side).arrays
+        shown = (light or bake_light(ray_scene)) if self.config.lit else None
+        self._look = Look(self.scene, shown, self.config.texture_side)
         self._fine = round(self.config.samples**0.5)
         self._centre = ray_tables(self.camera)
         self._sampled = ray_tables(self.camera, self._fine)
@@ -107,6 +110,6 @@ class Renderer:
         depth_HW, face_HW = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int32)
         place = (np.asarray(camera_3, dtype=np.float32), axes(yaw, pitch), self.camera.projection == "orthographic")
         query = (self._tree.handle, _ARGUMENTS.ctypes.data)
-        paint = (self._look, self.config.anisotropy, DISPLAY)
+        paint = (self._look.arrays, self.config.anisotropy, self._look.display)
         render_tiles(query, place, self._centre, self._sampled, fine, paint, rgb_HWC, depth_HW, face_HW)
         return View(rgb_HWC, depth_HW, face_HW)

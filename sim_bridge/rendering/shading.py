@@ -27,9 +27,12 @@ class Look:
     surface_K2: int32; where the surface's texture pyramid begins, and its side · glow_K: float32
     texel_N: int32, 0xBBGGRR, each 255 times the square root of a linear value: finer than sRGB everywhere, and decoded
         by one product · light_M: float32, linear RGB of the light samples, one after the other
+    display: uint8, the tone curve
+
+    light: None: the textures as they are, without lamps, glow or tone curve, as Habitat-Sim shows scans.
     """
 
-    def __init__(self, scene: Scene, light: BakedLight, texture_side: int = 2048):
+    def __init__(self, scene: Scene, light: BakedLight | None, texture_side: int = 2048):
         texels, surface_K2 = [], np.zeros((len(scene.surfaces), 2), dtype=np.int32)
         offset = 0
         placed: dict[int, tuple[int, int]] = {}  # surfaces of scans differ in category and share their picture
@@ -48,17 +51,18 @@ class Look:
         texels_F32 = uv_F32.astype(np.float64) * surface_K2[scene.surface_F, SIDE, None, None]
         face_F16[:, GRADIENT : GRADIENT + 6] = _gradients(scene.triangles_F33, texels_F32).reshape(-1, 6)
         bits_F16 = face_F16.view(np.int32)
-        bits_F16[:, LIGHT] = light.first_F
-        bits_F16[:, DIVISIONS] = light.divisions_F
+        bits_F16[:, LIGHT] = light.first_F if light else 0
+        bits_F16[:, DIVISIONS] = light.divisions_F if light else 1
         bits_F16[:, SURFACE] = scene.surface_F
         self.arrays = (
             face_F16,
             bits_F16,
             surface_K2,
-            np.array([s.emission for s in scene.surfaces], dtype=np.float32),
+            np.array([s.emission if light else 0.0 for s in scene.surfaces], dtype=np.float32),
             np.concatenate(texels).view(np.int32),
-            np.ascontiguousarray(light.light_N3).reshape(-1),
+            np.ascontiguousarray(light.light_N3).reshape(-1) if light else np.ones(9, dtype=np.float32),
         )
+        self.display = DISPLAY if light else PLAIN
 
 
 def _gradients(triangles_F33: np.ndarray, texels_F32: np.ndarray) -> np.ndarray:
@@ -94,9 +98,9 @@ def _tone(value: np.ndarray) -> np.ndarray:
 
 
 # What a linear value in [0, WHITE] looks like on a display, as a table: half a step is below half a level everywhere.
-DISPLAY = np.round(255 * _linear_to_srgb(_tone(np.arange(_DISPLAY_STEPS) * (WHITE / (_DISPLAY_STEPS - 1))))).astype(
-    np.uint8
-)
+_LEVELS = np.arange(_DISPLAY_STEPS) * (WHITE / (_DISPLAY_STEPS - 1))
+DISPLAY = np.round(255 * _linear_to_srgb(_tone(_LEVELS))).astype(np.uint8)
+PLAIN = np.round(255 * _linear_to_srgb(np.minimum(_LEVELS, 1.0))).astype(np.uint8)
 DISPLAY_SCALE = np.float32((_DISPLAY_STEPS - 1) / WHITE)
 
 

@@ -63,7 +63,7 @@ class WarpRenderer:
                 f"Warp has no device {device!r} ({problem}): it has {', '.join(str(d) for d in wp.get_devices())}"
             ) from problem
         scene = ray_scene.scene
-        look = Look(scene, light or bake_light(ray_scene), self.config.texture_side)
+        look = Look(scene, (light or bake_light(ray_scene)) if self.config.lit else None, self.config.texture_side)
         face_F16, bits_F16, surface_K2, glow_K, texel_N, light_M = look.arrays
         self._mesh = wp.Mesh(
             points=self._array(scene.vertices_V3, wp.vec3), indices=self._array(scene.faces_F3.reshape(-1), wp.int32)
@@ -78,7 +78,7 @@ class WarpRenderer:
             self._array(glow_K, wp.float32),
             self._array(texel_N, wp.int32),
             self._array(light_M, wp.float32),
-            self._array(DISPLAY, wp.uint8),
+            self._array(look.display, wp.uint8),
         ]
 
     def render(self, camera_3: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:

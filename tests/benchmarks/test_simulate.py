@@ -1,4 +1,4 @@
-"""The benchmark of whole steps: its rows, and what it says of a habitat-sim that is absent, broken, or there."""
+"""The benchmark of whole steps: its rows, and what it says of a habitat-sim that is absent or fails."""
 
 from __future__ import annotations
 
@@ -11,68 +11,36 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import habitat_peer
-from benchmarks.habitat_peer import habitat_frames, has_habitat
 from benchmarks.simulate import simulate
 from sim_bridge.errors import BackendError
 from sim_bridge.scenes.shoebox import shoebox
+from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.types import Pose
 
 POSES = [Pose(0.0, 0.0, 0.0, 0.1), Pose(0.5, 0.0, 0.0, 0.4)]
-# As much of habitat-sim as the program of frames calls.
-FAKE = """
-import numpy as np
-__version__ = "9.9"
-class Anything:
-    def __init__(self, *a): self.__dict__["a"] = a
-SimulatorConfiguration = Configuration = CameraSensorSpec = AgentState = Anything
-class SensorType: COLOR, DEPTH = 1, 2
-class agent: AgentConfiguration = Anything
-class utils:
-    class common:
-        @staticmethod
-        def quat_from_angle_axis(angle, axis): return (angle, axis)
-class Agent:
-    def set_state(self, state): assert state.position.shape == (3,)
-class Simulator:
-    def __init__(self, configuration):
-        backend, (agent,) = configuration.a
-        assert open(backend.scene_id, "rb").read(4) == b"glTF"
-        assert open(backend.scene_id.replace(".glb", ".stage_config.json")).read()
-        self.size = agent.sensor_specifications[0].resolution
-    def get_agent(self, number): return Agent()
-    def get_sensor_observations(self): return {"depth": np.full(self.size, DEPTH)}
-    def close(self): pass
-"""
+SMALL = SimulatorConfig(backend="habitat", size=32, emitters=200)
 
 
-def _with_habitat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    (tmp_path / "habitat_sim.py").write_text(text, encoding="utf-8")
+def test_without_a_habitat_there_is_none_and_a_named_one_that_fails_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "habitat_sim.py").write_text("raise ModuleNotFoundError(\"No module named 'habitat_sim'\")")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-
-
-def test_frames_are_timed_in_the_other_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_habitat(tmp_path, monkeypatch, FAKE.replace("DEPTH)", "2.0)"))
-    found = habitat_frames(sys.executable, shoebox((6.0, 3.0, 5.0)), POSES, 64, 90.0)
-    assert found.version == "9.9"
-    assert 0.0 <= found.cpu < 100.0
-    assert 0.0 < found.wall < 100.0
-
-
-def test_a_scene_that_did_not_load_is_no_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_habitat(tmp_path, monkeypatch, FAKE.replace("DEPTH)", "0.0)"))
-    with pytest.raises(BackendError, match="saw nothing"):
-        habitat_frames(sys.executable, shoebox((6.0, 3.0, 5.0)), POSES, 64, 90.0)
-
-
-def test_a_habitat_that_dies_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_habitat(tmp_path, monkeypatch, "raise SystemExit('no EGL device')")
-    with pytest.raises(BackendError, match="no EGL device"):
-        habitat_frames(sys.executable, shoebox((6.0, 3.0, 5.0)), POSES, 64, 90.0)
-
-
-def test_a_python_that_is_none_is_an_error() -> None:
+    monkeypatch.setenv("AVW_HABITAT_PYTHON", sys.executable)
+    assert habitat_peer.open_habitat("procedural-0000", SMALL) is None
     with pytest.raises(BackendError, match="cannot be run"):
-        has_habitat("/no/such/python")
+        habitat_peer.open_habitat("procedural-0000", SimulatorConfig(backend="habitat", habitat_python="/no/python"))
+
+
+@pytest.mark.habitat
+def test_frames_of_a_real_habitat_cost_something() -> None:
+    simulator = habitat_peer.open_habitat("procedural-0000", SMALL)
+    assert simulator is not None
+    x, y, z = simulator.navgrid.sample(np.random.default_rng(0))
+    found = habitat_peer.habitat_frames(simulator, [Pose(x, y, z, 0.3 * n) for n in range(20)])
+    assert 0.0 < found.cpu < 1_000.0
+    assert 0.0 < found.wall < 1_000.0
+    assert found.version[0].isdigit()
 
 
 def test_rlr_costs_something_where_it_is_installed() -> None:

@@ -1,4 +1,4 @@
-"""Free space against what is known of boxes: where the agent fits, how it slides, what it can see."""
+"""Our grid against what is known of boxes, to the centimetre; what any free floor must be is in `test_free_space`."""
 
 from __future__ import annotations
 
@@ -117,18 +117,6 @@ def test_a_scene_of_walls_alone_has_no_levels() -> None:
         NavGrid.from_scene(wall)
 
 
-def test_a_free_step_is_exactly_the_commanded_one() -> None:
-    pose = Pose(3.0, 0.0, 4.0, 0.7)
-    reached, collided = FLAT.move(pose, pose.after(Action.FORWARD))
-    assert reached == pose.after(Action.FORWARD)
-    assert not collided
-
-
-def test_turning_never_collides() -> None:
-    pose = Pose(AGENT_RADIUS, 0.0, 4.0, 0.7)
-    assert FLAT.move(pose, pose.after(Action.TURN_LEFT)) == (pose.after(Action.TURN_LEFT), False)
-
-
 def test_head_on_the_wall_stops_the_agent_where_its_radius_touches() -> None:
     pose = Pose(4.0, 0.0, 2.0, -math.pi / 2)  # looks along +x, the dividing wall begins at 4.95
     for _ in range(10):
@@ -136,16 +124,6 @@ def test_head_on_the_wall_stops_the_agent_where_its_radius_touches() -> None:
     assert collided
     assert pose.x == pytest.approx(4.95 - AGENT_RADIUS, abs=0.015)
     assert pose.z == pytest.approx(2.0, abs=1e-6)
-
-
-@pytest.mark.parametrize("degrees", [20, 45, 70])
-def test_walking_at_a_slant_into_a_wall_slides_along_it(degrees: int) -> None:
-    yaw = -math.pi / 2 + math.radians(degrees)
-    start = Pose(4.95 - AGENT_RADIUS - 0.001, 0.0, 2.5, yaw)
-    reached, collided = FLAT.move(start, start.after(Action.FORWARD))
-    assert collided
-    assert start.z - reached.z == pytest.approx(FORWARD_METRES * math.sin(math.radians(degrees)), rel=0.1)
-    assert reached.x == pytest.approx(start.x, abs=0.01)
 
 
 @settings(max_examples=60, deadline=None)
@@ -163,14 +141,6 @@ def test_no_walk_leaves_free_space_or_gains_ground(seed: int) -> None:
         if not collided:
             assert (reached.x, reached.z) == (target.x, target.z)
         pose = reached
-
-
-def test_samples_are_free_repeatable_and_spread_over_both_rooms() -> None:
-    points_N3 = np.array([FLAT.sample(keyed_rng("sample", index)) for index in range(300)])
-    again_N3 = np.array([FLAT.sample(keyed_rng("sample", index)) for index in range(300)])
-    assert np.array_equal(points_N3, again_N3)
-    assert all(FLAT.is_free(point_3) for point_3 in points_N3)
-    assert 0.35 < (points_N3[:, 0] < 5.0).mean() < 0.65
 
 
 def test_samples_keep_a_clearance_where_there_is_room() -> None:

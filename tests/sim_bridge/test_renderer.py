@@ -154,6 +154,17 @@ def test_supersampling_smooths_colour_and_leaves_depth_and_faces() -> None:
     assert 0 < np.abs(one.rgb_HWC.astype(int) - many.rgb_HWC).mean() < 2.0
 
 
+def test_unlit_shows_the_textures_as_they_are_whatever_shines() -> None:
+    for level in (0, 7, 128, 250, 255):
+        texture_HWC = np.full((4, 4, 3), (level, 128, 90), dtype=np.uint8)
+        for emission in (0.0, 1.0):
+            glowing = replace(PLAIN, texture_HWC=texture_HWC, emission=emission)
+            scene = RayScene(replace(box_scene(*flat()), surfaces=(glowing,)))
+            view = Renderer(scene, size=16, config=RenderConfig(lit=False)).view(np.array([2.5, 1.25, 4.0]), 0.5)
+            assert (view.face_HW >= 0).all()
+            assert np.abs(view.rgb_HWC.astype(int) - texture_HWC[0, 0]).max() <= 1
+
+
 def test_depth_alone_is_the_depth_of_the_view() -> None:
     renderer = Renderer(ROOM, size=30, light=bake_light(ROOM))
     view = renderer.view(EYE, 0.5, 0.1)
