@@ -54,7 +54,7 @@ class AvwSimulatorConfig(LabSimulatorConfig):
 
     avw: backend, acoustics, emitters and the other fields of `sim_bridge.simulator.SimulatorConfig`
     sound: what sounds in episodes that do not say: "ring", or a file
-    sounds_dir: the folder of the sounds that episodes name ("telephone" is telephone.wav there)
+    sound_root: the folder of SoundSpaces' sounds, for episodes that name one; None: $AVW_SOUNDS, else data/sounds
     """
 
     type: str = SIMULATOR
@@ -62,7 +62,7 @@ class AvwSimulatorConfig(LabSimulatorConfig):
     turn_angle: int = 10
     avw: dict[str, Any] = field(default_factory=default_settings)
     sound: str = "ring"
-    sounds_dir: str | None = None
+    sound_root: str | None = None
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from habitat.core.dataset import ALL_SCENES_MASK
@@ -13,13 +13,17 @@ from habitat.datasets.pointnav.pointnav_dataset import PointNavDatasetV1
 from habitat.tasks.nav.nav import NavigationEpisode, NavigationGoal
 from omegaconf import DictConfig
 
-from sim_bridge.errors import UsageError
+from sim_bridge.acoustics.sound_sets import find_sound, sound_root
+from sim_bridge.acoustics.sounds import SOUNDS
+from sim_bridge.episode_file import FiledEpisode, place_episode, yaw_of
+from sim_bridge.errors import SoundError, UsageError
 from sim_bridge.habitat.lab.configs import DATASET, simulator_config
+from sim_bridge.navigation.free_space import FreeSpace
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.scenes.catalogue import expand_scenes
 from sim_bridge.simulator import Simulator, open_simulator
 from sim_bridge.task import sample_episode
-from sim_bridge.types import SOURCE_HEIGHT, Pose, Source
+from sim_bridge.types import Pose, Source
 
 if TYPE_CHECKING:
     from habitat.core.dataset import Episode
@@ -27,13 +31,19 @@ if TYPE_CHECKING:
 _PHASES = 2**31
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """An episode of habitat-lab's as a simulator of AVW plays it. seed: of its acoustics."""
+
+    start: Pose
+    source: Source
+    seed: int
+
+
 def pose_of(position: Sequence[float], rotation: Sequence[float]) -> Pose:
-    """The pose of habitat-lab's (x, y, z) metres and (x, y, z, w) quaternion; tilt is left out."""
-    qx, qy, qz, qw = (float(value) for value in rotation)
-    # Where the rotation sends -Z, seen from above.
-    ahead_x, ahead_z = -2.0 * (qx * qz + qw * qy), -(1.0 - 2.0 * (qx * qx + qy * qy))
+    """The pose of habitat-lab's (x, y, z) metres and (x, y, z, w) quaternion. Raises UsageError for one that leans."""
     x, y, z = (float(value) for value in position)
-    return Pose(x, y, z, math.atan2(-ahead_x, -ahead_z))
+    return Pose(x, y, z, yaw_of(tuple(float(value) for value in rotation)))
 
 
 def rotation_of(yaw: float) -> list[float]:
@@ -41,12 +51,13 @@ def rotation_of(yaw: float) -> list[float]:
     return [0.0, math.sin(yaw / 2.0), 0.0, math.cos(yaw / 2.0)]
 
 
-def source_of(episode: Episode, sound: str, sounds_dir: str | None, seed: int) -> tuple[Source, int]:
-    """(the source of a navigation episode, the seed of its acoustics).
+def played(episode: Episode, navgrid: FreeSpace, sound: str, root: str | None, seed: int) -> Played:
+    """Where a navigation episode starts, and what sounds in it.
 
-    It stands at `episode.info["source_position"]`, else 1.5 m above the first goal, and sounds like `info["sound"]`,
-    else `sound`. `info["phase"]` and `info["seed"]`, where absent, follow from (scene, episode, `seed`). SoundSpaces'
-    episodes are of this form. Raises UsageError for an episode without a goal, or whose sound is not in `sounds_dir`.
+    Of an episode that AVW drew all that stands in `episode.info`. Of any other, PointNav's or SoundSpaces', the source
+    stands 1.5 m above the first goal, start and goal are put on the floor of `navgrid`, `info["sound"]` names a file
+    under `root` (else it is `sound`), and phase and acoustics follow from (scene, episode, `seed`).
+    Raises UsageError for an episode without a goal, one off the floor, and one whose sound is not there.
     """
     goals = getattr(episode, "goals", None)
     if not goals:
@@ -55,18 +66,18 @@ def source_of(episode: Episode, sound: str, sounds_dir: str | None, seed: int) -
             "AVW-v0 navigation episodes, or habitat.dataset.type=AVW-v0, which draws them"
         )
     info = episode.info or {}
-    floor_3 = tuple(float(value) for value in goals[0].position)
+    start = pose_of(episode.start_position, episode.start_rotation)
+    x, y, z = (float(value) for value in goals[0].position)
+    if "source_position" in info:
+        source_x, source_y, source_z = (float(value) for value in info["source_position"])
+        source = Source((source_x, source_y, source_z), (x, y, z), info["sound"], int(info["phase"]))
+        return Played(start, source, int(info["seed"]))
     rng = keyed_rng("habitat-lab", str(episode.scene_id), str(episode.episode_id), seed)
     phase, acoustics = (int(value) for value in rng.integers(_PHASES, size=2))
-    position_3 = info.get("source_position", (floor_3[0], floor_3[1] + SOURCE_HEIGHT, floor_3[2]))
-    x, y, z = (float(value) for value in position_3)
-    source = Source(
-        position_3=(x, y, z),
-        floor_3=(floor_3[0], floor_3[1], floor_3[2]),
-        sound=_sound(info["sound"], sounds_dir) if info.get("sound") else sound,
-        phase=int(info.get("phase", phase)),
-    )
-    return source, int(info.get("seed", acoustics))
+    filed = FiledEpisode(episode_id=str(episode.episode_id), scene=navgrid.scene_id, start=start, goal_3=(x, y, z))
+    heard = _sound(str(info["sound"]), root, filed) if info.get("sound") else sound
+    start, source = place_episode(navgrid, filed, heard, phase)
+    return Played(start, source, acoustics)
 
 
 def episode_of(simulator: Simulator, number: int, min_distance: float, sound: str) -> NavigationEpisode:
@@ -120,16 +131,14 @@ def _scenes(config: DictConfig) -> Sequence[str]:
     return expand_scenes(config.scenes, config.avw.get("scene_root"))
 
 
-def _sound(name: str, sounds_dir: str | None) -> str:
-    if name == "ring" or Path(name).is_file():
+def _sound(name: str, root: str | None, episode: FiledEpisode) -> str:
+    if name in SOUNDS:
         return name
-    if sounds_dir is None:
-        raise UsageError(
-            f"the episode's sound is {name!r}, and habitat.simulator.sounds_dir does not say where sounds are: name "
-            "the folder, e.g. habitat.simulator.sounds_dir=data/sounds/1s_all"
-        )
-    candidates = [Path(sounds_dir) / name, Path(sounds_dir) / f"{name}.wav"]
-    for candidate in candidates:
-        if candidate.is_file():
-            return str(candidate)
-    raise UsageError(f"the episode's sound {name!r} is not in {sounds_dir}: expected {candidates[1]}")
+    try:
+        return find_sound(name, root)
+    except SoundError:
+        base = sound_root(root)
+        raise SoundError(
+            f"episode {episode.episode_id} of {episode.scene} plays {name!r}, and {base}/1s_all has no such sound: say "
+            "where SoundSpaces' sounds are, with habitat.simulator.sound_root=DIR"
+        ) from None

@@ -17,14 +17,15 @@ from habitat.core.simulator import AgentState, Observations, SensorSuite
 from habitat.core.simulator import Simulator as LabSimulator
 from omegaconf import DictConfig, OmegaConf
 
+from sim_bridge.acoustics.sounds import SOUNDS
 from sim_bridge.errors import SceneError, UsageError
 from sim_bridge.follower import ShortestPathFollower
 from sim_bridge.habitat.lab.configs import SIMULATOR
-from sim_bridge.habitat.lab.episodes import pose_of, rotation_of, source_of
+from sim_bridge.habitat.lab.episodes import Played, played, pose_of, rotation_of
 from sim_bridge.habitat.lab.sensors import observe, sensors_of, settings_of
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.simulator import Simulator, open_simulator
-from sim_bridge.types import Action, Observation, Pose, Source
+from sim_bridge.types import Action, Observation, Pose
 
 if TYPE_CHECKING:
     from habitat.core.dataset import Episode
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 class AvwLabSimulator(LabSimulator):
     """habitat-lab's `Simulator` on any backend of AVW.
 
-    An episode needs a goal, at which its source stands (`sim_bridge.habitat.lab.episodes.source_of`). Sensors: square
+    An episode needs a goal, at which its source stands (`sim_bridge.habitat.lab.episodes.played`). Sensors: square
     RGB and depth cameras at 1.25 m that look straight ahead, and `AVWAudioSensor`. STOP lasts a step, as others do.
     Raises UsageError for a configuration that asks for another body, camera or step.
     """
@@ -48,8 +49,8 @@ class AvwLabSimulator(LabSimulator):
         self._simulator: Simulator | None = None
         self._elsewhere: Simulator | None = None
         self._episode: Episode | None = None
+        self._played: Played | None = None
         self._observation: Observation | None = None
-        self._pose: Pose | None = None
         self.seed(config.seed)
 
     @property
@@ -77,12 +78,13 @@ class AvwLabSimulator(LabSimulator):
         """Make ready for an episode; `reset` begins it."""
         self.habitat_config = config
         self._episode = episode
+        self._played = self._observation = None
         if config.scene != self._scene:
             self.close()
 
     def reset(self) -> Observations:
         """Stand at the episode's start, its source sounding since ever."""
-        return self._stand(self._start())
+        return self._stand(self._play().start)
 
     def step(self, action: int | np.integer | None, *args: Any, **kwargs: Any) -> Observations:
         """Act for 0.15 s; None, as habitat-lab's STOP asks, stands still for as long."""
@@ -113,7 +115,7 @@ class AvwLabSimulator(LabSimulator):
 
     def get_agent_state(self, agent_id: int = 0) -> AgentState:
         """Floor point in float64 (in float32 a point against a wall could end up in it) and yaw as a quaternion."""
-        pose = self._start() if self._observation is None else self.simulator.pose
+        pose = self._play().start if self._observation is None else self.simulator.pose
         x, y, z, w = rotation_of(pose.yaw)
         return AgentState(position=pose.position_3, rotation=quaternion.quaternion(w, x, y, z))
 
@@ -147,8 +149,8 @@ class AvwLabSimulator(LabSimulator):
             return self._stand(pose)
         if self._elsewhere is None:  # a second simulator, because a stream of sound cannot be wound back
             self._elsewhere = open_simulator(self._scene, self._settings)
-        source, seed = self._source()
-        return self._observe(self._elsewhere.reset(pose, source, seed=seed))
+        episode = self._play()
+        return self._observe(self._elsewhere.reset(pose, episode.source, seed=episode.seed))
 
     def geodesic_distance(
         self,
@@ -208,21 +210,17 @@ class AvwLabSimulator(LabSimulator):
             "habitat-sim's own simulator that AVW does not stand in for (as top_down_map and look_up do). Leave it out"
         )
 
-    def _start(self) -> Pose:
+    def _play(self) -> Played:
         if self._episode is None:
-            raise UsageError(
-                "AVW-v0 has no episode: `reconfigure(config, episode)` before `reset`, as habitat.Env does"
-            )
-        return pose_of(self._episode.start_position, self._episode.start_rotation)
-
-    def _source(self) -> tuple[Source, int]:
-        config = self.habitat_config
-        sound = OmegaConf.select(config, "sound", default="ring")
-        return source_of(self._episode, sound, OmegaConf.select(config, "sounds_dir"), self._seed)
+            raise UsageError("AVW-v0 has no episode: call `reconfigure(config, episode)` first, as habitat.Env does")
+        if self._played is None:
+            sound, root = (OmegaConf.select(self.habitat_config, name) for name in ("sound", "sound_root"))
+            self._played = played(self._episode, self.simulator.navgrid, sound or SOUNDS[0], root, self._seed)
+        return self._played
 
     def _stand(self, pose: Pose) -> Observations:
-        source, seed = self._source()
-        self._observation = self.simulator.reset(pose, source, seed=seed)
+        episode = self._play()
+        self._observation = self.simulator.reset(pose, episode.source, seed=episode.seed)
         return self._observe(self._observation)
 
     def _last(self) -> Observation:

@@ -163,16 +163,16 @@ def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
         json.dumps({"render_asset": "house.glb", "up": [0, 1, 0], "front": [0, 0, -1]})
     )
     sounds = folder / "sounds"
-    sounds.mkdir(exist_ok=True)
-    _write_tone(sounds / "beep.wav")
+    (sounds / "1s_all").mkdir(parents=True, exist_ok=True)
+    _write_tone(sounds / "1s_all" / "beep.wav")
     drawn = habitat.make_dataset("AVW-v0", config=config_of(backend, f"habitat.dataset.scenes={SCENE}").habitat.dataset)
     episode = drawn.episodes[0]
     written: dict[str, Any] = {
         "episode_id": "0",
         "scene_id": "house/house.glb",
-        "start_position": episode.start_position,
+        "start_position": _lifted(episode.start_position),
         "start_rotation": episode.start_rotation,
-        "goals": [{"position": list(episode.goals[0].position), "radius": 1e-05}],
+        "goals": [{"position": _lifted(episode.goals[0].position), "radius": 1e-05}],
         "info": {"geodesic_distance": episode.info["geodesic_distance"], "num_action": 30, "sound": "beep"},
     }
     _write_episodes(folder, written)
@@ -181,14 +181,16 @@ def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
         f"habitat.dataset.data_path={folder}/test.json.gz",
         f"habitat.dataset.scenes_dir={folder}/scenes",
     ]
-    with habitat.Env(config_of(backend, *read, f"habitat.simulator.sounds_dir={sounds}")) as env:
+    with habitat.Env(config_of(backend, *read, f"habitat.simulator.sound_root={sounds}")) as env:
         observations = env.reset()
         power_F = np.abs(np.fft.rfft(observations["audiogoal"].sum(axis=0))) ** 2
         peak = float(np.argmax(power_F) * SAMPLE_RATE / observations["audiogoal"].shape[1])
+        height = float(env.sim.get_agent_state().position[1])
         facts: dict[str, Any] = {
             "peak": peak,
             "distance": env.get_metrics()["distance_to_goal"],
             "expected": dict(written["info"]),
+            "off the floor": height - episode.start_position[1],
         }
     facts["no folder"] = _refusal(lambda: habitat.Env(config_of(backend, *read)).reset())
     # Nothing of ours in the configuration but the simulator's name.
@@ -199,6 +201,11 @@ def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
         env.reset()
         facts["by name alone"] = env.get_metrics()["distance_to_goal"]
     return facts
+
+
+def _lifted(position: list[float]) -> list[float]:
+    """As on a navigation mesh that lies above the floor."""
+    return [position[0], position[1] + 0.15, position[2]]
 
 
 def _write_episodes(folder: Path, *episodes: dict[str, Any]) -> None:

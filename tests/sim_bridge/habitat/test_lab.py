@@ -132,7 +132,8 @@ def test_episode_files_of_soundspaces_form_play_with_their_scene_and_sound(facts
     assert math.isclose(found["distance"], found["expected"]["geodesic_distance"], rel_tol=0.01)
     assert math.isclose(found["by name alone"], found["distance"], rel_tol=0.01)
     assert "'beep'" in found["no folder"]
-    assert "habitat.simulator.sounds_dir=" in found["no folder"]
+    assert "habitat.simulator.sound_root=" in found["no folder"]
+    assert abs(found["off the floor"]) < 0.01, "heights are this simulator's"
 
 
 def test_habitat_lab_s_own_pointnav_configuration_runs(facts: Facts) -> None:
