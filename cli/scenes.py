@@ -33,14 +33,18 @@ def scenes(expression: str | None, scene_root: Path | None, names: bool, folder:
     """
     from tqdm import tqdm
 
+    from sim_bridge.errors import SceneError
     from sim_bridge.scenes.catalogue import expand_scenes
-    from sim_bridge.scenes.collections import COLLECTIONS
+    from sim_bridge.scenes.collections import COLLECTIONS, collection_meshes, scene_root_path
 
     root = str(scene_root) if scene_root else None
     if (expression is None or expression in COLLECTIONS) and not names and folder is None:
         _list_collections(expression, root, as_json)
         return
-    expression = expression or ",".join(COLLECTIONS)
+    if expression is None:
+        expression = ",".join(name for name in COLLECTIONS if collection_meshes(name, root))
+        if not expression:
+            raise SceneError(f"no scanned scene is under {scene_root_path(root)}: type avw scenes for how to get some")
     found = expand_scenes(expression, root)
     if names:
         click.echo(json.dumps(found, indent=1) if as_json else "\n".join(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_one_collection_scene_by_scene(root: Path) -> None:
     assert whole.split()[1:] == ["train", "yes", "no", "whole"]
     assert any(line.startswith("missing: 2azQ1b91cZZ, ") and line.endswith("and 80 more") for line in lines)
     assert "none of its 572 scenes" in run("gibson", "--scene-root", str(root))
+
+
+def test_names_of_all_that_is_here(root: Path, tmp_path: Path) -> None:
+    for name in ("1LXtFkjw3qL", "1pXnuDYAj8r"):
+        shutil.rmtree(root / "mp3d" / name)
+    assert run("--names", "--scene-root", str(root)).split() == ["mp3d/17DRP5sb8fy", "mp3d/29hnd4uzFmX"]
+    result = CliRunner().invoke(scenes, ["--names", "--scene-root", str(root / "mp3d" / "29hnd4uzFmX")])
+    assert isinstance(result.exception, SceneError)
+    assert "type avw scenes for how to get some" in str(result.exception)
 
 
 def test_the_same_as_json(root: Path) -> None:

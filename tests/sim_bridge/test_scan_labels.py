@@ -203,6 +203,35 @@ def test_the_classes_of_the_collections_are_of_some_material(name: str) -> None:
     assert material_from_label(name.replace("_", " ")) is not None
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [  # as Matterport3D's annotators wrote them, where a word alone would mislead
+        ("shower wall", "ceramic_tiles"),
+        ("bath cabinet", "wood_furniture"),
+        ("computer desk", "wood_furniture"),
+        ("computer chair", "upholstery"),
+        ("window shade", "curtain"),
+        ("window valence", "curtain"),
+        ("curtain rod", "metal"),
+        ("ceiling light", "metal"),
+        ("ceiling duct", "metal"),
+        ("stair rail", "metal"),
+        ("wall art", "wood_furniture"),
+        ("wall hanging", "cloth"),
+        ("closet wall", "plaster_wall"),
+        ("towel shelf", "wood_furniture"),
+        ("laundry machine", "metal"),
+        ("door frame", "wooden_door"),
+        ("throw pillow", "bedding"),
+        ("tub", "sanitary_ceramic"),
+    ],
+)
+def test_two_words_say_more_than_one(words: str, expected: str) -> None:
+    found = material_from_label(words)
+    assert found is not None
+    assert found.name == expected
+
+
 @pytest.mark.parametrize("name", ["objects", "misc", "void", "unlabeled", "undefined", "other", "Unknown"])
 def test_classes_that_say_nothing_are_of_none(name: str) -> None:
     assert material_from_label(name) is None
