@@ -133,10 +133,12 @@ def collection_meshes(collection: str, scene_root: str | None = None) -> dict[st
 
 
 def collection_folders(collection: str, scene_root: str | None = None) -> list[Path]:
-    """The folders of a collection under the root that exist; the root may also be the collection's folder itself."""
-    root = scene_root_path(scene_root)
-    names = COLLECTIONS[collection].folders
-    return [p for p in (*(root / name for name in names), *((root,) if root.name in names else ())) if p.is_dir()]
+    """The folders of a collection under the root that exist; the root may also be that folder, or Habitat's `data`."""
+    root, names = scene_root_path(scene_root), COLLECTIONS[collection].folders
+    likely = [*(root / name for name in names), *(root / "scene_datasets" / name for name in names)]
+    if root.name in names:
+        likely.append(root)
+    return [path for path in likely if path.is_dir()]
 
 
 def split_folders(scene_root: str | None = None) -> dict[str, list[str]]:

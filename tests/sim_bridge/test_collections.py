@@ -54,8 +54,12 @@ def test_matterport3d(tmp_path: Path, touch: Touch) -> None:
     assert files.dataset_config == tmp_path / "mp3d/mp3d.scene_dataset_config.json"
     assert files.stage["up"] == (0.0, 0.0, 1.0)
     assert scene_files("mp3d/17DRP5sb8fy?up=y", str(tmp_path)).options == "up=y"
-    # The root may be the collection's own folder, and the mesh may be named by its path.
+    # The root may be the collection's own folder, or the one that Habitat's tools call data.
     assert scene_files("mp3d/17DRP5sb8fy", str(tmp_path / "mp3d")) == files
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/scene_datasets").symlink_to(tmp_path)
+    assert scene_files("mp3d/17DRP5sb8fy", str(tmp_path / "data")).mesh.samefile(files.mesh)
+    # And the mesh may be named by its path.
     own = scene_files(str(files.mesh))
     assert (own.navmesh, own.semantic_mesh, own.semantic_text) == (
         files.navmesh, files.semantic_mesh, files.semantic_text,
