@@ -19,6 +19,9 @@ _LAST_WORDS = 600  # characters of what the child wrote to stderr that an error 
 _FAREWELL = 5.0  # seconds to end in by itself, once its stdin is closed
 _POLL = 0.25  # seconds between two looks at whether a silent child still lives
 _STOPPED_POLLS = 8  # looks in a row that find it stopped: as many as a whole job that is put to sleep will not see
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MEMORY = os.sysconf("SC_PHYS_PAGES") * _PAGE
+_MEMORY_SHARE = 0.6  # of the machine's memory: a damaged file can make a library reserve without end
 _STALLED = 60.0  # seconds without a tick of processor time, nor waiting for a disk: it hangs
 
 
@@ -26,16 +29,20 @@ class ChildError(Exception):
     """The child died (`silent` is False) or gave no answer in time and was ended.
 
     how: "signal 11", "exit code 3", "was stopped", "was silent for 20 s" · words: the tail of a sentence that quotes
-    what it last said
+    what it last said · hopeless: asked again, another child would take as long or as much
     """
 
-    def __init__(self, how: str, words: str, *, silent: bool) -> None:
+    def __init__(self, how: str, words: str, *, silent: bool, hopeless: bool = False) -> None:
         super().__init__(how + words)
-        self.how, self.words, self.silent = how, words, silent
+        self.how, self.words, self.silent, self.hopeless = how, words, silent, hopeless
 
 
 class _SlowError(Exception):
-    """No answer in time, or none to be expected."""
+    """No answer in time, or none to be expected: by what the child was doing, if that was to blame."""
+
+    def __init__(self, how: str, *, hopeless: bool = False) -> None:
+        super().__init__(how)
+        self.hopeless = hopeless
 
 
 class Child:
@@ -73,7 +80,7 @@ class Child:
             return receive(pipe)
         except _SlowError as slow:
             how = str(slow) or f"was silent for {patience:g} s"
-            raise ChildError(how, self._end(patience=0.0), silent=True) from slow
+            raise ChildError(how, self._end(patience=0.0), silent=True, hopeless=slow.hopeless) from slow
         except (EOFError, OSError) as error:
             words = self._end(patience=_FAREWELL)
             code = self._child.returncode
@@ -106,8 +113,8 @@ class Child:
 class _BoundedPipe:
     """A child's stdin and stdout with a deadline (time.monotonic), after which they raise _SlowError.
 
-    So they do for a child that is stopped (SIGSTOP) or hangs in a lock, which no deadline need be waited for. Its
-    heartbeat is its processor time as the kernel counts it: no lock that it holds can silence that.
+    So they do for a child that is stopped (SIGSTOP), hangs in a lock or devours the machine's memory: no deadline need
+    be waited for then. Its heartbeat is its processor time as the kernel counts it, which no lock of its can silence.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], deadline: float):
@@ -140,10 +147,12 @@ class _BoundedPipe:
         while True:
             left = self._deadline - time.monotonic()
             if left <= 0.0:
-                raise _SlowError
+                raise _SlowError("", hopeless=True)
             if any(select.select(reading, writing, [], min(left, _POLL))[:2]):
                 return
-            state, now = self._pulse()
+            state, now, used = self._pulse()
+            if used > _MEMORY_SHARE * _MEMORY:
+                raise _SlowError(f"was using {used / 1e9:.0f} GB of memory", hopeless=True)
             stopped = stopped + 1 if state in ("T", "t") else 0
             if stopped >= _STOPPED_POLLS:
                 raise _SlowError("was stopped")
@@ -152,10 +161,10 @@ class _BoundedPipe:
             elif time.monotonic() - alive > _STALLED:
                 raise _SlowError(f"hung: it did nothing for {_STALLED:g} s")
 
-    def _pulse(self) -> tuple[str, int]:
-        """(its state, ticks of processor time). Only Linux tells; elsewhere the deadline has to do."""
+    def _pulse(self) -> tuple[str, int, int]:
+        """(its state, ticks of processor time, bytes of memory). Only Linux tells; elsewhere the deadline has to do."""
         try:
             fields = self._state.read_text().rpartition(")")[2].split()
-            return fields[0], int(fields[11]) + int(fields[12])
+            return fields[0], int(fields[11]) + int(fields[12]), int(fields[21]) * _PAGE
         except (OSError, IndexError, ValueError):
-            return "D", 0
+            return "D", 0, 0

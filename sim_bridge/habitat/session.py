@@ -159,10 +159,12 @@ class Session:
                 last = error
                 self._child, self._stage = None, None
                 self.restarts += 1
+                if error.hopeless:
+                    break
                 if attempt < _RESTARTS:
                     how = remedies.ended(error.how)
                     _log.warning("Habitat-Sim %s in scene %r%s; it is started again", how, scene_id, error.words)
-        raise BackendError(remedies.died(self.python, scene_id, last.how, last.words, _RESTARTS)) from last
+        raise BackendError(remedies.died(self.python, scene_id, last.how, last.words, attempt)) from last
 
     def _exchange(
         self, header: dict[str, Any], *arrays: np.ndarray, patience: float = _ANSWERING, scene: str = ""

@@ -92,6 +92,15 @@ def test_a_child_that_only_works_and_never_answers_is_ended_when_patience_is() -
     assert time.monotonic() - begin < 20.0
 
 
+def test_a_child_that_devours_the_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "_MEMORY_SHARE", 0.5e9 / supervision._MEMORY)
+    greedy = answering("kept = []\nwhile True: kept.append(bytearray(b'x' * 10_000_000)); time.sleep(0.01)")
+    with pytest.raises(ChildError, match=r"was using \d+ GB of memory") as raised:
+        greedy.ask({"do": "work"}, patience=300.0)
+    assert raised.value.hopeless
+    assert not lives(greedy.pid)
+
+
 def test_a_child_that_does_not_read_holds_nobody_up() -> None:
     child = Child((sys.executable, "-c", "import time; time.sleep(60)"))
     with pytest.raises(ChildError, match=r"was silent for 0\.7 s"):
