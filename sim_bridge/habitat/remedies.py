@@ -85,9 +85,9 @@ def died(python: str, scene: str, how: str, words: str, times: int) -> str:
             f"habitat-sim in {python} {ended(how)} for want of a graphics context{words}. Without an NVIDIA card it "
             f"needs Mesa's EGL (Debian: apt install libegl1 libgl1-mesa-dri); with one, a driver with EGL; {_EMBEDDED}"
         )
-    often = f" {times} times in a row" if times > 1 else ""
+    where = f"{times} times in a row in scene {scene!r}" if times > 1 else f"in scene {scene!r}"
     return (
-        f"Habitat-Sim {ended(how)}{often} in scene {scene!r}{words}. It dies of meshes and navigation "
+        f"Habitat-Sim {ended(how)} {where}{words}. It dies of meshes and navigation "
         "meshes that it cannot take: check the scene with `avw info`, download it again, or use --backend embedded"
     )
 
