@@ -28,6 +28,7 @@ from sim_bridge.simulator import SimulatorConfig, resolved
 from sim_bridge.types import CAMERA_HEIGHT, SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source
 
 SCRIPT = "soundspaces_worker.py"
+_VOLUME = 0.25  # at which Habitat runs RLR (its globalVolume), and SoundSpaces leaves it so
 _LAYOUT = Path("data/scene_datasets/avw")  # SoundSpaces takes the fourth part of a scene's path for its name
 _BESIDE = 0.5  # metres from the ears to the source of the trial: nearer than most echoes
 _TRIALS = 4
@@ -135,7 +136,9 @@ class SoundSpacesSimulator:
         x, y, z = reply["position"]
         self._pose = Pose(x, y, z, yaw_of(tuple(reply["rotation"])))
         self.collided = bool(reply["collided"])
-        return Observation(rgb_HWC=rgb_HWC.copy(), depth_HW=depth_HW.copy(), audio_ES=audio_ES * np.float32(LEVEL))
+        return Observation(
+            rgb_HWC=rgb_HWC.copy(), depth_HW=depth_HW.copy(), audio_ES=audio_ES * np.float32(LEVEL / _VOLUME)
+        )
 
 
 def misplacing(session: Session, stage: Stage, navgrid: NavMesh) -> str:

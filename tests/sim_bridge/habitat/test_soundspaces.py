@@ -15,6 +15,7 @@ import pytest
 
 from sim_bridge import types
 from sim_bridge.acoustics.measures import ild_db
+from sim_bridge.acoustics.sounds import load_sound
 from sim_bridge.errors import BackendError, UsageError
 from sim_bridge.habitat import soundspaces, soundspaces_worker
 from sim_bridge.habitat.session import IN_PROCESS, Session
@@ -131,6 +132,18 @@ def test_a_source_beside_an_ear_is_louder_there(simulator: SoundSpacesSimulator)
         x, y, z = (float(v) for v in start.position_3 + 0.3 * side * start.right_3)
         heard = simulator.reset(start, Source(position_3=(x, y + 1.5, z), floor_3=(x, y, z), phase=4_800))
         assert side * ild_db(heard.audio_ES) < -2.0  # left over right
+
+
+@pytest.mark.slow
+@pytest.mark.habitat("soundspaces")
+def test_a_source_a_metre_ahead_is_as_loud_as_its_clip(simulator: SoundSpacesSimulator) -> None:
+    """One gain for all datasets: 1 m away the direct sound has the clip's RMS, and a room adds its own to it."""
+    start, _ = sample_episode(simulator, 1)
+    x, y, z = (float(v) for v in start.position_3 + start.forward_3)
+    simulator.reset(start, Source(position_3=(x, y + 1.5, z), floor_3=(x, y, z)))
+    heard_TES = np.stack([simulator.step(Action.STOP).audio_ES for _ in range(8)])
+    clip = float(np.sqrt(np.mean(np.square(load_sound("ring")))))
+    assert -1.0 < 20 * np.log10(float(np.sqrt(np.mean(np.square(heard_TES)))) / clip) < 9.0
 
 
 @pytest.mark.slow
