@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ import trimesh
 from sim_bridge.acoustics.checks import ANY_ENGINE
 from sim_bridge.acoustics.engine import make_engine
 from sim_bridge.acoustics.measures import level_db, octave_bands
-from sim_bridge.errors import SceneError, UsageError
+from sim_bridge.errors import BackendError, SceneError, UsageError
 from sim_bridge.habitat.audio_sensor import AudioSensorConfig, AudioSensorEngine
 from sim_bridge.habitat.heard_scene import write_heard_scene
 from sim_bridge.habitat.sensor_trust import misplacings, trusted_engine
@@ -133,6 +133,29 @@ def test_it_hears_our_materials_and_where_they_are(session: Session) -> None:
 
 
 @pytest.mark.habitat
+@pytest.mark.parametrize(
+    ("listener", "seen", "hidden"),
+    [
+        (Pose(-1.0, 0.0, 1.8, 0.0), (2.0, 1.5, 1.8), (2.0, 1.5, -1.8)),  # the gap is at +z
+        (Pose(0.3, 0.0, -1.8, 0.0), (-2.4, 1.5, -1.8), (2.4, 1.5, -1.8)),  # the wall at +x
+    ],
+    ids=["z", "x"],
+)
+def test_walls_stand_where_they_are(
+    session: Session, listener: Pose, seen: tuple[float, ...], hidden: tuple[float, ...]
+) -> None:
+    """Mirrored along x or z, what is seen would be hidden and the other way round."""
+    scene = shoebox((6.0, 3.0, 5.0), 0.95, 0.5, wall_x=1.0, gap=1.5)
+    engine = trusted_engine(session, scene, AudioSensorConfig(diffraction=False))
+    levels = []
+    for source_3 in (seen, hidden):
+        engine.set_source(np.array(source_3))
+        levels.append(level_db(engine.impulse_response(listener)))
+    engine.close()
+    assert levels[0] > levels[1] + 10.0
+
+
+@pytest.mark.habitat
 def test_the_same_calls_after_the_same_source_repeat(room: AudioSensorEngine) -> None:
     first = [room.impulse_response(pose).tobytes() for pose in POSES]
     room.set_source(SOURCE)
@@ -152,6 +175,42 @@ def test_a_death_alters_nothing_of_an_episode(session: Session, room: AudioSenso
         heard.append(room.impulse_response(pose).tobytes())
     assert heard == expected
     assert session.restarts == before + len(deaths)
+
+
+class _Dying:
+    """A real session whose process is killed after every answer, while `deadly`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.deadly = False
+
+    def listen(self, scene_id: str, **fields: Any) -> Any:
+        answer = self._session.listen(scene_id, **fields)
+        if self.deadly:
+            os.kill(self._session.pid, signal.SIGKILL)
+        return answer
+
+
+@pytest.mark.habitat
+@pytest.mark.slow
+def test_an_episode_that_cannot_be_taken_up_again_is_an_error(session: Session) -> None:
+    """It is led through again in pieces of 50 poses: a process that dies after each of them does not go on for ever."""
+    dying = _Dying(session)
+    engine = AudioSensorEngine(cast(Session, dying), shoebox((6.0, 3.0, 5.0)), AudioSensorConfig(rays=10))
+    engine.set_source(SOURCE)
+    for _ in range(51):
+        engine.impulse_response(POSES[0])
+    dying.deadly = True
+    os.kill(session.pid, signal.SIGKILL)
+    with pytest.raises(BackendError, match="died 3 times over one response"):
+        engine.impulse_response(POSES[1])
+    dying.deadly = False
+    after = engine.impulse_response(POSES[1])
+    engine.set_source(SOURCE)
+    for _ in range(51):
+        engine.impulse_response(POSES[0])
+    assert after.tobytes() == engine.impulse_response(POSES[1]).tobytes()
+    engine.close()
 
 
 @pytest.mark.habitat
