@@ -26,9 +26,9 @@ from sim_bridge.env import AudioNavEnv
 from sim_bridge.errors import UsageError
 from sim_bridge.habitat.lab.configs import audionav_config
 from sim_bridge.scenes.catalogue import load_scene
-from sim_bridge.scenes.glb_export import export_glb
 from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.types import SAMPLE_RATE
+from tests.sim_bridge.mp3d_tree import mp3d_tree
 
 SCENE = "procedural-0001"
 EMITTERS = 1_000
@@ -155,13 +155,8 @@ def questions(backend: str, folder: Path) -> dict[str, Any]:
 
 
 def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
-    """A dataset file of SoundSpaces' form, a mesh in a scene folder, a sound in a sound folder."""
-    scene = folder / "scenes" / "house" / "house.glb"
-    scene.parent.mkdir(parents=True, exist_ok=True)
-    export_glb(load_scene(SCENE), scene)
-    (scene.parent / "house.stage_config.json").write_text(
-        json.dumps({"render_asset": "house.glb", "up": [0, 1, 0], "front": [0, 0, -1]})
-    )
+    """An episode file of SoundSpaces' form in a tree like Matterport3D's, with a sound in its folder of sounds."""
+    tree = mp3d_tree(folder / "scenes", load_scene(SCENE))
     sounds = folder / "sounds"
     (sounds / "1s_all").mkdir(parents=True, exist_ok=True)
     _write_tone(sounds / "1s_all" / "beep.wav")
@@ -169,7 +164,7 @@ def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
     episode = drawn.episodes[0]
     written: dict[str, Any] = {
         "episode_id": "0",
-        "scene_id": "house/house.glb",
+        "scene_id": f"mp3d/{tree.scene}/{tree.scene}.glb",
         "start_position": _lifted(episode.start_position),
         "start_rotation": episode.start_rotation,
         "goals": [{"position": _lifted(episode.goals[0].position), "radius": 1e-05}],
@@ -200,6 +195,10 @@ def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
     with habitat.Env(habitat.get_config("benchmark/nav/pointnav/pointnav_mp3d.yaml", [*plain, *SMALL_CAMERAS])) as env:
         env.reset()
         facts["by name alone"] = env.get_metrics()["distance_to_goal"]
+    drawn_there = [f"habitat.dataset.scenes=mp3d:{tree.scene}", f"habitat.simulator.avw.scene_root={tree.root}"]
+    with habitat.Env(config_of(backend, *drawn_there)) as env:
+        env.reset()
+        facts["drawn"] = {"scene": env.current_episode.scene_id, "distance": env.get_metrics()["distance_to_goal"]}
     return facts
 
 

@@ -39,13 +39,15 @@ def facts_of(python: str, backend: str, folder: Path, *names: str) -> Facts:
 @pytest.fixture(scope="module", params=["embedded", "habitat", "habitat:in-process"])
 def played(request: pytest.FixtureRequest, interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Facts:
     """What any backend must do."""
-    return facts_of(interpreter, request.param, tmp_path_factory.mktemp("lab"), "oracle", "beside", "questions")
+    return facts_of(
+        interpreter, request.param, tmp_path_factory.mktemp("lab"), "oracle", "beside", "questions", "soundspaces"
+    )
 
 
 @pytest.fixture(scope="module")
 def facts(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Facts:
     """What does not depend on the backend."""
-    names = ("soundspaces", "refusals", "official", "workers")
+    names = ("refusals", "official", "workers")
     return facts_of(interpreter, "embedded", tmp_path_factory.mktemp("lab"), *names)
 
 
@@ -126,14 +128,20 @@ def test_looking_elsewhere_does_not_disturb_the_episode(played: Facts) -> None:
     assert played["questions"]["undisturbed"]
 
 
-def test_episode_files_of_soundspaces_form_play_with_their_scene_and_sound(facts: Facts) -> None:
-    found = facts["soundspaces"]
+def test_episode_files_of_soundspaces_form_play_with_their_scene_and_sound(played: Facts) -> None:
+    found = played["soundspaces"]
     assert found["peak"] == pytest.approx(1_000.0, abs=7.0), "a step of 0.15 s resolves 6.7 Hz"
     assert math.isclose(found["distance"], found["expected"]["geodesic_distance"], rel_tol=0.01)
     assert math.isclose(found["by name alone"], found["distance"], rel_tol=0.01)
     assert "'beep'" in found["no folder"]
     assert "habitat.simulator.sound_root=" in found["no folder"]
     assert abs(found["off the floor"]) < 0.01, "heights are this simulator's"
+
+
+def test_scenes_of_matterport3d_s_layout_have_drawn_episodes(played: Facts) -> None:
+    found = played["soundspaces"]["drawn"]
+    assert found["scene"] == "mp3d/17DRP5sb8fy"
+    assert 3.0 <= found["distance"] < 40.0
 
 
 def test_habitat_lab_s_own_pointnav_configuration_runs(facts: Facts) -> None:
