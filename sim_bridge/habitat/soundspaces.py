@@ -25,13 +25,14 @@ from sim_bridge.navigation.free_space import Geodesic
 from sim_bridge.randomness import keyed_rng
 from sim_bridge.scene_simulator import check_episode, not_reset
 from sim_bridge.simulator import SimulatorConfig, resolved
-from sim_bridge.types import CAMERA_HEIGHT, SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source
+from sim_bridge.types import CAMERA_HEIGHT, SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source, wrap_angle
 
 SCRIPT = "soundspaces_worker.py"
 _VOLUME = 0.25  # at which Habitat runs RLR (its globalVolume), and SoundSpaces leaves it so
 _LAYOUT = Path("data/scene_datasets/avw")  # SoundSpaces takes the fourth part of a scene's path for its name
 _BESIDE = 0.5  # metres from the ears to the source of the trial: nearer than most echoes
 _TRIALS = 4
+_ROUNDING = 1e-4  # metres or radians that single precision may add up to over an episode
 _LOUD = 4_800  # samples into the ring: the step that ends there sounds throughout
 _LOUDER = 2.0  # dB by which the nearer ear must be louder
 _trusted: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -110,14 +111,14 @@ class SoundSpacesSimulator:
         check_episode(self._place.ray_scene, self.navgrid, start, source)
         self._request = _episode(start, source, _clip(source.sound))
         self._source, self._field, self._actions = source, None, []
-        return self._observe()
+        return self._observe(start)
 
     def step(self, action: Action) -> Observation:
         """Act for 0.15 s (STOP: stand still for a step), sliding along walls; returns the observation after it."""
         if self._pose is None:
             raise not_reset("step")
         self._actions.append(int(Action(action)))
-        return self._observe()
+        return self._observe(self._pose.after(Action(action)))
 
     def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
         """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
@@ -129,12 +130,18 @@ class SoundSpacesSimulator:
         """Let go of the episode; `reset` begins another. SoundSpaces stays open for the next simulator."""
         self._pose = self._field = None
 
-    def _observe(self) -> Observation:
+    def _observe(self, commanded: Pose) -> Observation:
         reply, (rgb_HWC, depth_HW, audio_ES) = self.session.ask(
             self.stage, "episode", **self._request, actions=self._actions
         )
         x, y, z = reply["position"]
-        self._pose = Pose(x, y, z, yaw_of(tuple(reply["rotation"])))
+        yaw = yaw_of(tuple(reply["rotation"]))
+        # Habitat's agent is kept in single precision: where it did as commanded, the command says more exactly where.
+        if math.hypot(x - commanded.x, z - commanded.z) < _ROUNDING:
+            x, z = commanded.x, commanded.z
+        if abs(wrap_angle(yaw - commanded.yaw)) < _ROUNDING:
+            yaw = commanded.yaw
+        self._pose = Pose(x, y, z, yaw)
         self.collided = bool(reply["collided"])
         return Observation(
             rgb_HWC=rgb_HWC.copy(), depth_HW=depth_HW.copy(), audio_ES=audio_ES * np.float32(LEVEL / _VOLUME)

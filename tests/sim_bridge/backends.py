@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ BACKENDS = [
     pytest.param("in-process", marks=pytest.mark.habitat("in-process")),
 ]
 """Parameters of a fixture: `@pytest.fixture(params=BACKENDS)`."""
+SOUNDSPACES = pytest.param("soundspaces", marks=[pytest.mark.habitat("soundspaces"), pytest.mark.slow])
+"""One more, for what is asked of every simulator; it takes half a minute to open a scene."""
 ACTIONS = [1, 1, 2, 2, 2, 1, 1, 1, 3, 1, 1, 0, 1, 1, 2, 1]
 
 
@@ -29,6 +32,8 @@ def config_of(backend: str, **chosen: Any) -> SimulatorConfig:
     """The configuration of one of BACKENDS."""
     if backend == "embedded":
         return SimulatorConfig(backend=backend, **chosen)
+    if backend == "soundspaces":
+        return SimulatorConfig(backend=backend, habitat_python=os.environ["AVW_SOUNDSPACES_PYTHON"], **chosen)
     return SimulatorConfig(
         backend="habitat", habitat_python="in-process" if backend == "in-process" else None, **chosen
     )
