@@ -102,14 +102,15 @@ def _open_place(
     folder = Path(tempfile.mkdtemp(prefix="avw-habitat-"))
     beside = None if report is None else scene_files(scene_id, scene_root).navmesh
     navmesh = None if beside is None else beside.resolve()
-    # Generated here, or no glTF, as Replica's scans: of a PLY, Habitat draws the faces and finds none to walk on.
-    if report is None or not report.path.lower().endswith(_GLTF):
+    # Generated here; no glTF, as Replica's scans (of a PLY, Habitat draws the faces and finds none to walk on); or not
+    # in metres (Habitat reads `units_to_meters` and uses it nowhere).
+    if report is None or report.unit != 1.0 or not report.path.lower().endswith(_GLTF):
         mesh = folder / "scene.glb"
         export_glb(scene, mesh)
-        config = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0], "units_to_meters": 1.0}
+        config = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0]}
     else:
         mesh = Path(report.path).resolve()
-        config = {"up": list(report.up_3), "front": list(report.front_3), "units_to_meters": report.unit}
+        config = {"up": list(report.up_3), "front": list(report.front_3)}
     # Our reading of which way is up and how long a metre is, whatever stands beside it: one frame for eye and ear.
     stage = folder / "scene.stage_config.json"
     stage.write_text(json.dumps({"render_asset": str(mesh), "force_flat_shading": True, **config}), encoding="utf-8")

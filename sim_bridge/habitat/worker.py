@@ -101,15 +101,12 @@ class Habitat:
         """What the agent at `position` and `yaw` sees: uint8 (H, W, 3) and float32 (H, W) metres, 0 = nothing hit."""
         self._place(header["position"], header["yaw"])
         seen = self._sim.get_sensor_observations()
-        # Copies: Habitat draws its next picture into the same memory.
-        rgb_HWC = np.array(seen["rgb"][..., :3], order="C")
-        depth_HW = np.array(seen["depth"], dtype=np.float32, order="C")
         if not header.get("shared"):
-            return {}, [rgb_HWC, depth_HW]
-        begin = rgb_HWC.nbytes + -rgb_HWC.nbytes % 4  # where the depth begins, aligned
-        view = self._shared(header["shared"], begin + depth_HW.nbytes)
-        view[: rgb_HWC.nbytes] = rgb_HWC.tobytes()
-        view[begin:] = depth_HW.tobytes()
+            # Copies: Habitat draws its next picture into the same memory.
+            return {}, [np.array(seen["rgb"][..., :3], order="C"), np.array(seen["depth"], dtype=np.float32, order="C")]
+        rgb_HWC, depth_HW = self._shared(header["shared"], seen["depth"].shape)
+        rgb_HWC[...] = seen["rgb"][..., :3]
+        depth_HW[...] = seen["depth"]
         return {}, []
 
     def do_step(self, header):
@@ -229,11 +226,17 @@ class Habitat:
         self._pathfinder.find_path(path)
         return path
 
-    def _shared(self, path, size):
+    def _shared(self, path, shape):
+        """The two pictures in the parent's memory: the colours, and behind them, aligned, the depth."""
         if self._frames is None or self._frames[0] != path:
+            pixels = shape[0] * shape[1]
+            begin = 3 * pixels + -3 * pixels % 4
             with open(path, "r+b") as file:
-                self._frames = (path, mmap.mmap(file.fileno(), size))
-        return self._frames[1]
+                memory = mmap.mmap(file.fileno(), begin + 4 * pixels)
+            rgb_HWC = np.frombuffer(memory, np.uint8, 3 * pixels).reshape(shape[0], shape[1], 3)
+            depth_HW = np.frombuffer(memory, np.float32, pixels, begin).reshape(shape)
+            self._frames = (path, rgb_HWC, depth_HW)
+        return self._frames[1:]
 
 
 class Hearing:
@@ -388,6 +391,11 @@ def main(habitat=None):
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]  # our names are not theirs
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    try:
+        # PR_SET_PDEATHSIG: when the parent is gone, Linux ends us even in a call that takes minutes.
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    except (AttributeError, OSError):
+        pass
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the libraries print must not end up among the messages
     requests = sys.stdin.buffer

@@ -106,6 +106,24 @@ def test_what_libraries_print_does_not_end_up_among_the_messages(tmp_path: Path)
     assert reply == {"error": "ZeroDivisionError: division by zero", "kind": "import"}
 
 
+def test_it_ends_with_its_parent_even_in_the_middle_of_a_long_call(tmp_path: Path) -> None:
+    begun = tmp_path / "pid"
+    (tmp_path / "habitat_sim.py").write_text(
+        f"import os, time\nopen({str(begun)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    parent = (
+        "from sim_bridge.child import Child; import os, sys\n"
+        f"child = Child((sys.executable, {str(FILE)!r}), {{**os.environ, 'PYTHONPATH': {str(tmp_path)!r}}})\n"
+        f"child.ask({{'do': 'hello', 'protocol': {worker.PROTOCOL}}}, patience=600.0)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent])
+    pid = int(when(lambda: begun.read_text() if begun.exists() else ""))
+    assert lives(pid)
+    process.kill()
+    process.wait()
+    assert when(lambda: not lives(pid), 20.0)
+
+
 def triangles(*corners: tuple[float, float]) -> np.ndarray:
     """float32 (N, 3, 3): right triangles with legs of 1 m at these corners, seen from above."""
     shape = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
