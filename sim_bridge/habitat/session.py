@@ -27,6 +27,7 @@ WORKER = "worker.py"
 _RESTARTS = 3  # deaths in a row over one request, after which it is the request
 _OPENING = 600.0  # seconds: a scan of a million triangles on a machine without a graphics card
 _ANSWERING = 120.0
+_MOST_READ = 1 << 29  # bytes of mesh files: a few scans, which take a multiple of it in memory
 _Answer = tuple[dict[str, Any], list[np.ndarray]]
 _CHATTY = ("hello", "open", "listen")  # requests over which the libraries print to stdout
 _log = logging.getLogger("avw.habitat")
@@ -74,6 +75,7 @@ class Session:
         self._local: Habitat | None = None
         self._child: Child | None = None
         self._frames: tuple[str, mmap.mmap, int] | None = None
+        self._read: dict[str, int] = {}
         self._gpu = 0 if Path("/dev/nvidia0").exists() or Path("/dev/nvidiactl").exists() else -1
         try:
             self.hello = self._start()
@@ -124,6 +126,7 @@ class Session:
 
     def _start(self) -> dict[str, Any]:
         """Habitat, not yet in any scene, and how it introduces itself."""
+        self._read = {}
         if self.python == IN_PROCESS:
             self._local = Habitat()
         else:
@@ -142,8 +145,13 @@ class Session:
 
     def _open(self, stage: Stage) -> None:
         self._stage = None
+        if self._child is not None and stage.mesh not in self._read and sum(self._read.values()) > _MOST_READ:
+            self._child.close()  # Habitat keeps every mesh that it has read for as long as it lives
+            self._child = None
+            self._start()
         self.opened = self._exchange(stage.request(self._gpu), patience=_OPENING, scene=stage.scene_id)[0]
         self._stage = stage
+        self._read[stage.mesh] = Path(stage.mesh).stat().st_size
 
     def _retried(self, stage: Stage | None, request: Callable[[], _Answer], scene_id: str = "") -> _Answer:
         """The request's answer in the open stage, by a new child if need be. In-process, a death is our own."""

@@ -94,6 +94,21 @@ def test_a_mesh_that_vanishes_is_one_sentence_and_the_next_scene_opens(tmp_path:
     assert play(other, 0)
 
 
+def test_a_habitat_that_has_read_much_is_replaced_before_it_reads_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = open_mesh("habitat", box_scene(*flat()), tmp_path, "one.glb")
+    assert isinstance(one, HabitatSimulator)
+    expected, pid, restarts = play(one, 0), one.session.pid, one.session.restarts
+    monkeypatch.setattr(session, "_MOST_READ", 1)
+    two = open_mesh("habitat", box_scene(*flat()), tmp_path, "two.glb")
+    assert one.session.pid != pid
+    assert not lives(pid)
+    assert play(two, 0)
+    assert np.array_equal(play(one, 0)[-1].depth_HW, expected[-1].depth_HW)
+    assert one.session.restarts == restarts, "this was no death"
+
+
 def test_another_picture_size_is_another_picture(tmp_path: Path) -> None:
     scene = box_scene(*flat())
     small = open_mesh("habitat", scene, tmp_path, size=16)
