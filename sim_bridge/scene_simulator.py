@@ -19,7 +19,39 @@ from sim_bridge.simulator import SimulatorConfig
 from sim_bridge.types import Action, Observation, Pose, Source
 
 
-class SceneSimulator:
+class EpisodeState:
+    """Who stands where, and what sounds: the part of an episode that even a simulator with a sound of its own has."""
+
+    navgrid: FreeSpace
+
+    def __init__(self) -> None:
+        self.collided = False
+        self._pose: Pose | None = None
+        self._source: Source | None = None
+        self._field: Geodesic | None = None
+
+    @property
+    def pose(self) -> Pose:
+        """Where the agent stands. Raises UsageError before the first `reset`."""
+        if self._pose is None:
+            raise not_reset("pose")
+        return self._pose
+
+    @property
+    def source(self) -> Source:
+        """The episode's source. Raises UsageError before the first `reset`."""
+        if self._source is None:
+            raise not_reset("source")
+        return self._source
+
+    def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
+        """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
+        if self._field is None:
+            self._field = self.navgrid.geodesic(self.source.floor_3)
+        return self._field.distance(self.pose.position_3 if position_3 is None else position_3)
+
+
+class SceneSimulator(EpisodeState):
     """`sim_bridge.simulator.Simulator` on the parts that a backend hands it.
 
     scene, ray_scene: the mesh that is heard, and rays through it · navgrid: where the agent can walk
@@ -40,35 +72,18 @@ class SceneSimulator:
         look: Callable[[Pose], tuple[np.ndarray, np.ndarray]],
         engine: AcousticEngine,
     ) -> None:
+        super().__init__()
         self.scene_id = scene_id
         self.config = config
         self.scene = scene
         self.navgrid = navgrid
         self.engine = engine
         self.reproducible = engine.reproducible
-        self.collided = False
         self._ray_scene = ray_scene
         self._look = look
         self._heard: tuple[tuple[float, float, float], int] | None = None
         self._seen: tuple[Pose, np.ndarray, np.ndarray] | None = None
-        self._pose: Pose | None = None
-        self._source: Source | None = None
         self._stream: BinauralStream | None = None
-        self._field: Geodesic | None = None
-
-    @property
-    def pose(self) -> Pose:
-        """Where the agent stands. Raises UsageError before the first `reset`."""
-        if self._pose is None:
-            raise not_reset("pose")
-        return self._pose
-
-    @property
-    def source(self) -> Source:
-        """The episode's source. Raises UsageError before the first `reset`."""
-        if self._source is None:
-            raise not_reset("source")
-        return self._source
 
     @property
     def materials_named(self) -> float | None:
@@ -101,12 +116,6 @@ class SceneSimulator:
         pose = self.pose
         self._pose, self.collided = self.navgrid.move(pose, pose.after(Action(action)))
         return self._observe(self._stream.step(self.engine.impulse_response(self._pose)))
-
-    def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
-        """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
-        if self._field is None:
-            self._field = self.navgrid.geodesic(self.source.floor_3)
-        return self._field.distance(self.pose.position_3 if position_3 is None else position_3)
 
     def close(self) -> None:
         """Let go of the episode; `reset` begins another."""

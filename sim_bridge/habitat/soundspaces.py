@@ -21,9 +21,8 @@ from sim_bridge.habitat import remedies
 from sim_bridge.habitat.navmesh import SETTINGS, NavMesh
 from sim_bridge.habitat.session import IN_PROCESS, Session, Stage, find_python, open_session
 from sim_bridge.habitat.simulator import Place, open_place
-from sim_bridge.navigation.free_space import Geodesic
 from sim_bridge.randomness import keyed_rng
-from sim_bridge.scene_simulator import check_episode, not_reset
+from sim_bridge.scene_simulator import EpisodeState, check_episode, not_reset
 from sim_bridge.simulator import SimulatorConfig, resolved
 from sim_bridge.types import CAMERA_HEIGHT, SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source, wrap_angle
 
@@ -39,7 +38,7 @@ _trusted: weakref.WeakSet[Session] = weakref.WeakSet()
 _episodes = itertools.count()
 
 
-class SoundSpacesSimulator:
+class SoundSpacesSimulator(EpisodeState):
     """`sim_bridge.simulator.Simulator` on `ContinuousSoundSpacesSim`, in another interpreter.
 
     Frames, motion, collisions and sound are SoundSpaces' own: RLR with 500 rays, temporal coherence and no materials,
@@ -54,6 +53,7 @@ class SoundSpacesSimulator:
     materials_named = None
 
     def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
+        super().__init__()
         self.config = resolved(config or SimulatorConfig(backend="soundspaces"))
         self.scene_id = scene
         if find_python(self.config.habitat_python) == IN_PROCESS:
@@ -81,26 +81,8 @@ class SoundSpacesSimulator:
                 version = str(self.session.hello["version"])
                 raise BackendError(remedies.mirrored(self.session.python, version, found))
             _trusted.add(self.session)
-        self.collided = False
-        self._pose: Pose | None = None
-        self._source: Source | None = None
-        self._field: Geodesic | None = None
         self._request: dict[str, object] = {}
         self._actions: list[int] = []
-
-    @property
-    def pose(self) -> Pose:
-        """Where the agent stands. Raises UsageError before the first `reset`."""
-        if self._pose is None:
-            raise not_reset("pose")
-        return self._pose
-
-    @property
-    def source(self) -> Source:
-        """The episode's source. Raises UsageError before the first `reset`."""
-        if self._source is None:
-            raise not_reset("source")
-        return self._source
 
     def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
         """Stand at `start` with `source` sounding; `seed` is of no use to RLR.
@@ -119,12 +101,6 @@ class SoundSpacesSimulator:
             raise not_reset("step")
         self._actions.append(int(Action(action)))
         return self._observe(self._pose.after(Action(action)))
-
-    def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
-        """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
-        if self._field is None:
-            self._field = self.navgrid.geodesic(self.source.floor_3)
-        return self._field.distance(self.pose.position_3 if position_3 is None else position_3)
 
     def close(self) -> None:
         """Let go of the episode; `reset` begins another. SoundSpaces stays open for the next simulator."""

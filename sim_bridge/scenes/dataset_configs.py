@@ -6,7 +6,6 @@ Format: habitat-sim, docs/pages/attributesJSON.rst, and src/esp/metadata/manager
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sim_bridge.errors import SceneError
+from sim_bridge.scenes.json_files import read_object
 
 CONFIG = ".scene_dataset_config.json"
 _STAGE, _INSTANCE = ".stage_config.json", ".scene_instance.json"
@@ -149,11 +149,6 @@ def _object(tree: dict[str, Any], key: str, source: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError(f"more than {_LARGEST:,} bytes")
-        tree = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(tree, dict):
-            raise ValueError("no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
+        return read_object(path, _LARGEST)
+    except (OSError, ValueError) as error:
         raise SceneError(f"{path} cannot be read ({error}): mend it, or download it again") from None
-    return tree

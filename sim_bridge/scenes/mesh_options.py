@@ -6,7 +6,6 @@ Most certain first: the scene's name (`scan.glb?up=z&units=cm`), `scan.avw.json`
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sim_bridge.errors import SceneError, UsageError
+from sim_bridge.scenes.json_files import read_object
 
 UNITS = {
     "m": 1.0,
@@ -159,11 +159,6 @@ def _direction(values: Any) -> tuple[float, float, float]:
 
 def _json_of(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST_SIDECAR:
-            raise ValueError(f"more than {_LARGEST_SIDECAR:,} bytes")
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict):
-            raise ValueError("no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
+        return read_object(path, _LARGEST_SIDECAR)
+    except (OSError, ValueError) as error:
         raise SceneError(f"{path} says how a mesh is to be read, but is damaged ({error}): mend or delete it") from None
-    return values

@@ -11,8 +11,9 @@ from gymnasium.utils.env_checker import check_env
 
 from sim_bridge.env import ENV_ID, AudioNavEnv
 from sim_bridge.errors import UsageError
-from sim_bridge.simulator import SimulatorConfig
-from sim_bridge.task import TaskConfig
+from sim_bridge.follower import ShortestPathFollower
+from sim_bridge.simulator import SimulatorConfig, open_simulator
+from sim_bridge.task import TaskConfig, sample_episode
 from sim_bridge.types import Action
 from tests.sim_bridge.backends import BACKENDS, config_of
 
@@ -68,6 +69,27 @@ def test_stop_terminates_and_the_step_limit_truncates(env: AudioNavEnv) -> None:
     env.reset(seed=3)
     ends = [env.step(Action.TURN_LEFT)[2:4] for _ in range(20)]
     assert ends == [(False, False)] * 19 + [(False, True)]
+
+
+def test_an_episode_ends_with_a_stop_at_the_source(config: SimulatorConfig) -> None:
+    env = AudioNavEnv("procedural:1", config)
+    _, info = env.reset(seed=0, options={"episode": 3})
+    before, total, steps = info["geodesic"], 0.0, 0
+    simulator = open_simulator("procedural-0000", config)  # walks beside it, as the oracle
+    start, source = sample_episode(simulator, 3)
+    simulator.reset(start, source, seed=3)
+    follower, terminated = ShortestPathFollower(simulator), False
+    while not terminated:
+        action = follower.next_action()
+        simulator.step(action)
+        _, reward, terminated, truncated, info = env.step(action)
+        total, steps = total + reward, steps + 1
+        assert not truncated
+    assert action == Action.STOP
+    assert info["success"]
+    assert info["geodesic"] < 1.0
+    assert total == pytest.approx(-0.01 * steps + before - info["geodesic"] + 10.0, abs=1e-6)
+    env.close()
 
 
 def test_render_is_the_last_frame() -> None:
