@@ -103,6 +103,7 @@ def test_the_end_of_the_parent_is_the_end_of_all(tmp_path: Path, ending: signal.
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", "generate", str(tmp_path / "data"), *options.split()],
         cwd=ROOT, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test in the background ignores Ctrl-C
     )  # fmt: skip
     try:
         made = tmp_path / "data"
