@@ -194,15 +194,12 @@ def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool
 
 
 def check_head(simulator: SimulatorConfig) -> None:
-    """Read the user's head once. Raises UsageError for one that is no SOFA file, or that the engine cannot take."""
+    """Read the user's head once. Raises UsageError for one that is no SOFA file."""
     if simulator.hrtf is None:
         return
     from sim_bridge.acoustics.hrtf import load_hrtf
-    from sim_bridge.errors import UsageError
     from sim_bridge.types import SAMPLE_RATE
 
-    if simulator.acoustics != "emitters":
-        raise UsageError("--hrtf is for --acoustics emitters: RLR hears with a head of its own")
     load_hrtf(SAMPLE_RATE, simulator.hrtf)
 
 

@@ -78,6 +78,7 @@ class NavMesh:
         kept_N = (island_N == chosen) & (area_N > 0.0)
         self._triangles_N33 = triangles_N33[kept_N].astype(np.float64)
         self._area_N = area_N[kept_N].astype(np.float64)
+        self._share_N = np.cumsum(self._area_N)
         self._anchor = [float(v) for v in self._triangles_N33[int(np.argmax(self._area_N))].mean(axis=0)]
         self.floors = self._floors()
         self.floor_y = max(self.floors, key=lambda floor: floor.area).y
@@ -155,8 +156,8 @@ class NavMesh:
         return np.array([self._draw(rng) for _ in range(max(64, int(self.area / _SPREAD)))])
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
-        share_N = np.cumsum(self._area_N)
-        corners_33 = self._triangles_N33[int(np.searchsorted(share_N, rng.random() * share_N[-1], side="right"))]
+        place = rng.random() * self._share_N[-1]
+        corners_33 = self._triangles_N33[int(np.searchsorted(self._share_N, place, side="right"))]
         a, b = rng.random(2)
         if a + b > 1.0:
             a, b = 1.0 - a, 1.0 - b

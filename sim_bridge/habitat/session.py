@@ -20,7 +20,7 @@ import numpy as np
 from sim_bridge.child import Child, ChildError
 from sim_bridge.errors import AvwError, BackendError, SceneError
 from sim_bridge.habitat import remedies
-from sim_bridge.habitat.worker import PROTOCOL, Habitat, RefusalError
+from sim_bridge.habitat.worker import PROTOCOL, Habitat, RefusalError, frames_bytes, frames_in
 
 IN_PROCESS = "in-process"
 WORKER = "worker.py"
@@ -107,12 +107,10 @@ class Session:
         if self._local is not None:
             rgb_HWC, depth_HW = self._retried(stage, lambda: self._exchange(where))[1]
             return rgb_HWC, depth_HW
-        path, view, _ = self._shared_memory(stage.size)
+        path, memory = self._shared_memory((stage.size, stage.size))
         self._retried(stage, lambda: self._exchange({**where, "shared": path}))
-        pixels = stage.size * stage.size
-        rgb_HWC = np.frombuffer(view, np.uint8, pixels * 3).reshape(stage.size, stage.size, 3).copy()
-        depth_HW = np.frombuffer(view, np.float32, pixels, offset=pixels * 3 + -pixels * 3 % 4).copy()
-        return rgb_HWC, depth_HW.reshape(stage.size, stage.size)
+        rgb_HWC, depth_HW = frames_in(memory, (stage.size, stage.size))
+        return rgb_HWC.copy(), depth_HW.copy()
 
     def close(self) -> None:
         """End the child, or close the simulator of this process."""
@@ -196,16 +194,16 @@ class Session:
             return SceneError(remedies.no_navmesh(scene, said))
         return BackendError(remedies.refused(self.python, kind, said))
 
-    def _shared_memory(self, size: int) -> tuple[str, mmap.mmap, int]:
-        count = size * size * 3 + -size * size * 3 % 4 + size * size * 4
+    def _shared_memory(self, shape: tuple[int, int]) -> tuple[str, mmap.mmap]:
+        count = frames_bytes(shape)
         if self._frames is not None and len(self._frames[1]) == count:
-            return self._frames
+            return self._frames[:2]
         self._forget_frames()
         # A file without a name, which the child opens through us: it is gone with the last of us, however we end.
         descriptor = os.memfd_create("avw-frames")
         os.ftruncate(descriptor, count)
         self._frames = (f"/proc/{os.getpid()}/fd/{descriptor}", mmap.mmap(descriptor, count), descriptor)
-        return self._frames
+        return self._frames[:2]
 
     def _forget_frames(self) -> None:
         if self._frames is not None:

@@ -227,16 +227,12 @@ class Habitat:
         return path
 
     def _shared(self, path, shape):
-        """The two pictures in the parent's memory: the colours, and behind them, aligned, the depth."""
+        """The two pictures in the parent's memory."""
         if self._frames is None or self._frames[0] != path:
-            pixels = shape[0] * shape[1]
-            begin = 3 * pixels + -3 * pixels % 4
             with open(path, "r+b") as file:
-                memory = mmap.mmap(file.fileno(), begin + 4 * pixels)
-            rgb_HWC = np.frombuffer(memory, np.uint8, 3 * pixels).reshape(shape[0], shape[1], 3)
-            depth_HW = np.frombuffer(memory, np.float32, pixels, begin).reshape(shape)
-            self._frames = (path, rgb_HWC, depth_HW)
-        return self._frames[1:]
+                memory = mmap.mmap(file.fileno(), frames_bytes(shape))
+            self._frames = (path, frames_in(memory, shape))
+        return self._frames[1]
 
 
 class Hearing:
@@ -334,6 +330,19 @@ class RefusalError(Exception):
     def __init__(self, kind, sentence):
         super().__init__(sentence)
         self.kind = kind
+
+
+def frames_bytes(shape):
+    """What a picture of (H, W) pixels takes in shared memory: the colours, and behind them, aligned, the depth."""
+    pixels = shape[0] * shape[1]
+    return 3 * pixels + -3 * pixels % 4 + 4 * pixels
+
+
+def frames_in(memory, shape):
+    """Views of shared memory: uint8 (H, W, 3) and float32 (H, W)."""
+    pixels = shape[0] * shape[1]
+    rgb_HWC = np.frombuffer(memory, np.uint8, 3 * pixels).reshape(shape[0], shape[1], 3)
+    return rgb_HWC, np.frombuffer(memory, np.float32, pixels, frames_bytes(shape) - 4 * pixels).reshape(shape)
 
 
 def joined(triangles_N33):
