@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from avw4k.recover import open_simulator
+    from avw.avw4k.reading.recover import open_simulator
 
 __all__ = ["open_simulator"]
 
@@ -13,7 +13,7 @@ __all__ = ["open_simulator"]
 def __getattr__(name: str) -> Any:
     """`avw4k.open_simulator(shard, demo)`, without importing the simulator with everything else."""
     if name in __all__:
-        from avw4k.recover import open_simulator
+        from avw.avw4k.reading.recover import open_simulator
 
         return open_simulator
     raise AttributeError(f"module 'avw4k' has no attribute {name!r}")

@@ -21,20 +21,20 @@ import click
 import numpy as np
 from scipy import fft
 
+from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+from avw.sim_bridge.acoustics.open_engine import make_engine
+from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
+from avw.sim_bridge.acoustics.sounds import load_sound
+from avw.sim_bridge.acoustics.stream import BinauralStream
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.shoebox import shoebox
 from benchmarks.noise_and_cost import Cost, Noise, Setting, cheapest_at_most, costs, noises
 from benchmarks.places import Places, find_places
 from benchmarks.rows import Row, alternate, present
 from benchmarks.scaling import Load, points
-from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
-from sim_bridge.acoustics.engine import make_engine
-from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
-from sim_bridge.acoustics.sounds import load_sound
-from sim_bridge.acoustics.stream import BinauralStream
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.catalogue import load_scene
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.scenes.shoebox import shoebox
 
 EMITTERS = (5_000, 10_000, 20_000, 40_000, 60_000, 100_000)
 CONVERGED_EMITTERS = 100_000

@@ -10,15 +10,15 @@ import math
 import click
 import numpy as np
 
+from avw.sim_bridge.acoustics.diffraction import DiffractionConfig, diffracted_paths, edges_in_sight
+from avw.sim_bridge.acoustics.edges import Edges, find_edges
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.houses.procedural import generate_house
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.shoebox import shoebox
 from benchmarks.exact_wedge import biot_tolstoy, in_band, macdonald
 from benchmarks.rows import Row, alternate, present
-from sim_bridge.acoustics.diffraction import DiffractionConfig, diffracted_paths, edges_in_sight
-from sim_bridge.acoustics.edges import Edges, find_edges
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.materials import OCTAVE_BANDS
-from sim_bridge.scenes.procedural import generate_house
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.scenes.shoebox import shoebox
 
 _PLACES = 30
 _FAR = 60.0  # metres to either end of the edge

@@ -10,11 +10,11 @@ from __future__ import annotations
 import click
 import numpy as np
 
+from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
+from avw.sim_bridge.selftest.direct_sound import DEGREES, compare_direct_sound
 from benchmarks.rows import Row, present
-from sim_bridge.acoustics.direct_sound import DEGREES, compare_direct_sound
-from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.materials import OCTAVE_BANDS
 
 
 @click.command()

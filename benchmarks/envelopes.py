@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim_bridge.types import SAMPLE_RATE
+from avw.sim_bridge.types import SAMPLE_RATE
 
 WINDOW_SECONDS = 0.02
 FLOOR_DB = -40.0  # below the loudest window of the converged envelope nothing is compared

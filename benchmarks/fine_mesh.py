@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.scene import Scene
 
 _BUMP = 0.004  # metres
 

@@ -20,17 +20,17 @@ from typing import Any
 import click
 import numpy as np
 
-from avw4k.episode import run_episode
-from avw4k.forecast import Forecast, forecast
-from avw4k.generate import commit_shard, generate
-from avw4k.presets import PRESETS, preset_scenes
-from avw4k.shard import shard_bytes
-from avw4k.spec import DatasetSpec, plan
+from avw.avw4k.plan.episode import run_episode
+from avw.avw4k.plan.presets import PRESETS, preset_scenes
+from avw.avw4k.plan.spec import DatasetSpec, plan
+from avw.avw4k.shards.shard import shard_bytes
+from avw.avw4k.writing.forecast import Forecast, forecast
+from avw.avw4k.writing.generate import commit_shard, generate
+from avw.sim_bridge.errors import BackendError
+from avw.sim_bridge.simulators.embedded import EmbeddedSimulator
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.types import STEP_SECONDS, Pose
 from benchmarks.rows import Row, present
-from sim_bridge.embedded import EmbeddedSimulator
-from sim_bridge.errors import BackendError
-from sim_bridge.simulator import SimulatorConfig
-from sim_bridge.types import STEP_SECONDS, Pose
 
 RESPONSES = 12  # impulse responses that RLR is timed on, at each number of rays
 PUBLISHED = "quoted for SoundSpaces 2.0: 26 to 222 core-hours"
@@ -183,9 +183,9 @@ def preset_rows(folder: Path) -> list[Row]:
 
 def rlr_seconds(scene: str, rays: int) -> float | None:
     """Median seconds of an impulse response of SoundSpaces 2.0's engine in a house; None where it is not installed."""
-    from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
-    from sim_bridge.randomness import keyed_rng
-    from sim_bridge.task import sample_source
+    from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
+    from avw.sim_bridge.randomness import keyed_rng
+    from avw.sim_bridge.task.task import sample_source
 
     simulator = EmbeddedSimulator(scene, SimulatorConfig(backend="embedded"))
     try:

@@ -18,24 +18,24 @@ from functools import partial
 import click
 import numpy as np
 
+from avw.sim_bridge.acoustics.engine import AcousticEngine
+from avw.sim_bridge.acoustics.rlr import RlrEngine
+from avw.sim_bridge.navigation.free_space import FreeSpace
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.renderer import RenderConfig, Renderer
+from avw.sim_bridge.simulators.embedded import EmbeddedSimulator
+from avw.sim_bridge.simulators.habitat.audio_sensor import AudioSensorConfig, AudioSensorEngine
+from avw.sim_bridge.simulators.habitat.session import IN_PROCESS
+from avw.sim_bridge.simulators.habitat.simulator import HabitatSimulator
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.simulators.scene_simulator import SceneSimulator
+from avw.sim_bridge.task.task import sample_episode
+from avw.sim_bridge.types import Pose
 from benchmarks.cpu_time import Spent, measured
 from benchmarks.habitat_peer import PEER_RLR, RAYS
 from benchmarks.rows import Row, present
 from benchmarks.walks import half_turns
-from sim_bridge.acoustics.engine import AcousticEngine
-from sim_bridge.acoustics.rlr import RlrEngine
-from sim_bridge.embedded import EmbeddedSimulator
-from sim_bridge.habitat.audio_sensor import AudioSensorConfig, AudioSensorEngine
-from sim_bridge.habitat.session import IN_PROCESS
-from sim_bridge.habitat.simulator import HabitatSimulator
-from sim_bridge.navigation.free_space import FreeSpace
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.renderer import RenderConfig, Renderer
-from sim_bridge.scene_simulator import SceneSimulator
-from sim_bridge.simulator import SimulatorConfig
-from sim_bridge.task import sample_episode
-from sim_bridge.types import Pose
 
 JUMP = 0.1  # share of the depth by which a neighbouring pixel is farther or nearer at a silhouette
 ROUNDS = 5

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
+from avw.sim_bridge.errors import BackendError
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.simulators.habitat.simulator import HabitatSimulator
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.types import Pose
 from benchmarks.cpu_time import measured
-from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
-from sim_bridge.errors import BackendError
-from sim_bridge.habitat.simulator import HabitatSimulator
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.simulator import SimulatorConfig
-from sim_bridge.types import Pose
 
 RAYS = 500  # SoundSpaces' setting for navigation
 PEER_RLR = RlrConfig(rays=RAYS, bands=4)

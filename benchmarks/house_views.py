@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.rendering.camera import CameraConfig
-from sim_bridge.rendering.lighting import bake_light
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.renderer import RenderConfig, Renderer
-from sim_bridge.rendering.top_down import floor_plan_image
-from sim_bridge.scenes.scene import Room, Scene
-from sim_bridge.types import CAMERA_HEIGHT
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.rendering.camera import CameraConfig
+from avw.sim_bridge.rendering.lighting import bake_light
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.renderer import RenderConfig, Renderer
+from avw.sim_bridge.rendering.top_down import floor_plan_image
+from avw.sim_bridge.scenes.scene import Room, Scene
+from avw.sim_bridge.types import CAMERA_HEIGHT
 
 PAPER, INK = (250, 250, 248), (70, 72, 78)
 _TRIES = 5  # views in a room, of which the best is kept

@@ -18,16 +18,16 @@ import click
 import numpy as np
 from PIL.Image import Image
 
+from avw.sim_bridge.inspection.lint import lint
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.rendering.lighting import bake_light
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.houses.floor_plan import draw_floor_plan
+from avw.sim_bridge.scenes.houses.procedural import generate_house
+from avw.sim_bridge.scenes.scene import Scene
 from benchmarks.house_views import house_pictures, sheet
 from benchmarks.rows import Row, present
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.rendering.lighting import bake_light
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.floor_plan import draw_floor_plan
-from sim_bridge.scenes.lint import lint
-from sim_bridge.scenes.procedural import generate_house
-from sim_bridge.scenes.scene import Scene
 
 _Result = TypeVar("_Result")
 BUILDING = {"floor", "wall", "ceiling", "window", "window frame", "door frame", "door", "skirting"}

@@ -14,15 +14,15 @@ from pathlib import Path
 import click
 import numpy as np
 
+from avw.sim_bridge.inspection.lint import lint
+from avw.sim_bridge.navigation.geodesic import GeodesicField
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.scenes.meshes.mesh_files import read_mesh
+from avw.sim_bridge.scenes.meshes.semantic_meshes import nearest_objects
+from avw.sim_bridge.scenes.scene import Scene
 from benchmarks.rows import Row, alternate, present
-from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.scenes.catalogue import load_scene
-from sim_bridge.scenes.lint import lint
-from sim_bridge.scenes.mesh_files import read_mesh
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.scenes.semantic_meshes import nearest_objects
 
 EDGES = (10.0, 0.2, 0.1, 0.05)  # metres, the longest side of a triangle; 10 leaves the house as it is
 

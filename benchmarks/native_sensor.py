@@ -12,19 +12,20 @@ import time
 import click
 import numpy as np
 
+from avw.sim_bridge.acoustics.engine import AcousticEngine
+from avw.sim_bridge.acoustics.measures import ild_db, level_db, rt60
+from avw.sim_bridge.acoustics.open_engine import make_engine
+from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.simulators.habitat.audio_sensor import AudioSensorConfig, AudioSensorEngine
+from avw.sim_bridge.simulators.habitat.sensor_trust import trusted_engine
+from avw.sim_bridge.simulators.habitat.session import open_session
+from avw.sim_bridge.types import SOURCE_HEIGHT, Pose
 from benchmarks.rows import Row, present
-from sim_bridge.acoustics.engine import AcousticEngine, make_engine
-from sim_bridge.acoustics.measures import ild_db, level_db, rt60
-from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
-from sim_bridge.errors import UsageError
-from sim_bridge.habitat.audio_sensor import AudioSensorConfig, AudioSensorEngine
-from sim_bridge.habitat.sensor_trust import trusted_engine
-from sim_bridge.habitat.session import open_session
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.catalogue import load_scene
-from sim_bridge.types import SOURCE_HEIGHT, Pose
 
 RAYS, FEW_RAYS = 5_000, 500  # Habitat's default, at which levels are compared; SoundSpaces' for navigation, for times
 

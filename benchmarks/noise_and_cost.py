@@ -15,11 +15,11 @@ from functools import partial
 
 import numpy as np
 
+from avw.sim_bridge.acoustics.engine import AcousticEngine
+from avw.sim_bridge.acoustics.rlr import RlrEngine
+from avw.sim_bridge.types import Pose
 from benchmarks.envelopes import DRAWS, bias_db, energy_envelope, noise_db
 from benchmarks.places import Places, translates
-from sim_bridge.acoustics.engine import AcousticEngine
-from sim_bridge.acoustics.rlr import RlrEngine
-from sim_bridge.types import Pose
 
 CHUNKS = 4  # the walk is heard in so many pieces, the settings taking turns, so that drift hits all alike
 

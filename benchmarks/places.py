@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.errors import UsageError
-from sim_bridge.follower import greedy_action
-from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.scenes.scene import Room, Scene
-from sim_bridge.types import SOURCE_HEIGHT, Action, Pose
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.navigation.geodesic import GeodesicField
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.scenes.scene import Room, Scene
+from avw.sim_bridge.task.follower import greedy_action
+from avw.sim_bridge.types import SOURCE_HEIGHT, Action, Pose
 
 NEAREST = 1.5  # metres between the source and a listener in its room
 _ROOMY = 0.4  # metres that sources and listeners keep from obstacles where they can

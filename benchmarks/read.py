@@ -3,7 +3,7 @@
 A window is a context of four frames and four targets up to 64 steps away in either direction, each a picture and
 0.15 s of binaural sound: eight steps. One epoch visits every step of every episode once as the context's end.
 
-    ours        avw4k.loader: episodes decoded once, windows drawn from a pool of them, checksums on
+    ours        avw.avw4k.reading.loader: episodes decoded once, windows drawn from a pool of them, checksums on
     h5py        the same files, each window's frames read where they lie
     WebDataset  tars of whole episodes, as .npz (zlib) beside our compressed shards and as .npy beside our raw ones;
                 all windows of one episode after the other
@@ -26,12 +26,12 @@ import click
 import h5py
 import numpy as np
 
-from avw4k.dataset import Dataset, open_dataset
-from avw4k.generate import generate
-from avw4k.spec import DatasetSpec
-from avw4k.windows import WindowConfig, Windows
+from avw.avw4k.plan.spec import DatasetSpec
+from avw.avw4k.reading.dataset import Dataset, open_dataset
+from avw.avw4k.reading.windows import WindowConfig, Windows
+from avw.avw4k.writing.generate import generate
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from benchmarks.rows import Row, present
-from sim_bridge.simulator import SimulatorConfig
 
 WINDOW = WindowConfig(ages=(3, 2, 1, 0), min_offset=-64, max_offset=64)
 TARGETS = 4
@@ -100,7 +100,7 @@ def ours_and_h5py(dataset: Dataset, label: str) -> list[Row]:
 
 def ours(windows: Windows, senses: tuple[str, ...]) -> None:
     """One epoch of the loader in this process, from a cold start: what one worker of one does."""
-    from avw4k.loader import LoaderConfig, WindowLoader
+    from avw.avw4k.reading.loader import LoaderConfig, WindowLoader
 
     for _ in WindowLoader(windows, LoaderConfig(targets=TARGETS, senses=senses)):
         pass
@@ -229,7 +229,7 @@ def _peer_row(
 
 def workers_row(dataset: Dataset, workers: int) -> Row:
     """By the clock, through a DataLoader's processes and its queue, beside one worker."""
-    from avw4k.loader import LoaderConfig, WindowLoader
+    from avw.avw4k.reading.loader import LoaderConfig, WindowLoader
 
     windows = Windows(dataset, "train", WINDOW)
     rates = []

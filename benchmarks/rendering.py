@@ -19,19 +19,19 @@ from typing import TypeVar
 import click
 import numpy as np
 
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.rendering.camera import CameraConfig
+from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.renderer import RenderConfig, Renderer
+from avw.sim_bridge.rendering.shading import Look
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.shoebox import shoebox
+from avw.sim_bridge.types import Pose
 from benchmarks.fine_mesh import divided
 from benchmarks.rows import Row, alternate, present
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.rendering.camera import CameraConfig
-from sim_bridge.rendering.lighting import BakedLight, bake_light
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.renderer import RenderConfig, Renderer
-from sim_bridge.rendering.shading import Look
-from sim_bridge.scenes.catalogue import load_scene
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.scenes.shoebox import shoebox
-from sim_bridge.types import Pose
 
 T = TypeVar("T")
 HFOV = 90.0  # degrees
@@ -131,7 +131,7 @@ def _resolutions(loaded: Loaded, poses: list[Pose]) -> list[Row]:
     renderers["128x128, 4 samples a pixel"] = _filtered(loaded, RenderConfig(samples=4))
     tasks = {name: _all_views(renderer, poses) for name, renderer in renderers.items()}
     if importlib.util.find_spec("warp") is not None:
-        from sim_bridge.rendering.warp import WarpRenderer
+        from avw.sim_bridge.rendering.warp import WarpRenderer
 
         batch = np.array([pose.camera_3 for pose in poses]), np.array([pose.yaw for pose in poses])
         on_processor = WarpRenderer(loaded.rays, 128, HFOV, loaded.light, device="cpu")

@@ -8,13 +8,13 @@ import click
 import numpy as np
 from PIL import Image
 
-from sim_bridge.rendering.camera import CameraConfig
-from sim_bridge.rendering.ids import label_image, paint_ids
-from sim_bridge.rendering.lighting import bake_light
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.renderer import RenderConfig, Renderer
-from sim_bridge.scenes.catalogue import load_scene
-from sim_bridge.types import CAMERA_HEIGHT
+from avw.sim_bridge.rendering.camera import CameraConfig
+from avw.sim_bridge.rendering.ids import label_image, paint_ids
+from avw.sim_bridge.rendering.lighting import bake_light
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.renderer import RenderConfig, Renderer
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.types import CAMERA_HEIGHT
 
 SIZE = 256
 FARTHEST = 6.0  # metres, white in the depth picture

@@ -19,8 +19,8 @@ from typing import Any
 
 import click
 
+from avw.sim_bridge.errors import UsageError
 from benchmarks.machine import sentence
-from sim_bridge.errors import UsageError
 
 BEGIN = re.compile(r"<!-- results:(short|full) -->\n")
 END = "<!-- results:end -->"

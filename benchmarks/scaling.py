@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from avw.sim_bridge.acoustics.open_engine import make_engine
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.scene import Scene
 from benchmarks.places import Places
-from sim_bridge.acoustics.engine import make_engine
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.scene import Scene
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

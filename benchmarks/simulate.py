@@ -17,22 +17,22 @@ from functools import partial
 import click
 import numpy as np
 
+from avw.sim_bridge.acoustics.open_engine import make_engine
+from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
+from avw.sim_bridge.acoustics.sounds import load_sound
+from avw.sim_bridge.acoustics.stream import BinauralStream
+from avw.sim_bridge.navigation.geodesic import GeodesicField
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.simulators.embedded import EmbeddedSimulator
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.task.follower import greedy_action
+from avw.sim_bridge.task.task import AudioNavTask, TaskConfig, sample_episode
+from avw.sim_bridge.types import STEP_SECONDS, Action, Pose
 from benchmarks import habitat_peer
 from benchmarks.noise_and_cost import Setting, noises
 from benchmarks.places import find_places
 from benchmarks.rows import Row, alternate, present
 from benchmarks.walks import half_turns
-from sim_bridge.acoustics.engine import make_engine
-from sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
-from sim_bridge.acoustics.sounds import load_sound
-from sim_bridge.acoustics.stream import BinauralStream
-from sim_bridge.embedded import EmbeddedSimulator
-from sim_bridge.follower import greedy_action
-from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.simulator import SimulatorConfig
-from sim_bridge.task import AudioNavTask, TaskConfig, sample_episode
-from sim_bridge.types import STEP_SECONDS, Action, Pose
 
 AIM = 120.0  # steps per second of one core
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.types import Action
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.types import Action
 
 
 def half_turns(steps: int) -> list[Action]:

@@ -1,5 +1,5 @@
-"""`python -m cli` is `avw`."""
+"""`python -m avw.cli` is `avw`."""
 
-from cli.main import main
+from avw.cli.main import main
 
 main()

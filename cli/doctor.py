@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 import click
 
-from cli.habitat_option import habitat_python
+from avw.cli.habitat_option import habitat_python
 
 _PACKAGES = (
     "avw", "numpy", "scipy", "numba", "embreex", "trimesh", "h5py", "hdf5plugin", "gymnasium", "pyarrow", "pillow",
@@ -60,7 +60,7 @@ def doctor(context: click.Context, backend: str, acoustics: str, as_json: bool) 
     whatever is wrong with that is among the checks. Exit code 0 if every check holds, 1 if one fails; what is wrong
     and what to do about it stands under the table.
     """
-    from sim_bridge.selftest import run_checks
+    from avw.sim_bridge.selftest.run_checks import run_checks
 
     installed = _installed()
     if not as_json:

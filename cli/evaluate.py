@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cli.train import pick_device
+from avw.cli.train import pick_device
 
 NAMES = {
     "psnr": "PSNR, dB ↑",
@@ -56,11 +56,11 @@ def evaluate(
     """
     from tqdm import tqdm
 
-    from avw4k.dataset import open_dataset
-    from model.evaluate import EvaluationConfig
-    from model.evaluate import evaluate as measure
-    from model.world_model import WorldModel
-    from sim_bridge.errors import UsageError
+    from avw.avw4k.reading.dataset import open_dataset
+    from avw.model.evaluate import EvaluationConfig
+    from avw.model.evaluate import evaluate as measure
+    from avw.model.world_model import WorldModel
+    from avw.sim_bridge.errors import UsageError
 
     try:
         steps = tuple(int(word) for word in horizons.split(","))

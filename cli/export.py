@@ -36,8 +36,8 @@ def export(data: Path, to: str, out: Path | None, splits: tuple[str, ...], as_js
     """
     from tqdm import tqdm
 
-    from avw4k.dataset import open_dataset
-    from avw4k.exports.export import export as write
+    from avw.avw4k.exports.export import export as write
+    from avw.avw4k.reading.dataset import open_dataset
 
     dataset = open_dataset(data)
     chosen = splits or ("train", "val", "test")

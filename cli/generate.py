@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avw4k.presets import DEFAULT, PRESETS, preset_scenes
-from cli.habitat_option import habitat_python
-from sim_bridge.simulator import ACOUSTICS, BACKENDS, STREAMS
+from avw.avw4k.plan.presets import DEFAULT, PRESETS, preset_scenes
+from avw.cli.habitat_option import habitat_python
+from avw.sim_bridge.simulators.protocol import ACOUSTICS, BACKENDS, STREAMS
 
 if TYPE_CHECKING:
-    from avw4k.forecast import Forecast
-    from avw4k.generate import GenerateReport
-    from avw4k.spec import DatasetSpec
-    from sim_bridge.simulator import SimulatorConfig
+    from avw.avw4k.plan.spec import DatasetSpec
+    from avw.avw4k.writing.forecast import Forecast
+    from avw.avw4k.writing.generate import GenerateReport
+    from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
 
 @click.command(
@@ -108,14 +108,15 @@ def generate(
     avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
     avw generate data/mp3d --scenes mp3d:val --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
     """
-    from avw4k.executors import run_in_processes
-    from avw4k.forecast import forecast
-    from avw4k.generate import generate as run
-    from avw4k.ray_executor import RayExecutor, cluster_cpus, connect
-    from avw4k.spec import DatasetSpec
-    from sim_bridge.acoustics.sound_sets import expand_sounds
-    from sim_bridge.scenes.material_map import open_material_map
-    from sim_bridge.simulator import SimulatorConfig, backend_versions, resolved
+    from avw.avw4k.execution.executors import run_in_processes
+    from avw.avw4k.execution.ray_executor import RayExecutor, cluster_cpus, connect
+    from avw.avw4k.plan.spec import DatasetSpec
+    from avw.avw4k.writing.forecast import forecast
+    from avw.avw4k.writing.generate import generate as run
+    from avw.sim_bridge.scenes.materials.material_map import open_material_map
+    from avw.sim_bridge.simulators.open_simulator import backend_versions
+    from avw.sim_bridge.simulators.protocol import SimulatorConfig, resolved
+    from avw.sim_bridge.task.sound_sets import expand_sounds
 
     chosen = PRESETS[preset] if preset else DEFAULT
     root = str(scene_root) if scene_root else None
@@ -179,10 +180,10 @@ def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool
     Of scans only the beginnings of the files are read: a collection would take an hour. Raises SceneError or UsageError
     for a scene that cannot be had; with `strict` also for one that the lint has warnings for.
     """
-    from sim_bridge.navigation.navgrid import NavGrid
-    from sim_bridge.scenes.catalogue import expand_scenes, load_scene
-    from sim_bridge.scenes.inventory import check_files
-    from sim_bridge.scenes.lint import lint_scene
+    from avw.sim_bridge.inspection.lint import lint_scene
+    from avw.sim_bridge.navigation.navgrid import NavGrid
+    from avw.sim_bridge.scenes.catalogue import expand_scenes, load_scene
+    from avw.sim_bridge.scenes.collections.inventory import check_files
 
     for name in names:
         expand_scenes(name, scene_root)
@@ -197,15 +198,15 @@ def check_head(simulator: SimulatorConfig) -> None:
     """Read the user's head once. Raises UsageError for one that is no SOFA file."""
     if simulator.hrtf is None:
         return
-    from sim_bridge.acoustics.hrtf import load_hrtf
-    from sim_bridge.types import SAMPLE_RATE
+    from avw.sim_bridge.acoustics.hrtf import load_hrtf
+    from avw.sim_bridge.types import SAMPLE_RATE
 
     load_hrtf(SAMPLE_RATE, simulator.hrtf)
 
 
 def check_sounds(sounds: tuple[str, ...]) -> None:
     """Decode each once, so that an unreadable one is found before anything is simulated."""
-    from sim_bridge.acoustics.sounds import load_sound
+    from avw.sim_bridge.acoustics.sounds import load_sound
 
     for sound in sounds:
         load_sound(sound)
@@ -213,8 +214,8 @@ def check_sounds(sounds: tuple[str, ...]) -> None:
 
 def file_digests(names: tuple[str, ...], scene_root: str | None = None) -> tuple[tuple[str, str], ...]:
     """(name, SHA-256) of those that are files: another mesh under the same name is another dataset."""
-    from sim_bridge.errors import SceneError
-    from sim_bridge.scenes.collections import files_sha256, scene_files
+    from avw.sim_bridge.errors import SceneError
+    from avw.sim_bridge.scenes.collections.collections import files_sha256, scene_files
 
     digests = []
     for name in names:
@@ -225,7 +226,7 @@ def file_digests(names: tuple[str, ...], scene_root: str | None = None) -> tuple
 
 def parse_part(text: str | None) -> tuple[int, int] | None:
     """ "3/8" as (3, 8). Raises UsageError for anything that is no part."""
-    from sim_bridge.errors import UsageError
+    from avw.sim_bridge.errors import UsageError
 
     if text is None:
         return None
@@ -239,7 +240,7 @@ def parse_part(text: str | None) -> tuple[int, int] | None:
 
 def forecast_text(out: Path, spec: DatasetSpec, ahead: Forecast, workers: int) -> str:
     """The dry run for a person."""
-    from avw4k.spec import SPLITS, split_scenes
+    from avw.avw4k.plan.spec import SPLITS, split_scenes
 
     splits = list(split_scenes(spec).values())
     scenes = ", ".join(f"{splits.count(name)} {name}" for name in SPLITS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from avw4k.dataset import Dataset
+    from avw.avw4k.reading.dataset import Dataset
 
 
 @click.command()
@@ -45,12 +45,12 @@ def info(
     """
     folder = Path(what)
     if (folder / "info.json").is_file():
-        from avw4k.dataset import open_dataset
+        from avw.avw4k.reading.dataset import open_dataset
 
         values = dataset_values(open_dataset(folder))
         text = dataset_text(values)
         if plots is not None:
-            from avw4k.plots import write_plots
+            from avw.avw4k.viewing.plots import write_plots
 
             values["plots"] = [str(path) for path in write_plots(plots, values["statistics"], values["measured"])]
             text += "".join(f"\n  wrote {path}" for path in values["plots"])
@@ -60,7 +60,7 @@ def info(
             [f"run {folder}", *(f"  {name:<28} {size:>12,} bytes" for name, size in values["files"].items())]
         )
     elif folder.is_dir() or what.startswith(("data/", "runs/")):
-        from sim_bridge.errors import UsageError
+        from avw.sim_bridge.errors import UsageError
 
         raise UsageError(f"{what} holds no dataset and no run; type: avw generate {what}")
     else:
@@ -72,10 +72,10 @@ def info(
 def _scene_info(
     scene_id: str, scene_root: str | None, materials: Path | None, strict: bool, picture: Path | None, as_json: bool
 ) -> None:
-    from cli.scene_report import scene_text, scene_values
-    from sim_bridge.scenes.catalogue import read_scene, scene_sha256
-    from sim_bridge.scenes.lint import lint
-    from sim_bridge.scenes.material_map import apply_material_map, open_material_map, share_named
+    from avw.cli.scene_report import scene_text, scene_values
+    from avw.sim_bridge.inspection.lint import lint
+    from avw.sim_bridge.scenes.catalogue import read_scene, scene_sha256
+    from avw.sim_bridge.scenes.materials.material_map import apply_material_map, open_material_map, share_named
 
     scene, reading = read_scene(scene_id, scene_root)
     table = open_material_map(str(materials)) if materials else None
@@ -91,7 +91,7 @@ def _scene_info(
     if picture is not None:
         from PIL import Image
 
-        from sim_bridge.rendering.top_down import floor_plan_image
+        from avw.sim_bridge.rendering.top_down import floor_plan_image
 
         picture.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(floor_plan_image(scene)[0]).save(picture)
@@ -103,9 +103,9 @@ def _scene_info(
 
 def dataset_values(dataset: Dataset) -> dict[str, Any]:
     """Counts and terms of what is committed, and the spec in full."""
-    from avw4k.spec import MODES, SPLITS, split_scenes
-    from avw4k.statistics import dataset_statistics
-    from sim_bridge.types import STEP_SECONDS
+    from avw.avw4k.plan.spec import MODES, SPLITS, split_scenes
+    from avw.avw4k.reading.statistics import dataset_statistics
+    from avw.sim_bridge.types import STEP_SECONDS
 
     refs = dataset.episodes()
     rows = {row["index"]: row for record in dataset.records.values() for row in record.episodes}
@@ -140,8 +140,8 @@ def dataset_values(dataset: Dataset) -> dict[str, Any]:
 
 def _measured(dataset: Dataset) -> dict[str, Any]:
     """Damage is said and does not keep the rest from being described."""
-    from avw4k.measured import measured_statistics
-    from sim_bridge.errors import DatasetError
+    from avw.avw4k.reading.measured import measured_statistics
+    from avw.sim_bridge.errors import DatasetError
 
     try:
         return measured_statistics(dataset)
@@ -151,8 +151,8 @@ def _measured(dataset: Dataset) -> dict[str, Any]:
 
 def dataset_text(values: dict[str, Any]) -> str:
     """The same for a person."""
-    from avw4k.measured import measured_text
-    from avw4k.statistics import statistics_text
+    from avw.avw4k.reading.measured import measured_text
+    from avw.avw4k.reading.statistics import statistics_text
 
     spec = values["spec"]
     state = "complete" if values["complete"] else f"{values['trajectories']} of {values['planned']} so far"
@@ -178,7 +178,7 @@ def dataset_text(values: dict[str, Any]) -> str:
 
 def run_values(folder: Path) -> dict[str, Any]:
     """A run's files and its configuration, as far as they are JSON."""
-    from sim_bridge.errors import CheckpointError
+    from avw.sim_bridge.errors import CheckpointError
 
     values: dict[str, Any] = {"path": str(folder)}
     for name in ("config.json", "evaluation.json"):

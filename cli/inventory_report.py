@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from sim_bridge.scenes.inventory import CollectionState
+from avw.sim_bridge.scenes.collections.inventory import CollectionState
 
 _MOST_PROBLEMS = 3  # of each collection in the overview
 _MOST_MISSING = 6  # names

@@ -11,23 +11,23 @@ from typing import Any, NoReturn
 
 import click
 
-from sim_bridge.errors import AvwError
+from avw.sim_bridge.errors import AvwError
 
 COMMANDS = {
-    "generate": ("cli.generate:generate", "Simulate trajectories and write them as a dataset."),
-    "merge": ("cli.merge:merge", "Gather the parts of an array job into one dataset."),
-    "verify": ("cli.verify:verify", "Read a whole dataset again and check every promise it makes."),
-    "info": ("cli.info:info", "Describe a dataset, a run or a scene."),
-    "view": ("cli.view:view", "See and hear a dataset or a run, in a browser or as one file."),
-    "export": ("cli.export:export", "Write a dataset as LeRobot, WebDataset or mp4."),
-    "push": ("cli.push:push", "Upload a dataset to the Hugging Face Hub."),
-    "pull": ("cli.pull:pull", "Download a dataset from the Hugging Face Hub."),
-    "scenes": ("cli.scenes:scenes", "List the scenes that a --scenes expression stands for."),
-    "train": ("cli.train:train", "Train the world model on a dataset, in three stages."),
-    "evaluate": ("cli.evaluate:evaluate", "Measure a trained model on scenes that it has never seen."),
-    "navigate": ("cli.navigate:navigate", "Let a policy search for the sound, closed loop."),
-    "report": ("cli.report:report", "Write a run as one self-contained HTML page."),
-    "doctor": ("cli.doctor:doctor", "Test the physics and the installation of this machine."),
+    "generate": ("avw.cli.generate:generate", "Simulate trajectories and write them as a dataset."),
+    "merge": ("avw.cli.merge:merge", "Gather the parts of an array job into one dataset."),
+    "verify": ("avw.cli.verify:verify", "Read a whole dataset again and check every promise it makes."),
+    "info": ("avw.cli.info:info", "Describe a dataset, a run or a scene."),
+    "view": ("avw.cli.view:view", "See and hear a dataset or a run, in a browser or as one file."),
+    "export": ("avw.cli.export:export", "Write a dataset as LeRobot, WebDataset or mp4."),
+    "push": ("avw.cli.push:push", "Upload a dataset to the Hugging Face Hub."),
+    "pull": ("avw.cli.pull:pull", "Download a dataset from the Hugging Face Hub."),
+    "scenes": ("avw.cli.scenes:scenes", "List the scenes that a --scenes expression stands for."),
+    "train": ("avw.cli.train:train", "Train the world model on a dataset, in three stages."),
+    "evaluate": ("avw.cli.evaluate:evaluate", "Measure a trained model on scenes that it has never seen."),
+    "navigate": ("avw.cli.navigate:navigate", "Let a policy search for the sound, closed loop."),
+    "report": ("avw.cli.report:report", "Write a run as one self-contained HTML page."),
+    "doctor": ("avw.cli.doctor:doctor", "Test the physics and the installation of this machine."),
 }
 MODEL_MODULES = ("torch", "safetensors", "einops")
 
@@ -114,7 +114,7 @@ def avw(debug: bool) -> None:
 
 
 def main() -> None:
-    """Entry point of the console script and of `python -m cli`."""
+    """Entry point of the console script and of `python -m avw.cli`."""
     try:
         avw(prog_name="avw")
     except KeyboardInterrupt:  # while a module was still being imported

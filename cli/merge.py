@@ -24,9 +24,9 @@ def merge(out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
     """
     from tqdm import tqdm
 
-    from avw4k.dataset import open_dataset
-    from avw4k.merge import merge_datasets
-    from avw4k.spec import plan
+    from avw.avw4k.plan.spec import plan
+    from avw.avw4k.reading.dataset import open_dataset
+    from avw.avw4k.writing.merge import merge_datasets
 
     with tqdm(unit="shard", desc="merge", file=sys.stderr, dynamic_ncols=True) as bar:
         report = merge_datasets(out, parts, on_shard=lambda name: bar.update())

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.habitat_option import habitat_python
+from avw.cli.habitat_option import habitat_python
 
 if TYPE_CHECKING:
-    from model.planning.searching import LeftOut
-    from sim_bridge.simulator import SimulatorConfig
+    from avw.model.planning.episode_run import LeftOut
+    from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
 POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
 
@@ -82,12 +82,13 @@ def navigate(
     """
     import dataclasses
 
-    from model.planning.navigate import NavigateConfig, available_cores, run_policies
-    from model.planning.outcomes import comparison, table, write_outcome
-    from sim_bridge.acoustics.sound_sets import expand_sounds
-    from sim_bridge.episode_file import read_episodes
-    from sim_bridge.errors import CheckpointError, UsageError
-    from sim_bridge.scenes.catalogue import expand_scenes
+    from avw.model.planning.navigate import available_cores, run_policies
+    from avw.model.planning.navigate_config import NavigateConfig
+    from avw.model.planning.outcomes import comparison, table, write_outcome
+    from avw.sim_bridge.errors import CheckpointError, UsageError
+    from avw.sim_bridge.scenes.catalogue import expand_scenes
+    from avw.sim_bridge.task.episode_file import read_episodes
+    from avw.sim_bridge.task.sound_sets import expand_sounds
 
     chosen = tuple(dict.fromkeys(policies))
     trained = (model / "model.safetensors").exists()
@@ -149,9 +150,9 @@ def surroundings(run: Path, scenes: str | None) -> tuple[list[str], SimulatorCon
     Without such a run or dataset, and with `scenes` given: no scenes, the defaults and the ring.
     Raises UsageError if neither says where to search.
     """
-    from avw4k.dataset import open_dataset
-    from sim_bridge.errors import AvwError, UsageError
-    from sim_bridge.simulator import SimulatorConfig
+    from avw.avw4k.reading.dataset import open_dataset
+    from avw.sim_bridge.errors import AvwError, UsageError
+    from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
     try:
         dataset = open_dataset(Path(json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]))

@@ -22,7 +22,7 @@ def pull(repo: str, out: Path | None, revision: str | None, as_json: bool) -> No
     \b
     avw pull me/avw-houses
     """
-    from avw4k.hub import pull as fetch
+    from avw.avw4k.exports.hub import pull as fetch
 
     report = fetch(repo, out or Path("data") / repo.split("/")[-1], revision=revision)
     if as_json:

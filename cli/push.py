@@ -29,7 +29,7 @@ def push(data: Path, repo: str, allow_restricted: bool, private: bool, dry_run: 
     \b
     avw push data/avw me/avw-houses --dry-run
     """
-    from avw4k.hub import push as send
+    from avw.avw4k.exports.hub import push as send
 
     report = send(data, repo, allow_restricted=allow_restricted, private=private, dry_run=dry_run)
     if as_json:

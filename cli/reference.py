@@ -1,18 +1,18 @@
-"""The reference of every command as Markdown: `python -m cli.reference > docs/cli.md`, from the commands themselves."""
+"""The reference of every command as Markdown: `python -m avw.cli.reference > docs/cli.md`."""
 
 from __future__ import annotations
 
 import click
 
-from cli.main import COMMANDS, avw
+from avw.cli.main import COMMANDS, avw
 
 HEADER = """# Command line
 
-Written by `python -m cli.reference > docs/cli.md`; a test compares the two, so this page cannot grow old.
+Written by `python -m avw.cli.reference > docs/cli.md`; a test compares the two, so this page cannot grow old.
 
 Each command prints progress and logs to stderr. With `--json` it prints one JSON document to stdout and nothing else
 there. Exit codes: 0 done · 1 failed or corrupt · 2 usage · 130 interrupted (the same command goes on from what is
-committed). `avw --debug COMMAND …` shows the traceback of an error instead of one sentence. `python -m cli` is `avw`.
+committed). `avw --debug COMMAND …` shows the traceback of an error instead of one sentence.
 """
 
 

@@ -22,7 +22,7 @@ def report(run: Path, data: Path | None, out: Path | None, as_json: bool) -> Non
     avw report
     avw report runs/demo data/demo --out report.html
     """
-    from model.report import write_report
+    from avw.model.report import write_report
 
     page = write_report(run, data, out)
     size = page.stat().st_size

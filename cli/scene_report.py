@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim_bridge.scenes.lint import LintReport
+    from avw.sim_bridge.inspection.lint import LintReport
 
 _MOST_MATERIALS = 12
 _SMALLEST_ISLAND = 0.5  # square metres; what is smaller lies behind furniture

@@ -33,9 +33,9 @@ def scenes(expression: str | None, scene_root: Path | None, names: bool, folder:
     """
     from tqdm import tqdm
 
-    from sim_bridge.errors import SceneError
-    from sim_bridge.scenes.catalogue import expand_scenes
-    from sim_bridge.scenes.collections import COLLECTIONS, collection_meshes, scene_root_path
+    from avw.sim_bridge.errors import SceneError
+    from avw.sim_bridge.scenes.catalogue import expand_scenes
+    from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, collection_meshes, scene_root_path
 
     root = str(scene_root) if scene_root else None
     if (expression is None or expression in COLLECTIONS) and not names and folder is None:
@@ -71,9 +71,9 @@ def _materials_by(row: dict[str, Any]) -> str:
 
 
 def _list_collections(name: str | None, root: str | None, as_json: bool) -> None:
-    from cli.inventory_report import collection_text, inventory_values, overview_text
-    from sim_bridge.scenes.collections import COLLECTIONS, scene_root_path
-    from sim_bridge.scenes.inventory import collection_state, other_datasets
+    from avw.cli.inventory_report import collection_text, inventory_values, overview_text
+    from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, scene_root_path
+    from avw.sim_bridge.scenes.collections.inventory import collection_state, other_datasets
 
     states = [collection_state(collection, root) for collection in ([name] if name else COLLECTIONS)]
     where, others = scene_root_path(root), other_datasets(root) if name is None else ()
@@ -85,10 +85,10 @@ def _list_collections(name: str | None, root: str | None, as_json: bool) -> None
 
 def describe(name: str, scene_root: str | None, export_folder: Path | None = None) -> dict[str, Any]:
     """What a person wants to know of a scene. Raises SceneError for one that is missing or unusable."""
-    from sim_bridge.navigation.navgrid import NavGrid
-    from sim_bridge.scenes.catalogue import read_scene, scene_sha256
-    from sim_bridge.scenes.dataset_configs import CONFIG
-    from sim_bridge.scenes.glb_export import export_glb
+    from avw.sim_bridge.navigation.navgrid import NavGrid
+    from avw.sim_bridge.scenes.catalogue import read_scene, scene_sha256
+    from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG
+    from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 
     scene, report = read_scene(name, scene_root)
     low_3, high_3 = scene.vertices_V3.min(axis=0), scene.vertices_V3.max(axis=0)

@@ -48,10 +48,10 @@ def train(
     """
     from tqdm import tqdm
 
-    from avw4k.dataset import open_dataset
-    from model.presets import preset
-    from model.train import train as run
-    from sim_bridge.errors import UsageError
+    from avw.avw4k.reading.dataset import open_dataset
+    from avw.model.training.presets import preset
+    from avw.model.training.train import train as run
+    from avw.sim_bridge.errors import UsageError
 
     chosen = tuple(word for word in (w.strip() for w in stages.split(",")) if word)
     if not chosen or any(word not in STAGES for word in chosen):
@@ -110,7 +110,7 @@ def pick_device(device: str) -> str:
     """`auto` is the GPU if PyTorch sees one."""
     import torch
 
-    from sim_bridge.errors import UsageError
+    from avw.sim_bridge.errors import UsageError
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cli.habitat_option import habitat_python
+from avw.cli.habitat_option import habitat_python
 
 
 @click.command(epilog="Exit code 0: all sound. 1: damaged, or not the same when simulated again.")
@@ -30,8 +30,8 @@ def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path
     """
     from tqdm import tqdm
 
-    from avw4k.repair import repair_dataset
-    from avw4k.verify import verify_dataset
+    from avw.avw4k.writing.repair import repair_dataset
+    from avw.avw4k.writing.verify import verify_dataset
 
     root = str(scene_root) if scene_root else None
     with tqdm(unit="shard", desc="verify", file=sys.stderr, dynamic_ncols=True) as bar:

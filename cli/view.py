@@ -41,11 +41,11 @@ def view(
     avw view runs/latest
     avw view data/avw --export tour.html --episodes 0,5-8
     """
-    from avw4k.viewing.library import Library
+    from avw.avw4k.viewing.library import Library
 
     library = Library(what, str(scene_root) if scene_root else None)
     if file is not None:
-        from avw4k.viewing.page import write_export
+        from avw.avw4k.viewing.page import write_export
 
         chosen = library.chosen(episodes)
         size = write_export(library, chosen, file)
@@ -53,10 +53,10 @@ def view(
         click.echo(json.dumps({"file": str(file), "clips": chosen, "bytes": size}) if as_json else text)
         return
     if episodes is not None:
-        from sim_bridge.errors import UsageError
+        from avw.sim_bridge.errors import UsageError
 
         raise UsageError("--episodes chooses what --export writes; the page itself shows all. Add --export FILE")
-    from avw4k.viewing.server import ViewerServer
+    from avw.avw4k.viewing.server import ViewerServer
 
     with ViewerServer(library, port) as server:
         click.echo(json.dumps({"url": server.url, "port": server.server_port}) if as_json else server.url)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sim_bridge.errors import CheckpointError
+from avw.sim_bridge.errors import CheckpointError
 
 
 def save(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:

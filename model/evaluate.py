@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from avw4k.dataset import Dataset
-from avw4k.windows import WindowConfig, Windows
-from model.calibrate import imagine_windows, read_frames
-from model.metrics.audio import lsd_per_clip, spectral_ssim_per_clip
-from model.metrics.physical import av_errors, av_peak, ild_error_per_clip
-from model.metrics.vision import mse_per_image, psnr_from_mse, ssim_per_image
-from model.rotation import Rotation
-from model.world_model import WorldModel
-from sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
+from avw.avw4k.reading.dataset import Dataset
+from avw.avw4k.reading.windows import WindowConfig, Windows
+from avw.model.metrics.audio import lsd_per_clip, spectral_ssim_per_clip
+from avw.model.metrics.physical import av_errors, av_peak, ild_error_per_clip
+from avw.model.metrics.vision import mse_per_image, psnr_from_mse, ssim_per_image
+from avw.model.rotation import Rotation
+from avw.model.training.calibrate import imagine_windows, read_frames
+from avw.model.world_model import WorldModel
+from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
 
 METRICS = ("psnr", "ssim", "lsd", "spectral_ssim", "ild_error", "reward_error")
 

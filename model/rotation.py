@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from model.tokenizers.image import ImageTokenizer
-from sim_bridge.types import TURN_RADIANS
+from avw.model.tokenizers.image import ImageTokenizer
+from avw.sim_bridge.types import TURN_RADIANS
 
 
 class Rotation:

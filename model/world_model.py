@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model import checkpoint
-from model.av_cdit import AvCdit, AvCditConfig, RewardPrediction
-from model.diffusion import Diffusion, DiffusionConfig, Latents
-from model.rotation import Rotation
-from model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
-from model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
-from sim_bridge.errors import CheckpointError
+from avw.model import checkpoint
+from avw.model.av_cdit import AvCdit, AvCditConfig, RewardPrediction
+from avw.model.diffusion import Diffusion, DiffusionConfig, Latents
+from avw.model.rotation import Rotation
+from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
+from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
+from avw.sim_bridge.errors import CheckpointError
 
 FILE = "model.safetensors"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.main import COMMANDS, avw
+from avw.cli.main import COMMANDS, avw
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.sh"))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -113,7 +113,7 @@ def test_every_quoted_make_target_exists(quotation: Quoted) -> None:
 @pytest.mark.parametrize("quotation", commands("python"), ids=str)
 def test_every_quoted_module_exists(quotation: Quoted) -> None:
     words = words_of(quotation.line)
-    if words[1:2] == ["-m"] and words[2].split(".")[0] in ("benchmarks", "cli", "avw4k", "model", "sim_bridge"):
+    if words[1:2] == ["-m"] and words[2].split(".")[0] in ("avw", "benchmarks", "validation"):
         assert importlib.util.find_spec(words[2]), f"{quotation}: no module {words[2]}"
 
 
@@ -126,7 +126,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_files_named_in_code_exist(page: Path) -> None:
-    names = re.findall(r"`((?:sim_bridge|avw4k|model|cli|benchmarks|tests|docs)/[\w/.-]+)`", page.read_text())
+    names = re.findall(
+        r"`((?:sim_bridge|avw4k|model|cli|benchmarks|validation|tests|docs)/[\w/.-]+)`", page.read_text()
+    )
     missing = [name for name in names if not (ROOT / name).exists()]
     assert not missing
 

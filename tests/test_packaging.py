@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 PACKAGES = ("sim_bridge", "avw4k", "model", "cli")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {
@@ -28,13 +29,13 @@ MODULES = {
     "hydra-core": "hydra",
     "numpy-quaternion": "quaternion",
 }
-PARTS_WITH_TORCH = ("avw4k/loader.py",)  # outside model/, and in no module that generation imports
+PARTS_WITH_TORCH = ("avw4k/reading/loader.py",)  # outside model/, and in no module that generation imports
 LAB = ("configs", "episodes", "importing", "sensors", "simulator")
 PARTS_WITH_EXTRAS = {  # modules that may import what an extra brings, and nothing else imports them at its top
-    "avw4k/hub.py": "hub",
-    "avw4k/ray_executor.py": "ray",
+    "avw4k/exports/hub.py": "hub",
+    "avw4k/execution/ray_executor.py": "ray",
     "sim_bridge/rendering/warp.py": "gpu",
-    **{f"sim_bridge/habitat/lab/{name}.py": "habitat" for name in LAB},
+    **{f"sim_bridge/task/habitat_lab/{name}.py": "habitat" for name in LAB},
 }
 MODEL_ONLY = ("torch", "functorch", "torchgen", "safetensors", "einops", "matplotlib")
 
@@ -59,7 +60,7 @@ def imported_names(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def third_party(path: Path) -> set[str]:
-    own = {*PACKAGES, "benchmarks", "tests"}
+    own = {"avw", "benchmarks", "tests", "validation"}
     return {name for name, _ in imported_names(path) if name not in own and name not in sys.stdlib_module_names}
 
 
@@ -73,18 +74,18 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("tree")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, listed.decode().split("\0")):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() or (ROOT / name).is_symlink():
             target = copy / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, target)
+            shutil.copyfile(ROOT / name, target, follow_symlinks=False)
     return copy
 
 
 @pytest.fixture(scope="module")
 def packaged(tree: Path) -> set[str]:
-    """The tracked files that belong to the packages."""
+    """The tracked files that belong to the packages, as they are installed: under `avw/`."""
     found = {str(path.relative_to(tree)) for package in PACKAGES for path in (tree / package).rglob("*")}
-    return {name for name in found if (tree / name).is_file()}
+    return {"avw/__init__.py", "avw/py.typed"} | {f"avw/{name}" for name in found if (tree / name).is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_the_wheel_holds_the_packages_and_their_data_and_nothing_else(built: Pat
     with zipfile.ZipFile(wheel_of(built)) as archive:
         names = archive.namelist()
     roots = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert roots == set(PACKAGES)
+    assert roots == {"avw"}
     missing = packaged - set(names)
     assert not missing, f"tracked in the packages but left out of the wheel: {sorted(missing)}"
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -143,10 +144,10 @@ def test_the_wheel_generates_in_a_venv_without_torch(built: Path, tmp_path: Path
         return done.stdout
 
     assert "False" in run("-c", "import importlib.util as u; print(u.find_spec('torch') is not None)")
-    assert "navigate" in run("-m", "cli", "--help")
-    run("-m", "cli", "generate", "data", "--scenes", "procedural:1", "--trajectories", "1", "--steps", "20")
+    assert "navigate" in run("-m", "avw.cli", "--help")
+    run("-m", "avw.cli", "generate", "data", "--scenes", "procedural:1", "--trajectories", "1", "--steps", "20")
     assert list((tmp_path / "data").glob("*.h5"))
-    trained = subprocess.run([str(python), "-I", "-m", "cli", "train", "data"], cwd=tmp_path, capture_output=True)
+    trained = subprocess.run([str(python), "-I", "-m", "avw.cli", "train", "data"], cwd=tmp_path, capture_output=True)
     assert trained.returncode == 1
     assert b"pip install 'avw[model]'" in trained.stderr
 
@@ -154,7 +155,7 @@ def test_the_wheel_generates_in_a_venv_without_torch(built: Path, tmp_path: Path
 def test_importing_the_simulator_and_the_dataset_never_imports_torch() -> None:
     apart = {*PARTS_WITH_TORCH, *PARTS_WITH_EXTRAS}
     modules = [
-        str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
+        "avw." + str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
         for package in ("sim_bridge", "avw4k")
         for path in sources(package)
         if str(path.relative_to(ROOT)) not in apart and path.name not in ("__init__.py", "__main__.py")
@@ -168,7 +169,7 @@ def test_importing_the_simulator_and_the_dataset_never_imports_torch() -> None:
 
 
 FROM_NO_REGISTRY = {"habitat", "habitat_sim", "soundspaces"}  # they come by conda or from source
-BESIDE = {"sim_bridge/habitat/soundspaces_worker.py": {"worker"}}  # a program, where nothing of ours is
+BESIDE = {"sim_bridge/simulators/soundspaces/soundspaces_worker.py": {"worker"}}  # a program, where nothing of ours is
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -181,7 +182,8 @@ def test_every_import_is_a_declared_dependency(package: str) -> None:
         allowed = base | (model if package in ("model", "cli") or name in PARTS_WITH_TORCH else set())
         allowed |= rlr if package == "sim_bridge" else set()
         allowed |= BESIDE.get(name, set())
-        allowed |= FROM_NO_REGISTRY if name.startswith("sim_bridge/habitat/") else set()
+        apart = ("sim_bridge/simulators/", "sim_bridge/task/habitat_lab/")
+        allowed |= FROM_NO_REGISTRY if name.startswith(apart) else set()
         allowed |= modules_of(distributions(extras[PARTS_WITH_EXTRAS[name]])) if name in PARTS_WITH_EXTRAS else set()
         assert third_party(path) <= allowed, f"{name}: {sorted(third_party(path) - allowed)}"
 

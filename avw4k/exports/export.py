@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from avw4k.dataset import Dataset, EpisodeRef
-from avw4k.manifest import TMP_SUFFIX, readable_errors
-from sim_bridge.errors import DatasetError, UsageError
+from avw.avw4k.reading.dataset import Dataset, EpisodeRef
+from avw.avw4k.shards.manifest import TMP_SUFFIX, readable_errors
+from avw.sim_bridge.errors import DatasetError, UsageError
 
 FORMATS = ("lerobot", "webdataset", "mp4")
 Progress = Callable[[int], object]
@@ -49,7 +49,7 @@ def export(
     refs = [ref for ref in dataset.episodes() if ref.split in splits]
     if not refs:
         raise DatasetError(f"{dataset.path} holds no episode of {', '.join(splits)} yet; type: avw info {dataset.path}")
-    write: Callable[[Dataset, list[EpisodeRef], Path, Progress], Any] = import_module(f"avw4k.exports.{to}").write
+    write: Callable[[Dataset, list[EpisodeRef], Path, Progress], Any] = import_module(f"avw.avw4k.exports.{to}").write
     with readable_errors(f"cannot export to {to}", out), new_folder(out) as folder:
         write(dataset, refs, folder, progress)
         files = [path for path in folder.rglob("*") if path.is_file()]

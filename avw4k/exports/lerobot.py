@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avw4k.dataset import Dataset, EpisodeRef
-from avw4k.episode import DEPTH_UNITS
-from avw4k.exports.export import Progress
-from avw4k.spec import MODES, SPLITS
-from sim_bridge.types import STEP_SAMPLES, STEP_SECONDS
+from avw.avw4k.exports.export import Progress
+from avw.avw4k.plan.episode import DEPTH_UNITS
+from avw.avw4k.plan.spec import MODES, SPLITS
+from avw.avw4k.reading.dataset import Dataset, EpisodeRef
+from avw.sim_bridge.types import STEP_SAMPLES, STEP_SECONDS
 
 VERSION = "v3.0"
 FILES_A_CHUNK = 1000

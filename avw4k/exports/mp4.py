@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from avw4k.dataset import Dataset, EpisodeRef
-from avw4k.exports.export import Progress, episode_note
-from sim_bridge.errors import BackendError
-from sim_bridge.films import find_ffmpeg, write_film
+from avw.avw4k.exports.export import Progress, episode_note
+from avw.avw4k.exports.video import find_ffmpeg, write_film
+from avw.avw4k.reading.dataset import Dataset, EpisodeRef
+from avw.sim_bridge.errors import BackendError
 
 KEPT = ("actions", "rewards", "dones", "collided", "geodesic", "commanded", "realised", "position", "yaw")
 

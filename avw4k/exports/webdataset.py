@@ -1,7 +1,7 @@
 """WebDataset: one tar a shard, one sample an episode, arrays as .npy and what is said of it as .json.
 
 `wds.WebDataset("train-{000000..000009}.tar").decode()` gives them back. The last observation is row T of rgb, depth
-and audio, as `avw4k.dataset` has it. Audio is int16; times `audio_scale` (in the .json) it is linear.
+and audio, as `avw.avw4k.reading.dataset` has it. Audio is int16; times `audio_scale` (in the .json) it is linear.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from avw4k.dataset import Dataset, EpisodeRef
-from avw4k.exports.export import Progress, episode_note
+from avw.avw4k.exports.export import Progress, episode_note
+from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 
 
 def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Progress) -> None:

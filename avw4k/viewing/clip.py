@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avw4k.episode import DEPTH_UNITS
-from avw4k.viewing.hearing import ILD_HOP, decibels, level_difference, outline, spectrogram
-from avw4k.viewing.media import SHEET_COLUMNS, depth_colours, picture, sheet, sound
-from avw4k.viewing.plans import Plan, blank_plan, floor_plan
-from sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
+from avw.avw4k.plan.episode import DEPTH_UNITS
+from avw.avw4k.viewing.hearing import ILD_HOP, decibels, level_difference, outline, spectrogram
+from avw.avw4k.viewing.media import SHEET_COLUMNS, depth_colours, picture, sheet, sound
+from avw.avw4k.viewing.plans import Plan, blank_plan, floor_plan
+from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 if TYPE_CHECKING:
-    from avw4k.dataset import Dataset, EpisodeRef
+    from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 
 FARTHEST = 6.0  # metres that the depth colours span
 PEAK = 0.9  # of full scale, what the loudest sample is played at

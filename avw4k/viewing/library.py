@@ -8,10 +8,10 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from avw4k.dataset import Dataset, EpisodeRef, open_dataset
-from avw4k.viewing.clip import Json, episode_clip, imagined_clip
-from avw4k.viewing.media import read_frames, read_sound
-from sim_bridge.errors import DatasetError, UsageError
+from avw.avw4k.reading.dataset import Dataset, EpisodeRef, open_dataset
+from avw.avw4k.viewing.clip import Json, episode_clip, imagined_clip
+from avw.avw4k.viewing.media import read_frames, read_sound
+from avw.sim_bridge.errors import DatasetError, UsageError
 
 KEPT_CLIPS = 8  # some 2 MB each
 FROM_TABLE = ("success", "return", "geodesic_start", "geodesic_end", "path_metres", "collisions", "clipped")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
+from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 SHEET_COLUMNS = 16
 # Yellow, green, teal, dark blue: near to far. Even in lightness, so that it reads in grey as well.

@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from avw4k.manifest import readable_errors, write_whole
-from avw4k.viewing.library import Library
+from avw.avw4k.shards.manifest import readable_errors, write_whole
+from avw.avw4k.viewing.library import Library
 
 SCRIPTS = ("tracks.js", "stage.js", "viewer.js")
 # Nothing may be fetched from anywhere but the page's own server, and an exported file fetches nothing at all.
@@ -60,4 +60,4 @@ def _json(value: object) -> str:
 
 
 def _resource(name: str) -> str:
-    return files("avw4k.viewing").joinpath(name).read_text(encoding="utf-8")
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

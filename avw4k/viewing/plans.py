@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from avw4k.viewing.media import picture
-from sim_bridge.errors import AvwError
+from avw.avw4k.viewing.media import picture
+from avw.sim_bridge.errors import AvwError
 
 PIXELS_PER_METRE = 40.0
 
@@ -30,8 +30,8 @@ class Plan:
 @lru_cache(maxsize=32)
 def floor_plan(scene_id: str, scene_root: str | None = None) -> Plan | None:
     """The scene from above; None where it is not on this machine (a scan whose files are elsewhere)."""
-    from sim_bridge.rendering.top_down import floor_plan_image
-    from sim_bridge.scenes.catalogue import load_scene
+    from avw.sim_bridge.rendering.top_down import floor_plan_image
+    from avw.sim_bridge.scenes.catalogue import load_scene
 
     try:
         rgb_HWC, origin_xz, metres_per_pixel = floor_plan_image(load_scene(scene_id, scene_root), PIXELS_PER_METRE)

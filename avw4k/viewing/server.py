@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-from avw4k.viewing.library import Library
-from avw4k.viewing.page import served_page
-from sim_bridge.errors import AvwError, UsageError
+from avw.avw4k.viewing.library import Library
+from avw.avw4k.viewing.page import served_page
+from avw.sim_bridge.errors import AvwError, UsageError
 
 ADDRESS = "127.0.0.1"
 HEADERS = {

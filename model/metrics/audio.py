@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import rfft
 
-from model.metrics.vision import ssim_map
-from sim_bridge.errors import UsageError
+from avw.model.metrics.vision import ssim_map
+from avw.sim_bridge.errors import UsageError
 
 FLOOR_DB = -80.0
 WINDOW = 512  # samples: 32 ms at 16 kHz

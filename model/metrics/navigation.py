@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from sim_bridge.errors import UsageError
-from sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.randomness import keyed_rng
 
 RESAMPLES = 10_000
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.metrics.audio import FLOOR_DB
-from sim_bridge.errors import UsageError
-from sim_bridge.types import STEP_SECONDS
+from avw.model.metrics.audio import FLOOR_DB
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import STEP_SECONDS
 
 
 def level_db(audio_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy.ndimage import correlate1d
 
-from sim_bridge.errors import UsageError
+from avw.sim_bridge.errors import UsageError
 
 PEAK = 255.0
 

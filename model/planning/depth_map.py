@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from model.planning.sight import obstacles, points
-from sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, TURN_RADIANS, Action, wrap_angle
+from avw.model.planning.sight import obstacles, points
+from avw.sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, TURN_RADIANS, Action, wrap_angle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.planning.sight import blocked_ahead
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.types import Action, Observation
+from avw.model.planning.sight import blocked_ahead
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.types import Action, Observation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

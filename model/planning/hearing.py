@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.types import SAMPLE_RATE, TURN_RADIANS, Action
+from avw.sim_bridge.types import SAMPLE_RATE, TURN_RADIANS, Action
 
 HEAD_DELAY = 0.274e-3  # seconds: (radius / speed of sound), so that 90 degrees give KEMAR's 0.705 ms
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.planning.depth_map import DepthMap, DepthMapConfig
-from model.planning.hearing import Hearing, HearingConfig
-from sim_bridge.types import TURN_RADIANS, Action, Observation, wrap_angle
+from avw.model.planning.depth_map import DepthMap, DepthMapConfig
+from avw.model.planning.hearing import Hearing, HearingConfig
+from avw.sim_bridge.types import TURN_RADIANS, Action, Observation, wrap_angle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

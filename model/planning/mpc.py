@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.planning.sight import blocked_ahead
-from model.world_model import WorldModel
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation, Pose, relative_motion
+from avw.model.planning.sight import blocked_ahead
+from avw.model.world_model import WorldModel
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation, Pose, relative_motion
 
 HALF_TURN = 18  # turns of 10° to look back
 

@@ -3,7 +3,7 @@
 Episode i of (scenes, seed) takes place in scenes[i mod n] and is drawn from (seed, scene, i) alone: every policy meets
 the same starts, sources and sounds, whatever the number of workers, and the first episodes of a longer run are those
 of a shorter one. That is what makes paired comparison possible. Episodes may also come from a file that others wrote
-(`sim_bridge.episode_file`): then its i-th is episode i, and the seed draws only the phase of the sound.
+(`avw.sim_bridge.task.episode_file`): then its i-th is episode i, and the seed draws only the phase of the sound.
 """
 
 from __future__ import annotations
@@ -15,54 +15,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avw4k.executors import one_thread
-from model.planning.policies import LEARNED, OraclePolicy, Policy, make_policy
-from model.planning.searching import EpisodeRecord, LeftOut, run_episode
-from sim_bridge.episode_file import FiledEpisode, read_episodes
-from sim_bridge.errors import BackendError, UsageError
-from sim_bridge.simulator import Simulator, SimulatorConfig, open_simulator
-from sim_bridge.task import TaskConfig
+from avw.avw4k.execution.executors import one_thread
+from avw.model.planning.episode_run import EpisodeRecord, LeftOut, run_episode
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.planning.policies import LEARNED, OraclePolicy, Policy, make_policy
+from avw.sim_bridge.errors import BackendError, UsageError
+from avw.sim_bridge.simulators.open_simulator import open_simulator
+from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
+from avw.sim_bridge.task.episode_file import FiledEpisode, read_episodes
 
 CHUNK = 4  # episodes of one scene that a worker takes at a time: few scene changes, an even load
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NavigateConfig:
-    """Which policies search where.
-
-    scenes: ids or mesh files · episodes: in all, dealt round the scenes · min_distance: metres of geodesic between
-    start and source · sound: what the source plays, looped; None: what each episode of the file names
-    model_dir, device: for policies that plan with a model · video_dir: where recordings go
-    episode_file: episodes as others wrote them; then `scenes` are those of its first `episodes`
-    sound_root: the folder of the sounds that it names
-    """
-
-    policies: tuple[str, ...]
-    scenes: tuple[str, ...]
-    episodes: int = 40
-    seed: int = 0
-    workers: int = 1
-    min_distance: float = 3.0
-    sound: str | None = "ring"
-    simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
-    task: TaskConfig = field(default_factory=TaskConfig)
-    model_dir: str | None = None
-    device: str = "cpu"
-    video_dir: str | None = None
-    episode_file: str | None = None
-    sound_root: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.policies or not self.scenes:
-            raise UsageError("navigation needs at least one policy and one scene")
-        if self.episodes < 1 or self.workers < 1:
-            raise UsageError(f"episodes and workers must be at least 1, got {self.episodes} and {self.workers}")
-        if self.sound is None and self.episode_file is None:
-            raise UsageError("without an episode file nothing names the sound; type e.g. --sound ring")
 
 
 def run_policies(

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.metrics.navigation import Interval, bootstrap_difference, bootstrap_mean, summarise
-from model.planning.navigate import NavigateConfig
-from model.planning.policies import POLICIES
-from model.planning.searching import EpisodeRecord, LeftOut
-from sim_bridge.errors import DatasetError, UsageError
+from avw.model.metrics.navigation import Interval, bootstrap_difference, bootstrap_mean, summarise
+from avw.model.planning.episode_run import EpisodeRecord, LeftOut
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.planning.policies import POLICIES
+from avw.sim_bridge.errors import DatasetError, UsageError
 
 MEASURES = ("sr", "spl", "softspl", "sna", "dtg", "na")
 _ATTRIBUTES = {"sr": "success", "spl": "spl", "softspl": "softspl", "sna": "sna", "dtg": "dtg", "na": "actions"}

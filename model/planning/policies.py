@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from model.planning.sight import blocked_ahead
-from sim_bridge.errors import UsageError
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.types import Action, Observation
+from avw.model.planning.sight import blocked_ahead
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.types import Action, Observation
 
 if TYPE_CHECKING:
-    from sim_bridge.simulator import Simulator
+    from avw.sim_bridge.simulators.protocol import Simulator
 
 POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
 PRIVILEGED = ("oracle",)
@@ -99,7 +99,7 @@ class OraclePolicy:
     name = "oracle"
 
     def __init__(self, simulator: Simulator, success_distance: float = 1.0):
-        from sim_bridge.follower import ShortestPathFollower
+        from avw.sim_bridge.task.follower import ShortestPathFollower
 
         self._follower = ShortestPathFollower(simulator, stop_distance=success_distance)
 
@@ -131,15 +131,15 @@ def make_policy(
     if name == "forward":
         return ForwardPolicy(max_steps, hfov)
     if name == "greedy-audio":
-        from model.planning.greedy_audio import GreedyAudioPolicy
+        from avw.model.planning.greedy_audio import GreedyAudioPolicy
 
         return GreedyAudioPolicy(hfov=hfov)
     if name == "mapping-audio":
-        from model.planning.mapping_audio import MappingAudioPolicy
+        from avw.model.planning.mapping_audio import MappingAudioPolicy
 
         return MappingAudioPolicy(hfov=hfov)
     if name in LEARNED:
-        from model.planning.mpc import MpcConfig, MpcPolicy
+        from avw.model.planning.mpc import MpcConfig, MpcPolicy
 
         if model_dir is None:
             raise UsageError(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sim_bridge.errors import AvwError, BackendError
-from sim_bridge.films import find_ffmpeg, write_film
-from sim_bridge.simulator import Simulator
-from sim_bridge.types import SAMPLE_RATE, STEP_SECONDS, Observation, Pose, Source
+from avw.avw4k.exports.video import find_ffmpeg, write_film
+from avw.sim_bridge.errors import AvwError, BackendError
+from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS, Observation, Pose, Source
 
 SIDE = 384  # pixels of each of the two pictures
 _TEAL, _RUST, _PAPER = (15, 118, 110), (194, 65, 12), (238, 241, 245)
@@ -66,8 +66,8 @@ class _Plan:
     def __init__(self, simulator: Simulator, source: Source):
         from PIL import Image
 
-        from sim_bridge.rendering.top_down import floor_plan_image
-        from sim_bridge.scenes.catalogue import load_scene
+        from avw.sim_bridge.rendering.top_down import floor_plan_image
+        from avw.sim_bridge.scenes.catalogue import load_scene
 
         try:
             scene = load_scene(simulator.scene_id, simulator.config.scene_root)

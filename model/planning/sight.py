@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS, CAMERA_HEIGHT
+from avw.sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS, CAMERA_HEIGHT
 
 HFOV_DEGREES = 90.0
 LOWEST, HIGHEST = 0.08, AGENT_HEIGHT + 0.05  # metres above the floor between which things are in the way

@@ -1,5 +1,5 @@
 """A run as one self-contained page: data with sound, training, imagination, navigation."""
 
-from model.report.page import write_report
+from avw.model.report.page import write_report
 
 __all__ = ["write_report"]

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from avw4k.viewing.charts import Row, interval_chart, legend
-from avw4k.viewing.plans import blank_plan, floor_plan
-from model.planning.searching import EpisodeRecord
-from model.report.maps import Route, trajectory_map
+from avw.avw4k.viewing.charts import Row, interval_chart, legend
+from avw.avw4k.viewing.plans import blank_plan, floor_plan
+from avw.model.planning.episode_run import EpisodeRecord
+from avw.model.report.maps import Route, trajectory_map
 
 POLICIES = {
     "mpc": ("MPC on AV-CDiT", "#0f766e", "plans in imagined futures, on the model's own reward"),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avw4k.viewing.media import depth_colours, levels, sheet, sound
-from avw4k.viewing.plans import Plan, blank_plan, floor_plan
-from model.report.player import player
+from avw.avw4k.viewing.media import depth_colours, levels, sheet, sound
+from avw.avw4k.viewing.plans import Plan, blank_plan, floor_plan
+from avw.model.report.player import player
 
 if TYPE_CHECKING:
-    from avw4k.dataset import Dataset, EpisodeRef
+    from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 
 MODES = {
     "approach": "walks towards the source, and stops beside it",
@@ -121,6 +121,6 @@ def map_data(plan: Plan, position_T3: np.ndarray, yaw_T: np.ndarray, source_3: n
 
 
 def _paper() -> str:
-    from avw4k.viewing.media import picture
+    from avw.avw4k.viewing.media import picture
 
     return picture(np.full((8, 8, 3), (238, 241, 245), np.uint8))

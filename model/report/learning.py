@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from avw4k.viewing.charts import Line, legend, line_chart
-from avw4k.viewing.media import data_uri, levels, read_frames, read_sound, sheet, sound
-from model.report.player import player
+from avw.avw4k.viewing.charts import Line, legend, line_chart
+from avw.avw4k.viewing.media import data_uri, levels, read_frames, read_sound, sheet, sound
+from avw.model.report.player import player
 
 # metric → (title, +1 if more is better, digits, what it says)
 METRICS: dict[str, tuple[str, int, int, str]] = {

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from avw4k.viewing.plans import Plan
+from avw.avw4k.viewing.plans import Plan
 
 SOURCE_COLOUR = "#c2410c"
 

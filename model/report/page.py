@@ -9,10 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
-    from avw4k.dataset import Dataset
+    from avw.avw4k.reading.dataset import Dataset
 
 
 def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | None = None) -> Path:
@@ -35,10 +35,10 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
 
 def render(run_dir: Path, data_dir: Path | None = None) -> str:
     """The page as text."""
-    from model.planning.outcomes import read_records
-    from model.report.closed_loop import navigation_section
-    from model.report.episodes import data_section
-    from model.report.learning import imagination_section, training_section
+    from avw.model.planning.outcomes import read_records
+    from avw.model.report.closed_loop import navigation_section
+    from avw.model.report.episodes import data_section
+    from avw.model.report.learning import imagination_section, training_section
 
     config = _read(run_dir / "config.json") or {}
     dataset = _dataset(data_dir, config)
@@ -84,8 +84,8 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
 
 def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, navigation: Mapping[str, Any] | None) -> str:
     """The few figures to see first."""
-    from model.report.closed_loop import policy_name
-    from model.report.episodes import dataset_facts
+    from avw.model.report.closed_loop import policy_name
+    from avw.model.report.episodes import dataset_facts
 
     tiles: list[tuple[str, str]] = []
     if navigation:
@@ -114,7 +114,7 @@ def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, naviga
 
 def _dataset(data_dir: Path | None, config: Mapping[str, Any]) -> Dataset | None:
     """The dataset asked for, which must be there; else the run's own, if it is."""
-    from avw4k.dataset import open_dataset
+    from avw.avw4k.reading.dataset import open_dataset
 
     if data_dir is not None:
         return open_dataset(Path(data_dir))
@@ -161,4 +161,4 @@ def _log(path: Path) -> list[dict[str, Any]]:
 
 
 def _resource(name: str) -> str:
-    return files("model.report").joinpath(name).read_text(encoding="utf-8")
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from avw4k.viewing.media import SHEET_COLUMNS
-from sim_bridge.types import STEP_SECONDS
+from avw.avw4k.viewing.media import SHEET_COLUMNS
+from avw.sim_bridge.types import STEP_SECONDS
 
 
 def player(

@@ -26,9 +26,9 @@ from scipy.special import exp1
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.tokenizers.griffin_lim import OVERLAP, griffin_lim, reflected, stft
-from sim_bridge.errors import UsageError
-from sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
+from avw.model.tokenizers.griffin_lim import OVERLAP, griffin_lim, reflected, stft
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
 
 ILD_EDGES_HZ = (250.0, 700.0, 1500.0, 3500.0, 8000.0)
 PHASE_EDGES_HZ = (200.0, 400.0, 600.0, 800.0, 1000.0, 1250.0, 1550.0)

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avw4k.dataset import Dataset
-from avw4k.episode import AUDIO_PEAK
-from model import checkpoint
-from model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
-from model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
-from sim_bridge.errors import DatasetError
-from sim_bridge.randomness import keyed_rng
+from avw.avw4k.plan.episode import AUDIO_PEAK
+from avw.avw4k.reading.dataset import Dataset
+from avw.model import checkpoint
+from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
+from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
+from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.randomness import keyed_rng
 
 SPAN = 8  # consecutive steps read at once: shards are compressed in chunks of that order
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sim_bridge.errors import UsageError
-from sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.randomness import keyed_rng
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,13 +15,13 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft
 
-from sim_bridge.acoustics import emitter_kernels as kernels
-from sim_bridge.acoustics.bands import RINGING_SECONDS, band_responses, shelf_responses
-from sim_bridge.acoustics.hrtf import FRACTIONAL_CENTRE, fractional_delay
-from sim_bridge.acoustics.hrtf_grid import ELEVATION_STEP
-from sim_bridge.acoustics.late_field import LateField, late_field
-from sim_bridge.acoustics.receivers import Receiver, make_receiver
-from sim_bridge.scenes.materials import OCTAVE_BANDS
+from avw.sim_bridge.acoustics import emitter_kernels as kernels
+from avw.sim_bridge.acoustics.bands import RINGING_SECONDS, band_responses, shelf_responses
+from avw.sim_bridge.acoustics.hrtf import FRACTIONAL_CENTRE, fractional_delay
+from avw.sim_bridge.acoustics.hrtf_grid import ELEVATION_STEP
+from avw.sim_bridge.acoustics.late_field import LateField, late_field
+from avw.sim_bridge.acoustics.receivers import Receiver, make_receiver
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 
 _FADE_SECONDS = (0.05, 0.08)  # after the first arrival: where single arrivals give way to the late field
 _LATEST_FADE = 0.2  # seconds: where they do at the latest, however far the source

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sim_bridge.scenes.materials import OCTAVE_BANDS
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 
 # Crossovers lie midway between the centres; the lowest band reaches down to 0 Hz, the highest up to Nyquist.
 CROSSOVERS = tuple(math.sqrt(low * high) for low, high in itertools.pairwise(OCTAVE_BANDS))

@@ -35,13 +35,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.acoustics import diffraction_kernels as kernels
-from sim_bridge.acoustics.bands import SPEED_OF_SOUND
-from sim_bridge.acoustics.edges import STAND_OFF, Edges
-from sim_bridge.acoustics.engine import checked_position
-from sim_bridge.errors import UsageError
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.materials import OCTAVE_BANDS
+from avw.sim_bridge.acoustics import diffraction_kernels as kernels
+from avw.sim_bridge.acoustics.bands import SPEED_OF_SOUND
+from avw.sim_bridge.acoustics.edges import STAND_OFF, Edges
+from avw.sim_bridge.acoustics.engine import checked_position
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 
 _LIFT = 1e-3  # metres left free at the far end of a leg
 _SPACING = 0.5  # metres between the places along an edge where its visibility is sampled

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from sim_bridge.acoustics.hrtf_grid import solid_angles
+from avw.sim_bridge.acoustics.hrtf_grid import solid_angles
 
 _FINER = 5  # azimuths between two columns: 1 degree, for waves turn fast between the ears
 

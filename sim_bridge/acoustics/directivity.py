@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sim_bridge.acoustics.bands import SPEED_OF_SOUND
-from sim_bridge.errors import UsageError
-from sim_bridge.scenes.materials import OCTAVE_BANDS
+from avw.sim_bridge.acoustics.bands import SPEED_OF_SOUND
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 
 PATTERNS = ("omni", "subcardioid", "cardioid", "voice", "loudspeaker")
 CAPS = {"voice": (0.09, 0.016), "loudspeaker": (0.14, 0.065)}

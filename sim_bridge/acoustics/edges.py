@@ -21,8 +21,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numba import njit
 
-from sim_bridge.errors import UsageError
-from sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.rendering.raycast import RayScene
 
 STAND_OFF = 0.01  # metres off an edge, into the open, at which its visibility is tested
 _WELD = 1e-3  # metres: vertices nearer than this are one

@@ -14,12 +14,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from sim_bridge.acoustics import emitter_kernels as kernels
-from sim_bridge.acoustics.directivity import Directivity
-from sim_bridge.acoustics.images import Images, find_images
-from sim_bridge.acoustics.surfaces import AcousticSurfaces
-from sim_bridge.acoustics.walls import LIFT_METRES, far_side
-from sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.acoustics import emitter_kernels as kernels
+from avw.sim_bridge.acoustics.directivity import Directivity
+from avw.sim_bridge.acoustics.images import Images, find_images
+from avw.sim_bridge.acoustics.surfaces import AcousticSurfaces
+from avw.sim_bridge.acoustics.walls import LIFT_METRES, far_side
+from avw.sim_bridge.rendering.raycast import RayScene
 
 FULL_POWER = 4.0 * math.pi  # of a source whose pressure is 1/r, in units where intensity is pressure squared
 _FAINTEST = 1e-7  # of a ray's first energy: below, it is followed no further

@@ -19,22 +19,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.acoustics import emitter_kernels as kernels
-from sim_bridge.acoustics.audible import Audible, open_ears, render
-from sim_bridge.acoustics.bands import SPEED_OF_SOUND, air_amplitude, shelf_weights
-from sim_bridge.acoustics.diffraction import EdgesInSight, diffracted_paths, edges_in_sight
-from sim_bridge.acoustics.directivity import Directivity, make_directivity
-from sim_bridge.acoustics.edges import scene_edges
-from sim_bridge.acoustics.emitter_trace import Emitters, trace_emitters
-from sim_bridge.acoustics.engine import checked_position
-from sim_bridge.acoustics.images import Images, image_paths
-from sim_bridge.acoustics.surfaces import acoustic_surfaces
-from sim_bridge.acoustics.walls import LIFT_METRES, energy_along
-from sim_bridge.errors import UsageError
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.materials import OCTAVE_BANDS
-from sim_bridge.types import SAMPLE_RATE, Pose
+from avw.sim_bridge.acoustics import emitter_kernels as kernels
+from avw.sim_bridge.acoustics.audible import Audible, open_ears, render
+from avw.sim_bridge.acoustics.bands import SPEED_OF_SOUND, air_amplitude, shelf_weights
+from avw.sim_bridge.acoustics.diffraction import EdgesInSight, diffracted_paths, edges_in_sight
+from avw.sim_bridge.acoustics.directivity import Directivity, make_directivity
+from avw.sim_bridge.acoustics.edges import scene_edges
+from avw.sim_bridge.acoustics.emitter_trace import Emitters, trace_emitters
+from avw.sim_bridge.acoustics.engine import checked_position
+from avw.sim_bridge.acoustics.images import Images, image_paths
+from avw.sim_bridge.acoustics.surfaces import acoustic_surfaces
+from avw.sim_bridge.acoustics.walls import LIFT_METRES, energy_along
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
+from avw.sim_bridge.types import SAMPLE_RATE, Pose
 
 _OMNI = make_directivity("omni")
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from sim_bridge.errors import UsageError
-from sim_bridge.types import Pose
-
-if TYPE_CHECKING:
-    from sim_bridge.rendering.raycast import RayScene
-    from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import Pose
 
 ENGINES = ("emitters", "rlr")
+STREAMS = ("glide", "soundspaces")  # how responses become one continuous sound: `avw.sim_bridge.acoustics.stream`
 
 
 class AcousticEngine(Protocol):
@@ -47,25 +44,3 @@ def checked_position(point_3: np.ndarray | tuple[float, ...], what: str = "sourc
     if position_3.shape != (3,) or not np.isfinite(position_3).all():
         raise UsageError(f"a {what}'s position must be three finite numbers (metres), not {point_3!r}")
     return position_3
-
-
-def make_engine(
-    name: str, scene: Scene, ray_scene: RayScene, *, emitters: int = 10_000, hrtf: str | None = None
-) -> AcousticEngine:
-    """The engine called `name` ("emitters" or "rlr") for one scene. Imports only what that engine needs.
-
-    emitters: virtual emitters kept per source, for the engine that has them · hrtf: a SOFA file instead of KEMAR.
-    Raises UsageError for another name or a head that the engine cannot take, BackendError where an optional engine
-    is not installed.
-    """
-    if name == "emitters":
-        from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
-
-        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, 2 * emitters // 5), hrtf=hrtf))
-    if name == "rlr":
-        if hrtf is not None:
-            raise UsageError("RLR hears with a head of its own: leave out the SOFA file, or use --acoustics emitters")
-        from sim_bridge.acoustics.rlr import RlrEngine
-
-        return RlrEngine(scene)
-    raise UsageError(f"unknown acoustics {name!r}: expected one of {', '.join(ENGINES)}")

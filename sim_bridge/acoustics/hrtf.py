@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 from scipy import fft
 
-from sim_bridge.acoustics.bands import band_responses
-from sim_bridge.acoustics.diffuse_field import DiffuseField, diffuse_field
-from sim_bridge.acoustics.hrtf_grid import AZIMUTH_STEP, ELEVATION_STEP, MeasuredHead, head_vectors, regridded
-from sim_bridge.errors import UsageError
-from sim_bridge.types import SAMPLE_RATE
+from avw.sim_bridge.acoustics.bands import band_responses
+from avw.sim_bridge.acoustics.diffuse_field import DiffuseField, diffuse_field
+from avw.sim_bridge.acoustics.hrtf_grid import AZIMUTH_STEP, ELEVATION_STEP, MeasuredHead, head_vectors, regridded
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import SAMPLE_RATE
 
 TAPS = 96  # of the shipped head; `Hrtf.taps` of any
 RATES = (16_000, 48_000)  # Hz: the lowest and highest that responses are made for
@@ -104,7 +104,7 @@ def load_hrtf(sample_rate: int = SAMPLE_RATE, sofa: str | Path | None = None) ->
 
 def measured_kemar() -> MeasuredHead:
     """MIT's 710 measurements themselves, as shipped: with the loudspeaker, the ear canal and their latency."""
-    with np.load(str(files("sim_bridge.acoustics").joinpath("data/kemar_16k.npz")), allow_pickle=False) as data:
+    with np.load(str(files(__package__).joinpath("data/kemar_16k.npz")), allow_pickle=False) as data:
         ir_NES = np.moveaxis(data["ir"] * np.float64(data["scale"]), 1, 2)
         direction_N3 = head_vectors(np.radians(data["az"], dtype=np.float64), np.radians(data["el"], dtype=np.float64))
     return MeasuredHead(
@@ -124,7 +124,7 @@ def _load_kemar() -> Hrtf:
 @lru_cache(maxsize=4)
 def _load_sofa(path: str, _modified: int, _size: int, sample_rate: int) -> Hrtf:
     """The head in a file, remembered until the file changes."""
-    from sim_bridge.acoustics.sofa import read_sofa  # h5py, which nothing else here needs
+    from avw.sim_bridge.acoustics.sofa import read_sofa  # h5py, which nothing else here needs
 
     measured = read_sofa(path)
     if measured.sample_rate / 2 < min(sample_rate / 2, _HEARING):

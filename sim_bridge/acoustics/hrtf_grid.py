@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from sim_bridge.errors import UsageError
-from sim_bridge.types import SAMPLE_RATE
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import SAMPLE_RATE
 
 AZIMUTH_STEP = 5.0  # degrees
 ELEVATION_STEP = 10.0

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.acoustics.surfaces import AcousticSurfaces
-from sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.acoustics.surfaces import AcousticSurfaces
+from avw.sim_bridge.rendering.raycast import RayScene
 
 MOST_FIRST, MOST_SECOND = 64, 192  # images of each order; the rest stays with the emitters
 _TOLERANCE = 2e-3  # metres between a plane and the face that a leg meets

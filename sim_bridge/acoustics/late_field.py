@@ -20,10 +20,10 @@ import numpy as np
 from numba import njit
 from scipy import fft
 
-from sim_bridge.acoustics.bands import band_responses
-from sim_bridge.acoustics.hrtf_grid import ELEVATION_STEP
-from sim_bridge.acoustics.receivers import Receiver
-from sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.acoustics.bands import band_responses
+from avw.sim_bridge.acoustics.hrtf_grid import ELEVATION_STEP
+from avw.sim_bridge.acoustics.receivers import Receiver
+from avw.sim_bridge.randomness import keyed_rng
 
 BIN_SECONDS = 0.004
 _WINDOW_SHARE = 0.18  # of the time since the first arrival: half width of the smoothing window

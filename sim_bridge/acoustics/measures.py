@@ -11,9 +11,9 @@ import math
 import numpy as np
 from scipy import fft
 
-from sim_bridge.acoustics.bands import RINGING_SECONDS, band_responses
-from sim_bridge.errors import UsageError
-from sim_bridge.types import SAMPLE_RATE
+from avw.sim_bridge.acoustics.bands import RINGING_SECONDS, band_responses
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import SAMPLE_RATE
 
 _TINY = 1e-30
 
@@ -111,3 +111,8 @@ def eyring_rt60(volume: float, area: float, absorption: float, air_db_per_metre:
     speed = 343.0
     air = air_db_per_metre * math.log(10.0) / 10.0  # energy attenuation per metre, nepers
     return 24.0 * math.log(10.0) / speed * volume / (-area * math.log(1.0 - absorption) + 4.0 * air * volume)
+
+
+def difference_db(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Energy of the difference over the energy of what was expected, in dB."""
+    return max(level_db(actual - expected) - level_db(expected), -200.0)

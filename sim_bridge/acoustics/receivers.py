@@ -27,11 +27,11 @@ from typing import Protocol
 
 import numpy as np
 
-from sim_bridge.acoustics.hrtf import Hrtf, load_hrtf
-from sim_bridge.acoustics.hrtf_grid import AZIMUTH_STEP, ELEVATION_STEP
-from sim_bridge.errors import UsageError
-from sim_bridge.scenes.materials import OCTAVE_BANDS
-from sim_bridge.types import SAMPLE_RATE
+from avw.sim_bridge.acoustics.hrtf import Hrtf, load_hrtf
+from avw.sim_bridge.acoustics.hrtf_grid import AZIMUTH_STEP, ELEVATION_STEP
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
+from avw.sim_bridge.types import SAMPLE_RATE
 
 LAYOUTS = ("binaural", "mono", "foa")
 _ROWS = round(180.0 / ELEVATION_STEP) + 1

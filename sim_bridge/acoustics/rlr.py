@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from sim_bridge.acoustics.rlr_materials import write_materials
-from sim_bridge.acoustics.rlr_process import RlrProcess
-from sim_bridge.errors import BackendError, UsageError
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.types import SAMPLE_RATE, Pose
+from avw.sim_bridge.acoustics.rlr_materials import write_materials
+from avw.sim_bridge.acoustics.rlr_process import RlrProcess
+from avw.sim_bridge.errors import BackendError, UsageError
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.types import SAMPLE_RATE, Pose
 
 LEVEL = 2.41
 """RLR's pressure to ours: makes a frontal source at 1 m have energy 1 in the mean of the ears (measured at 2 m)."""

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sim_bridge.scenes.materials import OCTAVE_BANDS, Material
-from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS, Material
+from avw.sim_bridge.scenes.scene import Scene
 
 
 def write_materials(scene: Scene, path: Path) -> list[str]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from sim_bridge.child import Child, ChildError
-from sim_bridge.errors import BackendError
+from avw.sim_bridge.errors import BackendError
+from avw.sim_bridge.process.child import Child, ChildError
 
-_COMMAND = (sys.executable, "-m", "sim_bridge.acoustics.rlr_worker")
+_COMMAND = (sys.executable, "-m", "avw.sim_bridge.acoustics.rlr_worker")
 
 
 class RlrProcess:

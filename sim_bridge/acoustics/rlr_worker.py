@@ -1,7 +1,7 @@
-"""The child process in which RLR-Audio-Propagation lives: `python -m sim_bridge.acoustics.rlr_worker`.
+"""The child process in which RLR-Audio-Propagation lives: `python -m avw.sim_bridge.acoustics.rlr_worker`.
 
 The library aborts where another would raise, and brings its own libstdc++ along; here it can harm nobody. It talks
-in `sim_bridge.messages` over stdin and stdout; what the library prints goes to stderr.
+in `avw.sim_bridge.process.messages` over stdin and stdout; what the library prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sim_bridge.messages import receive, send
+from avw.sim_bridge.process.messages import receive, send
 
 LAYOUTS = {"binaural": ("Binaural", 2), "mono": ("Mono", 1)}  # ours → RLR's channel layout and its channels
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from sim_bridge.acoustics.hrtf_grid import MeasuredHead
-from sim_bridge.errors import UsageError
+from avw.sim_bridge.acoustics.hrtf_grid import MeasuredHead
+from avw.sim_bridge.errors import UsageError
 
 _MAX_MEASUREMENTS = 50_000
 _MAX_SAMPLES = 16_384

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from scipy import fft
 
-from sim_bridge.errors import SoundError
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.types import SAMPLE_RATE
+from avw.sim_bridge.errors import SoundError
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.types import SAMPLE_RATE
 
 RING_SAMPLES = 16_800  # 1.05 s, seven steps
 REFERENCE_RMS = 0.1

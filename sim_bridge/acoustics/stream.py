@@ -24,9 +24,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from sim_bridge.errors import UsageError
-from sim_bridge.simulator import STREAMS
-from sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
+from avw.sim_bridge.acoustics.engine import STREAMS
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
 
 FULL_SCALE = 6.0
 """The pressure that 16-bit audio's 32767 stands for, the one gain of every dataset: stored = audio / FULL_SCALE.

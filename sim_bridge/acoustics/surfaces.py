@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.scene import Scene
 
 LEAST_PLANE = 0.5  # square metres: smaller planes mirror only what is far above 1 kHz
 _NORMAL_STEP = 1e-3  # faces whose normals agree this well, and

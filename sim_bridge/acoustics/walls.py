@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_bridge.acoustics.surfaces import AcousticSurfaces
-from sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.acoustics.surfaces import AcousticSurfaces
+from avw.sim_bridge.rendering.raycast import RayScene
 
 THICKEST = 0.5  # metres between the two faces of one partition
 LIFT_METRES = 1e-3

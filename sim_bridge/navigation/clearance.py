@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
-from sim_bridge.errors import SceneError
+from avw.sim_bridge.errors import SceneError
 
 REACH = 0.25  # metres within which distances are exact; farther ones come from a distance transform of cells
 MOST_NODES = 40_000_000  # 316 x 316 m at 5 cm: no house is larger

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sim_bridge.types import Pose
+from avw.sim_bridge.types import Pose
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Floor:
 class FreeSpace(Protocol):
     """The largest connected piece of free floor under a roof: points on it, walks over it, and their lengths.
 
-    Points are floor points, float64 (3,) metres, in the frame of `sim_bridge.types`.
+    Points are floor points, float64 (3,) metres, in the frame of `avw.sim_bridge.types`.
     """
 
     scene_id: str

@@ -17,8 +17,8 @@ from numba import njit
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from sim_bridge.errors import SceneError
-from sim_bridge.navigation.navgrid import NavGrid, line_is_free
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.navigation.navgrid import NavGrid, line_is_free
 
 MAX_GOAL_OFFSET = 0.5  # metres that a goal may lie off the free floor (a source on a shelf) before it is an error
 GOAL = -1  # the anchor of whatever sees the goal itself
@@ -116,8 +116,8 @@ class GeodesicField:
 
 
 def _field_class(navgrid: NavGrid) -> type[GeodesicField]:
-    from sim_bridge.navigation.layered_geodesic import LayeredGeodesicField
-    from sim_bridge.navigation.layered_navgrid import LayeredNavGrid
+    from avw.sim_bridge.navigation.layered_geodesic import LayeredGeodesicField
+    from avw.sim_bridge.navigation.layered_navgrid import LayeredNavGrid
 
     return LayeredGeodesicField if isinstance(navgrid, LayeredNavGrid) else GeodesicField
 

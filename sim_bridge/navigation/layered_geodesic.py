@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit
 from scipy.sparse.csgraph import dijkstra
 
-from sim_bridge.errors import SceneError
-from sim_bridge.navigation.geodesic import GOAL, NOWHERE, GeodesicField, place_goal
-from sim_bridge.navigation.layered_kernels import SAME_FLOOR, walk_length
-from sim_bridge.navigation.layered_navgrid import LayeredNavGrid
-from sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.navigation.geodesic import GOAL, NOWHERE, GeodesicField, place_goal
+from avw.sim_bridge.navigation.layered_kernels import SAME_FLOOR, walk_length
+from avw.sim_bridge.navigation.layered_navgrid import LayeredNavGrid
+from avw.sim_bridge.navigation.navgrid import NavGrid
 
 
 class LayeredGeodesicField(GeodesicField):

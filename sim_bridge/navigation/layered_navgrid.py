@@ -9,12 +9,12 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from sim_bridge.errors import SceneError
-from sim_bridge.navigation.clearance import FLATNESS
-from sim_bridge.navigation.free_space import Floor
-from sim_bridge.navigation.layered_kernels import look, slide, walk_length
-from sim_bridge.navigation.navgrid import CLIMB, HEAD_ROOM, MIN_ISLAND_AREA, TRY_SAMPLES, NavGrid, no_floor
-from sim_bridge.navigation.spans import (
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.navigation.clearance import FLATNESS
+from avw.sim_bridge.navigation.free_space import Floor
+from avw.sim_bridge.navigation.layered_kernels import look, slide, walk_length
+from avw.sim_bridge.navigation.navgrid import CLIMB, HEAD_ROOM, MIN_ISLAND_AREA, TRY_SAMPLES, NavGrid, no_floor
+from avw.sim_bridge.navigation.spans import (
     ANOTHER_AREA,
     ANOTHER_LEVEL,
     NOWHERE,
@@ -26,7 +26,7 @@ from sim_bridge.navigation.spans import (
     smoothed,
     spans_above,
 )
-from sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS, Pose
+from avw.sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS, Pose
 
 STEEP = 0.05  # slope from which a floor is no storey, and strides over it are short
 _MIN_TREADS = 0.1  # square metres of something to step onto without which nothing leads up or down

@@ -10,14 +10,14 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
-from sim_bridge.errors import SceneError
-from sim_bridge.navigation.clearance import ClearanceMap, clearance_map, floor_levels
-from sim_bridge.navigation.free_space import Floor
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS, Pose
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.navigation.clearance import ClearanceMap, clearance_map, floor_levels
+from avw.sim_bridge.navigation.free_space import Floor
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS, Pose
 
 if TYPE_CHECKING:
-    from sim_bridge.navigation.geodesic import GeodesicField
+    from avw.sim_bridge.navigation.geodesic import GeodesicField
 
 CELL = 0.05  # metres between nodes
 CLIMB = 0.1  # metres that the agent steps over
@@ -170,7 +170,7 @@ class NavGrid:
 
     def geodesic(self, goal_3: np.ndarray | Sequence[float]) -> GeodesicField:
         """The field of shortest walks to a goal; of the last few goals, each is worked out once a process."""
-        from sim_bridge.navigation.geodesic import GeodesicField
+        from avw.sim_bridge.navigation.geodesic import GeodesicField
 
         return GeodesicField.to(self, goal_3)
 
@@ -225,7 +225,7 @@ def other_floors(scene: Scene, grid: NavGrid) -> tuple[Floor, ...]:
 
 
 def _with_storeys(grid: NavGrid, triangles_F33: np.ndarray, facing_up: bool) -> NavGrid:
-    from sim_bridge.navigation.layered_navgrid import storeys
+    from avw.sim_bridge.navigation.layered_navgrid import storeys
 
     return storeys(grid, triangles_F33, facing_up=facing_up) or grid
 

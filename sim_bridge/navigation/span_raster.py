@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sim_bridge.navigation.clearance import distance_to_polygon
+from avw.sim_bridge.navigation.clearance import distance_to_polygon
 
 
 def floor_samples(

@@ -16,8 +16,8 @@ from numba import njit
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from sim_bridge.navigation.clearance import FLATNESS, REACH, check_extent, clip, distance_to_polygon
-from sim_bridge.navigation.span_raster import floor_samples, tops
+from avw.sim_bridge.navigation.clearance import FLATNESS, REACH, check_extent, clip, distance_to_polygon
+from avw.sim_bridge.navigation.span_raster import floor_samples, tops
 
 STEP = 0.2  # metres that the agent climbs from one span to the next: Habitat's agents do too, and stairs need it
 NOWHERE = 1e9  # the height of a span that does not exist

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.errors import UsageError
+from avw.sim_bridge.errors import UsageError
 
 PROJECTIONS = ("pinhole", "equirectangular", "orthographic")
 _MOST_PIXELS = 1 << 28

@@ -15,7 +15,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba import njit, types
 
-from sim_bridge.errors import BackendError, SceneError
+from avw.sim_bridge.errors import BackendError, SceneError
 
 LANES = 16
 NEVER = 1e37  # the distance of a ray that meets nothing

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.errors import UsageError
-from sim_bridge.scenes.scene import Scene, Surface
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.scenes.scene import Scene, Surface
 
 _NAMES: dict[str, Callable[[Surface], str]] = {
     "surface": lambda surface: surface.name,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sim_bridge.rendering.embree import (
+from avw.sim_bridge.rendering.embree import (
     DIRECTION,
     FACE,
     FAR,
@@ -24,7 +24,7 @@ from sim_bridge.rendering.embree import (
     rtc_intersect_16,
     set_ray,
 )
-from sim_bridge.rendering.shading import DISPLAY_SCALE, DIVISIONS, GLOW, LIGHT, SIDE, SURFACE, TEXELS
+from avw.sim_bridge.rendering.shading import DISPLAY_SCALE, DIVISIONS, GLOW, LIGHT, SIDE, SURFACE, TEXELS
 
 BACKGROUND = (0.38, 0.55, 0.74)  # linear RGB, before the tone curve, of rays that meet nothing
 TILE = 4

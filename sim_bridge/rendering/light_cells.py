@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from sim_bridge.rendering.raycast import RayScene
+    from avw.sim_bridge.rendering.raycast import RayScene
 
 _NORMAL_STEPS = 1.5  # a third of a right angle tells normals apart
 _GROWTH = 1.3

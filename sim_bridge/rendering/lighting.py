@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from sim_bridge.rendering.light_cells import LightCells, hashed
-from sim_bridge.scenes.scene import Light, Scene
+from avw.sim_bridge.rendering.light_cells import LightCells, hashed
+from avw.sim_bridge.scenes.scene import Light, Scene
 
 if TYPE_CHECKING:
-    from sim_bridge.rendering.raycast import RayScene
+    from avw.sim_bridge.rendering.raycast import RayScene
 
 
 _BOUNCES = 2

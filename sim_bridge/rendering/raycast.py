@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sim_bridge.errors import SceneError
-from sim_bridge.rendering.embree import (
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.rendering.embree import (
     COHERENT,
     FACE,
     FAR,
@@ -24,7 +24,7 @@ from sim_bridge.rendering.embree import (
     rtc_occluded_16,
     set_ray,
 )
-from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.scene import Scene
 
 _ARGUMENTS, _COHERENT = query_arguments(INCOHERENT), query_arguments(COHERENT)
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.errors import UsageError
-from sim_bridge.rendering.camera import CameraConfig, axes, ray_tables
-from sim_bridge.rendering.embree import COHERENT, query_arguments
-from sim_bridge.rendering.kernel import render_tiles
-from sim_bridge.rendering.lighting import BakedLight, bake_light
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.shading import Look
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.rendering.camera import CameraConfig, axes, ray_tables
+from avw.sim_bridge.rendering.embree import COHERENT, query_arguments
+from avw.sim_bridge.rendering.kernel import render_tiles
+from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.shading import Look
 
 _ARGUMENTS = query_arguments(COHERENT)
 

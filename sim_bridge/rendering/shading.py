@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from sim_bridge.rendering.lighting import BakedLight
-from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.rendering.lighting import BakedLight
+from avw.sim_bridge.scenes.scene import Scene
 
 WHITE = 1.8  # linear value that the tone curve (Reinhard's, extended) maps to white
 GLOW = 1.8  # linear brightness of a white surface of emission 1

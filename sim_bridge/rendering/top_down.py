@@ -7,12 +7,12 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from sim_bridge.errors import UsageError
-from sim_bridge.rendering.camera import CameraConfig
-from sim_bridge.rendering.lighting import BakedLight
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.renderer import Renderer
-from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.rendering.camera import CameraConfig
+from avw.sim_bridge.rendering.lighting import BakedLight
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.renderer import Renderer
+from avw.sim_bridge.scenes.scene import Scene
 
 PAPER = (250, 250, 248)
 WALL = (64, 67, 74)

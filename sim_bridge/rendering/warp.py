@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sim_bridge.errors import BackendError, UsageError
-from sim_bridge.rendering.camera import CameraConfig, axes, ray_tables
-from sim_bridge.rendering.kernel import BACKGROUND
-from sim_bridge.rendering.lighting import BakedLight, bake_light
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.renderer import RenderConfig
-from sim_bridge.rendering.shading import DISPLAY, DISPLAY_SCALE, DIVISIONS, GLOW, GRADIENT, LIGHT, SURFACE, Look
+from avw.sim_bridge.errors import BackendError, UsageError
+from avw.sim_bridge.rendering.camera import CameraConfig, axes, ray_tables
+from avw.sim_bridge.rendering.kernel import BACKGROUND
+from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.renderer import RenderConfig
+from avw.sim_bridge.rendering.shading import DISPLAY, DISPLAY_SCALE, DIVISIONS, GLOW, GRADIENT, LIGHT, SURFACE, Look
 
 try:
     import warp as wp

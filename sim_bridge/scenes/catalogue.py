@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim_bridge.errors import SceneError, UsageError
-from sim_bridge.scenes.collections import (
+from avw.sim_bridge.errors import SceneError, UsageError
+from avw.sim_bridge.scenes.collections.collections import (
     COLLECTIONS,
     HM3D_SPLITS,
     collection_meshes,
@@ -18,13 +18,13 @@ from sim_bridge.scenes.collections import (
     split_dataset,
     split_folders,
 )
-from sim_bridge.scenes.dataset_configs import CONFIG, read_stages
-from sim_bridge.scenes.mesh_options import split_options
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.scenes.splits import split_names, split_scenes
+from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG, read_stages
+from avw.sim_bridge.scenes.collections.splits import split_names, split_scenes
+from avw.sim_bridge.scenes.meshes.mesh_options import split_options
+from avw.sim_bridge.scenes.scene import Scene
 
 if TYPE_CHECKING:
-    from sim_bridge.scenes.mesh_files import MeshReport
+    from avw.sim_bridge.scenes.meshes.mesh_files import MeshReport
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
 _GENERATED = re.compile(r"procedural-(\d{4,})")
@@ -155,10 +155,10 @@ def read_scene(scene_id: str, scene_root: str | None = None) -> tuple[Scene, Mes
         raise SceneError(f"scene {scene_id!r} stands for {len(found)} scenes: open one of them at a time")
     match = _GENERATED.fullmatch(found[0])
     if match is not None:
-        from sim_bridge.scenes.procedural import generate_house
+        from avw.sim_bridge.scenes.houses.procedural import generate_house
 
         return generate_house(int(match[1])), None
-    from sim_bridge.scenes.mesh_files import read_files
+    from avw.sim_bridge.scenes.meshes.mesh_files import read_files
 
     return read_files(scene_files(found[0], scene_root))
 

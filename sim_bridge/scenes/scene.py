@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_bridge.scenes.materials import Material
+from avw.sim_bridge.scenes.materials.materials import Material
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_bridge.errors import SceneError
-from sim_bridge.scenes.materials import OCTAVE_BANDS, Material
-from sim_bridge.scenes.scene import Light, Room, Scene, Surface
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS, Material
+from avw.sim_bridge.scenes.scene import Light, Room, Scene, Surface
 
 # Corners of a unit box, bit 0 = x, bit 1 = y, bit 2 = z, and its six sides with normals into the room.
 _SIDES = ((0, 2, 6, 4), (1, 5, 7, 3), (0, 4, 5, 1), (2, 3, 7, 6), (0, 1, 3, 2), (4, 6, 7, 5))

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from avw4k.generate import generate
-from avw4k.spec import DatasetSpec
-from cli.generate import file_digests
-from sim_bridge.scenes.glb_export import export_glb
-from sim_bridge.simulator import Simulator, SimulatorConfig, open_simulator
+from avw.avw4k.plan.spec import DatasetSpec
+from avw.avw4k.writing.generate import generate
+from avw.cli.generate import file_digests
+from avw.sim_bridge.scenes.meshes.glb_export import export_glb
+from avw.sim_bridge.simulators.open_simulator import open_simulator
+from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
 from tests.sim_bridge.boxes import box_scene, flat
 
 SMALL = SimulatorConfig(backend="embedded", size=32, emitters=1000)

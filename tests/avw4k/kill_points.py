@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from avw4k.dataset import open_dataset
-from avw4k.executors import Report, Work
-from avw4k.generate import generate
-from avw4k.manifest import read_manifest
-from avw4k.spec import DatasetSpec
+from avw.avw4k.execution.executors import Report, Work
+from avw.avw4k.plan.spec import DatasetSpec
+from avw.avw4k.reading.dataset import open_dataset
+from avw.avw4k.shards.manifest import read_manifest
+from avw.avw4k.writing.generate import generate
 
 OPERATIONS = ("open", "fsync", "pwrite", "ftruncate", "replace", "unlink")
 
@@ -47,7 +47,7 @@ def inline(
     work: Work, tasks: Sequence[Any], workers: int, *, scene_of: Callable[[Any], object],
     on_steps: Callable[[int], None], log: Callable[[str], None] = print,
 ) -> Iterator[tuple[Any, Any]]:  # fmt: skip
-    """`avw4k.executors.Execute` in this very process."""
+    """`avw.avw4k.execution.executors.Execute` in this very process."""
     report: Report = Quiet()
     for task in tasks:
         yield task, work(task, report)

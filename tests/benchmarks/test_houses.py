@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.scenes.houses.procedural import generate_house
+from avw.sim_bridge.scenes.scene import Room
 from benchmarks.house_views import sheet
 from benchmarks.houses import House, houses, is_watertight, rows, walkable_areas
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.scenes.procedural import generate_house
-from sim_bridge.scenes.scene import Room
 
 GOOD = House(
     name="procedural-0000",

@@ -8,9 +8,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from avw.sim_bridge.errors import UsageError
 from benchmarks.native_sensor import native_sensor
-from sim_bridge.errors import UsageError
-from tests.sim_bridge.habitat.sensors import session_whose_sensor_is
+from tests.sim_bridge.habitat_sensors import session_whose_sensor_is
 
 INSTALLED = importlib.util.find_spec("rlr_audio_propagation") is not None
 

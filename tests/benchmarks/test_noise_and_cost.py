@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.navigation.geodesic import GeodesicField
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.shoebox import shoebox
 from benchmarks.acoustics import acoustics
 from benchmarks.envelopes import bias_db, energy_envelope, envelope_errors_db, noise_db
 from benchmarks.noise_and_cost import Cost, Noise, Setting, cheapest_at_most, costs, noises
 from benchmarks.places import Places, find_places, translates
 from benchmarks.scaling import split_faces
-from sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
-from sim_bridge.errors import UsageError
-from sim_bridge.navigation.geodesic import GeodesicField
-from sim_bridge.navigation.navgrid import NavGrid
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.scenes.catalogue import load_scene
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.scenes.shoebox import shoebox
 
 HOUSE = "procedural-0003"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from avw.sim_bridge.errors import UsageError
 from benchmarks.results_table import results_table, table, with_results
-from sim_bridge.errors import UsageError
 
 EVALUATION = {
     "horizons": {

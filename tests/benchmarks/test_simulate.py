@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from avw.sim_bridge.errors import BackendError
+from avw.sim_bridge.scenes.shoebox import shoebox
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.types import Pose
 from benchmarks import habitat_peer
 from benchmarks.simulate import simulate
-from sim_bridge.errors import BackendError
-from sim_bridge.scenes.shoebox import shoebox
-from sim_bridge.simulator import SimulatorConfig
-from sim_bridge.types import Pose
 
 POSES = [Pose(0.0, 0.0, 0.0, 0.1), Pose(0.5, 0.0, 0.0, 0.4)]
 SMALL = SimulatorConfig(backend="habitat", size=32, emitters=200)

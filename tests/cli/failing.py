@@ -2,7 +2,7 @@
 
 import click
 
-from sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.errors import DatasetError, UsageError
 
 
 @click.command()

@@ -15,9 +15,9 @@ import soundfile
 import trimesh
 from click.testing import CliRunner, Result
 
-from cli.generate import duration
-from cli.main import avw
-from sim_bridge.scenes.glb_export import export_glb
+from avw.cli.generate import duration
+from avw.cli.main import avw
+from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from tests.sim_bridge.boxes import box_scene, flat
 from tests.sim_bridge.material_maps import write_map
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.main import COMMANDS, avw
-from sim_bridge.errors import DatasetError
+from avw.cli.main import COMMANDS, avw
+from avw.sim_bridge.errors import DatasetError
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 HEAVY = ("numpy", "numba", "scipy", "h5py", "torch", "pyarrow", "gymnasium", "trimesh")
 
 
@@ -81,14 +80,16 @@ def test_every_command_loads_and_explains_itself(name: str) -> None:
 def test_the_reference_page_is_what_the_commands_say() -> None:
     # In a process of its own: click keeps a command's --help option as the first caller wanted it.
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    done = subprocess.run([sys.executable, "-m", "cli.reference"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert page == done.stdout, "type: python -m cli.reference > docs/cli.md"
+    done = subprocess.run(
+        [sys.executable, "-m", "avw.cli.reference"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert page == done.stdout, "type: python -m avw.cli.reference > docs/cli.md"
 
 
 def imported(*arguments: str) -> set[str]:
     """The heavy modules that `avw ARGUMENTS` imports in a fresh interpreter."""
     code = (
-        "import sys\nfrom cli.main import avw\n"
+        "import sys\nfrom avw.cli.main import avw\n"
         f"try:\n    avw({list(arguments)!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
         f"print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
     )

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from model.av_cdit import SIZES, AvCdit, AvCditConfig, fourier
-from model.train import init_weights, parameters_of
+from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, fourier
+from avw.model.training.train import init_weights, parameters_of
 
 SMALL = {"width": 32, "heads": 2, "ages": (3, 2, 1, 0), "audio_tokens": 3, "audio_channels": 5}
 CONFIG = AvCditConfig(depth=2, **SMALL)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from model import checkpoint
-from sim_bridge.errors import CheckpointError
+from avw.model import checkpoint
+from avw.sim_bridge.errors import CheckpointError
 
 
 def test_round_trip(tmp_path):
@@ -86,7 +86,7 @@ def test_optimizer_resumes_exactly(tmp_path):
 
 
 def test_configs_become_plain_json():
-    from model.diffusion import DiffusionConfig
+    from avw.model.diffusion import DiffusionConfig
 
     note = checkpoint.as_json(DiffusionConfig())
     assert DiffusionConfig(**json.loads(json.dumps(note))) == DiffusionConfig()

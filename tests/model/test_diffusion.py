@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from model.diffusion import Diffusion, DiffusionConfig
+from avw.model.diffusion import Diffusion, DiffusionConfig
 
 
 def test_noised_has_the_schedule_s_variance():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from model.rotation import Rotation
-from sim_bridge.rendering.raycast import RayScene
-from sim_bridge.rendering.renderer import Renderer
-from sim_bridge.scenes.catalogue import load_scene
-from sim_bridge.types import TURN_RADIANS
+from avw.model.rotation import Rotation
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.renderer import Renderer
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.types import TURN_RADIANS
 
 
 @pytest.fixture(scope="module")

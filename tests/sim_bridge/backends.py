@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_bridge.navigation.free_space import FreeSpace
-from sim_bridge.scenes.glb_export import export_glb
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.simulator import Simulator, SimulatorConfig, open_simulator
-from sim_bridge.task import sample_episode
-from sim_bridge.types import Action, Observation
+from avw.sim_bridge.navigation.free_space import FreeSpace
+from avw.sim_bridge.scenes.meshes.glb_export import export_glb
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.simulators.open_simulator import open_simulator
+from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
+from avw.sim_bridge.task.task import sample_episode
+from avw.sim_bridge.types import Action, Observation
 
 BACKENDS = [
     "embedded",

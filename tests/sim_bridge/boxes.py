@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_bridge.scenes.materials import Material
-from sim_bridge.scenes.scene import Light, Scene, Surface
+from avw.sim_bridge.scenes.materials.materials import Material
+from avw.sim_bridge.scenes.scene import Light, Scene, Surface
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sim_bridge.embedded import EmbeddedSimulator
-from sim_bridge.scenes.collections import scene_files
+from avw.sim_bridge.scenes.collections.collections import scene_files
+from avw.sim_bridge.simulators.embedded import EmbeddedSimulator
 
 _PROGRAM = """
 import ctypes, json, sys

@@ -16,11 +16,11 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from sim_bridge.randomness import keyed_rng
-from sim_bridge.scenes.labels import material_from_label
-from sim_bridge.scenes.materials import DEFAULT_MATERIAL, material
-from sim_bridge.scenes.scene import Scene
-from sim_bridge.scenes.shoebox import shoebox
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.scenes.materials.labels import material_from_label
+from avw.sim_bridge.scenes.materials.materials import DEFAULT_MATERIAL, material
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.shoebox import shoebox
 
 TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # turns a Y-up position into a scan's frame
 CONFIG = "mp3d.scene_dataset_config.json"

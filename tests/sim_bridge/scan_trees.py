@@ -13,7 +13,7 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.scene import Scene
 from tests.sim_bridge.mp3d_tree import TO_Z_UP, objects_of, scan_glb, write_semantic_ply
 
 SCENES = {"hm3d": "00800-TEEsavR23oF", "replica": "apartment_0", "gibson": "Allensville"}

@@ -6,7 +6,7 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.randomness import keyed_rng
 from tests.sim_bridge.boxes import Box, box_scene
 
 Z_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])  # turns a Y-up mesh Z-up

@@ -82,7 +82,7 @@ class SofaFile:
 
 def kemar() -> SofaFile:
     """The shipped measurements themselves, as MIT's distribution holds them."""
-    with np.load(str(files("sim_bridge.acoustics").joinpath("data/kemar_16k.npz"))) as data:
+    with np.load(str(files("avw.sim_bridge.acoustics").joinpath("data/kemar_16k.npz"))) as data:
         ir_MRN = np.moveaxis(data["ir"] * np.float64(data["scale"]), 1, 2)[:, ::-1]
         azimuth_M, elevation_M = data["az"].astype(float), data["el"].astype(float)
     return SofaFile(ir_MRN, np.stack([-azimuth_M % 360.0, elevation_M, np.full(len(azimuth_M), 1.4)], axis=1), 16_000)

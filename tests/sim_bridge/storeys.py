@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.scene import Scene
 from tests.sim_bridge.boxes import Box, box_scene, mesh_scene
 
 RISE = 2.8  # metres from floor to floor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.randomness import keyed_rng
 
 
 def test_the_same_words_draw_the_same_numbers_whatever_was_drawn_before() -> None:

@@ -1,0 +1,1 @@
+"""AVW: audio-visual world models. Simulate, generate, learn, navigate."""

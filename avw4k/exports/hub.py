@@ -1,0 +1,145 @@
+"""Datasets to and from the Hugging Face Hub, with its own library (`pip install 'avw[hub]'`).
+
+What is restricted stays here unless someone who may says otherwise; what arrives is checked against its own manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avw.avw4k.reading.dataset import Dataset, open_dataset
+from avw.sim_bridge.errors import DatasetError, UsageError
+
+BESIDE = ("info.json", "manifest.jsonl", "episodes.parquet", "README.md", "croissant.json")
+PATTERNS = [*BESIDE, "train-*.h5", "val-*.h5", "test-*.h5"]  # nothing else is fetched
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubReport:
+    """What was sent or fetched (or would be). address: the dataset's page, "" for a dry run"""
+
+    repo: str
+    path: str
+    files: tuple[str, ...]
+    bytes: int
+    restricted: bool
+    address: str = ""
+
+
+def push(
+    folder: Path,
+    repo: str,
+    *,
+    allow_restricted: bool = False,
+    private: bool = False,
+    dry_run: bool = False,
+    token: str | None = None,
+    endpoint: str | None = None,
+) -> HubReport:
+    """Upload a complete dataset to the dataset repository `repo` ("user/name"), making it if need be.
+
+    endpoint: another Hub than the public one. Raises UsageError for a dataset whose licences restrict publishing,
+    unless `allow_restricted`, DatasetError for one that is incomplete or damaged, or an upload that fails.
+    """
+    dataset = open_dataset(folder)
+    terms = dataset.info.get("licences", {})
+    restricted = bool(terms.get("restricted", True))
+    if restricted and not allow_restricted:
+        listed = "; ".join(f"{name}: {text}" for name, text in terms.items() if name != "restricted")
+        raise UsageError(
+            f"{folder} may not be published as it is ({listed}). If you have the permission of whoever holds those "
+            "rights, add --allow-restricted"
+        )
+    if not dataset.complete:
+        raise DatasetError(f"{folder} is not complete; type: avw generate {folder}")
+    check(dataset)
+    names = (*BESIDE, *sorted(dataset.records))
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise DatasetError(f"{folder} lacks {', '.join(missing)}; type: avw generate {folder}")
+    size = sum((folder / name).stat().st_size for name in names)
+    report = HubReport(repo=repo, path=str(folder), files=names, bytes=size, restricted=restricted)
+    if dry_run:
+        return report
+    api = _hub().HfApi(endpoint=endpoint, token=token)
+    with _reported(f"{folder} could not be sent to {repo}"):
+        api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        done = api.upload_folder(
+            repo_id=repo, repo_type="dataset", folder_path=folder, allow_patterns=list(names),
+            commit_message=f"AVW dataset {dataset.spec.sha256[:12]}",
+        )  # fmt: skip
+    return HubReport(
+        repo=repo, path=str(folder), files=names, bytes=size, restricted=restricted, address=str(done.commit_url)
+    )
+
+
+def pull(
+    repo: str, folder: Path, *, revision: str | None = None, token: str | None = None, endpoint: str | None = None
+) -> HubReport:
+    """Download a dataset repository into a new folder (or go on with an interrupted download), and check every shard.
+
+    Raises UsageError for a folder that holds something else, DatasetError for a download that fails or is not what
+    its manifest says.
+    """
+    hub = _hub()
+    traces = folder / ".cache" / "huggingface"  # the library's own, there until a download is whole
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not traces.is_dir())):
+        raise UsageError(f"{folder} is not empty; name a new folder, or remove that one")
+    with _reported(f"{repo} could not be fetched"):
+        hub.snapshot_download(
+            repo, repo_type="dataset", revision=revision, local_dir=folder, allow_patterns=PATTERNS, token=token,
+            endpoint=endpoint,
+        )  # fmt: skip
+    dataset = open_dataset(folder)
+    check(dataset)
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    files = tuple(sorted(path.name for path in folder.iterdir()))
+    return HubReport(
+        repo=repo,
+        path=str(folder),
+        files=files,
+        bytes=sum((folder / name).stat().st_size for name in files),
+        restricted=bool(dataset.info.get("licences", {}).get("restricted", True)),
+    )
+
+
+def check(dataset: Dataset) -> None:
+    """Raises DatasetError for a shard whose bytes are not those of the manifest."""
+    for name, record in dataset.records.items():
+        path = dataset.path / name
+        if not path.is_file() or _sha256(path) != record.sha256:
+            raise DatasetError(f"{path} is not what the manifest says; type: avw verify {dataset.path} --repair")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ModuleNotFoundError as error:
+        raise UsageError("this needs huggingface-hub, which is not installed; type: pip install 'avw[hub]'") from error
+    return huggingface_hub
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    """The library's errors have no root but Exception: each becomes one sentence."""
+    try:
+        yield
+    except Exception as error:
+        said = [str(error), str(error.__cause__ or "")]
+        reason = " ".join(" ".join(said).split()).rstrip(". ") or type(error).__name__
+        raise DatasetError(f"{what}: {reason[:500]}. To log in, type: hf auth login") from error

@@ -1,0 +1,79 @@
+"""Named sets of defaults for `avw generate`: the paper's AVW-4k, on generated houses or Matterport3D, and the demo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from avw.sim_bridge.errors import UsageError
+
+PROCEDURAL, MP3D = "procedural", "mp3d"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PresetConfig:
+    """houses: generated ones, where the user asks for no other scenes · mp3d: whether `--scenes mp3d` is listed too
+    sources_per_scene: places that sound in a scene, in turn"""
+
+    houses: int
+    trajectories: int
+    steps: int
+    sources_per_scene: int
+    mp3d: bool = False
+
+
+DEFAULT = PresetConfig(houses=12, trajectories=72, steps=160, sources_per_scene=6)
+PRESETS = {
+    "demo": PresetConfig(houses=18, trajectories=144, steps=100, sources_per_scene=8),
+    # 720,000 steps, 30 hours, 76 scenes split 51/8/17, one fixed source an environment, as in the paper.
+    "avw-4k": PresetConfig(houses=76, trajectories=4500, steps=160, sources_per_scene=1, mp3d=True),
+}
+
+
+def mp3d_scenes() -> dict[str, str]:
+    """{scene id: split} of the preset avw-4k: 51 train, 8 val, 17 test, of SoundSpaces' 85 Matterport3D scenes.
+
+    The scenes that have no navigation episode in SoundSpaces are left out. In order of their names, train is the first
+    51 official training scenes and val the first 8 official validation scenes; test is the official test scenes, the
+    other validation scenes, and the next 3 training scenes. So no official validation or test scene is trained on.
+    """
+    from avw.sim_bridge.scenes.collections.splits import split_scenes, without_soundspaces_episodes
+
+    left_out = without_soundspaces_episodes(MP3D)
+    train, val, test = (
+        [name for name in split_scenes(MP3D, f"soundspaces-{split}") if name not in left_out]
+        for split in ("train", "val", "test")
+    )
+    chosen = {"train": train[:51], "val": val[:8], "test": sorted([*test, *val[8:], *train[51:54]])}
+    return {f"{MP3D}/{name}": split for split, names in chosen.items() for name in names}
+
+
+def official_splits(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The official split of each of a collection's scenes; () where one has none, or they do not include training."""
+    from avw.sim_bridge.scenes.collections.collections import scene_split
+
+    splits = [scene_split(name) for name in names]
+    known = tuple(split for split in splits if split is not None)
+    whole = len(known) == len(names) and "train" in known and len(set(known)) > 1
+    return known if whole else ()
+
+
+def preset_scenes(
+    preset: str | None, asked: str | None, scene_root: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(scene ids, the split of each; () where the seed draws the splits). Scans are in their official splits.
+
+    asked: what the user typed after --scenes; the bare words `procedural` and `mp3d` mean the preset's own.
+    Raises UsageError or SceneError for scenes that are not there.
+    """
+    from avw.sim_bridge.scenes.catalogue import expand_scenes
+
+    chosen = PRESETS[preset] if preset else DEFAULT
+    if asked is None or asked == PROCEDURAL:
+        return tuple(expand_scenes(f"{PROCEDURAL}:{chosen.houses}", scene_root)), ()
+    if asked == MP3D and chosen.mp3d:
+        listed = mp3d_scenes()
+        return tuple(listed), tuple(listed.values())
+    if asked == MP3D and preset:
+        raise UsageError(f"--preset {preset} has no list of Matterport3D scenes; type: --preset avw-4k --scenes mp3d")
+    names = tuple(expand_scenes(asked, scene_root))
+    return names, official_splits(names)

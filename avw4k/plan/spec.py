@@ -1,0 +1,308 @@
+"""What a dataset is to be, as pure data: a hashed spec, and the plan of shards and episodes that follows from it.
+
+Everything about a dataset is a function of its spec. The plan needs no scene: places are drawn by whoever opens it,
+from random streams keyed by (seed, scene, episode, purpose), so no worker, order or restart can change a byte.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from avw.avw4k.plan.motion import MotionConfig
+from avw.sim_bridge.acoustics.stream import FULL_SCALE
+from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.simulators.protocol import SimulatorConfig, check_config
+from avw.sim_bridge.task.task import TaskConfig
+from avw.sim_bridge.types import STEP_SECONDS
+
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+MODES = ("approach", "leave", "unrelated")
+SPLITS = ("train", "val", "test")
+COMPRESSIONS = ("blosc2", "gzip", "none")
+SOUNDS_BY = ("scene", "turn")
+BEFORE: dict[str, dict[str, Any]] = {
+    "": {"scene_splits": (), "sounds_by": "turn"},
+    "motion": {
+        "slip_rate": 0.0,
+        "recover_rate": 0.0,
+        "stop_rate": 0.0,
+        "leave_clear": 0.0,
+        "leave_back": 0.0,
+        "distance_bins": (),
+    },
+}
+"""What a field meant before it existed, by part of the spec. Whoever adds a field whose default changes what is made
+adds its old meaning here: older datasets are then read as what they are. A field not named here meant its default."""
+UNSAID = ("materials", "stream")
+"""Options of the simulator that are stored only where they are chosen: who does not ask for them gets the same bytes as
+before there was such an option."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetSpec:
+    """A whole dataset.
+
+    scenes: scene ids, each in one split · trajectories: total · steps: exact length of each (0.15 s a step)
+    sources_per_scene: places the sound may come from; 1, as in the paper, keeps one fixed source an environment
+    sounds: names or files · sounds_by: "scene", each scene has one, drawn by (seed, scene); "turn", sources take turns
+    scene_splits: the split of each scene; (): drawn · mode_shares, split_shares: weights, as MODES, SPLITS
+    audio_full_scale: linear amplitude stored as 32767 · assets: (file, SHA-256) of scene and sound files used
+    """
+
+    scenes: tuple[str, ...]
+    trajectories: int = 72
+    steps: int = 160
+    seed: int = 0
+    sources_per_scene: int = 1
+    scene_splits: tuple[str, ...] = ()
+    sounds: tuple[str, ...] = ("ring",)
+    sounds_by: str = "scene"
+    mode_shares: tuple[float, ...] = (1.0, 1.0, 1.0)
+    split_shares: tuple[float, ...] = (6.0, 1.0, 2.0)
+    episodes_per_shard: int = 8
+    compression: str = "blosc2"
+    audio_full_scale: float = FULL_SCALE
+    simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    assets: tuple[tuple[str, str], ...] = ()
+    _stored_sha256: str = field(default="", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("trajectories", "steps", "sources_per_scene", "episodes_per_shard"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                option = "--" + name.replace("_", "-")
+                raise UsageError(f"{option} is {value!r}: expected a whole number of at least 1; type e.g. {option} 8")
+        if not self.scenes:
+            raise UsageError("no scene to generate from; type e.g. --scenes procedural:12")
+        if len(set(self.scenes)) < len(self.scenes):
+            twice = sorted({scene for scene in self.scenes if self.scenes.count(scene) > 1})
+            raise UsageError(f"scenes named twice: {', '.join(twice)}. Name each once, else it may leak across splits.")
+        if not self.sounds:
+            raise UsageError("no sound to play; type e.g. --sound ring")
+        if self.steps > self.task.max_steps:
+            raise UsageError(f"--steps {self.steps} is longer than the task's {self.task.max_steps} steps.")
+        if self.scene_splits and (
+            len(self.scene_splits) != len(self.scenes) or not set(self.scene_splits) <= set(SPLITS)
+        ):
+            raise UsageError(f"scene_splits must name one of {', '.join(SPLITS)} for each of {len(self.scenes)} scenes")
+        for name, known in (("compression", COMPRESSIONS), ("sounds_by", SOUNDS_BY)):
+            if getattr(self, name) not in known:
+                raise UsageError(f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
+        check_config(self.simulator)
+        for name, words in (("mode_shares", MODES), ("split_shares", SPLITS)):
+            shares = getattr(self, name)
+            if len(shares) != len(words) or min(shares) < 0 or sum(shares) <= 0:
+                raise UsageError(f"{name} is {shares}: expected a weight of at least 0 for each of {', '.join(words)}")
+
+    @property
+    def total_steps(self) -> int:
+        return self.trajectories * self.steps
+
+    @property
+    def hours(self) -> float:
+        """Simulated hours."""
+        return self.total_steps * STEP_SECONDS / 3600.0
+
+    @property
+    def sha256(self) -> str:
+        """Names the dataset: equal for equal specs, on any machine.
+
+        Of a spec that was read from a dataset it is the SHA-256 of what is stored there, which an older AVW may have
+        written with fewer fields: a dataset keeps its name for ever.
+        """
+        return self._stored_sha256 or json_sha256(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values. Where collections and interpreters lie on a machine is no part of a dataset's identity."""
+        simulator = dataclasses.asdict(dataclasses.replace(self.simulator, scene_root=None))
+        del simulator["habitat_python"]
+        usual = SimulatorConfig()
+        for name in UNSAID:
+            if simulator[name] == getattr(usual, name):
+                del simulator[name]
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        values |= {"simulator": simulator, "task": dataclasses.asdict(self.task)}
+        values["motion"] = dataclasses.asdict(self.motion)
+        plain: dict[str, Any] = json.loads(json.dumps(values))
+        return plain
+
+    @classmethod
+    def from_json(cls, stored: Any) -> DatasetSpec:
+        """The spec that `to_json` wrote, here or in an older AVW. Raises DatasetError for anything else."""
+        try:
+            values = BEFORE[""] | dict(stored)
+            values["simulator"] = SimulatorConfig(**_since_then("simulator", values["simulator"]))
+            values["task"] = TaskConfig(**_since_then("task", values["task"]))
+            values["motion"] = MotionConfig(**_since_then("motion", values["motion"]))
+            for name in ("scenes", "scene_splits", "sounds", "mode_shares", "split_shares"):
+                values[name] = tuple(values[name])
+            values["assets"] = tuple((str(name), str(digest)) for name, digest in values["assets"])
+            spec = cls(**values)
+            object.__setattr__(spec, "_stored_sha256", json_sha256(stored))
+            return spec
+        except (TypeError, ValueError, KeyError, UsageError) as error:
+            raise DatasetError(
+                f"the dataset's spec cannot be understood ({error}); it was altered, or written by another AVW"
+            ) from error
+
+    def same_as(self, other: DatasetSpec) -> bool:
+        """Whether both ask for the same data, whichever AVW wrote them down."""
+        return self.to_json() == other.to_json()
+
+    def differences(self, other: DatasetSpec) -> list[str]:
+        """One line for each field in which `other` differs: "steps: 160 here, 80 asked"."""
+        mine, theirs = _flat(self.to_json()), _flat(other.to_json())
+        return [f"{key}: {mine.get(key)} there, {theirs.get(key)} asked"
+                for key in sorted(mine | theirs) if mine.get(key) != theirs.get(key)]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpisodeSpec:
+    """One trajectory. `index` counts through the dataset; `source` counts through the scene's sources.
+
+    seed: this episode's own (start, script, phase of the sound) · source_seed: shared by all episodes of the source,
+    since the reverberation of a place does not change from visit to visit
+    """
+
+    index: int
+    scene: str
+    split: str
+    mode: str
+    source: int
+    sound: str
+    seed: int
+    source_seed: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardSpec:
+    """One file: episodes of one scene, so that whoever writes it opens one scene."""
+
+    name: str
+    split: str
+    scene: str
+    episodes: tuple[EpisodeSpec, ...]
+
+    @property
+    def steps(self) -> int:
+        return sum(episode.steps for episode in self.episodes)
+
+
+def split_scenes(spec: DatasetSpec) -> dict[str, str]:
+    """{scene: split}: as the spec names them, else by the shares, in an order drawn from the seed.
+
+    From three scenes on every split with a share has at least one; two scenes are train and test, one is train.
+    """
+    if spec.scene_splits:
+        return dict(zip(spec.scenes, spec.scene_splits, strict=True))
+    count, shares = len(spec.scenes), spec.split_shares
+    if count == 1:
+        return {spec.scenes[0]: "train"}
+    wanted = [count * share / sum(shares) for share in shares]
+    sizes = [max(1, round(size)) if share else 0 for size, share in zip(wanted, shares, strict=True)]
+    while sum(sizes) != count:
+        grow = 1 if sum(sizes) < count else -1
+        # The split that is furthest from its share gives or takes, as long as it keeps one scene.
+        able = [i for i in (0, 2, 1) if shares[i] and (grow > 0 or sizes[i] > 1)] or [1]
+        sizes[max(able, key=lambda i: grow * (wanted[i] - sizes[i]))] += grow
+    order = keyed_rng(spec.seed, "split").permutation(count)
+    names = [name for name, size in zip(SPLITS, sizes, strict=True) for _ in range(size)]
+    chosen = {spec.scenes[scene]: name for scene, name in zip(order, names, strict=True)}
+    return {scene: chosen[scene] for scene in spec.scenes}
+
+
+def plan(spec: DatasetSpec) -> list[ShardSpec]:
+    """Every shard of the dataset, by split and then by scene. Episodes are spread evenly over the scenes."""
+    split_of = split_scenes(spec)
+    counters = dict.fromkeys(SPLITS, 0)
+    shards: list[ShardSpec] = []
+    for split in SPLITS:
+        for number, scene in enumerate(spec.scenes):
+            if split_of[scene] != split:
+                continue
+            episodes = _scene_episodes(spec, number, scene, split)
+            for first in range(0, len(episodes), spec.episodes_per_shard):
+                name = f"{split}-{counters[split]:05d}.h5"
+                counters[split] += 1
+                part = tuple(episodes[first : first + spec.episodes_per_shard])
+                shards.append(ShardSpec(name=name, split=split, scene=scene, episodes=part))
+    return shards
+
+
+def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> list[EpisodeSpec]:
+    indices = range(number, spec.trajectories, len(spec.scenes))
+    modes = _modes(spec.mode_shares, number, len(indices))
+    episodes = []
+    for place, index in enumerate(indices):
+        # Neighbours share a source, which saves tracing it again.
+        source = place * spec.sources_per_scene // len(indices)
+        episodes.append(
+            EpisodeSpec(
+                index=index,
+                scene=scene,
+                split=split,
+                mode=modes[place],
+                source=source,
+                sound=_sound(spec, number, scene, source),
+                seed=_seed(spec.seed, scene, "episode", index),
+                source_seed=_seed(spec.seed, scene, "source", source),
+                steps=spec.steps,
+            )
+        )
+    return episodes
+
+
+def _sound(spec: DatasetSpec, number: int, scene: str, source: int) -> str:
+    if spec.sounds_by == "scene":
+        return spec.sounds[_seed(spec.seed, scene, "sound") % len(spec.sounds)]
+    return spec.sounds[(number * spec.sources_per_scene + source) % len(spec.sounds)]
+
+
+def _modes(shares: tuple[float, ...], number: int, count: int) -> list[str]:
+    """The modes of scene `number` in turn by their shares, starting elsewhere in each: small datasets have all."""
+    credit = [0.0] * len(shares)
+    modes = []
+    for _ in range(number % 64 + count):
+        credit = [have + share for have, share in zip(credit, shares, strict=True)]
+        chosen = max(range(len(shares)), key=lambda i: (credit[i], -i))
+        credit[chosen] -= sum(shares)
+        modes.append(MODES[chosen])
+    return modes[-count:]
+
+
+def _seed(*words: int | str) -> int:
+    """31 bits that depend on the words alone. Cheaper than a generator, since plans have many episodes."""
+    text = "\x1f".join(f"{type(word).__name__}:{word}" for word in words)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little") >> 1
+
+
+def json_sha256(values: Any) -> str:
+    """SHA-256 of JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _since_then(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored fields, and for those that did not exist then, what they meant. JSON knows no tuples."""
+    found = BEFORE.get(part, {}) | dict(values)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            text = json.dumps(value)
+            flat[prefix + key] = text if len(text) <= 80 else text[:76] + " …]"
+    return flat

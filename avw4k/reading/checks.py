@@ -1,0 +1,112 @@
+"""Reading one shard again, in full: its checksum, its schema, and what its arrays say about each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avw.avw4k.plan.spec import READABLE_VERSIONS, DatasetSpec, EpisodeSpec, ShardSpec
+from avw.avw4k.reading.dataset import read_source
+from avw.avw4k.reading.statistics import distance_counts
+from avw.avw4k.shards.manifest import ShardRecord
+from avw.avw4k.shards.shard import FEATURES, data_attributes, demo_attributes, open_shard, read_demo
+from avw.avw4k.shards.untrusted_hdf5 import ShardFile
+from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.task.task import succeeded
+from avw.sim_bridge.types import TURN_RADIANS, Action, Pose, relative_motion, wrap_angle
+
+READ_BYTES = 1 << 20
+
+
+def check_shard(path: Path, spec: DatasetSpec, shard: ShardSpec) -> ShardRecord:
+    """Read every byte of a shard and compare it with the plan, the schema and itself; its manifest record if sound.
+
+    Raises DatasetError with the first thing that is wrong.
+    """
+    digest = file_sha256(path)
+    rows = []
+    with open_shard(path) as file:
+        attributes = data_attributes(file)
+        if attributes.get("spec_sha256") != spec.sha256 or attributes.get("schema_version") not in READABLE_VERSIONS:
+            raise DatasetError(f"{path} belongs to another dataset (its spec_sha256 differs)")
+        demos = len(file["data"])
+        if demos != len(shard.episodes):
+            raise DatasetError(f"{path} holds {demos} demos: expected {len(shard.episodes)}")
+        for demo, episode in enumerate(shard.episodes):
+            rows.append(_check_demo(file, demo, spec, episode))
+    return ShardRecord(
+        shard=shard.name, sha256=digest, bytes=path.stat().st_size, spec_sha256=spec.sha256, episodes=tuple(rows)
+    )
+
+
+def _check_demo(file: ShardFile, demo: int, spec: DatasetSpec, episode: EpisodeSpec) -> dict[str, Any]:
+    """The demo's row of the episode table. Raises DatasetError for anything that is not as it should be."""
+    where = f"{file.filename}, demo_{demo}"
+    attributes = demo_attributes(file, demo)
+    for name, value in dataclasses.asdict(episode).items():
+        found = attributes.get("source_number" if name == "source" else name)
+        if found != value:
+            raise DatasetError(f"{where}: attribute {name} is {found!r}, expected {value!r}")
+    rows = read_demo(file, demo, FEATURES, steps=episode.steps, size=spec.simulator.size)
+    for name, array in rows.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DatasetError(f"{where}: {name} holds a number that is not finite")
+    for claim, holds in _consistency(rows, spec):
+        if not holds:
+            raise DatasetError(f"{where}: {claim} does not hold")
+    source = read_source(file, demo)
+    geodesic, success = rows["geodesic"], bool(rows["rewards"][-1] > 0.5 * spec.task.success_reward)
+    return {
+        "index": episode.index,
+        "steps": episode.steps,
+        "source_position": list(source.position_3),
+        "success": success,
+        "return": round(float(rows["rewards"].sum(dtype=np.float64)), 5),
+        "geodesic_start": round(float(geodesic[0]), 4),
+        "geodesic_end": round(float(geodesic[-1]), 4),
+        "path_metres": round(float(np.hypot(*rows["realised"][:, :2].T.astype(np.float64)).sum()), 4),
+        "collisions": int(rows["collided"].sum()),
+        "clipped": int(attributes.get("clipped", 0)),
+        "actions": np.bincount(rows["actions"], minlength=len(Action)).tolist(),
+        "distances": distance_counts(spec.motion, geodesic),
+        **({"materials_named": attributes["materials_named"]} if "materials_named" in attributes else {}),
+    }
+
+
+def _consistency(rows: dict[str, np.ndarray], spec: DatasetSpec) -> list[tuple[str, bool]]:
+    """What the arrays say about each other."""
+    actions, geodesic = rows["actions"], rows["geodesic"].astype(np.float64)
+    if actions.max(initial=0) > max(Action):
+        return [("every action being one of 0 … 3", False)]
+    poses = [Pose(x, y, z, yaw) for (x, y, z), yaw in zip(rows["position"], rows["yaw"], strict=True)]
+    commanded = [relative_motion(pose, pose.after(Action(a))) for pose, a in zip(poses, actions, strict=False)]
+    realised = [relative_motion(a, b) for a, b in itertools.pairwise(poses)]
+    success = np.array([succeeded(spec.task, int(a), g) for a, g in zip(actions, geodesic[1:], strict=True)])
+    rewards = spec.task.slack + geodesic[:-1] - geodesic[1:] + spec.task.success_reward * success
+    turns = np.array([0.0, 0.0, TURN_RADIANS, -TURN_RADIANS])[actions]
+    turned = np.array([wrap_angle(b - a) for a, b in itertools.pairwise(rows["yaw"])])
+    return [
+        ("done exactly where the action is STOP", bool(np.array_equal(rows["dones"], actions == Action.STOP))),
+        ("no step after a STOP", not (actions[:-1] == Action.STOP).any()),
+        ("rewards following from the geodesic distances", bool(np.allclose(rewards, rows["rewards"], atol=1e-4))),
+        ("commanded motion following from the actions", bool(np.allclose(commanded, rows["commanded"], atol=1e-6))),
+        ("realised motion following from the poses", bool(np.allclose(realised, rows["realised"], atol=1e-6))),
+        ("turns of 10 degrees where commanded", bool(np.allclose(turned, turns, atol=1e-6))),
+    ]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file. Raises DatasetError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(READ_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()

@@ -1,0 +1,224 @@
+"""Windows as batches of tensors: read, decoded and assembled by worker processes, each sample once an epoch.
+
+Shapes: B contexts · T context frames · K targets a context · H W image · E ears · S samples.
+
+    loader = WindowLoader(Windows(dataset, "train", WindowConfig()), LoaderConfig(workers=4))
+    for batch in loader:                      # what is left of the epoch; then the next one
+        ...
+        saved = loader.state_dict()           # a few numbers; `load_state_dict` goes on with the very next batch
+
+Workers may be forked or spawned and may persist: they get numbers of batches, and open the shards themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+
+from avw.avw4k.plan.episode import DEPTH_UNITS
+from avw.avw4k.reading.epochs import EpochConfig, EpochOrder
+from avw.avw4k.reading.windows import Windows
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.randomness import keyed_rng
+
+SENSES = ("rgb", "depth", "audio")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoaderConfig:
+    """targets: K, sharing one context · senses: what of rgb, depth and audio is read
+    workers: processes; 0 reads in this one · start: "fork", "spawn" or "forkserver" · prefetch: batches a worker
+    rank, ranks: this process among those that train together
+    """
+
+    epochs: EpochConfig = field(default_factory=EpochConfig)
+    targets: int = 4
+    senses: tuple[str, ...] = ("rgb", "audio")
+    workers: int = 0
+    start: str = "spawn"
+    persistent: bool = True
+    prefetch: int = 2
+    pin_memory: bool = False
+    rank: int = 0
+    ranks: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameBatch:
+    """rgb: uint8 (…, H, W, 3) · depth: float32 (…, H, W) metres · audio: float32 (…, 2, 2400), linear; None if not read
+    The rest is as `WindowBatch` says; frames are its frame numbers, distances and rewards labels.
+    """
+
+    context_BT: Tensor
+    target_BK: Tensor
+    past_BT3: Tensor
+    motion_BK3: Tensor
+    offset_BK: Tensor
+    progress_BK: Tensor
+    distance_BK: Tensor
+    reward_BK: Tensor
+    context_rgb_BTHWC: Tensor | None = None
+    target_rgb_BKHWC: Tensor | None = None
+    context_depth_BTHW: Tensor | None = None
+    target_depth_BKHW: Tensor | None = None
+    context_audio_BTES: Tensor | None = None
+    target_audio_BKES: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.context_BT)
+
+    def pin_memory(self) -> FrameBatch:
+        """What DataLoader calls for a copy in page-locked memory."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def to(self, device: torch.device | str) -> FrameBatch:
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: Any) -> FrameBatch:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
+
+
+class WindowFrames(Dataset[FrameBatch]):
+    """The batches of every epoch by (epoch, number). Decodes whole episodes and keeps those of its pools."""
+
+    def __init__(self, windows: Windows, config: LoaderConfig) -> None:
+        unknown = set(config.senses) - set(SENSES)
+        if unknown or not config.senses:
+            raise UsageError(f"unknown senses {sorted(unknown)}: expected some of {', '.join(SENSES)}")
+        self.windows, self.config = windows, config
+        samples_E = windows.lengths_E - 1
+        self.order = EpochOrder(samples_E, config.epochs, windows.split, rank=config.rank, ranks=config.ranks)
+        self._decoded: OrderedDict[int, dict[str, np.ndarray]] = OrderedDict()
+
+    def __getitem__(self, key: tuple[int, int]) -> FrameBatch:
+        epoch, number = key
+        config = self.config
+        episode_B, step_B = self.order.batch(epoch, number)
+        t_B = self.windows.first_n[episode_B] + step_B
+        rng = keyed_rng(config.epochs.seed, "targets", self.windows.split, epoch, config.rank, config.ranks, number)
+        window = self.windows.window(t_B, self.windows.offsets(t_B, config.targets, rng))
+        labels = {name: torch.from_numpy(array) for name, array in asdict(window).items()}
+        return FrameBatch(**labels, **self._frames(episode_B, window.context_BT, window.target_BK))
+
+    def _frames(self, episode_B: np.ndarray, context_BT: np.ndarray, target_BK: np.ndarray) -> dict[str, Tensor]:
+        first_B = self.windows.first_n[episode_B]
+        T = context_BT.shape[1]
+        frame_BN = np.concatenate([context_BT, target_BK], 1) - first_B[:, None]
+        rows = [self._episode(episode) for episode in episode_B.tolist()]
+        found: dict[str, Tensor] = {}
+        for sense in self.config.senses:
+            stored = rows[0][sense]
+            array = np.empty((*frame_BN.shape, *stored.shape[1:]), stored.dtype)
+            for place, row, frame_N in zip(array, rows, frame_BN, strict=True):
+                row[sense].take(frame_N, 0, out=place, mode="clip")  # "raise" would copy everything once more
+            if sense == "audio":
+                array = np.multiply(array, np.float32(self.windows.dataset.audio_scale), dtype=np.float32)
+            elif sense == "depth":
+                array = np.multiply(array, np.float32(1 / DEPTH_UNITS), dtype=np.float32)
+            suffix = {"rgb": "HWC", "depth": "HW", "audio": "ES"}[sense]
+            tensor = torch.from_numpy(array)
+            found[f"context_{sense}_BT{suffix}"] = tensor[:, :T]
+            found[f"target_{sense}_BK{suffix}"] = tensor[:, T:]
+        return found
+
+    def _episode(self, number: int) -> dict[str, np.ndarray]:
+        """A whole episode, decoded: its chunks are then read once for all the windows on it."""
+        found = self._decoded.get(number)
+        if found is None:
+            windows = self.windows
+            found = self._decoded[number] = windows.dataset.read(windows.episodes[number], self.config.senses)
+            if len(self._decoded) > self._room():
+                self._decoded.popitem(last=False)
+        else:
+            self._decoded.move_to_end(number)
+        return found
+
+    def _room(self) -> int:
+        """Episodes to keep: those of the pools that this process draws from, and one at either end of each."""
+        info, epochs = get_worker_info(), self.config.epochs
+        workers = info.num_workers if info else 1
+        return (epochs.pool + 2) * (epochs.lanes // math.gcd(epochs.lanes, workers))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_decoded": OrderedDict()}
+
+
+class _Rest(Sampler[tuple[int, int]]):
+    """The numbers of the batches that are left of the loader's epoch."""
+
+    def __init__(self, loader: WindowLoader) -> None:
+        self.loader = loader
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch = self.loader.epoch
+        return ((epoch, number) for number in range(self.loader.done, len(self.loader)))
+
+
+class WindowLoader:
+    """Iterating gives the batches that are left of the current epoch; iterating again, those of the next."""
+
+    def __init__(self, windows: Windows, config: LoaderConfig | None = None) -> None:
+        self.config = config or LoaderConfig()
+        self.frames = WindowFrames(windows, self.config)
+        self.epoch, self.done = 0, 0
+        many: dict[str, Any] = {}
+        if self.config.workers:
+            many = {"multiprocessing_context": self.config.start, "persistent_workers": self.config.persistent,
+                    "prefetch_factor": self.config.prefetch}  # fmt: skip
+        self._loader = DataLoader(
+            self.frames,
+            batch_size=None,
+            sampler=_Rest(self),
+            num_workers=self.config.workers,
+            pin_memory=self.config.pin_memory,
+            **many,
+        )
+
+    def __len__(self) -> int:
+        """Batches of an epoch, the same on every rank."""
+        return self.frames.order.batches
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        for batch in self._loader:
+            self.done += 1
+            if self.done == len(self):
+                self.epoch, self.done = self.epoch + 1, 0
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands: plain numbers. Take it after a batch is used, and before the next is fetched."""
+        return {"epoch": self.epoch, "batch": self.done, "of": self._identity()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the batch after the last one of `state`. Raises UsageError if it counts other batches."""
+        here = self._identity()
+        differing = [f"{key} {state['of'].get(key)} then, {here[key]} now" for key in here
+                     if state["of"].get(key) != here[key]]  # fmt: skip
+        if differing:
+            raise UsageError(
+                f"the saved position is in another sequence of batches ({'; '.join(differing)}): resume with the "
+                "configuration that it was saved with, or begin anew. Only the number of workers may change."
+            )
+        self.epoch, self.done = int(state["epoch"]), int(state["batch"])
+
+    def _identity(self) -> dict[str, Any]:
+        """Everything that the sequence of batches depends on, as plain values."""
+        windows, config = self.frames.windows, self.config
+        return {
+            "dataset": windows.dataset.spec.sha256,
+            "split": windows.split,
+            "samples": self.frames.order.total,
+            "windows": repr(windows.config),
+            "epochs": repr(config.epochs),
+            "targets": config.targets,
+            "ranks": config.ranks,
+        }

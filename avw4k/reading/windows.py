@@ -1,0 +1,177 @@
+"""Windows: which frames are a context, which are its targets, and the motion between them.
+
+Shapes: B contexts · K targets a context · T context frames. A *frame* is one observation; frames of all episodes of a
+split are numbered through, and arrays indexed by that number stand beside each other (RGB, latents, sound).
+
+A batch is a pure function of (seed, purpose, batch number): there is no sampler state to save, so a resumed training
+sees exactly the windows that an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avw.avw4k.reading.dataset import Dataset, EpisodeRef
+from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.randomness import keyed_rng
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowConfig:
+    """ages: how many steps ago each context frame was, oldest first, ending in 0 (now)
+    min_offset, max_offset: inclusive range of steps to a target, 0 excluded, negative = the past.
+    near: offsets are drawn as range · u^near with u uniform, so that near > 1 favours near targets.
+    motion: "commanded" (what a planner can know: the actions as if nothing were in the way) or "realised".
+    """
+
+    ages: tuple[int, ...] = (3, 2, 1, 0)
+    min_offset: int = 1
+    max_offset: int = 32
+    near: float = 1.5
+    motion: str = "commanded"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBatch:
+    """context_BT, target_BK: frame numbers · motion_BK3: (forward m, left m, net turn rad) in the heading frame at t
+    past_BT3: where each context frame was taken, likewise: the agent knows its own actions
+    offset_BK: steps · progress_BK: metres of geodesic distance gained · distance_BK: metres to the source at the target
+    reward_BK: Σ r from t to t+offset; NaN for offsets in the past."""
+
+    context_BT: np.ndarray
+    past_BT3: np.ndarray
+    target_BK: np.ndarray
+    motion_BK3: np.ndarray
+    offset_BK: np.ndarray
+    progress_BK: np.ndarray
+    distance_BK: np.ndarray
+    reward_BK: np.ndarray
+
+
+class Windows:
+    """All windows of one split of a dataset. Holds the small arrays (motion, distances) only."""
+
+    def __init__(self, dataset: Dataset, split: str, config: WindowConfig) -> None:
+        if config.min_offset > config.max_offset or config.max_offset < 1:
+            raise DatasetError(f"offsets {config.min_offset}…{config.max_offset} hold no future target")
+        self.dataset, self.split, self.config = dataset, split, config
+        self.episodes: list[EpisodeRef] = dataset.episodes(split)
+        if not self.episodes:
+            raise DatasetError(
+                f"{dataset.path}: the split {split!r} holds no episode. Datasets of fewer than three scenes have no "
+                "validation or test split: generate with --scenes procedural:3 or more."
+            )
+        keys = ["yaw", "geodesic", config.motion, "rewards"]
+        rows = [dataset.read(ref, keys) for ref in self.episodes]
+        lengths = np.array([len(row["yaw"]) for row in rows])
+        self.first_n = np.concatenate([[0], np.cumsum(lengths)[:-1]])  # an episode's first frame
+        self.episode_F = np.repeat(np.arange(len(rows)), lengths)
+        self.lengths_E = lengths
+        self.frames = int(lengths.sum())
+        self.end_F = np.repeat(self.first_n + lengths - 1, lengths)  # the last frame of a frame's episode
+        self.start_F = np.repeat(self.first_n, lengths)
+        self.yaw_F = np.concatenate([row["yaw"] for row in rows])
+        self.geodesic_F = np.concatenate([row["geodesic"] for row in rows]).astype(np.float64)
+        self.travel_F2 = np.concatenate([_travel(row["yaw"], row[config.motion]) for row in rows])
+        # Rewards are sums over steps: cumulated over frames, a window's is a difference.
+        self.reward_F = np.concatenate([np.concatenate([[0.0], np.cumsum(row["rewards"])]) for row in rows])
+
+    def __len__(self) -> int:
+        """Frames that can end a context: all but the last of each episode."""
+        return self.frames - len(self.episodes)
+
+    def draw(self, seed: int, purpose: str, number: int, contexts: int, targets: int) -> WindowBatch:
+        """Batch `number` of an endless sequence."""
+        rng = keyed_rng(seed, "windows", self.split, purpose, number)
+        t_B = rng.integers(0, self.frames, contexts)
+        t_B = np.where(t_B == self.end_F[t_B], t_B - 1, t_B)  # a context needs at least one step of future
+        return self.window(t_B, self.offsets(t_B, targets, rng))
+
+    def offsets(self, t_B: np.ndarray, targets: int, rng: np.random.Generator) -> np.ndarray:
+        """Offsets (B, K) for contexts that end at t_B, as the configuration wants them drawn, inside the episode.
+
+        Half of those that may be in the past are. A context without enough future takes the farthest there is.
+        """
+        config, shape = self.config, (len(t_B), targets)
+        room_B = self.end_F[t_B] - t_B
+        span_B = np.minimum(config.max_offset, room_B)[:, None]
+        u_BK = rng.random(shape) ** config.near
+        first = max(1, config.min_offset)
+        offset_BK = first + np.floor(u_BK * np.maximum(span_B - first + 1, 1)).astype(np.int64)
+        if config.min_offset < 0:
+            past_B = np.minimum(-config.min_offset, t_B - self.start_F[t_B])[:, None]
+            backward = (rng.random(shape) < 0.5) & (past_B > 0)
+            offset_BK = np.where(backward, -1 - np.floor(u_BK * past_B).astype(np.int64), offset_BK)
+        return offset_BK
+
+    def at(self, offset: int, count: int) -> WindowBatch:
+        """`count` windows with one target at `offset`, spread evenly over the split (all of them if fewer)."""
+        t = np.flatnonzero(np.arange(self.frames) + offset <= self.end_F)
+        t = t[np.unique(np.linspace(0, len(t) - 1, min(count, len(t))).round().astype(np.int64))]
+        return self.window(t, np.full((len(t), 1), offset))
+
+    def window(self, t_B: np.ndarray, offset_BK: np.ndarray) -> WindowBatch:
+        """The windows whose contexts end at frames t_B. Before an episode's first frame that frame is repeated."""
+        context_BT = t_B[:, None] - np.array(self.config.ages)
+        context_BT = np.maximum(context_BT, self.start_F[t_B][:, None])
+        target_BK = np.clip(t_B[:, None] + offset_BK, self.start_F[t_B][:, None], self.end_F[t_B][:, None])
+        offset_BK = target_BK - t_B[:, None]
+        reward = self.reward_F[target_BK] - self.reward_F[t_B][:, None]
+        return WindowBatch(
+            context_BT=context_BT,
+            target_BK=target_BK,
+            past_BT3=self.motion(t_B, context_BT),
+            motion_BK3=self.motion(t_B, target_BK),
+            offset_BK=offset_BK,
+            progress_BK=(self.geodesic_F[t_B][:, None] - self.geodesic_F[target_BK]).astype(np.float32),
+            distance_BK=self.geodesic_F[target_BK].astype(np.float32),
+            reward_BK=np.where(offset_BK > 0, reward, np.nan).astype(np.float32),
+        )
+
+    def motion(self, t_B: np.ndarray, frame_BN: np.ndarray) -> np.ndarray:
+        """float32 (B, N, 3): the poses of frames (of the same episodes) seen from the heading frames at t_B."""
+        dx, dz = np.moveaxis(self.travel_F2[frame_BN] - self.travel_F2[t_B][:, None], -1, 0)
+        sin, cos = np.sin(self.yaw_F[t_B])[:, None], np.cos(self.yaw_F[t_B])[:, None]
+        turn = (self.yaw_F[frame_BN] - self.yaw_F[t_B][:, None] + np.pi) % (2 * np.pi) - np.pi
+        return np.stack([-dx * sin - dz * cos, -dx * cos + dz * sin, turn], -1).astype(np.float32)
+
+
+def _travel(yaw_T: np.ndarray, motion_T3: np.ndarray) -> np.ndarray:
+    """(T, 2): world x and z, from the episode's start, of an agent whose every step did `motion` exactly."""
+    sin, cos = np.sin(yaw_T[:-1]), np.cos(yaw_T[:-1])
+    forward, left = motion_T3[:, 0].astype(np.float64), motion_T3[:, 1].astype(np.float64)
+    steps = np.stack([-forward * sin - left * cos, -forward * cos + left * sin], -1)
+    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
+
+
+class FrameCache:
+    """Arrays over all frames of a split, memory-mapped from a folder: filled once, then read by number.
+
+    A finished array carries its key (what it was made from) in a text file written last, so that a cache which was
+    interrupted or belongs to other data is made again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def load(self, name: str, key: str) -> np.ndarray | None:
+        """The array if it is complete and was made for `key`."""
+        note = self.folder / f"{name}.key"
+        if not note.exists() or note.read_text() != key:
+            return None
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+    def create(self, name: str, shape: tuple[int, ...], dtype: type) -> np.memmap:
+        (self.folder / f"{name}.key").unlink(missing_ok=True)
+        return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+    def finish(self, name: str, array: np.memmap, key: str) -> np.ndarray:
+        array.flush()
+        (self.folder / f"{name}.key").write_text(key)
+        loaded = self.load(name, key)
+        assert loaded is not None
+        return loaded

@@ -1,0 +1,71 @@
+"""A dataset's statistics as SVG files: one picture a question."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avw.avw4k.plan.spec import MODES
+from avw.avw4k.shards.manifest import readable_errors, write_whole
+from avw.avw4k.viewing.charts import Bars, bar_chart, standalone
+
+COLOURS = {"approach": "#0f766e", "leave": "#c2410c", "unrelated": "#64748b"}
+
+
+def write_plots(folder: Path, statistics: Mapping[str, Any], measured: Mapping[str, Any]) -> list[Path]:
+    """Write what `dataset_statistics` and `measured_statistics` found; returns the files."""
+    modes = {name: statistics["modes"][name] for name in MODES if statistics["modes"][name]["episodes"]}
+    heard = {name: measured["modes"][name] for name in MODES if name in measured["modes"]}
+    trajectories = [float(group["episodes"]) for group in modes.values()]
+    counted = Bars(name="trajectories", values=trajectories, colour=COLOURS["approach"])
+    charts = {
+        "modes": bar_chart([counted], list(modes), title="Trajectories of each motion mode", x_label=""),
+        "level": _histogram(heard, "level", title="How loud a step is, share of steps", x_label="dBFS, both ears"),
+        "ild": _histogram(heard, "ild", title="Louder on the left, share of steps", x_label="left − right, dB"),
+        "reward": _histogram(heard, "reward", title="Reward, success apart, share of steps", x_label="reward"),
+    }
+    if modes and all(group["actions"] for group in modes.values()):
+        names = list(next(iter(modes.values()))["actions"])
+        shares = {name: [group["actions"][action] for action in names] for name, group in modes.items()}
+        labels = [name.replace("_", " ") for name in names]
+        charts["actions"] = _bars(shares, labels, title="Share of each action", x_label="")
+    edges = statistics["distance_edges"]
+    labels = [f"{low:g}–{high:g}" for low, high in itertools.pairwise(edges)] + [f"{edges[-1]:g}+"]
+    for key, title in (
+        ("starts", "Distance at the start, share of trajectories"),
+        ("frames", "Distance, share of frames"),
+    ):
+        if modes and all(group[key] for group in modes.values()):
+            shares = {name: _shares(group[key]) for name, group in modes.items()}
+            charts[key] = _bars(shares, labels, title=title, x_label="metres to walk to the source")
+    with readable_errors("cannot write the plots", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for name, svg in charts.items():
+            paths.append(folder / f"{name}.svg")
+            write_whole(paths[-1], standalone(svg).encode())
+    return paths
+
+
+def _bars(values: Mapping[str, Sequence[float]], labels: Sequence[str], *, title: str, x_label: str) -> str:
+    groups = [Bars(name=name, values=list(heights), colour=COLOURS[name]) for name, heights in values.items()]
+    return bar_chart(groups, labels, title=title, x_label=x_label)
+
+
+def _histogram(modes: Mapping[str, Any], key: str, *, title: str, x_label: str) -> str:
+    """Shares of steps a mode, as outlines over one axis."""
+    groups, labels = [], [""]
+    for name, found in modes.items():
+        groups.append(Bars(name=name, values=_shares(found[key]["counts"]), colour=COLOURS[name]))
+        edges = np.linspace(found[key]["low"], found[key]["high"], len(found[key]["counts"]) + 1)
+        labels = [f"{low:g}" for low in edges[:-1].round(3)]
+    return bar_chart(groups, labels, title=title, x_label=x_label)
+
+
+def _shares(counts: Sequence[int]) -> list[float]:
+    total = max(1, sum(counts))
+    return [count / total for count in counts]

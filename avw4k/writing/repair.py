@@ -1,0 +1,69 @@
+"""Making a dataset sound again: exactly what a verification found wrong is made again, nothing else is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from avw.avw4k.plan.spec import plan
+from avw.avw4k.reading.checks import file_sha256
+from avw.avw4k.reading.dataset import read_info
+from avw.avw4k.shards.locks import locked
+from avw.avw4k.shards.manifest import drop_records, readable_errors, scan_manifest, write_manifest
+from avw.avw4k.shards.shard import data_attributes, open_shard
+from avw.avw4k.shards.untrusted_hdf5 import ShardFile
+from avw.avw4k.writing.generate import generate
+from avw.avw4k.writing.verify import VerifyReport, verify_dataset
+from avw.sim_bridge.errors import DatasetError
+
+
+def repair_dataset(
+    folder: Path,
+    found: VerifyReport,
+    *,
+    workers: int = 1,
+    scene_root: str | None = None,
+    on_steps: Callable[[int], None] = lambda steps: None,
+) -> VerifyReport:
+    """Make what a verification `found` damaged or missing again, and verify everything anew.
+
+    Shards that are sound but not listed are adopted; lines that say nothing true are struck out; copies of shards and
+    shards of this dataset under a strange name are removed, files of other origin are left and named again.
+    """
+    _, spec = read_info(folder)
+    names = {shard.name for shard in plan(spec)}
+    with locked(folder, None), readable_errors("cannot repair the dataset", folder):
+        records, bad_lines = scan_manifest(folder)
+        before = {name: record.sha256 for name, record in records.items()}
+        removed = []
+        for name in found.problems:
+            path = folder / name
+            if name in names and name in records:
+                path.unlink(missing_ok=True)  # an unlisted one stays: `generate` adopts it if it is sound
+            elif path.suffix == ".h5" and name not in names and _is_ours(path, spec.sha256, set(before.values())):
+                path.unlink()
+                removed.append(name)
+        if bad_lines:
+            write_manifest(folder, [record for name, record in records.items() if name in names])
+        drop_records(folder, set(found.problems))
+    report = generate(folder, spec, workers=workers, scene_root=scene_root, on_steps=on_steps)
+    after = verify_dataset(folder)
+    records, _ = scan_manifest(folder)
+    after.repaired, after.adopted, after.removed = report.written, report.adopted, removed
+    after.changed = [name for name in report.written if before.get(name, records[name].sha256) != records[name].sha256]
+    return after
+
+
+def _is_ours(path: Path, spec_sha256: str, digests: set[str]) -> bool:
+    """Whether a stray file is a copy of a shard, or says that it belongs to this dataset."""
+    try:
+        if file_sha256(path) in digests:
+            return True
+        with open_shard(path) as file:
+            return _belongs(file, spec_sha256)
+    except DatasetError:
+        return False
+
+
+def _belongs(file: ShardFile, spec_sha256: str) -> bool:
+    return bool(data_attributes(file).get("spec_sha256") == spec_sha256)

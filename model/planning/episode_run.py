@@ -1,0 +1,179 @@
+"""One episode of navigation: a policy searches for the source, and what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from avw.model.metrics.navigation import sna, soft_spl, spl
+from avw.model.planning.policies import Policy, as_action, policy_seed
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.task.episode_file import FiledEpisode, place_episode
+from avw.sim_bridge.task.task import AudioNavTask, sample_episode
+from avw.sim_bridge.types import SAMPLE_RATE, Action, Pose, Source
+
+if TYPE_CHECKING:
+    from avw.model.planning.navigate_config import NavigateConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpisodeRecord:
+    """One finished episode.
+
+    start, path: (x, y, z, yaw), metres and radians · source: (x, y, z), the point that sounds
+    shortest, walked, dtg: metres of the shortest path, of the path taken, and of the geodesic left at the end
+    actions: taken, STOP included · reference_actions: of a greedy follower up to its first permitted STOP, inclusive
+    decision_ms: mean wall-clock time of a decision, milliseconds
+    Of an episode file: episode_id, object_category and sound as it has them; filed_shortest (metres) and filed_actions,
+    its own lengths of the shortest way, and filed_spl, filed_sna with them in place of ours.
+    """
+
+    policy: str
+    scene: str
+    episode: int
+    seed: int
+    start: tuple[float, float, float, float]
+    source: tuple[float, float, float]
+    success: bool
+    stopped: bool
+    spl: float
+    softspl: float
+    sna: float
+    dtg: float
+    actions: int
+    reference_actions: int
+    shortest: float
+    walked: float
+    collisions: int
+    decision_ms: float
+    path: tuple[tuple[float, float, float, float], ...]
+    episode_id: str = ""
+    object_category: str = ""
+    sound: str = ""
+    filed_shortest: float | None = None
+    filed_actions: int | None = None
+    filed_spl: float | None = None
+    filed_sna: float | None = None
+
+    @property
+    def path_T4(self) -> np.ndarray:
+        """float64 (T+1, 4): the pose before every action, and the last one."""
+        return np.array(self.path, dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """An episode of a file that cannot take place in this simulator, and why."""
+
+    episode: int
+    episode_id: str
+    scene: str
+    reason: str
+
+
+def episode_seed(seed: int, scene: str, episode: int) -> int:
+    """The seed of everything that is random about an episode, the same for every policy."""
+    return int(keyed_rng(seed, "navigate", scene, episode).integers(2**31))
+
+
+def run_episode(
+    simulator: Simulator, policy: Policy, episode: int, config: NavigateConfig, filed: FiledEpisode | None = None
+) -> EpisodeRecord | LeftOut:
+    """Let `policy` search in one episode, drawn or `filed`; see EpisodeRecord for what is kept of it."""
+    from avw.sim_bridge.task.follower import reference_actions
+
+    scene = simulator.scene_id
+    seed = episode_seed(config.seed, scene, episode)
+    task = AudioNavTask(simulator, config.task)
+    try:
+        start, source = _begin(simulator, seed, config, filed)
+        observation = task.reset(start, source, seed)
+    except UsageError as error:
+        if filed is None:
+            raise
+        return LeftOut(episode=episode, episode_id=filed.episode_id, scene=scene, reason=str(error))
+    policy.reset(policy_seed(seed))
+    shortest = simulator.distance_to_source()
+    recorder = _recorder(config, simulator, source, policy.name, episode)
+    path, collisions, thinking, success, stopped = [_pose_4(start)], 0, 0.0, False, False
+    while True:
+        if recorder:
+            recorder.add(observation, simulator.pose)
+        before = time.perf_counter()
+        action = as_action(policy.act(observation))
+        thinking += time.perf_counter() - before
+        result = task.step(action)
+        observation, stopped = result.observation, action == Action.STOP
+        success = bool(result.success)
+        path.append(_pose_4(simulator.pose))
+        collisions += bool(result.collided)
+        if result.terminated or result.truncated:
+            break
+    if recorder:
+        recorder.write(success)
+    actions, left = len(path) - 1, float(simulator.distance_to_source())
+    steps_T3 = np.diff(np.array(path)[:, :3], axis=0)
+    walked = float(np.linalg.norm(steps_T3, axis=1).sum())
+    reference = len(reference_actions(simulator.navgrid, start, source.floor_3, config.task.success_distance))
+    return EpisodeRecord(
+        policy=policy.name,
+        scene=scene,
+        episode=episode,
+        seed=seed,
+        start=_pose_4(start),
+        source=source.position_3,
+        success=success,
+        stopped=stopped,
+        spl=spl(success, shortest, walked),
+        softspl=soft_spl(left, shortest, walked),
+        sna=sna(success, reference, actions),
+        dtg=left,
+        actions=actions,
+        reference_actions=reference,
+        shortest=float(shortest),
+        walked=walked,
+        collisions=collisions,
+        decision_ms=1e3 * thinking / actions,
+        path=tuple(path),
+        **({} if filed is None else _as_filed(filed, success, walked, actions)),
+    )
+
+
+def _begin(simulator: Simulator, seed: int, config: NavigateConfig, filed: FiledEpisode | None) -> tuple[Pose, Source]:
+    if filed is None:
+        return sample_episode(simulator, seed, config.min_distance, sound=config.sound or "ring")
+    from avw.sim_bridge.task.sound_sets import find_sound
+
+    sound = find_sound(filed.sound, config.sound_root) if config.sound is None else config.sound
+    phase = int(keyed_rng("phase", seed).integers(3600 * SAMPLE_RATE))
+    return place_episode(simulator.navgrid, filed, sound, phase)
+
+
+def _as_filed(filed: FiledEpisode, success: bool, walked: float, actions: int) -> dict[str, Any]:
+    return {
+        "episode_id": filed.episode_id,
+        "object_category": filed.object_category,
+        "sound": filed.sound,
+        "filed_shortest": filed.geodesic,
+        "filed_actions": filed.actions,
+        "filed_spl": None if filed.geodesic is None else spl(success, filed.geodesic, walked),
+        "filed_sna": None if filed.actions is None else sna(success, filed.actions, actions),
+    }
+
+
+def _recorder(config: NavigateConfig, simulator: Simulator, source: Source, policy: str, episode: int) -> Any:
+    if config.video_dir is None:
+        return None
+    from avw.model.planning.recording import Recorder
+
+    return Recorder(Path(config.video_dir), f"{policy}-{episode:03d}", simulator, source)
+
+
+def _pose_4(pose: Pose) -> tuple[float, float, float, float]:
+    return float(pose.x), float(pose.y), float(pose.z), float(pose.yaw)

@@ -1,0 +1,34 @@
+"""The only file that knows every acoustic engine: from a name to an engine for a scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from avw.sim_bridge.acoustics.engine import ENGINES, AcousticEngine
+from avw.sim_bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    from avw.sim_bridge.rendering.raycast import RayScene
+    from avw.sim_bridge.scenes.scene import Scene
+
+
+def make_engine(
+    name: str, scene: Scene, ray_scene: RayScene, *, emitters: int = 10_000, hrtf: str | None = None
+) -> AcousticEngine:
+    """The engine called `name` ("emitters" or "rlr") for one scene. Imports only what that engine needs.
+
+    emitters: virtual emitters kept per source, for the engine that has them · hrtf: a SOFA file instead of KEMAR.
+    Raises UsageError for another name or a head that the engine cannot take, BackendError where an optional engine
+    is not installed.
+    """
+    if name == "emitters":
+        from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+
+        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, 2 * emitters // 5), hrtf=hrtf))
+    if name == "rlr":
+        if hrtf is not None:
+            raise UsageError("RLR hears with a head of its own: leave out the SOFA file, or use --acoustics emitters")
+        from avw.sim_bridge.acoustics.rlr import RlrEngine
+
+        return RlrEngine(scene)
+    raise UsageError(f"unknown acoustics {name!r}: expected one of {', '.join(ENGINES)}")

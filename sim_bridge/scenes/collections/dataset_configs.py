@@ -1,0 +1,154 @@
+"""Habitat's `*.scene_dataset_config.json`: which meshes are a dataset's stages, and how they are to be read.
+
+Of these files AVW uses where stages and scene instances are, and what is said about their frame and their semantics.
+Format: habitat-sim, docs/pages/attributesJSON.rst, and src/esp/metadata/managers/StageAttributesManager.cpp.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.scenes.json_files import read_object
+
+CONFIG = ".scene_dataset_config.json"
+_STAGE, _INSTANCE = ".stage_config.json", ".scene_instance.json"
+_OWN_NAME = "%%CONFIG_NAME_AS_ASSET_FILENAME%%"  # stands for the stage's name in default attributes
+_MESHES = (".glb", ".gltf", ".obj", ".ply")
+_LARGEST = 20_000_000  # bytes of a configuration; HSSD's lists of objects take some megabytes
+_MOST = 100_000  # stages of one dataset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One scene of a dataset.
+
+    handle: the name to ask for it by · mesh: what is rendered · attributes: what was said about it, Habitat's keys
+    source: the file that said so · folder: the dataset's, which nothing leads out of
+    objects: pieces that a scene instance puts into the stage
+    """
+
+    handle: str
+    mesh: Path
+    source: Path
+    folder: Path
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    objects: int = 0
+
+    def asset(self, key: str) -> Path | None:
+        """The existing file that attribute `key` names ("nav_asset", "semantic_asset", ...), or None."""
+        name = self.attributes.get(key)
+        if not isinstance(name, str) or not name:
+            return None
+        for beside in (self.mesh, self.source):
+            path = Path(os.path.normpath(beside.parent / name.replace(_OWN_NAME, own_name(self.mesh))))
+            if path.is_file() and _is_inside(self.folder, path):
+                return path
+        return None
+
+
+def own_name(mesh: Path) -> str:
+    """A file's name up to its first full stop: "TEEsavR23oF" of TEEsavR23oF.basis.glb."""
+    return mesh.name.partition(".")[0]
+
+
+def stage_defaults(config: Path) -> dict[str, Any]:
+    """What `config` says about every stage that says nothing else. Raises SceneError for a damaged file."""
+    return _object(_object(_read(config), "stages", config), "default_attributes", config)
+
+
+def read_stages(config: Path) -> tuple[Stage, ...]:
+    """The scenes of a dataset: its scene instances if it has any, else its stages; sorted by handle.
+
+    Raises SceneError for a damaged file, or one that leads out of its own folder.
+    """
+    tree = _read(config)
+    stages = {stage.handle: stage for stage in _stages(config, _object(tree, "stages", config))}
+    instances = _object(_object(tree, "scene_instances", config), "paths", config)
+    scenes = [_instance(config, path, stages) for path in _listed(config, instances, _INSTANCE)]
+    found = scenes or list(stages.values())
+    if len(found) > _MOST:
+        raise SceneError(f"{config} lists {len(found):,} scenes, more than {_MOST:,}: it is damaged")
+    return tuple(sorted(found, key=lambda stage: stage.handle))
+
+
+def _stages(config: Path, tree: dict[str, Any]) -> Iterator[Stage]:
+    defaults = _object(tree, "default_attributes", config)
+    paths = _object(tree, "paths", config)
+    for suffix in _MESHES:
+        for mesh in _listed(config, paths, suffix):
+            if not mesh.name.endswith((".semantic.glb", "_semantic.glb")):
+                yield Stage(handle=own_name(mesh), mesh=mesh, attributes=defaults, source=config, folder=config.parent)
+    for path in _listed(config, paths, _STAGE):
+        yield _stage(config, path, path.name.removesuffix(_STAGE), {**defaults, **_read(path)})
+    entries = tree.get("configs", [])
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("attributes"), dict):
+            attributes = {**defaults, **entry["attributes"]}
+            if "render_asset" in attributes:
+                name = str(entry.get("template_handle") or entry.get("original_file") or attributes["render_asset"])
+                yield _stage(config, config, Path(name).name.partition(".")[0], attributes)
+
+
+def _stage(config: Path, source: Path, handle: str, attributes: dict[str, Any]) -> Stage:
+    asset = attributes.get("render_asset")
+    if not isinstance(asset, str) or not asset:
+        raise SceneError(f"{source} names no render_asset: a stage needs a mesh; mend or delete it")
+    mesh = _inside(config, source.parent / asset.replace(_OWN_NAME, handle), source)
+    return Stage(handle=handle, mesh=mesh, attributes=attributes, source=source, folder=config.parent)
+
+
+def _instance(config: Path, path: Path, stages: Mapping[str, Stage]) -> Stage:
+    tree = _read(path)
+    wanted = str(_object(tree, "stage_instance", path).get("template_name", ""))
+    # Habitat takes the first stage whose handle contains the name; ours have no folder before and no suffix behind.
+    stage = stages.get(Path(wanted).name.partition(".")[0])
+    if stage is None:
+        raise SceneError(f"{path} is set in stage {wanted!r}, which {config} does not list: the dataset is incomplete")
+    pieces = [tree.get("object_instances", []), tree.get("articulated_object_instances", [])]
+    return replace(
+        stage,
+        handle=path.name.removesuffix(_INSTANCE),
+        objects=sum(len(listed) for listed in pieces if isinstance(listed, list)),
+    )
+
+
+def _listed(config: Path, paths: dict[str, Any], suffix: str) -> Iterator[Path]:
+    """Files ending in `suffix` that the globs of `paths` lead to; a folder stands for those directly in it."""
+    globs = paths.get(f".{suffix.rpartition('.')[2]}", [])
+    for text in globs if isinstance(globs, list) else []:
+        pattern = os.path.normpath(str(text))
+        if Path(pattern).is_absolute() or pattern.startswith(".."):
+            raise SceneError(f"{config} leads to {text!r}, outside its own folder: copy the scenes beside it")
+        for path in sorted(config.parent.glob(pattern)):
+            found = sorted(path.iterdir()) if path.is_dir() else [path]
+            yield from (file for file in found if file.name.endswith(suffix) and file.is_file())
+
+
+def _inside(config: Path, path: Path, source: Path) -> Path:
+    if not _is_inside(config.parent, path):
+        raise SceneError(f"{source} refers to {path}, outside the folder of {config.name}: copy it beside the others")
+    return Path(os.path.normpath(path))
+
+
+def _is_inside(folder: Path, path: Path) -> bool:
+    # By their names: scenes may be links to another disk, as Habitat's own downloads are.
+    return Path(os.path.normpath(path.absolute())).is_relative_to(os.path.normpath(folder.absolute()))
+
+
+def _object(tree: dict[str, Any], key: str, source: Path) -> dict[str, Any]:
+    value = tree.get(key, {})
+    if not isinstance(value, dict):
+        raise SceneError(f"{source}: {key!r} is no JSON object; mend the file, or download it again")
+    return value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_object(path, _LARGEST)
+    except (OSError, ValueError) as error:
+        raise SceneError(f"{path} cannot be read ({error}): mend it, or download it again") from None

@@ -1,0 +1,75 @@
+"""Scenes written as binary glTF, with the note that makes Habitat-Sim load them upright."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from avw.sim_bridge.scenes.scene import Scene
+
+EXTRAS = "avw"  # where the file keeps what glTF has no word for: lights, rooms and categories
+
+
+def export_glb(scene: Scene, path: str | Path) -> None:
+    """Write `scene` as a binary glTF, one mesh for each surface; `load_mesh` reads it back but for object numbers.
+
+    A surface's name carries its acoustic material ("oak floor|wood_floor"); lights, rooms and categories ride as
+    extras. NAME.stage_config.json beside NAME.glb tells Habitat-Sim, which takes a bare GLB for Z-up, that it is
+    Y-up, and to show the textures as they are, because Habitat knows none of the lamps.
+    """
+    target = Path(path)
+    _write(target, _glb(scene))
+    config = {"render_asset": target.name, "up": [0, 1, 0], "front": [0, 0, -1], "force_flat_shading": True}
+    _write(target.with_name(f"{target.stem}.stage_config.json"), (json.dumps(config, indent=1) + "\n").encode())
+
+
+def _glb(scene: Scene) -> bytes:
+    import trimesh
+    from PIL import Image
+
+    out = trimesh.Scene()
+    for index, surface in enumerate(scene.surfaces):
+        chosen_F = scene.surface_F == index
+        if not chosen_F.any():
+            continue
+        faces_F3 = scene.faces_F3[chosen_F]
+        uv_N2 = scene.uv_F32[chosen_F].reshape(-1, 2).astype(np.float64)
+        # Corners that share position and texture coordinate become one vertex again.
+        key_N3 = np.concatenate([faces_F3.reshape(-1, 1), np.round(uv_N2, 5)], axis=1)
+        _, first, inverse = np.unique(key_N3, axis=0, return_index=True, return_inverse=True)
+        look = trimesh.visual.material.PBRMaterial(
+            name=f"{surface.name}|{surface.material.name}",
+            baseColorTexture=Image.fromarray(surface.texture_HWC),
+            metallicFactor=0.0,
+            roughnessFactor=0.9,
+            emissiveFactor=[surface.emission] * 3,
+            emissiveTexture=Image.fromarray(surface.texture_HWC) if surface.emission > 0 else None,
+        )
+        uv_V2 = np.stack([uv_N2[first, 0], 1.0 - uv_N2[first, 1]], axis=1)
+        mesh = trimesh.Trimesh(
+            vertices=scene.vertices_V3[faces_F3.reshape(-1)[first]],
+            faces=inverse.reshape(-1, 3),
+            visual=trimesh.visual.TextureVisuals(uv=uv_V2, material=look),
+            process=False,
+        )
+        out.add_geometry(mesh, geom_name=surface.name, node_name=surface.name)
+    out.metadata[EXTRAS] = {
+        "lights": [[*light.position_3, *light.power_3] for light in scene.lights],
+        "rooms": [[r.kind, r.min_x, r.min_z, r.max_x, r.max_z] for r in scene.rooms],
+        "categories": {surface.name: surface.category for surface in scene.surfaces if surface.category},
+    }
+    data: bytes = out.export(file_type="glb")
+    return data
+
+
+def _write(target: Path, data: bytes) -> None:
+    """All of it or nothing, whenever the program or the machine stops."""
+    partial = target.with_name(target.name + ".tmp")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)

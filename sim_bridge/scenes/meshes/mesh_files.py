@@ -1,0 +1,329 @@
+"""Scenes from mesh files (.glb, .gltf, .obj, .ply) of any maker, and a report of how each was read."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.scenes.collections.collections import Z_UP, SceneFiles, decodable, scene_files
+from avw.sim_bridge.scenes.materials.labels import coverage
+from avw.sim_bridge.scenes.meshes.glb_export import EXTRAS
+from avw.sim_bridge.scenes.meshes.mesh_guard import MOST_TRIANGLES, guard
+from avw.sim_bridge.scenes.meshes.mesh_options import UNITS, UPS, MeshOptions, mesh_options, rotation_to_y_up
+from avw.sim_bridge.scenes.meshes.mesh_surfaces import SurfaceReader, large_pictures
+from avw.sim_bridge.scenes.meshes.scan_labels import read_labels
+from avw.sim_bridge.scenes.meshes.semantic_meshes import face_objects, nearest_objects, read_semantic_mesh
+from avw.sim_bridge.scenes.meshes.semantics import with_semantics
+from avw.sim_bridge.scenes.meshes.units import unit_by_size
+from avw.sim_bridge.scenes.meshes.up_axis import DECISIVE, walkable_patches
+from avw.sim_bridge.scenes.scene import Light, Room, Scene
+
+SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
+SLIVER = 1e-9  # square metres below which a face counts as having no area
+FARTHEST = 1e9  # units from the origin that a vertex may be
+_SCANS = ("mp3d", "matterport", "hm3d", "gibson", "scannet")  # collections of Z-up meshes, in the names of folders
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeshReport:
+    """How a file was read.
+
+    up_3, front_3: unit vectors in the file's own frame that became +Y and -Z
+    up: "y", "z", "x" or "given" · unit: metres in one unit of the file · up_evidence, unit_evidence: why
+    evidence: of each surface's material (`labels.Labelled`) · warnings: sentences about what is missing
+    semantics: the file that says what its objects are, "" for none · by_semantics, by_name, by_default: shares of the
+    area whose material comes from what the object is, from names in the mesh, from nothing
+    geometries, mirrored: placed meshes, and those of them whose nodes mirror
+    zero_area_faces: dropped · unused_vertices: dropped · degenerate_uv: faces without usable texture coordinates
+    """
+
+    path: str
+    bytes: int
+    up_3: tuple[float, float, float]
+    front_3: tuple[float, float, float]
+    up: str
+    up_evidence: str
+    unit: float
+    unit_evidence: str
+    evidence: tuple[str, ...]
+    semantics: str
+    by_semantics: float
+    by_name: float
+    by_default: float
+    warnings: tuple[str, ...]
+    geometries: int
+    mirrored: int
+    zero_area_faces: int
+    unused_vertices: int
+    degenerate_uv: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One geometry, placed: vertices_V3 float64, faces_F3 int64, uv_F32 float32, index of its surface, objects."""
+
+    vertices_V3: np.ndarray
+    faces_F3: np.ndarray
+    uv_F32: np.ndarray
+    surface: int
+    mirrored: bool
+    object_F: np.ndarray | None
+
+
+def load_mesh(path: str | Path) -> Scene:
+    """Read a mesh file; its scene id is the path as given, with its options (`scan.glb?up=z&units=cm`).
+
+    Acoustic materials go by what a scan's semantics beside it say, else by the names in the file (`labels`), hard
+    surface where neither says anything.
+    Raises SceneError for a file that is missing, no mesh, empty or broken, UsageError for options that are none.
+    """
+    return read_mesh(path)[0]
+
+
+def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
+    """The scene in a mesh file, turned Y-up and scaled to metres, and how it was read. Raises as `load_mesh` does."""
+    return read_files(scene_files(str(path)))
+
+
+def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
+    """The scene in these files, turned Y-up and scaled to metres, and how it was read. Raises as `load_mesh` does."""
+    file = decodable(files.mesh)
+    if file.is_dir() or file.suffix.lower() not in SUFFIXES:
+        raise SceneError(f"{file} is no mesh file: expected one that ends in {', '.join(SUFFIXES)}")
+    options = mesh_options(file, files.options, files.stage, files.stage_source)
+    guarded = guard(file)
+    reader = SurfaceReader(options.materials)
+    parts, extras = _read(file, reader)
+    if not parts:
+        raise SceneError(f"{file} holds no triangles: point clouds and lines make no scene; export it as a mesh")
+    starts = np.cumsum([0, *(len(part.vertices_V3) for part in parts)])
+    vertices_V3 = np.concatenate([part.vertices_V3 for part in parts])
+    faces_F3 = np.concatenate([part.faces_F3 + starts[k] for k, part in enumerate(parts)])
+    uv_F32 = np.concatenate([part.uv_F32 for part in parts])
+    surface_F = np.concatenate([np.full(len(part.faces_F3), part.surface, dtype=np.int32) for part in parts])
+    objects = [part.object_F for part in parts]
+    object_F = None if any(o is None for o in objects) else np.concatenate([o for o in objects if o is not None])
+    unit = options.unit or 1.0
+    vertices_V3 *= unit
+
+    double_area_F = np.linalg.norm(_normals(vertices_V3, faces_F3), axis=1)
+    kept_F = double_area_F > 2 * SLIVER
+    if not kept_F.any():
+        raise SceneError(f"{file} holds only faces without area: it is damaged, or its unit is tiny (see ?units=)")
+    slivers = int(len(kept_F) - kept_F.sum())
+    if slivers:
+        faces_F3, uv_F32, surface_F = faces_F3[kept_F], uv_F32[kept_F], surface_F[kept_F]
+        object_F = None if object_F is None else object_F[kept_F]
+    used_V = np.zeros(len(vertices_V3), dtype=bool)
+    used_V[faces_F3.ravel()] = True
+    unused = int(len(used_V) - used_V.sum())
+    if unused:
+        faces_F3 = (np.cumsum(used_V) - 1)[faces_F3]
+        vertices_V3 = vertices_V3[used_V]
+
+    up, up_evidence, rotation_33 = _upright(file, options, guarded.up_is_given, vertices_V3, faces_F3)
+    if rotation_33 is not None:
+        vertices_V3 = vertices_V3 @ rotation_33.T
+    categories = extras.get("categories")
+    categories = categories if isinstance(categories, dict) else {}
+    scene = Scene(
+        scene_id=files.scene_id,
+        vertices_V3=vertices_V3.astype(np.float32),
+        faces_F3=faces_F3.astype(np.int32),
+        uv_F32=uv_F32.astype(np.float32, copy=False),
+        surface_F=surface_F,
+        surfaces=tuple(replace(s, category=str(categories.get(s.name, ""))) for s in reader.surfaces),
+        lights=_lights(extras, file),
+        rooms=_rooms(extras, file),
+    )
+    scene, evidence, semantics, missing = _labelled(
+        files, scene, tuple(reader.evidence), object_F, options, rotation_33
+    )
+    covered = coverage(scene, evidence)
+    format_says = "glTF is in metres" if file.suffix.lower() in (".glb", ".gltf") else "nothing was said"
+    right_33 = np.eye(3) if rotation_33 is None else rotation_33
+    report = MeshReport(
+        path=str(file),
+        bytes=file.stat().st_size,
+        up_3=_axis(right_33[1]),
+        front_3=_axis(-right_33[2]),
+        up=up,
+        up_evidence=up_evidence,
+        unit=unit,
+        unit_evidence=options.unit_source or format_says,
+        evidence=evidence,
+        semantics=semantics,
+        by_semantics=covered.semantic,
+        by_name=max(covered.named - covered.semantic, 0.0),
+        by_default=1.0 - covered.named,
+        warnings=(*guarded.warnings, *reader.warnings, *missing),
+        geometries=len(parts),
+        mirrored=sum(part.mirrored for part in parts),
+        zero_area_faces=slivers,
+        unused_vertices=unused,
+        degenerate_uv=reader.degenerate_uv,
+    )
+    return scene, report
+
+
+def _labelled(
+    files: SceneFiles,
+    scene: Scene,
+    evidence: tuple[str, ...],
+    object_F: np.ndarray | None,
+    options: MeshOptions,
+    rotation_33: np.ndarray | None,
+) -> tuple[Scene, tuple[str, ...], str, list[str]]:
+    """(the scene with its semantics, evidence, the file they come from or "", sentences about what is missing)."""
+    missing = []
+    if files.objects:
+        missing.append(
+            f"{files.objects} objects that the dataset puts into this scene are not shown: the embedded backend reads "
+            "the stage only; for all of it, type --backend habitat"
+        )
+    text, mesh = files.semantic_text, files.semantic_mesh
+    if text is None or (mesh is None and object_F is None):
+        if text is not None:
+            missing.append(f"{text.name} says what its objects are, but no semantic mesh says where: download it too")
+        elif mesh is not None:
+            missing.append(f"{mesh.name} says where its objects are, but no file says what they are: download it too")
+        elif files.collection:
+            missing.append("no semantics are beside the mesh: acoustic materials go by the names in it, if it has any")
+        return scene, evidence, "", missing
+    labels = read_labels(text)
+    if object_F is None and mesh is not None:
+        semantic_G33, object_G = read_semantic_mesh(mesh, labels)
+        if mesh.suffix.lower() == ".ply":
+            rotation_33 = rotation_to_y_up(Z_UP["up"], Z_UP["front"])
+        semantic_G33 = semantic_G33 * (options.unit or 1.0)
+        if rotation_33 is not None:
+            semantic_G33 = semantic_G33 @ rotation_33.T
+        object_F = nearest_objects(scene.triangles_F33, semantic_G33, object_G)
+    assert object_F is not None
+    scene, evidence = with_semantics(scene, evidence, object_F, labels, options.materials)
+    return scene, evidence, str(text), missing
+
+
+def _read(file: Path, reader: SurfaceReader) -> tuple[list[_Part], dict[str, Any]]:
+    """The triangles of every node, in the file's own frame, and what `export_glb` added."""
+    import trimesh
+
+    logging.getLogger("trimesh").addHandler(logging.NullHandler())  # what it complains of, we name
+    try:
+        with large_pictures():
+            loaded = trimesh.load_scene(str(file), process=False)
+    except Exception as error:  # the readers raise whatever a broken byte leads them to
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SceneError(
+            f"{file} cannot be read as a mesh ({reason}): it is damaged or of another format; export it again"
+        ) from None
+    parts: list[_Part] = []
+    triangles = 0
+    for node in loaded.graph.nodes_geometry:
+        matrix_44, name = loaded.graph[node]
+        mesh = loaded.geometry[name]
+        if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
+            continue
+        triangles += len(mesh.faces)
+        if triangles > MOST_TRIANGLES:
+            raise SceneError(f"{file} places more than {MOST_TRIANGLES:,} triangles: simplify it first")
+        parts.append(_place(file, str(node), str(name), mesh, np.asarray(matrix_44), reader))
+    extras = loaded.metadata.get(EXTRAS) if isinstance(loaded.metadata, dict) else None
+    return parts, extras if isinstance(extras, dict) else {}
+
+
+def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, reader: SurfaceReader) -> _Part:
+    faces_F3 = np.asarray(mesh.faces, dtype=np.int64)
+    own_V3 = np.asarray(mesh.vertices, dtype=np.float64)
+    if own_V3.ndim != 2 or own_V3.shape[1] != 3 or faces_F3.ndim != 2 or faces_F3.shape[1] != 3:
+        raise SceneError(f"{file}, part {name!r}: its vertices are not points in space, or its faces no triangles")
+    if faces_F3.min() < 0 or faces_F3.max() >= len(own_V3):
+        raise SceneError(f"{file}, part {name!r}: holds faces that name vertices which do not exist: it is damaged")
+    vertices_V3 = own_V3 if np.array_equal(matrix_44, np.eye(4)) else own_V3 @ matrix_44[:3, :3].T + matrix_44[:3, 3]
+    bad_V = np.asarray(~np.isfinite(vertices_V3).all(axis=1))
+    if bad_V.any():
+        worst = int(np.flatnonzero(bad_V)[0])
+        faces = int(bad_V[faces_F3].any(axis=1).sum())
+        if faces:
+            raise SceneError(
+                f"{file}, part {name!r}: {int(bad_V.sum()):,} vertices are not finite numbers (NaN or "
+                "infinite), the first is "
+                f"vertex {worst}, and {faces:,} faces use them: it is damaged; export it again, or delete "
+                "those vertices"
+            )
+        vertices_V3 = np.where(bad_V[:, None], 0.0, vertices_V3)  # nothing uses them
+    if np.abs(vertices_V3).max() > FARTHEST:
+        raise SceneError(
+            f"{file}, part {name!r}: a vertex lies more than {FARTHEST:.0e} units away: the file is damaged"
+        )
+    mirrored = bool(np.linalg.det(matrix_44[:3, :3]) < 0)
+    uv_F32, surface = reader.read(mesh, [node, name] if node != name else [name])
+    if mirrored:  # a mirrored node turns its faces inside out
+        faces_F3, uv_F32 = faces_F3[:, ::-1], uv_F32[:, ::-1]
+    return _Part(vertices_V3, faces_F3, uv_F32, surface, mirrored, face_objects(mesh))
+
+
+def _upright(
+    file: Path, options: MeshOptions, up_is_given: bool, vertices_V3: np.ndarray, faces_F3: np.ndarray
+) -> tuple[str, str, np.ndarray | None]:
+    """(which axis is up, why, the rotation to Y-up or None for none)."""
+    if options.up_3 is not None:
+        named = next((name for name, vector in UPS.items() if np.allclose(vector, options.up_3)), "given")
+        rotation_33 = rotation_to_y_up(options.up_3, options.front_3)
+        identity = np.allclose(rotation_33, np.eye(3))
+        return named, f"said by {options.up_source}", None if identity else rotation_33
+    if up_is_given:
+        return "y", "written by AVW", None
+    scale = UNITS[unit_by_size(np.ptp(vertices_V3, axis=0))]
+    patch_x, patch_y, patch_z = walkable_patches(vertices_V3[faces_F3] * scale)
+    measured = f"{patch_z:.0f} m² to walk on with Z up, {patch_y:.0f} m² with Y up"
+    # X is never up by anyone's convention: it takes more to believe it.
+    if patch_x > 2 * DECISIVE * max(patch_y, patch_z, 0.5):
+        return "x", f"geometry: {patch_x:.0f} m² to walk on with X up; {measured}", rotation_to_y_up(UPS["x"])
+    if patch_z > DECISIVE * max(patch_y, 0.5):
+        return "z", f"geometry: {measured}", rotation_to_y_up(UPS["z"])
+    if patch_y > DECISIVE * max(patch_z, 0.5):
+        return "y", f"geometry: {measured}", None
+    parts = {part.lower() for part in file.resolve().parts}
+    if file.with_suffix(".house").exists() or parts & set(_SCANS):
+        return "z", f"its collection is Z-up (geometry does not tell: {measured})", rotation_to_y_up(UPS["z"])
+    suffix = file.suffix.lower()
+    reason = "glTF is Y-up by definition" if suffix in (".glb", ".gltf") else f"usual for {suffix}"
+    return "y", f"{reason} (geometry does not tell: {measured})", None
+
+
+def _axis(vector_3: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = (float(value) + 0.0 for value in vector_3)  # no -0.0
+    return x, y, z
+
+
+def _normals(vertices_V3: np.ndarray, faces_F3: np.ndarray) -> np.ndarray:
+    corner_F3 = vertices_V3[faces_F3[:, 0]]
+    return np.cross(vertices_V3[faces_F3[:, 1]] - corner_F3, vertices_V3[faces_F3[:, 2]] - corner_F3)
+
+
+def _lights(extras: dict[str, Any], file: Path) -> tuple[Light, ...]:
+    try:
+        lights = np.asarray(extras.get("lights", []), dtype=np.float64).reshape(-1, 6)
+        if not np.isfinite(lights).all():
+            raise ValueError("not finite")
+    except (TypeError, ValueError) as error:
+        raise SceneError(f"{file}: its list of lights is damaged ({error}); export the scene again") from None
+    return tuple(
+        Light(position_3=(row[0], row[1], row[2]), power_3=(row[3], row[4], row[5])) for row in lights.tolist()
+    )
+
+
+def _rooms(extras: dict[str, Any], file: Path) -> tuple[Room, ...]:
+    try:
+        return tuple(
+            Room(kind=str(kind), min_x=float(x0), min_z=float(z0), max_x=float(x1), max_z=float(z1))
+            for kind, x0, z0, x1, z1 in extras.get("rooms", [])
+        )
+    except (TypeError, ValueError) as error:
+        raise SceneError(f"{file}: its list of rooms is damaged ({error}); export the scene again") from None

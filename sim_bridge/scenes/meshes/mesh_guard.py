@@ -1,0 +1,243 @@
+"""Looks at a mesh file's bytes before a parser does: what it is really, whether it is whole, and what it would cost.
+
+Files come from the web. A few hundred bytes of glTF can ask for terabytes, and name files anywhere on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from avw.sim_bridge.errors import SceneError
+
+MOST_TRIANGLES = 50_000_000  # placed in the scene; a building scanned to the centimetre has a few millions
+_GLTF_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
+_GLTF_PARTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+_COMPRESSED = {"KHR_draco_mesh_compression": "Draco", "EXT_meshopt_compression": "meshopt"}
+_LARGEST_MTL = 10_000_000  # bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guarded:
+    """What the bytes told. warnings: sentences about what will be missing."""
+
+    up_is_given: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def guard(file: Path) -> Guarded:
+    """Raises SceneError for what is no mesh, broken off, compressed in a way we do not read, or hostile."""
+    size = file.stat().st_size
+    if size == 0:
+        raise SceneError(f"{file} cannot be read: it is empty (0 bytes), so its download failed; fetch it again")
+    with file.open("rb") as stream:
+        head = stream.read(512)
+    start = head.lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise SceneError(
+            f"{file} cannot be read: it is a web page, not a mesh. Most likely the server answered a "
+            "download with an error "
+            "or a login form; open it in an editor to read what it says, and fetch the file again"
+        )
+    if start.startswith(b"version https://git-lfs"):
+        raise SceneError(f"{file} cannot be read: it is a Git LFS pointer, not the mesh; type: git lfs pull")
+    suffix = file.suffix.lower()
+    if suffix == ".glb":
+        return _guard_gltf(file, _glb_json(file, head, size), size)
+    if suffix == ".gltf":
+        return _guard_gltf(file, _json(file, file.read_bytes()), size)
+    if suffix == ".ply":
+        _guard_ply(file, head, size)
+        return Guarded()
+    return Guarded(warnings=_guard_obj(file))
+
+
+def _glb_json(file: Path, head: bytes, size: int) -> dict[str, Any]:
+    if len(head) < 20 or head[:4] != b"glTF":
+        raise SceneError(f"{file} cannot be read: it does not begin as a binary glTF does; it is of another format")
+    version, length, json_length, kind = struct.unpack("<III4s", head[4:20])
+    if version != 2:
+        raise SceneError(f"{file} cannot be read: it is glTF version {version}, and only 2 is known; export it again")
+    if length > size:
+        raise SceneError(
+            f"{file} cannot be read: it should have {length:,} bytes and has {size:,}, so its download or "
+            "copy broke off; "
+            "fetch it again"
+        )
+    if kind != b"JSON" or json_length + 20 > size:
+        raise SceneError(f"{file} cannot be read: its first chunk is damaged; fetch or export it again")
+    with file.open("rb") as stream:
+        stream.seek(20)
+        return _json(file, stream.read(json_length))
+
+
+def _json(file: Path, text: bytes) -> dict[str, Any]:
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SceneError(f"{file} cannot be read: its glTF header is no JSON ({error}); export it again") from None
+    if not isinstance(tree, dict):
+        raise SceneError(f"{file} cannot be read: its glTF header is no JSON object; export it again")
+    return tree
+
+
+def _guard_gltf(file: Path, tree: dict[str, Any], size: int) -> Guarded:
+    try:
+        _guard_compression(file, tree)
+        held, missing = _guard_uris(file, tree, size)
+        _guard_accessors(file, tree, held)
+        _guard_nodes(file, tree)
+        warnings = [*missing, *_undecodable_images(tree)]
+        extras = [scene.get("extras") for scene in tree.get("scenes", [])]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise SceneError(
+            f"{file} cannot be read: its glTF header is malformed ({type(error).__name__}: {error}); export it again"
+        ) from None
+    return Guarded(up_is_given=any(isinstance(e, dict) and "avw" in e for e in extras), warnings=tuple(warnings))
+
+
+def _guard_compression(file: Path, tree: dict[str, Any]) -> None:
+    used = set(tree.get("extensionsRequired", []))
+    for mesh in tree.get("meshes", []):
+        for primitive in mesh.get("primitives", []):
+            used |= set(primitive.get("extensions", {}))
+    for view in tree.get("bufferViews", []):
+        used |= set(view.get("extensions", {}))
+    for name, short in _COMPRESSED.items():
+        if name in used:
+            raise SceneError(
+                f"{file} cannot be read: its meshes are compressed with {short} ({name}), which AVW does not "
+                "decode; export "
+                "it again without compression, or convert it once with a glTF tool"
+            )
+
+
+def _guard_uris(file: Path, tree: dict[str, Any], size: int) -> tuple[int, list[str]]:
+    """Bytes that the buffers can hold, and sentences about images that are not there."""
+    held, missing = size, []
+    for kind in ("buffers", "images"):
+        for entry in tree.get(kind, []):
+            uri = entry.get("uri")
+            if uri is None or str(uri).startswith("data:"):
+                continue
+            target = inside(file, unquote(str(uri)))
+            if target.is_file():
+                held += target.stat().st_size
+            elif kind == "buffers":
+                raise SceneError(f"{file} cannot be read: it keeps its geometry in {uri!r}, which is not beside it")
+            else:
+                missing.append(f"the texture {uri!r} is not beside the file: its faces show their base colour")
+    return held, missing
+
+
+def _guard_accessors(file: Path, tree: dict[str, Any], held: int) -> None:
+    accessors, meshes = tree.get("accessors", []), tree.get("meshes", [])
+    total = 0
+    for accessor in accessors:
+        count = int(accessor["count"])
+        total += count * _GLTF_BYTES[accessor["componentType"]] * _GLTF_PARTS[accessor["type"]]
+        # Accessors without data are zeros: legal, and a few bytes could ask for any amount of memory.
+        if count < 0 or (count > held and "bufferView" not in accessor):
+            raise SceneError(f"{file} cannot be read: it asks for {count:,} numbers and holds {held:,} bytes")
+    if total > 64 * held + 1_000_000:
+        raise SceneError(f"{file} cannot be read: it describes {total:,} bytes of geometry and holds {held:,}")
+    triangles = []
+    for mesh in meshes:
+        counts = [p.get("indices", p["attributes"]["POSITION"]) for p in mesh["primitives"]]
+        triangles.append(sum(int(accessors[index]["count"]) // 3 for index in counts))
+    placed = sum(triangles[node["mesh"]] for node in tree.get("nodes", []) if "mesh" in node)
+    if placed > MOST_TRIANGLES:
+        raise SceneError(
+            f"{file} cannot be read: it places {placed:,} triangles, more than {MOST_TRIANGLES:,}; simplify it first"
+        )
+
+
+def _guard_nodes(file: Path, tree: dict[str, Any]) -> None:
+    """glTF's nodes are trees; with shared children a few of them could place a mesh billions of times."""
+    parents: dict[int, int] = {}
+    for index, node in enumerate(tree.get("nodes", [])):
+        for child in node.get("children", []):
+            if child in parents:
+                raise SceneError(f"{file} cannot be read: node {child} has two parents; export it again")
+            parents[child] = index
+    for index in parents:
+        seen = set()
+        while index in parents:
+            if index in seen:
+                raise SceneError(f"{file} cannot be read: node {index} is its own ancestor; export it again")
+            seen.add(index)
+            index = parents[index]
+            if len(seen) > 512:
+                raise SceneError(f"{file} cannot be read: its nodes are nested more than 512 deep; export it again")
+
+
+def _undecodable_images(tree: dict[str, Any]) -> list[str]:
+    images = tree.get("images", [])
+    basis = sum(
+        image.get("mimeType") in ("image/ktx2", "image/x-basis")
+        or str(image.get("uri", "")).lower().endswith((".ktx2", ".ktx", ".basis"))
+        for image in images
+    )
+    if not basis:
+        return []
+    return [
+        f"{basis} of {len(images)} textures are KTX2/Basis, which needs a decoder that AVW does not "
+        "have: their faces show "
+        "vertex colours or the base colour. Convert the textures to JPEG or PNG once with a glTF tool, or use the "
+        "variant of the scene without .basis in its name"
+    ]
+
+
+def inside(file: Path, name: str) -> Path:
+    """The file that `file` refers to as `name`. Raises SceneError for one outside the folder that `file` is in."""
+    folder = file.parent.resolve()
+    clean = name.strip().replace("\\", "/")
+    target = (folder / clean).resolve()
+    if clean.startswith("/") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", clean) or not target.is_relative_to(folder):
+        raise SceneError(
+            f"{file} cannot be read: it refers to {name!r}, which is not in its own folder; a mesh from "
+            "elsewhere should not "
+            "read other files. Copy what it needs beside it and use relative names"
+        )
+    return target
+
+
+def _guard_ply(file: Path, head: bytes, size: int) -> None:
+    if not head.startswith(b"ply"):
+        raise SceneError(f"{file} cannot be read: it does not begin as a PLY file does; it is of another format")
+    with file.open("rb") as stream:
+        header = stream.read(65_536).split(b"end_header")[0]
+    for name, count in re.findall(rb"element\s+(\w+)\s+(\d+)", header):
+        if int(count) > size:  # an element takes a byte at least
+            raise SceneError(
+                f"{file} cannot be read: its header promises {int(count):,} of "
+                f"{name.decode('ascii', 'replace')} and the file "
+                f"has {size:,} bytes; it broke off, or is damaged"
+            )
+
+
+def _guard_obj(file: Path) -> tuple[str, ...]:
+    """Material libraries and textures are looked up beside the file only."""
+    missing = []
+    with file.open("r", encoding="utf-8", errors="replace") as stream:
+        libraries = {line[6:].strip() for line in stream if line.startswith("mtllib")}
+    for library in sorted(libraries):
+        path = inside(file, library)
+        if not path.is_file():
+            missing.append(f"the material library {library!r} is not beside the file: its faces are grey")
+            continue
+        if path.stat().st_size > _LARGEST_MTL:
+            raise SceneError(f"{file} cannot be read: its material library {library!r} is too large to be one")
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            words = line.split()
+            if len(words) < 2 or not words[0].lower().startswith(("map_", "bump", "disp", "refl")):
+                continue
+            found = inside(file, words[-1]).is_file()
+            if not found and words[0] == "map_Kd" and len(words) == 2:
+                missing.append(f"the texture {words[-1]!r} is not beside the file: its faces show their base colour")
+    return tuple(missing)

@@ -1,0 +1,208 @@
+"""Meshes whose faces know which object they belong to, and how their knowledge passes to the mesh that is rendered.
+
+Matterport3D, Gibson and Replica keep a number with each face of a PLY; HM3D paints each object in a colour of its own.
+The PLY files are Z-up whatever the rendered mesh is (habitat-sim, src/esp/assets/GenericSemanticMeshData.cpp).
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.scenes.meshes.mesh_guard import MOST_TRIANGLES, guard
+from avw.sim_bridge.scenes.meshes.mesh_surfaces import large_pictures
+from avw.sim_bridge.scenes.meshes.scan_labels import SceneLabels
+
+if TYPE_CHECKING:
+    from trimesh import Trimesh
+
+NOTHING = -1  # the object of a face that belongs to none
+FARTHEST = 0.25  # metres between a rendered face and the semantic one that it takes its object from
+SPACING = 0.1  # metres between the points that stand for a semantic face
+TURN = 0.03  # metres that a whole unit of difference between normals counts: sets a cup's bottom apart from the table
+_RGB = np.array([65536, 256, 1])  # weights of red, green and blue in 0xRRGGBB
+_MOST_POINTS = 30_000_000
+_NEAREST = 8  # points looked at for a face
+_BLOCK = 100_000  # faces at a time
+
+
+def face_objects(mesh: Trimesh) -> np.ndarray | None:
+    """int32 (F,): the object of each face of a PLY that says so; None of any other mesh."""
+    raw = mesh.metadata.get("_ply_raw", {}).get("face", {}).get("data")
+    try:
+        object_G = np.asarray(raw["object_id"], dtype=np.int64).ravel()
+    except (KeyError, ValueError, TypeError, IndexError):
+        return None
+    count = len(mesh.faces)
+    if len(object_G) == count:
+        return object_G.astype(np.int32)
+    if 2 * len(object_G) == count:
+        # trimesh halves every quad: all first halves, then all second ones, which share a corner pair.
+        half_F3 = np.asarray(mesh.faces).reshape(2, -1, 3)
+        shared = (half_F3[0][:, :, None] == half_F3[1][:, None, :]).any(axis=2).sum(axis=1)
+        if (shared == 2).all():
+            return np.tile(object_G, 2).astype(np.int32)
+    return None
+
+
+def read_semantic_mesh(path: Path, labels: SceneLabels) -> tuple[np.ndarray, np.ndarray]:
+    """(float64 (G, 3, 3) corners in the file's own frame, int32 (G,) objects) of a semantic mesh.
+
+    Raises SceneError for a mesh that cannot be read, or whose faces do not know their object.
+    """
+    import trimesh
+
+    guard(path)
+    logging.getLogger("trimesh").addHandler(logging.NullHandler())
+    try:
+        with large_pictures():
+            loaded = trimesh.load_scene(str(path), process=False)
+            parts = [_part(loaded, node, labels) for node in loaded.graph.nodes_geometry]
+    except Exception as error:  # the readers raise whatever a broken byte leads them to
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SceneError(
+            f"{path} cannot be read as a semantic mesh ({reason}): its download broke off; fetch it again, or move it "
+            "away to read the scene without"
+        ) from None
+    kept = [part for part in parts if part is not None]
+    if not kept:
+        raise SceneError(f"{path} holds no triangles: it is no semantic mesh; fetch it again, or move it away")
+    return np.concatenate([corners for corners, _ in kept]), np.concatenate([objects for _, objects in kept])
+
+
+def _part(loaded: Any, node: str, labels: SceneLabels) -> tuple[np.ndarray, np.ndarray] | None:
+    matrix_44, name = loaded.graph[node]
+    mesh = loaded.geometry[name]
+    if not hasattr(mesh, "faces") or len(mesh.faces) == 0:
+        return None
+    if len(mesh.faces) > MOST_TRIANGLES:
+        raise ValueError(f"more than {MOST_TRIANGLES:,} triangles")
+    object_G = face_objects(mesh)
+    if object_G is None:
+        if not labels.colours:
+            raise ValueError("its faces have no object_id")
+        object_G = _painted(mesh, labels)
+    vertices_V3 = np.asarray(mesh.vertices, dtype=np.float64) @ matrix_44[:3, :3].T + matrix_44[:3, 3]
+    if not np.isfinite(vertices_V3).all():
+        raise ValueError("its vertices are not finite numbers")
+    faces_G3 = np.asarray(mesh.faces)
+    if faces_G3.min() < 0 or faces_G3.max() >= len(vertices_V3):
+        raise ValueError("its faces name vertices which do not exist")
+    return vertices_V3[faces_G3], object_G
+
+
+def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:
+    """The object whose colour each face has: in its picture (HM3D-Semantics 0.2), or at its corners (0.1)."""
+    visual: Any = mesh.visual
+    uv_V2 = getattr(visual, "uv", None)
+    image = getattr(getattr(visual, "material", None), "baseColorTexture", None)
+    codes = np.array(sorted(labels.colours), dtype=np.int64)
+    objects = np.array([labels.colours[int(code)] for code in codes], dtype=np.int32)
+    if image is not None and uv_V2 is not None:
+        texture_HWC = np.asarray(image.convert("RGB"))
+        height, width = texture_HWC.shape[:2]
+        middle_G2 = np.nan_to_num(np.asarray(uv_V2, dtype=np.float64)[mesh.faces].mean(axis=1)) % 1.0
+        column_G = np.minimum((middle_G2[:, 0] * width).astype(np.int64), width - 1)
+        row_G = np.minimum(((1.0 - middle_G2[:, 1]) * height).astype(np.int64), height - 1)  # trimesh counts v upwards
+        rgb_G3 = texture_HWC[row_G, column_G]
+    else:
+        colours_V = getattr(visual, "vertex_attributes", {}).get("color")
+        colours_V = getattr(visual, "vertex_colors", None) if colours_V is None else colours_V
+        if colours_V is None:
+            raise ValueError("it has neither a picture nor colours that AVW can decode")
+        colours_V = np.asarray(colours_V)
+        rgb_G3 = colours_V[np.asarray(mesh.faces)[:, 0], :3]
+        # glTF's colours of corners are linear, those in the list are sRGB: compared in bytes of linear light.
+        if rgb_G3.dtype.kind == "f":
+            rgb_G3 = np.round(np.clip(np.nan_to_num(rgb_G3), 0.0, 1.0) * 255.0)
+        elif rgb_G3.dtype.itemsize == 2:
+            rgb_G3 = np.round(rgb_G3 / 257.0)
+        srgb_N3 = (codes[:, None] >> np.array([16, 8, 0]) & 255) / 255.0
+        linear_N3 = np.where(srgb_N3 <= 0.04045, srgb_N3 / 12.92, ((srgb_N3 + 0.055) / 1.055) ** 2.4)
+        codes, first = np.unique(np.round(linear_N3 * 255.0).astype(np.int64) @ _RGB, return_index=True)
+        objects = objects[first]
+    codes_G = rgb_G3.astype(np.int64) @ _RGB
+    place_G = np.minimum(np.searchsorted(codes, codes_G), len(codes) - 1)
+    return np.where(codes[place_G] == codes_G, objects[place_G], NOTHING).astype(np.int32)
+
+
+def nearest_objects(triangles_F33: np.ndarray, semantic_G33: np.ndarray, object_G: np.ndarray) -> np.ndarray:
+    """int32 (F,): for each rendered face the object of the nearest semantic face that looks the same way.
+
+    Both in metres in one frame. Faces farther than `FARTHEST` from any semantic one belong to `NOTHING`. Semantic
+    faces are stood for by points at most `SPACING` apart, so that large ones are near everywhere.
+    """
+    from scipy.spatial import cKDTree
+
+    if len(semantic_G33) == 0:
+        return np.full(len(triangles_F33), NOTHING, dtype=np.int32)
+    points_N3, face_N = _points(semantic_G33)
+    normal_G3 = _unit_normals(semantic_G33)
+    tree = cKDTree(np.concatenate([points_N3, TURN * normal_G3[face_N]], axis=1))
+    corners_F33 = np.asarray(triangles_F33, dtype=np.float64)
+    out_F = np.full(len(corners_F33), NOTHING, dtype=np.int32)
+    for first in range(0, len(corners_F33), _BLOCK):
+        block_B33 = corners_F33[first : first + _BLOCK]
+        middle_B3, normal_B3 = block_B33.mean(axis=1), _unit_normals(block_B33)
+        asked_B6 = np.concatenate([middle_B3, TURN * normal_B3], axis=1)
+        far_BK, near_BK = tree.query(asked_B6, k=min(_NEAREST, len(points_N3)), distance_upper_bound=FARTHEST)
+        far_BK, near_BK = far_BK.reshape(len(block_B33), -1), near_BK.reshape(len(block_B33), -1)
+        found_BK = np.isfinite(far_BK)
+        face_BK = face_N[np.where(found_BK, near_BK, near_BK[:, :1] % len(points_N3))]
+        object_BK = object_G[face_BK]
+        chosen_B = np.zeros(len(block_B33), dtype=np.int64)
+        # Where a picture hangs before a wall, which point is nearest is chance; which face is nearest is not.
+        unsure = np.flatnonzero((object_BK != object_BK[:, :1]).any(axis=1) & found_BK[:, 0])
+        if len(unsure):
+            away_UK = _distances(middle_B3[unsure], semantic_G33[face_BK[unsure]])
+            away_UK += TURN * np.linalg.norm(normal_G3[face_BK[unsure]] - normal_B3[unsure, None], axis=2)
+            chosen_B[unsure] = away_UK.argmin(axis=1)
+        taken_B = object_BK[np.arange(len(block_B33)), chosen_B]
+        out_F[first : first + _BLOCK] = np.where(found_BK[:, 0], taken_B, NOTHING)
+    return out_F
+
+
+def _distances(points_U3: np.ndarray, triangles_UK33: np.ndarray) -> np.ndarray:
+    """float64 (U, K): metres from each point to each of its triangles."""
+    from trimesh.triangles import closest_point
+
+    count = triangles_UK33.shape[1]
+    repeated_N3 = np.repeat(points_U3, count, axis=0)
+    nearest_N3 = closest_point(triangles_UK33.reshape(-1, 3, 3), repeated_N3)
+    distance_N: np.ndarray = np.linalg.norm(nearest_N3 - repeated_N3, axis=1)
+    return distance_N.reshape(-1, count)
+
+
+def _points(triangles_G33: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points spread over the faces, and which face each is of."""
+    sides = triangles_G33 - np.roll(triangles_G33, 1, axis=1)
+    longest_G = np.sqrt((sides**2).sum(axis=2).max(axis=1))
+    spacing = SPACING
+    while (np.ceil(longest_G / spacing) ** 2).sum() > _MOST_POINTS + len(longest_G):
+        spacing *= 2.0
+    parts_G = np.maximum(np.ceil(longest_G / spacing), 1.0).astype(np.int64)
+    points, faces = [], []
+    for parts in np.unique(parts_G):
+        chosen = np.flatnonzero(parts_G == parts)
+        weights_P3 = _middles(int(parts))
+        points.append(np.einsum("pc,gcd->gpd", weights_P3, triangles_G33[chosen]).reshape(-1, 3))
+        faces.append(np.repeat(chosen, len(weights_P3)))
+    return np.concatenate(points), np.concatenate(faces)
+
+
+def _middles(parts: int) -> np.ndarray:
+    """float64 (parts**2, 3): barycentric middles of the triangles into which `parts` cuts of each side divide one."""
+    a, b = np.meshgrid(np.arange(parts), np.arange(parts), indexing="ij")
+    up = np.stack([a, b], axis=-1)[a + b < parts] + 1.0 / 3.0
+    down = np.stack([a, b], axis=-1)[a + b < parts - 1] + 2.0 / 3.0
+    ab = np.concatenate([up, down]) / parts
+    return np.concatenate([1.0 - ab.sum(axis=1, keepdims=True), ab], axis=1)
+
+
+def _unit_normals(triangles_F33: np.ndarray) -> np.ndarray:
+    normal_F3 = np.cross(triangles_F33[:, 1] - triangles_F33[:, 0], triangles_F33[:, 2] - triangles_F33[:, 0])
+    return normal_F3 / np.maximum(np.linalg.norm(normal_F3, axis=1, keepdims=True), 1e-30)

@@ -1,0 +1,83 @@
+"""The embedded simulator: Embree and Numba for sight, virtual emitters (or RLR) for sound, nothing to install."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from avw.sim_bridge.acoustics.open_engine import make_engine
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.rendering.renderer import Renderer
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.scenes.collections.collections import files_stamp
+from avw.sim_bridge.scenes.materials.material_map import MaterialMap, apply_material_map, open_material_map
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.simulators.scene_simulator import SceneSimulator
+
+KEPT_SCENES = 4  # a furnished house takes some 20 MB with its light and tree; workers come back to their scenes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A loaded scene and what is built from it once: shared by every simulator of this process, never changed."""
+
+    scene: Scene
+    ray_scene: RayScene
+    light: BakedLight
+    navgrid: NavGrid
+
+
+class EmbeddedSimulator(SceneSimulator):
+    """`avw.sim_bridge.simulators.protocol.Simulator` in this process, on our own renderer, acoustics and navigation.
+
+    An episode is a pure function of (scene, config, start, source, seed, actions): the same bytes in any process,
+    whatever was simulated before. Raises SceneError for a scene that cannot be loaded or stood in.
+    """
+
+    backend = "embedded"
+    navgrid: NavGrid
+
+    def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
+        config = config or SimulatorConfig()
+        where = (scene, config.scene_root, files_stamp(scene, config.scene_root), open_material_map(config.materials))
+        place = _open_place(*where)
+        self.renderer = _open_renderer(*where, config.size, config.hfov)
+        super().__init__(
+            scene,
+            config,
+            scene=place.scene,
+            ray_scene=place.ray_scene,
+            navgrid=place.navgrid,
+            look=lambda pose: self.renderer.render(pose.camera_3, pose.yaw),
+            engine=make_engine(
+                config.acoustics, place.scene, place.ray_scene, emitters=config.emitters, hrtf=config.hrtf
+            ),
+        )
+
+
+@lru_cache(maxsize=KEPT_SCENES)
+def _open_place(
+    scene_id: str, scene_root: str | None, stamp: tuple[int, int] | None, materials: MaterialMap | None
+) -> Place:
+    scene = load_scene(scene_id, scene_root)
+    if materials is not None:
+        scene, _ = apply_material_map(scene, materials)
+    navgrid = NavGrid.from_scene(scene)  # first, because it is what unusable scenes fail at
+    ray_scene = RayScene(scene)
+    return Place(scene=scene, ray_scene=ray_scene, light=bake_light(ray_scene), navgrid=navgrid)
+
+
+@lru_cache(maxsize=KEPT_SCENES)
+def _open_renderer(
+    scene_id: str,
+    scene_root: str | None,
+    stamp: tuple[int, int] | None,
+    materials: MaterialMap | None,
+    size: int,
+    hfov: float,
+) -> Renderer:
+    place = _open_place(scene_id, scene_root, stamp, materials)
+    return Renderer(place.ray_scene, size, hfov, place.light)

@@ -1,0 +1,120 @@
+"""The Simulator on Habitat-Sim: Habitat draws and owns the navigation mesh, our engines sound in the same mesh."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from avw.sim_bridge.acoustics.engine import AcousticEngine
+from avw.sim_bridge.acoustics.open_engine import make_engine
+from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.catalogue import read_scene
+from avw.sim_bridge.scenes.collections.collections import files_stamp, scene_files
+from avw.sim_bridge.scenes.materials.material_map import MaterialMap, apply_material_map, open_material_map
+from avw.sim_bridge.scenes.meshes.glb_export import export_glb
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.simulators.habitat.navmesh import SETTINGS, NavMesh
+from avw.sim_bridge.simulators.habitat.sensor_trust import trusted_engine
+from avw.sim_bridge.simulators.habitat.session import Session, Stage, open_session
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.simulators.scene_simulator import SceneSimulator
+from avw.sim_bridge.types import CAMERA_HEIGHT
+
+_GLTF = (".glb", ".gltf")
+KEPT_SCENES = 2  # each holds a mesh here and one in Habitat's process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A scene as both sides have it: what is heard here, and the files that Habitat opens, gone when the place is."""
+
+    scene: Scene
+    ray_scene: RayScene
+    mesh: Path
+    stage_config: Path
+    navmesh: Path | None
+    stamp: tuple[int, int] | None
+
+
+class HabitatSimulator(SceneSimulator):
+    """`avw.sim_bridge.simulators.protocol.Simulator` on Habitat-Sim 0.2.2 or newer, in this interpreter or in another.
+
+    Frames, collisions and geodesics are Habitat's; sound is made in this process from the same mesh, so builds without
+    audio are as good as any, unless `acoustics="habitat"` asks for Habitat's own. Pictures show the textures as they
+    are, without lamps, as Habitat shows scans. An episode repeats bit for bit on one machine with one graphics driver;
+    across machines Habitat promises nothing, and so this backend is not `reproducible`. Raises BackendError where there
+    is no Habitat-Sim, SceneError for an unusable scene.
+    """
+
+    backend = "habitat"
+
+    def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
+        config = config or SimulatorConfig()
+        self.session = open_session(config.habitat_python)
+        place = open_place(scene, config.scene_root, open_material_map(config.materials))
+        engine = _engine(self.session, config, place)  # first, because an audio sensor may be refused
+        self.stage = Stage(
+            scene_id=scene,
+            stage=str(place.stage_config),
+            mesh=str(place.mesh),
+            stamp=place.stamp,
+            navmesh=str(place.navmesh) if place.navmesh else None,
+            settings=SETTINGS,
+            size=config.size,
+            hfov=config.hfov,
+            camera=CAMERA_HEIGHT,
+            keeps=place,
+        )
+        super().__init__(
+            scene,
+            config,
+            scene=place.scene,
+            ray_scene=place.ray_scene,
+            navgrid=NavMesh(self.session, self.stage, place.ray_scene),
+            look=lambda pose: self.session.look(self.stage, pose.position_3, pose.yaw),
+            engine=engine,
+        )
+        self.reproducible = False
+
+
+def _engine(session: Session, config: SimulatorConfig, place: Place) -> AcousticEngine:
+    if config.acoustics == "habitat":
+        return trusted_engine(session, place.scene)
+    return make_engine(config.acoustics, place.scene, place.ray_scene, emitters=config.emitters, hrtf=config.hrtf)
+
+
+def open_place(scene_id: str, scene_root: str | None, materials: MaterialMap | None = None) -> Place:
+    """The scene, read once for the simulators of this process, and again when one of its files changed."""
+    return _open_place(scene_id, scene_root, materials, files_stamp(scene_id, scene_root))
+
+
+@lru_cache(maxsize=KEPT_SCENES)
+def _open_place(
+    scene_id: str, scene_root: str | None, materials: MaterialMap | None, stamp: tuple[int, int] | None
+) -> Place:
+    scene, report = read_scene(scene_id, scene_root)
+    if materials is not None:
+        scene, _ = apply_material_map(scene, materials)
+    folder = Path(tempfile.mkdtemp(prefix="avw-habitat-"))
+    beside = None if report is None else scene_files(scene_id, scene_root).navmesh
+    navmesh = None if beside is None else beside.resolve()
+    # Generated here; no glTF, as Replica's scans (of a PLY, Habitat draws the faces and finds none to walk on); or not
+    # in metres (Habitat reads `units_to_meters` and uses it nowhere).
+    if report is None or report.unit != 1.0 or not report.path.lower().endswith(_GLTF):
+        mesh = folder / "scene.glb"
+        export_glb(scene, mesh)
+        config = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0]}
+    else:
+        mesh = Path(report.path).resolve()
+        config = {"up": list(report.up_3), "front": list(report.front_3)}
+    # Our reading of which way is up and how long a metre is, whatever stands beside it: one frame for eye and ear.
+    stage = folder / "scene.stage_config.json"
+    stage.write_text(json.dumps({"render_asset": str(mesh), "force_flat_shading": True, **config}), encoding="utf-8")
+    place = Place(scene=scene, ray_scene=RayScene(scene), mesh=mesh, stage_config=stage, navmesh=navmesh, stamp=stamp)
+    weakref.finalize(place, shutil.rmtree, folder, ignore_errors=True)
+    return place

@@ -1,0 +1,230 @@
+"""Episodes that others have written down: the `.json.gz` files of SoundSpaces' AudioNav and of Habitat's tasks.
+
+A file is `{split}/{split}.json.gz`, with the episodes in it or, one file a scene, in `{split}/content/*.json.gz`. Each
+episode says where the agent starts, where the sound is, which one, and how far that was for whoever wrote the file. The
+grid episodes of SoundSpaces 1 are those of SoundSpaces 2's continuous task too, so both run here. Positions are metres
+in our frame (Habitat's), rotations quaternions (x, y, z, w). Habitat's floor is up to 0.2 m off the mesh's: starts and
+goals are put on the floor of the simulator that runs them.
+
+The files come from anywhere, so nothing in them is believed before it was looked at.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.navigation.free_space import FreeSpace
+from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
+from avw.sim_bridge.simulators.rotation import yaw_of
+from avw.sim_bridge.types import SOURCE_HEIGHT, Pose, Source
+
+LARGEST_FILE = 512 * 2**20  # bytes of one file when unpacked; SoundSpaces' largest have a tenth
+MOST_FILES = 20_000  # of one split
+NEAR = 0.5  # metres: how far from the free floor a start or a goal may lie
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FiledEpisode:
+    """An episode as its file has it, in our words.
+
+    scene: our id of it · start: on the file's floor · goal_3: metres, the floor point under the sound
+    sound: its name in SoundSpaces' sounds folder; "": none is named
+    geodesic: metres from start to goal, actions: those of the shortest way in the *file's* action space (moves of 0.5
+    or 1 m, turns of 90 degrees); None: not said. Neither is used for a measure of ours.
+    object_category, offset, duration: of semantic episodes; seconds. The sound is played without end all the same, as
+    the AudioNav task has it.
+    """
+
+    episode_id: str
+    scene: str
+    start: Pose
+    goal_3: tuple[float, float, float]
+    sound: str = ""
+    geodesic: float | None = None
+    actions: int | None = None
+    object_category: str = ""
+    offset: float | None = None
+    duration: float | None = None
+
+
+def read_episodes(path: Path | str, limit: int | None = None) -> list[FiledEpisode]:
+    """The episodes of a file and of the `content` folder beside it, in Habitat's order; the first `limit` of them.
+
+    Raises DatasetError for a file that is absent, damaged, or no episode file.
+    """
+    found = list(islice(iterate_episodes(path), limit))
+    if not found:
+        raise DatasetError(
+            f"{path} holds no episodes, and neither does a content folder beside it: unpack the whole split, "
+            "e.g. test_telephone/test_telephone.json.gz with test_telephone/content/"
+        )
+    return found
+
+
+def iterate_episodes(path: Path | str) -> Iterator[FiledEpisode]:
+    """The same one by one; files are opened when they are reached."""
+    path = Path(path)
+    yield from _of_file(path)
+    content = path.parent / "content"
+    # A file of the content folder is read as itself alone.
+    if path.parent.name != "content" and content.is_dir():
+        names = sorted(file for file in content.iterdir() if file.name.endswith((".json.gz", ".json")))
+        if len(names) > MOST_FILES:
+            raise DatasetError(f"{content} holds {len(names)} files: at most {MOST_FILES} are read")
+        for file in names:
+            yield from _of_file(file)
+
+
+def place_episode(navgrid: FreeSpace, episode: FiledEpisode, sound: str, phase: int = 0) -> tuple[Pose, Source]:
+    """(start, source) on the floor of `navgrid`. Raises UsageError where there is no free floor within 0.5 m."""
+    start_3 = _on_floor(navgrid, episode.start.position_3, "start", episode)
+    x, y, z = _on_floor(navgrid, np.array(episode.goal_3), "goal", episode)
+    source = Source(position_3=(x, y + SOURCE_HEIGHT, z), floor_3=(x, y, z), sound=sound, phase=phase)
+    return Pose(*start_3, episode.start.yaw), source
+
+
+def scene_of(scene_id: str) -> str:
+    """Our id of the scene that a file calls `data/scene_datasets/mp3d/17DRP5sb8fy/17DRP5sb8fy.glb` or the like.
+
+    Also without its first folders, as SoundSpaces writes it. A name of no known layout is taken as it is: a mesh file,
+    or a generated house. Raises UsageError for a path that leads out of the scenes' folder.
+    """
+    parts = list(PurePosixPath(scene_id).parts)
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise UsageError(f"{scene_id!r} leads out of the folder of scenes")
+    kept = [part for part in parts if part not in ("data", "scene_datasets", "scene_dataset")]
+    kept = kept or parts
+    collection, inside = kept[0], kept[1:]
+    if inside and (collection in COLLECTIONS or collection.startswith("hm3d")):
+        if collection == "gibson":
+            return f"gibson/{_stem(inside[-1])}"
+        if collection.startswith("hm3d"):
+            return f"hm3d/{inside[-2] if len(inside) > 1 else _stem(inside[-1])}"
+        return f"{collection}/{_stem(inside[0])}"
+    if len(kept) == 2 and _stem(kept[1]) == kept[0]:
+        return f"mp3d/{kept[0]}"
+    if len(kept) == 3 and kept[1] == "habitat":
+        return f"replica/{kept[0]}"
+    return scene_id
+
+
+def _stem(name: str) -> str:
+    return name.split(".")[0]
+
+
+def _of_file(path: Path) -> Iterator[FiledEpisode]:
+    document = _document(path)
+    if not isinstance(document, dict) or not isinstance(document.get("episodes"), list):
+        raise DatasetError(f"{path} is no episode file: expected an object with a list called 'episodes'")
+    for number, row in enumerate(document["episodes"]):
+        try:
+            yield _episode(row)
+        except UsageError as error:
+            raise DatasetError(
+                f"{path}: episode {number}: {error}; the file was altered, or is of another task"
+            ) from None
+
+
+def _document(path: Path) -> Any:
+    if not path.is_file():
+        raise DatasetError(
+            f"no episode file {path}: type its path, e.g. "
+            "data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz"
+        )
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path} cannot be unpacked ({error}): it is damaged or half downloaded") from error
+    if len(content) > LARGEST_FILE:
+        raise DatasetError(f"{path} unpacks to more than {LARGEST_FILE // 2**20} MB: that is no file of episodes")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path} is no JSON ({error}): it is damaged, or something else") from None
+
+
+def _episode(row: Any) -> FiledEpisode:
+    if not isinstance(row, dict):
+        raise UsageError("it is no object")
+    info = row.get("info") or {}
+    goals = row.get("goals")
+    if not isinstance(info, dict):
+        raise UsageError("its info is no object")
+    if not isinstance(goals, list) or not goals or not isinstance(goals[0], dict):
+        raise UsageError("it has no goals, so nothing says where the sound is")
+    x, y, z = _numbers(row.get("start_position"), 3, "start_position")
+    rotation_4 = _numbers(row.get("start_rotation"), 4, "start_rotation")
+    goal = _numbers(goals[0].get("position"), 3, "goals[0].position")
+    actions = _optional(info.get("num_action"), "info.num_action")
+    name = row.get("episode_id")
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise UsageError(f"its episode_id is {name!r}")
+    return FiledEpisode(
+        episode_id=str(name),
+        scene=scene_of(_text(row.get("scene_id"), "scene_id")),
+        start=Pose(x, y, z, yaw_of(rotation_4)),
+        goal_3=(goal[0], goal[1], goal[2]),
+        sound=_text(row.get("sound_id") or info.get("sound") or "", "sound", empty=True),
+        geodesic=_optional(info.get("geodesic_distance"), "info.geodesic_distance"),
+        actions=None if actions is None else round(actions),
+        object_category=_text(row.get("object_category") or "", "object_category", empty=True),
+        offset=_optional(row.get("offset"), "offset"),
+        duration=_optional(row.get("duration"), "duration"),
+    )
+
+
+def _text(value: Any, name: str, *, empty: bool = False) -> str:
+    if not isinstance(value, str) or not (value or empty) or len(value) > 1_000:
+        raise UsageError(f"its {name} is no name: {str(value)[:80]!r}")
+    return value
+
+
+def _numbers(value: Any, count: int, name: str) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != count:
+        raise UsageError(f"its {name} is not {count} numbers: {str(value)[:80]}")
+    return tuple(_number(item, name) for item in value)
+
+
+def _optional(value: Any, name: str) -> float | None:
+    """Semantic episodes have some numbers as text, and `info` may lack any of them."""
+    return None if value is None else _number(value, name)
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) < 1e6:
+        raise UsageError(f"its {name} has {str(value)[:80]!r} where a number should be")
+    return number
+
+
+def _on_floor(navgrid: FreeSpace, point_3: np.ndarray, what: str, episode: FiledEpisode) -> tuple[float, float, float]:
+    """The point itself at the floor's height where it is free, else the nearest free one."""
+    around_N3 = navgrid.near(point_3 + np.array([0.0, 0.1, 0.0]), NEAR)
+    around_N3 = around_N3[np.abs(around_N3[:, 1] - point_3[1]) <= NEAR]
+    if not len(around_N3):
+        raise UsageError(
+            f"episode {episode.episode_id} of {episode.scene}: its {what} ({point_3[0]:.2f}, {point_3[1]:.2f}, "
+            f"{point_3[2]:.2f}) is more than {NEAR} m off the floor that can be walked on: another version of the "
+            "scene, or a part of it that no walk leads to"
+        )
+    nearest_3 = around_N3[np.argmin(((around_N3 - point_3) ** 2).sum(axis=1))]
+    exact_3 = np.array([point_3[0], nearest_3[1], point_3[2]])
+    x, y, z = (float(value) for value in (exact_3 if navgrid.is_free(exact_3) else nearest_3))
+    return x, y, z

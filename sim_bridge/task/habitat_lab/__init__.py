@@ -1,0 +1,12 @@
+"""AVW in habitat-lab: importing this package registers the simulator `AVW-v0`, its sound, its episodes and its configs.
+
+Import it before `habitat`: some installations can only be imported once this package has prepared them.
+"""
+
+from avw.sim_bridge.task.habitat_lab.importing import import_habitat
+
+import_habitat()
+
+from avw.sim_bridge.task.habitat_lab import configs, episodes, simulator  # noqa: E402
+
+__all__ = ["configs", "episodes", "simulator"]

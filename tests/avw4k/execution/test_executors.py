@@ -1,0 +1,147 @@
+"""Worker processes: every task once, errors and deaths told apart, nobody left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from avw.avw4k.execution.executors import Report, run_in_processes
+from avw.sim_bridge.errors import BackendError, DatasetError
+
+
+@dataclass
+class Job:
+    """Does what the task says. folder: where it leaves notes, since workers share nothing else"""
+
+    folder: Path
+
+    def __call__(self, task: str, report: Report) -> str:
+        kind, name = task.split(":")
+        if kind == "alone":
+            (self.folder / f"{name}-began").touch()
+            time.sleep(0.3)  # longer than the interval between reports
+            others = len(list(self.folder.glob("*-began"))) - 1
+            report(1)
+            return f"alone {name}" if name == "b" or others == 0 else "together"
+        report.doing(f"part {name}")
+        report(1)
+        if kind == "refuse":
+            raise DatasetError(f"no {name}")
+        if kind == "bug":
+            raise ZeroDivisionError(name)
+        if kind == "die" or (kind == "die-once" and not (self.folder / name).exists()):
+            (self.folder / name).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "segfault":
+            ctypes.string_at(0)
+        if kind == "grow":
+            bytearray(300_000_000)
+        if kind == "leave":
+            os._exit(7)
+        if kind == "wait":
+            (self.folder / name).write_text(str(os.getpid()))
+            time.sleep(600)
+        if kind == "threads":
+            return os.environ["OMP_NUM_THREADS"]
+        return f"{name}@{os.getpid()}"
+
+
+def run(tmp_path: Path, tasks: list[str], workers: int) -> dict[str, str]:
+    steps: list[int] = []
+    done = run_in_processes(
+        Job(tmp_path), tasks, workers, scene_of=lambda task: task.split(":")[1][0], on_steps=steps.append
+    )
+    results = dict(done)
+    assert sum(steps) == len(tasks)
+    assert not multiprocessing.active_children()
+    return results
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_every_task_is_done_once(tmp_path: Path, workers: int) -> None:
+    tasks = [f"do:{letter}{n}" for n in range(4) for letter in "ab"]
+    results = run(tmp_path, tasks, workers)
+    assert sorted(results) == sorted(tasks)
+    assert all(result.startswith(task[3:]) for task, result in results.items())
+
+
+def test_one_worker_compiles_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing cached, no second task begins before the first has reported."""
+    monkeypatch.setattr("avw.avw4k.execution.executors.kernels_cached", lambda: False)
+    tasks = ["alone:a", "alone:b"]
+    assert all(result.startswith("alone") for result in run(tmp_path, tasks, 2).values())
+
+
+def test_no_task_is_no_work(tmp_path: Path) -> None:
+    assert run(tmp_path, [], 3) == {}
+
+
+def test_workers_have_one_thread_and_this_process_keeps_its_own(tmp_path: Path) -> None:
+    before = dict(os.environ)
+    assert run(tmp_path, ["threads:a"], 1) == {"threads:a": "1"}
+    assert dict(os.environ) == before
+
+
+def test_a_named_error_comes_through_as_itself(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no a"):
+        run(tmp_path, ["do:b", "refuse:a"], 1)
+    assert not multiprocessing.active_children()
+
+
+def test_a_bug_comes_with_its_traceback(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="ZeroDivisionError: a"):
+        run(tmp_path, ["bug:a"], 1)
+
+
+def test_a_task_whose_worker_died_is_done_again(tmp_path: Path) -> None:
+    results = run(tmp_path, ["do:a", "die-once:b", "do:c"], 2)
+    assert sorted(results) == ["die-once:b", "do:a", "do:c"]
+
+
+@pytest.mark.parametrize(
+    ("task", "how"),
+    [
+        ("die:a", "in part a was killed by signal SIGKILL, 2 times"),
+        ("segfault:a", "in part a was killed by signal SIGSEGV, 2 times"),
+        ("leave:a", "left with code 7"),
+    ],
+)
+def test_a_task_that_kills_its_worker_is_named_when_all_else_is_done(tmp_path: Path, task: str, how: str) -> None:
+    said: list[str] = []
+    done = run_in_processes(
+        Job(tmp_path), [task, "do:b"], 1, scene_of=str, on_steps=lambda steps: None, log=said.append
+    )
+    assert next(done)[0] == "do:b"
+    with pytest.raises(BackendError, match=how):
+        next(done)
+    assert len(said) == 1
+    assert said[0].endswith("tried again")
+    assert not multiprocessing.active_children()
+
+
+def test_workers_are_replaced_before_they_grow_old_or_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avw.avw4k.execution.executors.RECYCLE_TASKS", 2)
+    results = run(tmp_path, [f"do:{n}" for n in range(5)], 1)
+    assert len({result.split("@")[1] for result in results.values()}) == 3
+    monkeypatch.setattr("avw.avw4k.execution.executors.RECYCLE_TASKS", 64)
+    monkeypatch.setattr("avw.avw4k.execution.executors.MEMORY_SHARE", 0.0)
+    results = run(tmp_path, ["grow:a", "do:b"], 1)
+    assert results["grow:a"].split("@")[1] != results["do:b"].split("@")[1]
+
+
+def test_leaving_early_ends_the_workers(tmp_path: Path) -> None:
+    tasks = ["do:a", "wait:b"]
+    results = run_in_processes(Job(tmp_path), tasks, 2, scene_of=str, on_steps=lambda steps: None)
+    next(results)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "b").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    results.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()

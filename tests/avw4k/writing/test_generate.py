@@ -1,0 +1,123 @@
+"""Generating: the same bytes for any workers and any interruption, and a folder is never made worse."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from avw.avw4k.plan.spec import DatasetSpec
+from avw.avw4k.reading.dataset import open_dataset
+from avw.avw4k.shards.manifest import drop_records
+from avw.avw4k.writing.generate import generate
+from avw.sim_bridge.errors import DatasetError, SceneError, UsageError
+from tests.avw4k.kill_points import inline
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_workers_do_not_change_a_byte(reference: Path, spec: DatasetSpec, tmp_path: Path) -> None:
+    steps: list[int] = []
+    report = generate(tmp_path / "two", spec, workers=2, on_steps=steps.append)
+    assert report.complete
+    assert sum(steps) == spec.total_steps
+    assert sorted(report.written) == sorted(path.name for path in reference.glob("*.h5"))
+    assert digests(tmp_path / "two") == digests(reference)
+
+
+def test_a_whole_dataset_is_left_alone(copy: Path, spec: DatasetSpec) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in copy.glob("*.h5")}
+    report = generate(copy, spec)
+    assert (report.written, report.adopted, report.redone) == ([], [], [])
+    assert (report.complete, report.steps, report.shards) == (True, 72, 6)
+    assert {path.name: path.stat().st_mtime_ns for path in copy.glob("*.h5")} == before
+
+
+def test_what_is_found_at_the_start_is_settled(copy: Path, reference: Path, spec: DatasetSpec) -> None:
+    """A shard without a line is adopted if sound; damaged, missing and torn things are made again; litter goes."""
+    unlisted = {"train-00000.h5", "train-00001.h5"}
+    drop_records(copy, unlisted)
+    content = (copy / "train-00001.h5").read_bytes()
+    (copy / "train-00001.h5").write_bytes(content[: len(content) // 2])
+    (copy / "val-00000.h5").unlink()
+    (copy / "test-00000.h5").write_bytes(b"short")
+    (copy / "test-00001.h5.123.tmp").write_bytes(b"litter")
+    with (copy / "manifest.jsonl").open("a") as manifest:
+        manifest.write('{"shard": "test-000')
+    said: list[str] = []
+    report = generate(copy, spec, workers=2, log=said.append)
+    assert report.adopted == ["train-00000.h5"]
+    assert sorted(report.redone) == ["test-00000.h5", "train-00001.h5", "val-00000.h5"]
+    assert sorted(report.written) == sorted(report.redone)
+    assert len(said) == 4
+    assert digests(copy) == digests(reference)
+
+
+def test_another_spec_is_refused_and_nothing_is_touched(
+    copy: Path, vary: Callable[..., DatasetSpec], spec: DatasetSpec
+) -> None:
+    before = digests(copy)
+    with pytest.raises(UsageError, match=r"another spec \(seed: 0 there, 5 asked; steps: 12 there, 9 asked\)"):
+        generate(copy, vary(seed=5, steps=9))
+    with pytest.raises(UsageError, match="--no-resume"):
+        generate(copy, spec, resume=False)
+    assert digests(copy) == before
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, spec: DatasetSpec) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match=r"is no dataset but holds thesis.tex"):
+        generate(tmp_path, spec)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_in_the_way_is_one_sentence(tmp_path: Path, spec: DatasetSpec) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(DatasetError, match="cannot prepare the dataset"):
+        generate(tmp_path / "data", spec)
+
+
+def test_two_runs_at_once_are_refused(copy: Path, spec: DatasetSpec) -> None:
+    handle = os.open(copy / ".lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(UsageError, match="is being written by another"):
+            generate(copy, spec)
+        with pytest.raises(UsageError, match="is being written by another"):
+            generate(copy, spec, part=(0, 2), execute=inline)
+    finally:
+        os.close(handle)
+
+
+def test_parts_of_an_array_job_make_one_dataset(reference: Path, spec: DatasetSpec, tmp_path: Path) -> None:
+    first = generate(tmp_path / "data", spec, part=(0, 2), execute=inline)
+    assert not first.complete
+    assert len(first.written) == 3
+    assert len(open_dataset(tmp_path / "data").episodes()) == 3
+    second = generate(tmp_path / "data", spec, part=(1, 2), execute=inline)
+    assert second.complete
+    assert digests(tmp_path / "data") == digests(reference)
+
+
+def test_other_libraries_are_mentioned(copy: Path, spec: DatasetSpec) -> None:
+    info = json.loads((copy / "info.json").read_text())
+    info["versions"]["numpy"] = "0.1"
+    (copy / "info.json").write_text(json.dumps(info))
+    said: list[str] = []
+    generate(copy, spec, log=said.append)
+    assert len(said) == 1
+    assert "numpy 0.1 then" in said[0]
+
+
+def test_an_error_in_a_worker_leaves_a_folder_to_go_on_from(vary: Callable[..., DatasetSpec], tmp_path: Path) -> None:
+    spec = vary(scenes=(str(tmp_path / "gone.glb"),), assets=())
+    with pytest.raises(SceneError, match=r"gone\.glb"):
+        generate(tmp_path / "data", spec)
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [".lock", "info.json"]

@@ -1,0 +1,224 @@
+"""Kills, Ctrl-C and full disks, on the command as a user runs it: nothing committed is lost, the rest is made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from avw.avw4k.shards.manifest import read_manifest
+from avw.sim_bridge.randomness import keyed_rng
+from tests import ROOT
+
+SECONDS = 300
+
+
+def command(folder: Path, scenes: Path, *more: str) -> list[str]:
+    """The command whose dataset is the reference's."""
+    options = "--trajectories 6 --steps 12 --size 32 --emitters 1000 --sources-per-scene 1 --episodes-per-shard 1"
+    return [sys.executable, "-m", "avw.cli", "generate", str(folder), "--scenes", str(scenes), *options.split(), *more]
+
+
+def start(folder: Path, scenes: Path, *more: str, **keywords: object) -> subprocess.Popen[str]:
+    """Its own session: a signal to the group reaches it and its workers, and nobody else."""
+    return subprocess.Popen(
+        command(folder, scenes, *more), cwd=ROOT, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+def finish(folder: Path, scenes: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    arguments = command(folder, scenes, "--workers", "2", *more)
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+
+def wait_for(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+    """Return as soon as it happened, or when the process ends."""
+    deadline = time.monotonic() + SECONDS
+    while process.poll() is None and not happened() and time.monotonic() < deadline:
+        time.sleep(0.0005)
+
+
+def kill(process: subprocess.Popen[str], *, group: bool = True) -> None:
+    """SIGKILL, which nothing can catch; to the parent alone, its workers must notice and leave."""
+    if process.poll() is None:
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    process.communicate(timeout=SECONDS)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def committed(folder: Path) -> set[str]:
+    return set(read_manifest(folder)) if folder.exists() else set()
+
+
+def assert_whole_after_resuming(folder: Path, scenes: Path, reference: Path, kept: set[str]) -> None:
+    """What was committed has not been written again, and all is as if nothing had happened."""
+    before = {name: (folder / name).stat().st_mtime_ns for name in kept}
+    result = finish(folder, scenes, "--json")
+    assert result.returncode == 0, result.stderr
+    assert not kept & set(json.loads(result.stdout)["written"])
+    assert {name: (folder / name).stat().st_mtime_ns for name in kept} == before
+    assert digests(folder) == digests(reference)
+
+
+def test_killed_at_every_stage(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
+    """Five kills of one dataset: at its first file, in a write, after a rename, after a commit, parent alone."""
+    folder = tmp_path / "data"
+    stages: list[tuple[str, Callable[[], bool]]] = [
+        ("info", lambda: (folder / "info.json").exists()),
+        ("tmp", lambda: any(folder.glob("*.h5.*.tmp"))),
+        ("rename", lambda: {path.name for path in folder.glob("*.h5")} > committed(folder)),
+        ("commit", lambda: len(committed(folder)) > len(kept)),
+        ("orphans", lambda: any(folder.glob("*.h5.*.tmp"))),
+    ]
+    kept: set[str] = set()
+    for stage, happened in stages:
+        process = start(folder, scene_folder, "--workers", "2")
+        wait_for(process, happened)
+        kill(process, group=stage != "orphans")
+        now = committed(folder)
+        assert kept <= now, f"{stage}: a committed shard is no longer listed"
+        kept = now
+    assert_whole_after_resuming(folder, scene_folder, reference, kept)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_random(scene_folder: Path, reference: Path, tmp_path: Path, seed: int) -> None:
+    """Three kills at random moments of the run, by chance of the group or of the parent alone."""
+    folder = tmp_path / "data"
+    rng = keyed_rng("kill", seed)
+    for _ in range(3):
+        process = start(folder, scene_folder, "--workers", str(rng.integers(1, 3)))
+        wait = float(rng.uniform(0.5, 8.0))
+        deadline = time.monotonic() + wait
+        wait_for(process, lambda deadline=deadline: time.monotonic() > deadline)  # type: ignore[misc]
+        kill(process, group=bool(rng.integers(2)))
+    assert_whole_after_resuming(folder, scene_folder, reference, committed(folder))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_politely(scene_folder: Path, reference: Path, tmp_path: Path, number: signal.Signals) -> None:
+    folder = tmp_path / "data"
+    process = start(folder, scene_folder, "--workers", "2")
+    # While the first shard is being made: on a quick machine all are there a moment after the first commit.
+    wait_for(process, lambda: (folder / "info.json").exists())
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        os.kill(process.pid, number)
+    _, said = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert not list(folder.glob("*.tmp"))
+    assert_whole_after_resuming(folder, scene_folder, reference, committed(folder))
+
+
+def test_a_limit_on_file_size_is_one_sentence(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
+    """A real failing write, without any privilege: the kernel refuses the bytes beyond the limit."""
+    folder = tmp_path / "data"
+    smallest = min(path.stat().st_size for path in reference.glob("*.h5"))
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (smallest // 2, smallest // 2))
+
+    process = start(folder, scene_folder, "--workers", "1", preexec_fn=limit)
+    _, said = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1, said
+    assert "File too large" in said
+    assert "type the same command again" in said
+    assert "Traceback" not in said
+    assert not list(folder.glob("*.h5*"))
+    assert_whole_after_resuming(folder, scene_folder, reference, set())
+
+
+@pytest.fixture
+def small_disk(reference: Path, tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for two and a half shards."""
+    sizes = sorted(path.stat().st_size for path in reference.glob("*.h5"))
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = f"size={int(2.5 * sizes[-1])}"
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a full disk needs a small tmpfs, and mounting one needs root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_nothing_is_lost(scene_folder: Path, reference: Path, small_disk: Path) -> None:
+    folder = small_disk / "data"
+    result = finish(folder, scene_folder)
+    assert result.returncode == 1, result.stderr
+    assert "No space left on device" in result.stderr
+    assert "free some space" in result.stderr
+    assert "Traceback" not in result.stderr
+    kept = committed(folder)
+    assert len(kept) >= 1
+    assert not list(folder.glob("*.tmp"))
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert_whole_after_resuming(folder, scene_folder, reference, kept)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a tmpfs with options, where that is allowed."""
+    made: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"mount-{len(made)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"mounting a tmpfs with {options} was refused: {done.stderr.strip()}")
+        made.append(folder)
+        return folder
+
+    yield mount
+    for folder in made:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_read_only_folder_is_one_sentence(
+    scene_folder: Path, reference: Path, mounted: Callable[[str], Path]
+) -> None:
+    disk = mounted("size=64m")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    result = finish(disk / "data", scene_folder)
+    assert result.returncode == 1
+    assert "Read-only file system" in result.stderr
+    assert "Traceback" not in result.stderr
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    assert finish(disk / "data", scene_folder, "--shard", "0/2").returncode == 0
+    kept = committed(disk / "data")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    result = finish(disk / "data", scene_folder)  # half made, then read only: nothing is lost
+    assert result.returncode == 1
+    assert "Read-only file system" in result.stderr
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    assert_whole_after_resuming(disk / "data", scene_folder, reference, kept)
+
+
+def test_a_read_only_dataset_can_be_read_and_verified(reference: Path, mounted: Callable[[str], Path]) -> None:
+    from avw.avw4k.writing.verify import verify_dataset
+
+    disk = mounted("size=64m")
+    subprocess.run(["cp", "-r", str(reference), str(disk / "data")], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert verify_dataset(disk / "data").ok

@@ -1,0 +1,71 @@
+"""LSD and spectral SSIM: closed forms, the floor, and what they are blind to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from avw.model.metrics.audio import FLOOR_DB, lsd, lsd_per_clip, spectral_ssim, spectrogram_db
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
+
+
+def noise(count: int = 4, level: float = 0.1) -> np.ndarray:
+    return keyed_rng("noise").normal(0.0, level, (count, 2, STEP_SAMPLES)).astype(np.float32)
+
+
+def test_a_full_scale_sine_reads_zero_dbfs():
+    time_S = np.arange(STEP_SAMPLES) / SAMPLE_RATE
+    sine_NES = np.broadcast_to(0.25 * np.sin(2 * np.pi * 1000.0 * time_S), (1, 2, STEP_SAMPLES))
+    spectrum = spectrogram_db(sine_NES, full_scale=0.25)
+    assert spectrum.shape == (1, 2, 15, 257)
+    assert spectrum[..., 32] == pytest.approx(0.0, abs=0.01)  # 1000 Hz is the middle of bin 32
+    assert spectrum.min() == FLOOR_DB
+
+
+@pytest.mark.parametrize("gain_db", [-6.0, 3.0])
+def test_lsd_of_a_gain_is_the_gain(gain_db):
+    clip = noise()
+    assert lsd(clip * np.float32(10 ** (gain_db / 20)), clip) == pytest.approx(abs(gain_db), abs=0.01)
+
+
+def test_lsd_is_zero_for_equal_and_symmetric():
+    a, b = noise(), noise(level=0.2)[::-1]
+    assert lsd(a, a) == 0.0
+    assert lsd(a, b) == pytest.approx(lsd(b, a))
+
+
+def test_lsd_of_two_independent_noises_is_that_of_two_rayleigh_spectra():
+    # ln of an exponential variable has variance pi^2/6: each dB value has a spread of 10/ln(10) * pi/sqrt(6).
+    a, b = noise(40), keyed_rng("other noise").normal(0.0, 0.1, (40, 2, STEP_SAMPLES)).astype(np.float32)
+    expected = np.sqrt(2.0) * 10.0 / np.log(10.0) * np.pi / np.sqrt(6.0)
+    assert lsd(a, b) == pytest.approx(expected, rel=0.03)
+
+
+def test_below_the_floor_nothing_counts():
+    quiet = noise(level=1e-7)
+    assert lsd(quiet, np.zeros_like(quiet)) == 0.0
+    assert lsd(quiet, np.zeros_like(quiet), full_scale=1e-6) > 10.0
+
+
+def test_lsd_ignores_polarity_but_not_a_swap_of_the_ears():
+    clip = noise() * np.array([1.0, 0.1], np.float32)[:, None]
+    assert lsd(-clip, clip) == 0.0
+    assert lsd_per_clip(clip[:, ::-1], clip).min() > 10.0
+
+
+def test_spectral_ssim_orders_what_lsd_orders():
+    clip = noise(8)
+    near, far = clip + noise(8)[::-1] * np.float32(0.1), noise(8)[::-1]
+    assert spectral_ssim(clip, clip) == pytest.approx(1.0, abs=1e-5)
+    assert 1.0 > spectral_ssim(near, clip) > spectral_ssim(far, clip)
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(UsageError, match="at least 512 samples"):
+        spectrogram_db(np.zeros((1, 2, 511)))
+    with pytest.raises(UsageError, match="cannot compare sound"):
+        lsd(noise(2), noise(3))
+    with pytest.raises(UsageError, match="no sound at all"):
+        lsd(noise(0), noise(0))

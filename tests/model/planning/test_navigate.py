@@ -1,0 +1,290 @@
+"""The closed loop: the same episodes for every policy and any number of workers, and what is kept of them."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from avw.cli.navigate import navigate
+from avw.model.planning.episode_run import EpisodeRecord
+from avw.model.planning.navigate import run_episodes, run_policies
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.planning.outcomes import comparison, paired_gain, read_records, summary, table, write_outcome
+from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
+from avw.sim_bridge.simulators.open_simulator import open_simulator
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.task.task import TaskConfig
+from tests.sim_bridge import audionav_files
+from tests.sim_bridge.mp3d_tree import concrete_box, mp3d_tree
+
+SCENES = ("procedural-0200", "procedural-0201")
+TINY = SimulatorConfig(size=16, emitters=500)
+
+
+def config(**changes) -> NavigateConfig:
+    values = {
+        "policies": ("random", "oracle"),
+        "scenes": SCENES,
+        "episodes": 3,
+        "seed": 5,
+        "simulator": TINY,
+        "task": TaskConfig(max_steps=200),
+    }
+    return NavigateConfig(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def records():
+    return run_policies(config(), progress=False)
+
+
+def timeless(rows):
+    return [dataclasses.replace(row, decision_ms=0.0) for row in rows]
+
+
+def record(episode=0, policy="random", success=True, **changes) -> EpisodeRecord:
+    values = {
+        "policy": policy,
+        "scene": "procedural-0200",
+        "episode": episode,
+        "seed": episode,
+        "start": (0.0, 0.0, 0.0, 0.0),
+        "source": (1.0, 1.5, 4.0),
+        "success": success,
+        "stopped": True,
+        "spl": 0.5 * success,
+        "softspl": 0.5,
+        "sna": 0.4 * success,
+        "dtg": 0.5,
+        "actions": 40,
+        "reference_actions": 30,
+        "shortest": 4.0,
+        "walked": 8.0,
+        "collisions": 0,
+        "decision_ms": 1.0,
+        "path": ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, -0.15, 0.0)),
+    }
+    return EpisodeRecord(**{**values, **changes})
+
+
+def test_every_policy_meets_the_same_episodes(records):
+    for one, other in zip(records["random"], records["oracle"], strict=True):
+        assert (one.scene, one.episode, one.seed, one.start, one.source) == (
+            other.scene,
+            other.episode,
+            other.seed,
+            other.start,
+            other.source,
+        )
+        assert one.shortest == other.shortest >= 3.0
+        assert one.reference_actions == other.reference_actions
+    assert [row.scene for row in records["oracle"]] == [SCENES[0], SCENES[1], SCENES[0]]
+
+
+def test_the_oracle_succeeds_and_its_numbers_agree(records):
+    for row in records["oracle"]:
+        assert row.success
+        assert row.stopped
+        assert row.dtg < 1.0
+        assert row.actions == len(row.path) - 1 == row.reference_actions
+        assert row.sna == 1.0
+        assert row.path[0] == row.start
+        assert row.walked == pytest.approx(np.linalg.norm(np.diff(row.path_T4[:, :3], axis=0), axis=1).sum())
+        assert row.spl == pytest.approx(row.shortest / max(row.shortest, row.walked))
+
+
+def test_workers_change_nothing(records):
+    parallel = run_policies(config(workers=2), progress=False)
+    assert {name: timeless(rows) for name, rows in parallel.items()} == {
+        name: timeless(rows) for name, rows in records.items()
+    }
+
+
+def test_a_shorter_run_is_the_beginning_of_a_longer_one(records):
+    shorter = run_policies(config(policies=("oracle",), episodes=2), progress=False)["oracle"]
+    assert timeless(shorter) == timeless(records["oracle"][:2])
+
+
+def test_another_seed_is_other_episodes(records):
+    other = run_episodes("oracle", SCENES, 1, seed=6, simulator=TINY)
+    assert other[0].start != records["oracle"][0].start
+
+
+def test_summary_and_paired_gain():
+    wins = [record(i, success=True) for i in range(10)]
+    mixed = [record(i, success=i % 2 == 0) for i in range(10)]
+    assert summary(mixed)["sr"].mean == 0.5
+    gain = paired_gain(wins, mixed)["sr"]
+    assert gain.mean == 0.5
+    assert gain.low > 0.0
+    assert paired_gain(wins, wins)["spl"].high == 0.0
+    with pytest.raises(UsageError, match="same scenes"):
+        paired_gain(wins, mixed[:5])
+
+
+def test_outcome_is_written_read_and_joined(tmp_path):
+    first = config(policies=("random",))
+    write_outcome(tmp_path, first, {"random": [record(i, success=False) for i in range(3)]})
+    second = config(policies=("mpc",))
+    document = write_outcome(tmp_path, second, {"mpc": [record(i, "mpc") for i in range(3)]})
+    assert list(document["policies"]) == ["random", "mpc"]
+    assert document["paired"]["mpc - random"]["sr"] == [1.0, 1.0, 1.0]
+    assert json.loads((tmp_path / "navigation.json").read_text()) == document
+    assert read_records(tmp_path / "navigation-mpc.json") == [record(i, "mpc") for i in range(3)]
+    assert "mpc - random" in table(document)
+
+
+def test_policies_that_met_other_episodes_are_not_compared(tmp_path):
+    write_outcome(tmp_path, config(), {"random": [record(i) for i in range(3)]})
+    document = write_outcome(tmp_path, config(), {"mpc": [record(i, "mpc", seed=i + 100) for i in range(3)]})
+    assert list(document["policies"]) == ["mpc"]
+
+
+def test_a_damaged_outcome_is_named(tmp_path):
+    path = tmp_path / "navigation-random.json"
+    path.write_text('{"records": [{"policy": "random"')
+    with pytest.raises(DatasetError, match="navigation-random"):
+        read_records(path)
+
+
+@pytest.mark.parametrize("changes", [{"episodes": 0}, {"workers": 0}, {"policies": ()}, {"scenes": ()}])
+def test_requests_that_make_no_sense(changes):
+    with pytest.raises(UsageError):
+        config(**changes)
+
+
+def test_comparison_leads_with_mpc():
+    rows = {name: [record(i, name) for i in range(3)] for name in ("mpc", "greedy-audio", "oracle")}
+    document = comparison(config(), rows)
+    assert list(document["paired"]) == ["mpc - greedy-audio", "mpc - oracle"]
+    assert all(len(v) == 3 and all(map(math.isfinite, v)) for v in document["policies"]["mpc"].values())
+
+
+def test_command_prints_one_document(tmp_path):
+    arguments = ["--policy", "oracle", "--scenes", "procedural:200", "--episodes", "1", "--workers", "1"]
+    arguments[3] = "procedural:200-200"
+    done = CliRunner().invoke(
+        navigate, [*arguments, "--model", str(tmp_path / "none"), "--out", str(tmp_path), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["policies"]["oracle"]["sr"] == [1.0, 1.0, 1.0]
+    assert document["scenes"] == ["procedural-0200"]
+    assert (tmp_path / "navigation-oracle.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--policy", "mpc"], "avw train"),
+        (["--policy", "oracle"], "--scenes"),
+        (["--policy", "oracle", "--scenes", "no-such-scene"], "no-such-scene"),
+    ],
+)
+def test_command_says_what_is_missing(tmp_path, arguments, words):
+    done = CliRunner().invoke(navigate, [*arguments, "--model", str(tmp_path)])
+    assert isinstance(done.exception, AvwError)
+    assert words in str(done.exception)
+
+
+def test_command_refuses_an_unknown_policy():
+    done = CliRunner().invoke(navigate, ["--policy", "clever"])
+    assert done.exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def filed(records, tmp_path_factory):
+    """Our drawn episodes as SoundSpaces would have written them, and one that lies outside the house."""
+    rows = []
+    for found in (*records["oracle"], None):
+        start, source = (found.start, found.source) if found else ((500.0, 0.0, 0.0, 0.0), (1.0, 1.5, 4.0))
+        half = start[3] / 2
+        rows.append(
+            audionav_files.row(
+                f"id-{len(rows)}",
+                found.scene if found else SCENES[0],
+                start_position=[start[0], start[1] + 0.1, start[2]],
+                start_rotation=[0.0, math.sin(half), 0.0, math.cos(half)],
+                goals=[{"position": [source[0], source[1] - 1.4, source[2]], "radius": 1e-5}],
+                info={"geodesic_distance": 100.0, "num_action": 3, "sound": "telephone"},
+            )
+        )
+    folder = tmp_path_factory.mktemp("data")
+    audionav_files.write_split(folder / "datasets" / "val_telephone", [], {"all": rows})
+    clip = folder / "sounds" / "1s_all" / "telephone.wav"
+    clip.parent.mkdir(parents=True)
+    soundfile.write(clip, np.sin(np.arange(16_000) / 3.0), 16_000)
+    return folder / "datasets" / "val_telephone" / "val_telephone.json.gz", folder / "sounds"
+
+
+def test_an_episode_file_runs_as_it_is(records, filed):
+    path, sounds = filed
+    left_out = []
+    asked = config(policies=("oracle",), episodes=4, episode_file=str(path), sound=None, sound_root=str(sounds))
+    ran = run_policies(asked, progress=False, left_out=left_out)["oracle"]
+    for mine, drawn in zip(ran, records["oracle"], strict=True):
+        assert (mine.scene, mine.success) == (drawn.scene, True)
+        np.testing.assert_allclose(mine.start, drawn.start, atol=1e-9)
+        np.testing.assert_allclose(mine.source, drawn.source, atol=1e-9)
+        assert (mine.shortest, mine.reference_actions) == (pytest.approx(drawn.shortest), drawn.reference_actions)
+        assert (mine.filed_shortest, mine.filed_actions, mine.sound) == (100.0, 3, "telephone")
+        assert mine.filed_spl == 1.0  # a file that calls every way longer than it is flatters whoever walks it
+        assert mine.filed_sna == pytest.approx(3 / mine.actions)  # and one that counts moves of 1 m does the opposite
+        assert mine.filed_sna < mine.sna
+    assert [mine.episode_id for mine in ran] == ["id-0", "id-1", "id-2"]
+    (missed,) = left_out
+    assert (missed.episode, missed.episode_id) == (3, "id-3")
+    document = comparison(asked, {"oracle": ran}, left_out)
+    assert document["filed"]["oracle"]["spl"] == [1.0, 1.0, 1.0]
+    text = table(document)
+    assert "3 episodes in" in text
+    assert "Left out: 1 episodes" in text
+    assert "the file's own shortest ways" in text
+
+
+def test_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
+    path, sounds = filed
+    arguments = ["--policy", "oracle", "--model", str(tmp_path / "none"), "--episode-file", str(path), "--workers", "1"]
+    done = CliRunner().invoke(
+        navigate, [*arguments, "--sound-root", str(sounds), "--episodes", "1", "--out", str(tmp_path), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert (document["episodes"], document["scenes"], document["left_out"]) == (1, [SCENES[0]], [])
+    (kept,) = read_records(tmp_path / "navigation-oracle.json")
+    assert (kept.episode_id, kept.sound) == ("id-0", "telephone")
+    for options, words in (
+        ([], "no sound 'telephone' under data/sounds"),
+        (["--scenes", "procedural:1"], "leave out --scenes"),
+        (["--sound", "ring", "--episode-file", str(tmp_path / "absent.json.gz")], "no episode file"),
+    ):
+        done = CliRunner().invoke(navigate, [*arguments, *options])
+        assert isinstance(done.exception, AvwError)
+        assert words in str(done.exception)
+
+
+def test_episodes_in_matterport3d_find_their_scene_by_its_file(tmp_path):
+    mp3d_tree(tmp_path / "scenes", concrete_box())
+    simulator = dataclasses.replace(TINY, scene_root=str(tmp_path / "scenes"))
+    spots = open_simulator("mp3d/17DRP5sb8fy", simulator).navgrid.near(np.zeros(3), 50.0)
+    start, goal = spots[spots[:, 0].argmin()], spots[spots[:, 0].argmax()]
+    filed = audionav_files.row(
+        "mp3d-0",
+        "17DRP5sb8fy/17DRP5sb8fy.glb",
+        start_position=[float(v) for v in start + np.array([0.0, 0.1, 0.0])],  # Habitat's floor lies above the mesh's
+        goals=[{"position": [float(v) for v in goal]}],
+        info={"sound": "telephone"},
+    )
+    path = audionav_files.write_split(tmp_path / "test_telephone", [filed])
+    asked = config(
+        policies=("oracle",), scenes=("mp3d/17DRP5sb8fy",), episodes=1, episode_file=str(path), simulator=simulator
+    )
+    (ran,) = run_policies(asked, progress=False)["oracle"]
+    assert (ran.scene, ran.episode_id, ran.success) == ("mp3d/17DRP5sb8fy", "mp3d-0", True)
+    assert ran.start[3] == pytest.approx(math.pi / 2)
+    assert ran.shortest == pytest.approx(float(np.linalg.norm(goal - start)), rel=0.02)
+    assert (ran.filed_spl, ran.filed_sna) == (None, None)

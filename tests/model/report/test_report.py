@@ -1,0 +1,283 @@
+"""The report: one file that needs no other, with what a run holds and word of what it does not."""
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+from PIL import Image
+
+from avw.avw4k.plan.spec import DatasetSpec
+from avw.avw4k.viewing.charts import Line, Row, interval_chart, line_chart
+from avw.avw4k.viewing.media import depth_colours, levels, read_frames, sheet, sound
+from avw.avw4k.viewing.plans import blank_plan, floor_plan
+from avw.avw4k.writing.generate import generate
+from avw.cli.report import report
+from avw.model.planning.navigate import run_policies
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.planning.outcomes import write_outcome
+from avw.model.report import write_report
+from avw.model.report.maps import Route, trajectory_map
+from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.task.task import TaskConfig
+
+TINY = SimulatorConfig(size=32, emitters=500)
+SCENES = ("procedural-0200", "procedural-0201", "procedural-0202")
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Structure(HTMLParser):
+    """Whether every element is closed in order, and what the page refers to."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.references: list[str] = []
+        self.ids: list[str] = []
+        self.feed(page)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.references += [values[name] for name in ("src", "href", "data", "poster") if values.get(name)]
+        if values.get("id"):
+            self.ids.append(values["id"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+
+def decoded(uri: str) -> bytes:
+    return base64.b64decode(uri.split(",", 1)[1])
+
+
+def evaluation() -> dict:
+    row = {
+        "psnr": {"model": 19.0, "persistence": 17.0, "rotation_warp": 18.5, "oracle_tokenizer": 28.0},
+        "lsd": {"model": 8.0, "persistence": 9.0, "oracle_tokenizer": 7.0},
+        "reward_error": {"model": 0.1, "persistence": 0.2},
+        "ild_error": {"model": 0.5, "persistence": 1.0},
+    }
+    silent = {**row, "ild_error": {"model": float("nan"), "persistence": 1.0}}
+    return {
+        "split": "test",
+        "scenes": ["procedural-0202"],
+        "denoising_steps": 1,
+        "windows": {"1": 100, "16": 90},
+        "horizons": {"1": row, "16": silent},
+        "sequences": {"model": {"av_lag_error_seconds": 0.1, "av_corr_error": 0.2}},
+    }
+
+
+def write_sample(folder: Path) -> None:
+    folder.mkdir()
+    frames = [Image.fromarray(np.full((32, 32, 3), 30 * i, np.uint8)) for i in range(4)]
+    for label in ("truth", "model"):
+        frames[0].save(folder / f"sample-0-{label}.gif", save_all=True, append_images=frames[1:], duration=150)
+        soundfile.write(folder / f"sample-0-{label}.wav", np.zeros((9600, 2), np.float32), 16000)
+    frames[0].save(folder / "sample-0.png")
+    note = {"name": "sample-0", "scene": "<b>house</b>", "mode": "approach", "episode": 3, "step": 7}
+    progress = {"true_progress": [0.1, 0.2, 0.3, 0.4], "imagined_progress": [0.1, 0.1, 0.2, 0.3]}
+    (folder / "samples.json").write_text(json.dumps([{**note, **progress}]))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "data"
+    spec = DatasetSpec(scenes=SCENES, trajectories=9, steps=12, simulator=TINY)
+    assert generate(folder, spec, workers=1).complete
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory) -> Path:
+    """A run's folder as the commands leave it; only the model itself is not there."""
+    folder = tmp_path_factory.mktemp("report") / "my <run>"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"data": str(data)}))
+    lines = [
+        {"stage": stage, "step": step, "loss": 1.0 / step, "vision": 0.7 / step, "audio": 0.3 / step, "seconds": 2.0}
+        for stage in ("1", "2", "3")
+        for step in (10, 20, 30)
+    ]
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"stage": "3", "st')
+    (folder / "evaluation.json").write_text(json.dumps(evaluation()))
+    write_sample(folder / "samples")
+    config = NavigateConfig(
+        policies=("random", "oracle"),
+        scenes=("procedural-0202",),
+        episodes=2,
+        simulator=TINY,
+        task=TaskConfig(max_steps=120),
+    )
+    write_outcome(folder, config, run_policies(config, progress=False))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(run) -> str:
+    return write_report(run).read_text(encoding="utf-8")
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(page):
+    structure = Structure(page)
+    assert all(reference.startswith(("data:", "#")) for reference in structure.references)
+    assert not re.search(r"https?://", page)
+    assert "<!-- " not in page
+    assert structure.ids == ["data", "training", "imagination", "navigation"]
+
+
+def test_names_are_escaped(page):
+    assert "my &lt;run&gt;" in page
+    assert "&lt;b&gt;house&lt;/b&gt;" in page
+    assert "<b>house" not in page
+
+
+def test_episodes_play_with_their_sound(page, data):
+    players = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
+    episodes = [player for player in players if player["map"]]
+    assert len(episodes) == 3
+    for player in episodes:
+        assert player["frames"] == 13 == len(player["map"]["path"])
+    sounds = re.findall(r'<audio[^>]* src="(data:audio/flac[^"]+)"', page)
+    samples, rate = soundfile.read(io.BytesIO(decoded(sounds[0])))
+    assert rate == 16000
+    assert samples.shape == (13 * 2400, 2)
+    assert np.abs(samples).max() == pytest.approx(0.9, abs=0.01)
+
+
+def test_figures_are_the_runs_own(page, run):
+    mean, low, high = json.loads((run / "navigation.json").read_text())["policies"]["oracle"]["sr"]
+    assert f"<td>{mean:.2f}<small>{low:.2f}–{high:.2f}</small></td>" in page
+    assert '<td class="best">19.00</td>' in page
+    assert '<td class="bound">28.00</td>' in page
+    assert '<td class="">–</td>' in page  # not a number
+    assert "Stage 3: jointly" in page
+
+
+def test_what_is_missing_is_said(tmp_path):
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    Structure(page)
+    for command in ("avw report RUN DATA", "avw train", "avw evaluate", "avw navigate"):
+        assert command in page
+
+
+def test_writing_twice_gives_the_same_bytes(run, tmp_path):
+    first = write_report(run, None, tmp_path / "a.html").read_bytes()
+    assert write_report(run, None, tmp_path / "deep" / "b.html").read_bytes() == first
+
+
+def test_errors(run, tmp_path):
+    with pytest.raises(UsageError, match="no run"):
+        write_report(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="no dataset"):
+        write_report(run, tmp_path)
+    (tmp_path / "evaluation.json").write_text("{")
+    with pytest.raises(DatasetError, match=r"evaluation\.json"):
+        write_report(tmp_path)
+
+
+def test_command(run, tmp_path):
+    done = CliRunner().invoke(report, [str(run), "--out", str(tmp_path / "r.html"), "--json"])
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["bytes"] == (tmp_path / "r.html").stat().st_size
+    assert isinstance(CliRunner().invoke(report, [str(tmp_path / "none")]).exception, AvwError)
+
+
+def test_frames_come_back_from_their_sheet():
+    frames = np.stack([np.full((8, 8, 3), 10 * i, np.uint8) for i in range(18)])
+    with Image.open(io.BytesIO(decoded(sheet(frames, quality=100)))) as image:
+        assert image.size == (16 * 8, 2 * 8)
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    assert abs(pixels[12, 12].mean() - 170) < 4  # frame 17: second row, second column
+
+
+def test_equal_neighbours_stay_frames_of_their_own(tmp_path):
+    frames = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (0, 90, 90, 90, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=150)
+    assert read_frames(tmp_path / "a.gif")[:, 0, 0, 0].tolist() == [0, 90, 90, 90, 200]
+
+
+def test_depth_runs_from_light_to_dark_and_nothing_is_black():
+    colours = depth_colours(np.array([[[0.0, 0.1, 2.0, 5.9, 40.0]]]))[0, 0]
+    assert not colours[0].any()
+    assert (np.diff(colours[1:].sum(axis=1).astype(int)) < 0).all()
+
+
+def test_levels_are_relative_to_the_loudest():
+    audio_ES = np.ones((2, 400))
+    audio_ES[1] *= 0.1
+    audio_ES[:, 200:] *= 1e-6
+    assert levels(audio_ES, 4, floor=-40.0) == [[1.0, 1.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]]
+
+
+def test_sound_keeps_the_ears_apart():
+    audio_ES = np.stack([np.ones(1600), 0.25 * np.ones(1600)])
+    samples, _ = soundfile.read(io.BytesIO(decoded(sound(audio_ES))))
+    np.testing.assert_allclose(samples[800], [0.9, 0.225], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("y", "log"),
+    [([1.0, 2.0, 4.0], False), ([1.0, 2.0, 4.0], True), ([3.0, 3.0, 3.0], False), ([0.0, float("nan"), 1.0], True)],
+)
+def test_charts_are_svg_inside_their_box(y, log):
+    svg = line_chart([Line(name="a & b", x=[1, 2, 3], y=y, colour="#000")], title="T", x_label="step", log_y=log)
+    root = ET.fromstring(svg)
+    points = root.find("polyline").attrib["points"].split()
+    for point in points:
+        x, height = map(float, point.split(","))
+        assert 0 <= x <= 340
+        assert 0 <= height <= 210
+
+
+def test_charts_of_nothing():
+    ET.fromstring(line_chart([], title="empty", x_label="step"))
+    ET.fromstring(interval_chart([], title="empty", low=0, high=1))
+
+
+def test_intervals_are_drawn_to_scale():
+    svg = interval_chart([Row(name="a", mean=0.5, low=0.25, high=1.0, colour="#000")], title="T", low=0.0, high=1.0)
+    root = ET.fromstring(svg)
+    left, right = 150, 520 - 64
+    assert float(root.find("circle").attrib["cx"]) == pytest.approx((left + right) / 2, abs=0.1)
+    bar = next(line for line in root.findall("line") if "stroke" in line.attrib)
+    assert float(bar.attrib["x1"]) == pytest.approx(left + 0.25 * (right - left), abs=0.1)
+
+
+def test_a_map_shows_ways_on_the_plan():
+    plan = floor_plan("procedural-0200")
+    assert plan is not None
+    low = plan.pixels(plan.origin_xz[0], plan.origin_xz[1])
+    assert low == (0.0, 0.0)
+    path_T4 = np.array([[1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.1], [2.0, 0.0, 1.0, 0.0]])
+    route = Route(name="mpc", colour="#0f766e", path_T4=path_T4, success=False)
+    root = ET.fromstring(trajectory_map(plan, [route], (2.0, 1.5, 2.0), "t"))
+    points = root.findall("polyline")[0].attrib["points"].split()
+    assert len(points) == 2  # the turn on the spot is no point of its own
+    x0, x1 = (float(point.split(",")[0]) for point in points)
+    assert x1 - x0 == pytest.approx(1.0 / plan.metres_per_pixel, abs=0.2)
+
+
+def test_a_scene_that_is_elsewhere_is_drawn_on_paper():
+    assert floor_plan("gone.glb") is None
+    plan = blank_plan(np.array([[0.0, 0.0, 0.0], [2.0, 1.5, 1.0]]))
+    assert plan.picture == ""
+    assert plan.width > plan.height
+    ET.fromstring(trajectory_map(plan, [], (2.0, 1.5, 1.0), "t"))

@@ -1,0 +1,155 @@
+"""Training: three stages, exact resume, and folders that know what they hold."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from avw.avw4k.reading.dataset import Dataset
+from avw.model import checkpoint
+from avw.model.av_cdit import AvCdit
+from avw.model.tokenizers.fit import TokenizerBudget
+from avw.model.training.presets import preset
+from avw.model.training.train import TrainConfig, init_weights, schedule, train
+from avw.model.world_model import FILE, WorldModel
+from avw.sim_bridge.errors import CheckpointError, UsageError
+
+
+@pytest.fixture(scope="module")
+def config(dataset: Dataset) -> TrainConfig:
+    config = preset("nano", dataset, steps=[5, 4, 6])
+    return replace(
+        config,
+        net=replace(config.net, width=32, depth=2, heads=2),
+        tokenizers=TokenizerBudget(frames=60, steps=4),
+        contexts=3,
+        reward_contexts=4,
+        reward_targets=3,
+        save_every=2,
+        log_every=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(dataset: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    train(dataset, out, config)
+    return out
+
+
+def test_a_run_leaves_what_others_read(run: Path):
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [(r["stage"], r["step"]) for r in rows] == [
+        ("1", 2), ("1", 4), ("1", 5), ("2", 2), ("2", 4), ("3", 2), ("3", 4), ("3", 6)
+    ]  # fmt: skip
+    assert set(rows[0]) >= {"vision", "loss"}
+    assert "audio" not in rows[0]
+    assert "vision" not in rows[4]
+    assert set(rows[-1]) >= {"vision", "audio", "progress", "distance", "progress_imagined", "distance_imagined"}
+    model = WorldModel.load(run)
+    assert model.ages[-1] == 0
+    assert 0 < model.calibration.stop_threshold < 1
+    assert model.note["licences"] is not None
+
+
+def test_stages_touch_only_what_is_theirs(run: Path, config: TrainConfig):
+    start = AvCdit(config.net)
+    init_weights(start, config.seed)
+    weights = [start.state_dict()]
+    for stage in "123":
+        tensors, note = checkpoint.load(run / f"stage-{stage}.safetensors")
+        assert note == {"stage": stage, "step": config.steps[stage]}
+        weights.append({n: tensors[f"ema.{n}"] for n in weights[0]})
+    first, second, third = (
+        {name for name in a if not torch.equal(a[name], b[name])} for a, b in itertools.pairwise(weights)
+    )
+    assert first
+    assert second
+    assert not any({"audio", "reward"} & set(name.split(".")) for name in first)
+    assert all("audio" in name.split(".") for name in second)
+    assert {name.split(".")[0] for name in third} >= {"blocks", "adapters", "heads", "condition"}
+    assert any("reward" in name.split(".") for name in third)
+
+
+@pytest.mark.parametrize(("stage", "step"), [("1", 3), ("2", 1), ("3", 5)])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, stage: str, step: int
+):
+    def interrupt(now: str, at: int, total: int, losses: dict[str, float]) -> None:
+        if (now, at) == (stage, step):
+            raise KeyboardInterrupt
+
+    out = tmp_path / "cut"
+    out.mkdir()
+    for name in ("tokenizers.safetensors", "config.json"):  # the slow part, equal by construction
+        shutil.copy(run / name, out / name)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, out, config, report=interrupt)
+    assert not (out / FILE).exists()
+    train(dataset, out, config)
+    whole, _ = checkpoint.load(run / FILE)
+    resumed, _ = checkpoint.load(out / FILE)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+    def steps(folder: Path) -> list[tuple[str, int]]:
+        rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        return sorted({(r["stage"], r["step"]) for r in rows})
+
+    assert steps(out) >= [("1", 2)]
+
+
+def test_a_finished_run_is_not_trained_again(dataset: Dataset, config: TrainConfig, run: Path):
+    before = {path.name: path.read_bytes() for path in run.glob("stage-*.safetensors")}
+    train(dataset, run, config)
+    assert before == {path.name: path.read_bytes() for path in run.glob("stage-*.safetensors")}
+
+
+def test_another_configuration_is_refused(dataset: Dataset, config: TrainConfig, run: Path):
+    with pytest.raises(UsageError, match=r"train\.net\.width = 32, this command asks for 64.*--out"):
+        train(dataset, run, replace(config, net=replace(config.net, width=64)))
+
+
+def test_a_later_stage_needs_the_one_before(dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path):
+    out = tmp_path / "r"
+    out.mkdir()
+    shutil.copy(run / "tokenizers.safetensors", out)
+    with pytest.raises(CheckpointError, match="stage-1"):
+        train(dataset, out, config, stages=("tokenizers", "2"))
+
+
+def test_a_truncated_stage_is_named(dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path):
+    out = Path(shutil.copytree(run, tmp_path / "r", ignore=shutil.ignore_patterns("latents")))
+    path = out / "stage-3.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"stage-3\.safetensors.*truncated"):
+        train(dataset, out, config)
+
+
+def test_schedule_warms_up_and_decays(config: TrainConfig):
+    rates = [schedule(step, 1000, config) for step in range(1000)]
+    assert rates[0] < rates[50] < rates[99]
+    assert max(rates) <= 1
+    assert rates[-1] < 0.01
+    assert schedule(999, 1000, replace(config, decay=False)) == 1.0
+
+
+def test_learning_lowers_the_losses(dataset: Dataset, config: TrainConfig, tmp_path: Path):
+    """A minute on a handful of episodes: what is learned must show, in means that one lucky batch cannot tip."""
+    config = replace(config, steps={"1": 140, "2": 160, "3": 60}, contexts=8, reward_contexts=16, log_every=10)
+    train(dataset, tmp_path / "r", config)
+    rows = [json.loads(line) for line in (tmp_path / "r" / "log.jsonl").read_text().splitlines()]
+
+    def change(stage: str, name: str) -> float:
+        values = [row[name] for row in rows if row["stage"] == stage]
+        third = len(values) // 3
+        return sum(values[-third:]) / sum(values[:third])
+
+    assert change("1", "vision") < 0.95
+    assert change("2", "audio") < 0.98
+    assert change("3", "distance") < 0.9

@@ -1,0 +1,137 @@
+"""Habitat's scene dataset configurations: stages, instances, frames, and files that lead elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from click.testing import CliRunner
+
+from avw.cli.scenes import scenes
+from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.scenes.catalogue import expand_scenes, read_scene
+from avw.sim_bridge.scenes.collections.collections import scene_files
+from avw.sim_bridge.scenes.collections.dataset_configs import read_stages, stage_defaults
+from tests.sim_bridge.boxes import flat
+from tests.sim_bridge.mp3d_tree import TO_Z_UP
+from tests.sim_bridge.scans import building
+
+NAME = "%%CONFIG_NAME_AS_ASSET_FILENAME%%"
+
+
+def write(path: Path, tree: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(tree if isinstance(tree, str) else json.dumps(tree))
+    return path
+
+
+def write_flat(path: Path, *, z_up: bool) -> None:
+    mesh = building(*flat())
+    if z_up:
+        mesh.apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mesh.export(path)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Two stages found by a glob, Z-up as nobody says otherwise, and one with a configuration of its own, Y-up."""
+    for name in ("a", "b"):
+        write_flat(tmp_path / f"scenes/{name}/{name}.glb", z_up=True)
+        write(tmp_path / f"scenes/{name}/{name}.navmesh", "navmesh")
+    write_flat(tmp_path / "meshes/c.glb", z_up=False)
+    stage = {"render_asset": "../meshes/c.glb", "up": [0, 1, 0], "front": [0, 0, -1], "nav_asset": "c.navmesh"}
+    write(tmp_path / "configs/c.stage_config.json", stage)
+    write(tmp_path / "configs/c.navmesh", "navmesh")
+    stages = {
+        "paths": {".glb": ["scenes/*"], ".json": ["configs"]},
+        "default_attributes": {"nav_asset": f"{NAME}.navmesh", "semantic_asset": f"{NAME}_semantic.ply"},
+    }
+    return write(tmp_path / "own.scene_dataset_config.json", {"stages": stages})
+
+
+def test_stages_and_what_is_said_about_them(config: Path) -> None:
+    assert expand_scenes(str(config)) == [f"{config}:{name}" for name in "abc"]
+    assert expand_scenes(f"{config.name}:b", str(config.parent)) == [f"{config}:b"]
+    for name in "abc":
+        scene, report = read_scene(f"{config}:{name}")
+        assert report is not None
+        assert report.up == ("y" if name == "c" else "z")
+        assert scene.vertices_V3[:, 1].max() == pytest.approx(2.7, abs=1e-5)  # upright, either way
+        files = scene_files(f"{config}:{name}")
+        assert files.navmesh is not None
+        assert files.navmesh.name == f"{name}.navmesh"
+        assert files.dataset_config == config
+    assert stage_defaults(config)["nav_asset"] == f"{NAME}.navmesh"
+    options = read_scene(f"{config}:c?units=ft")[1]
+    assert options is not None
+    assert options.unit == 0.3048
+
+
+def test_exported_scenes_are_called_by_their_handles(config: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(scenes, [str(config), "--export", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.glb")) == ["a.glb", "b.glb", "c.glb"]
+
+
+def test_a_scans_frame_is_habitats() -> None:
+    up, front = TO_Z_UP @ [0.0, 1.0, 0.0], TO_Z_UP @ [0.0, 0.0, -1.0]
+    assert up.tolist() == [0.0, 0.0, 1.0]
+    assert front.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_scene_instances_are_the_scenes(config: Path) -> None:
+    pieces = {"object_instances": [{}, {}], "articulated_object_instances": [{}]}
+    instance = {"stage_instance": {"template_name": "stages/a"}, **pieces}
+    write(config.parent / "instances/home.scene_instance.json", instance)
+    tree = json.loads(config.read_text()) | {"scene_instances": {"paths": {".json": ["instances/*.json"]}}}
+    write(config, tree)
+    assert expand_scenes(str(config)) == [f"{config}:home"]
+    _, report = read_scene(f"{config}:home")
+    assert report is not None
+    assert any(
+        "3 objects that the dataset puts into this scene are not shown" in warning for warning in report.warnings
+    )
+    write(config.parent / "instances/home.scene_instance.json", {"stage_instance": {"template_name": "unknown"}})
+    with pytest.raises(SceneError, match=r"stage 'unknown', which .* does not list"):
+        expand_scenes(str(config))
+
+
+@pytest.mark.parametrize(
+    ("tree", "says"),
+    [
+        ("no json", "cannot be read"),
+        ("[]", "no JSON object"),
+        ({"stages": 3}, "'stages' is no JSON object"),
+        ({"stages": {"paths": {".glb": ["../*.glb"]}}}, "outside its own folder"),
+        ({"stages": {"paths": {".glb": ["a/../../x"]}}}, "outside its own folder"),
+        ({"stages": {"paths": {".glb": ["/etc/*"]}}}, "outside its own folder"),
+        ({"stages": {"configs": [{"attributes": {"render_asset": "../../etc/a.glb"}}]}}, "outside the folder of"),
+    ],
+)
+def test_damaged_and_hostile_configurations(tmp_path: Path, tree: Any, says: str) -> None:
+    path = write(tmp_path / "own.scene_dataset_config.json", tree)
+    with pytest.raises(SceneError, match=says) as raised:
+        read_stages(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_files_elsewhere_are_not_taken_for_companions(config: Path) -> None:
+    write(config.parent.parent / "secret.json", "{}")
+    stage = {"render_asset": "../meshes/c.glb", "semantic_descriptor_filename": "../../secret.json"}
+    write(config.parent / "configs/c.stage_config.json", stage)
+    assert scene_files(f"{config}:c").semantic_text is None
+
+
+def test_what_to_type_for_a_scene_that_is_not_listed(config: Path) -> None:
+    with pytest.raises(SceneError, match="no scene 'd': list them with avw scenes"):
+        scene_files(f"{config}:d")
+    with pytest.raises(SceneError, match="does not exist"):
+        expand_scenes("nowhere.scene_dataset_config.json")
+    (config.parent / "meshes/c.glb").unlink()
+    with pytest.raises(SceneError, match="only half there"):
+        scene_files(f"{config}:c")

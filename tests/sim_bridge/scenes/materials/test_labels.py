@@ -1,0 +1,99 @@
+"""Labels of meshes and what they stand for, and how much of a scene they cover."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.scenes.materials.labels import DEFAULTED, coverage, face_areas, label_material, material_from_label
+from avw.sim_bridge.scenes.materials.materials import DEFAULT_MATERIAL, material
+from tests.sim_bridge.boxes import PLAIN, box_scene, flat
+
+# Every category of Matterport3D's 40, but for those that name no thing.
+MATTERPORT = {
+    "wall": "plaster_wall", "floor": "wood_floor", "chair": "wooden_chair", "door": "wooden_door",
+    "table": "wood_furniture", "picture": "wood_furniture", "cabinet": "wood_furniture", "cushion": "upholstery",
+    "window": "window_glass", "sofa": "upholstery", "bed": "bedding", "curtain": "curtain",
+    "chest_of_drawers": "wood_furniture", "plant": "foliage", "sink": "sanitary_ceramic", "stairs": "wood_floor",
+    "ceiling": "plasterboard_ceiling", "toilet": "sanitary_ceramic", "stool": "wooden_chair", "towel": "cloth",
+    "mirror": "glass", "tv_monitor": "glass", "shower": "ceramic_tiles", "column": "plaster_wall",
+    "bathtub": "sanitary_ceramic", "counter": "wood_furniture", "fireplace": "brick_wall", "lighting": "metal",
+    "beam": "wood_panelling", "railing": "metal", "shelving": "wood_furniture", "blinds": "curtain",
+    "gym_equipment": "metal", "seating": "upholstery", "board_panel": "wood_panelling", "furniture": "wood_furniture",
+    "appliances": "metal", "clothes": "cloth",
+}  # fmt: skip
+NAMELESS = ("void", "misc", "objects", "unlabeled", "Material.001", "atlas_0", "chunk003", "mesh_12", "defaultMaterial")
+
+
+@pytest.mark.parametrize(("label", "expected"), MATTERPORT.items())
+def test_the_categories_of_matterport(label: str, expected: str) -> None:
+    found = material_from_label(label)
+    assert found is not None
+    assert found.name == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("Red Carpet on wood", "carpet_thin"),
+        ("Wooden_Door.003", "wooden_door"),
+        ("kitchen window", "window_glass"),
+        ("oak_table", "wood_furniture"),
+        ("anything|brick_wall", "brick_wall"),
+        ("carpet|no_such_material", "carpet_thin"),
+        ("shower curtain", "curtain"),
+        ("shower", "ceramic_tiles"),
+        ("brick wall", "brick_wall"),
+        ("KitchenShelves_02", "wood_furniture"),
+        ("woodenfloor01", "wood_floor"),
+        ("refridgerator", "metal"),  # as ScanNet spells it
+        ("tissue-paper box", "wood_furniture"),
+        ("base-cabinet", "wood_furniture"),
+        ("indoor-plant", "foliage"),
+    ],
+)
+def test_the_longest_phrase_decides(label: str, expected: str) -> None:
+    found = material_from_label(label)
+    assert found is not None
+    assert found.name == expected
+
+
+@pytest.mark.parametrize("label", ["bathroom_wall", "BedroomWall02", "bed room wall", "Living Room.Wall"])
+def test_a_room_is_not_a_thing(label: str) -> None:
+    found = material_from_label(label)
+    assert found is not None
+    assert found.name == "plaster_wall"
+
+
+@pytest.mark.parametrize("label", NAMELESS)
+def test_a_label_that_says_nothing_has_no_material(label: str) -> None:
+    assert material_from_label(label) is None
+    assert label_material([label]).evidence == DEFAULTED
+    assert label_material([label]).material.name == DEFAULT_MATERIAL
+
+
+def test_labels_are_asked_in_order_and_a_sidecar_first() -> None:
+    assert label_material(["Material.001", "sofa_3"]).material.name == "upholstery"
+    assert label_material(["oak", "sofa_3"]).material.name == "wood_furniture"
+    said = label_material(["Material.001", "sofa_3"], {"SOFA_3": "leather"})
+    assert (said.material.name, said.evidence) == ("leather", "sidecar")
+    with pytest.raises(UsageError, match="unknown acoustic material 'cheese'"):
+        label_material(["a"], {"a": "cheese"})
+
+
+def test_coverage_is_in_shares_of_the_area() -> None:
+    scene = box_scene(*flat())
+    area_F = face_areas(scene.triangles_F33)
+    level_F = np.ptp(scene.triangles_F33[:, :, 1], axis=1) == 0
+    floors = replace(PLAIN, name="floor", material=material("wood_floor"))
+    scene = replace(scene, surfaces=(PLAIN, floors), surface_F=level_F.astype(np.int32))
+    covered = coverage(scene, (DEFAULTED, "floor"))
+    assert covered.area == pytest.approx(area_F.sum())
+    assert covered.share["wood_floor"] == pytest.approx(area_F[level_F].sum() / area_F.sum())
+    assert sum(covered.share.values()) == pytest.approx(1.0)
+    assert covered.defaulted == {"plain": pytest.approx(1.0 - covered.share["wood_floor"])}
+    assert covered.named == pytest.approx(covered.share["wood_floor"])
+    assert coverage(scene).named == 1.0, "whoever gives no evidence named every material himself"

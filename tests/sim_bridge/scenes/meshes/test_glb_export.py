@@ -1,0 +1,29 @@
+"""GLB files that Habitat-Sim loads upright, written all or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from avw.sim_bridge.scenes.meshes.glb_export import export_glb
+from tests.sim_bridge.boxes import box_scene, flat
+
+
+def test_habitat_is_told_which_way_is_up(tmp_path: Path) -> None:
+    export_glb(box_scene(*flat()), tmp_path / "a flat.glb")
+    config = json.loads((tmp_path / "a flat.stage_config.json").read_text())
+    assert config["up"] == [0, 1, 0]
+    assert config["front"] == [0, 0, -1]
+    assert (tmp_path / config["render_asset"]).is_file()
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "flat.glb"
+    export_glb(box_scene(*flat()), path)
+    before = path.read_bytes()
+    (tmp_path / "flat.glb.tmp").mkdir()  # stands where the new file would be written
+    with pytest.raises(OSError, match=r"flat\.glb\.tmp"):
+        export_glb(box_scene(*flat()), path)
+    assert path.read_bytes() == before

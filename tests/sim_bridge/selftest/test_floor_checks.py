@@ -1,0 +1,58 @@
+"""The checks of free space hold for our own grid, and fail for one that is wrong in any of the ways that they know."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.shoebox import shoebox
+from avw.sim_bridge.selftest.floor_checks import (
+    FLOOR,
+    floor_is_that_of_the_room,
+    nobody_walks_on_the_roof,
+    walk_round_a_wall,
+)
+
+
+@pytest.mark.parametrize("check", FLOOR, ids=lambda check: check.__name__)
+def test_our_grid_passes(check: Callable) -> None:
+    result = check(NavGrid.from_scene)
+    assert result.ok, f"{result.name}: expected {result.expected}, measured {result.measured}"
+
+
+def _moved(scene: Scene, scale: float = 1.0, up: float = 0.0) -> Scene:
+    vertices_V3 = scene.vertices_V3 * np.float32([scale, 1.0, scale]) + np.float32([0.0, up, 0.0])
+    return dataclasses.replace(scene, vertices_V3=vertices_V3)
+
+
+@pytest.mark.parametrize("scale", [0.93, 1.05])
+def test_a_floor_of_another_size_is_noticed(scale: float) -> None:
+    assert not floor_is_that_of_the_room(lambda scene: NavGrid.from_scene(_moved(scene, scale))).ok
+
+
+def test_a_roof_is_noticed() -> None:
+    assert not nobody_walks_on_the_roof(lambda scene: NavGrid.from_scene(_moved(scene, up=3.0))).ok
+
+
+def test_a_walk_through_the_wall_or_too_wide_a_turn_is_noticed() -> None:
+    assert not walk_round_a_wall(lambda scene: NavGrid.from_scene(shoebox((6.0, 3.0, 5.0)))).ok
+    assert not walk_round_a_wall(lambda scene: NavGrid.from_scene(shoebox((6.0, 3.0, 5.0), wall_x=0.0, gap=1.1))).ok
+
+
+def test_the_walk_is_the_length_of_a_string_round_a_disc() -> None:
+    """The closed form against a string that is pulled taut over points of the disc, one by one."""
+    radius, far_2 = 0.1, np.array([2.0, 2.0])
+    angles = np.linspace(0.0, 2 * math.pi, 20_001)
+    disc_N2 = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    outward_N = np.linalg.norm(disc_N2 - far_2, axis=1)
+    arc_N = radius * np.abs(angles - 1.5 * math.pi)  # on to the point that is farthest from the wall
+    seen_N = (disc_N2 * (far_2 - disc_N2)).sum(axis=1) >= 0.0  # the way there does not cut the disc
+    length = 2 * (outward_N + arc_N)[seen_N].min()
+    text = walk_round_a_wall(NavGrid.from_scene).expected
+    assert float(text.split()[0]) == pytest.approx(length, abs=2e-3)

@@ -1,0 +1,116 @@
+"""What must not change: the energy in a room with the order of its images, and a path when its ends are swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.scenes.catalogue import load_scene
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
+from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.shoebox import shoebox
+from benchmarks.places import find_places
+from validation.findings import Finding, Section, Verdict
+from validation.listening import converged_octaves, ours
+from validation.rooms import coupled_rooms
+from validation.shoeboxes import RECEIVERS_83, SIZE, SOURCE_3
+
+ENERGY_LIMIT = 0.5  # dB
+RECIPROCITY_LIMIT = 1.0  # dB per octave band
+
+
+def conservation_section(*, scene: str, quick: bool) -> Section:
+    """Rooms with image orders 0, 1 and 2; and with source and microphone exchanged."""
+    section = Section(
+        title="Energy and reciprocity",
+        method=(
+            "Exact mirror images replace energy that emitters would otherwise have radiated: with 0, 1 or 2 orders of "
+            "them the energy in a room must stay the same, whatever its walls scatter. And an omnidirectional source "
+            "and microphone may change places without any octave band changing. Both are the mean energy of many "
+            "draws; the energy also over sources and microphones all over the room, up to its walls, because images "
+            "are heard with their phase. That is also why 125 Hz is shown but not judged: its waves are as long as "
+            "the room is high, so images change what a source near a hard wall radiates, as in real rooms. Octaves "
+            "are cut off sharply at their edges. The emitters' one approximation that is not symmetric is the "
+            "last reflection before the microphone: it is always diffuse, save for images."
+        ),
+    )
+    draws = 4 if quick else 20
+    house = load_scene(scene)
+    places = find_places(house, NavGrid.from_scene(house), listeners=3)
+    anywhere = _anywhere(6 if quick else 24)
+    for name, room, points in (
+        ("shoebox, scattering 0.1", shoebox(SIZE, 0.2, 0.1), anywhere),
+        ("shoebox, scattering 0.5", shoebox(SIZE, 0.2, 0.5), anywhere),
+        ("coupled rooms, scattering 0.5", coupled_rooms(SIZE, 0.2, 0.5, wall_x=0.3), anywhere),
+    ):
+        sources = points[: 3 if quick else 8]
+        energies = [_energy_everywhere(room, sources, points, quick=quick, image_order=order) for order in (0, 1, 2)]
+        change_OB = 10.0 * np.log10(np.array(energies[1:]) / energies[0])
+        section.findings.append(
+            _bands(f"energy with image order 1 and 2 against 0, {name}", change_OB, ENERGY_LIMIT, 250.0)
+        )
+    coupled = coupled_rooms((8.0, 3.0, 5.0), 0.1, 0.5)
+    near, far = places.same_room[0].ears_3, places.two_rooms_away[0].ears_3
+    for name, room, one_3, other_3 in (
+        ("shoebox, scattering 0.5", shoebox(SIZE, 0.2, 0.5), SOURCE_3, RECEIVERS_83[0]),
+        ("shoebox, scattering 0.1", shoebox(SIZE, 0.2, 0.1), SOURCE_3, RECEIVERS_83[2]),
+        ("coupled rooms", coupled, np.array([2.5, 1.5, -1.2]), np.array([-2.0, 1.5, -1.5])),
+        (f"{scene}, same room", house, places.source_3, near),
+        (f"{scene}, two rooms away", house, places.source_3, far),
+    ):
+        there_B = _energy(room, one_3, [other_3], draws, quick=quick)
+        back_B = _energy(room, other_3, [one_3], draws, quick=quick)
+        change_B = 10.0 * np.log10(there_B / back_B)
+        section.findings.append(_bands(f"there against back, {name}", change_B, RECIPROCITY_LIMIT))
+    return section
+
+
+def _anywhere(count: int) -> list[np.ndarray]:
+    """Places all over the shoebox, up to its walls."""
+    low_3 = np.array([-SIZE[0] / 2, 0.0, -SIZE[2] / 2])
+    rng = keyed_rng("validation", "receivers")
+    return list(rng.uniform(low_3 + 0.02, low_3 + SIZE - 0.02, size=(count, 3)))
+
+
+def _energy_everywhere(
+    scene: Scene, sources: Sequence[np.ndarray], points: Sequence[np.ndarray], *, quick: bool, image_order: int
+) -> np.ndarray:
+    """(B,): summed over sources, each heard at all points that are not next to it."""
+    return np.sum(
+        [
+            _energy(
+                scene,
+                source_3,
+                [point_3 for point_3 in points if np.linalg.norm(point_3 - source_3) > 0.7],
+                1 if quick else 2,
+                quick=quick,
+                near_metres=0.1,  # near a wall the emitters on it are this near
+                image_order=image_order,
+            )
+            for source_3 in sources
+        ],
+        axis=0,
+    )
+
+
+def _energy(
+    scene: Scene, source_3: np.ndarray, receivers: Sequence[np.ndarray], draws: int, *, quick: bool, **options: object
+) -> np.ndarray:
+    """(B,): the energy of converged responses, the mean over receivers."""
+    make = ours(scene, emitters=5_000 if quick else 20_000, **options)
+    return converged_octaves(make, source_3, receivers, draws).mean(axis=0)
+
+
+def _bands(what: str, change: np.ndarray, limit: float, lowest: float = OCTAVE_BANDS[0]) -> Finding:
+    """Octave bands (..., B) that must be within a limit from the `lowest` (Hz) on."""
+    worst = float(np.abs(change[..., np.array(OCTAVE_BANDS) >= lowest]).max())
+    values = " / ".join(" ".join(f"{value:+.2f}" for value in row) for row in np.atleast_2d(change))
+    return Finding(
+        what=what,
+        expected=f"within {limit:g} dB in octave bands from {lowest:g} Hz",
+        measured=f"{values} dB",
+        verdict=Verdict.HOLDS if worst <= limit else Verdict.FAILS,
+    )
