@@ -23,7 +23,7 @@ from avw.model.metrics.audio import lsd_per_clip, spectral_ssim_per_clip
 from avw.model.metrics.physical import av_errors, av_peak, ild_error_per_clip
 from avw.model.metrics.vision import mse_per_image, psnr_from_mse, ssim_per_image
 from avw.model.rotation import Rotation
-from avw.model.training.calibrate import imagine_windows, read_frames
+from avw.model.training.calibrate import predict_windows, read_frames
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
 
@@ -82,11 +82,11 @@ def _horizon(
     rotation = Rotation(windows.dataset.spec.simulator.size, model.hfov)
     full_scale = windows.dataset.spec.audio_full_scale
     parts: dict[tuple[str, str], list[np.ndarray]] = {}
-    for chosen, history, dream in imagine_windows(model, windows, window, steps=config.denoising_steps):
+    for chosen, history, prediction in predict_windows(model, windows, window, steps=config.denoising_steps):
         true_rgb, true_audio = read_frames(windows, window.target_BK[chosen, 0])
         _, last_audio = read_frames(windows, window.context_BT[chosen, -1])
         last_rgb = history.last_rgb_BHWC.cpu()
-        rgb, audio = (x.cpu() for x in model.decode(dream.latents))
+        rgb, audio = (x.cpu() for x in model.decode(prediction.latents))
         latents = {"vision": model.image.encode(true_rgb.to(model.device))}
         latents["audio"] = model.audio.encode(true_audio.to(model.device))
         oracle_rgb, oracle_audio = (x.cpu() for x in model.decode(latents))
@@ -106,7 +106,7 @@ def _horizon(
             )
             parts.setdefault(("ild_error", method), []).append(ild_error_per_clip(*heard, full_scale=full_scale))
         truth = window.progress_BK[chosen, 0]
-        guess = dream.reward.progress_BK[:, 0].float().cpu().numpy()
+        guess = prediction.reward.progress_BK[:, 0].float().cpu().numpy()
         parts.setdefault(("reward_error", "model"), []).append(np.abs(guess - truth))
         parts.setdefault(("reward_error", "persistence"), []).append(np.abs(truth))
         progress(len(truth))
@@ -132,11 +132,11 @@ def _sequences(model: WorldModel, windows: Windows, config: EvaluationConfig, fo
     window = windows.window(starts, np.broadcast_to(steps, (len(starts), config.length)))
     errors: dict[str, list[tuple[float, float]]] = {"model": [], "oracle_tokenizer": []}
     shown: list[dict[str, Any]] = []
-    for chosen, _, dream in imagine_windows(model, windows, window, steps=config.denoising_steps, batch=1):
+    for chosen, _, prediction in predict_windows(model, windows, window, steps=config.denoising_steps, batch=1):
         index = chosen.start
         frames = window.target_BK[index]
         true_rgb, true_audio = read_frames(windows, frames)
-        rgb, audio = (x.cpu().numpy() for x in model.decode(dream.latents))
+        rgb, audio = (x.cpu().numpy() for x in model.decode(prediction.latents))
         latents = {"vision": model.image.encode(true_rgb.to(model.device))}
         latents["audio"] = model.audio.encode(true_audio.to(model.device))
         oracle_rgb, oracle_audio = (x.cpu().numpy() for x in model.decode(latents))
@@ -155,7 +155,7 @@ def _sequences(model: WorldModel, windows: Windows, config: EvaluationConfig, fo
                 "step": int(starts[index] - windows.start_F[starts[index]]),
                 "steps": config.length,
                 "true_progress": np.round(window.progress_BK[index], 3).tolist(),
-                "imagined_progress": np.round(dream.reward.progress_BK[0].float().cpu().numpy(), 3).tolist(),
+                "imagined_progress": np.round(prediction.reward.progress_BK[0].float().cpu().numpy(), 3).tolist(),
             }
             last = read_frames(windows, starts[index : index + 1])[0][0].numpy()
             _write_sample(folder, name, last, true_rgb.numpy(), rgb, true_audio.numpy(), audio)

@@ -41,7 +41,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Imagination:
+class Prediction:
     """latents: "vision" (B·K, H, W, C), "audio" (B·K, A, Da), clean · reward: what the same pass predicts of it."""
 
     latents: Latents
@@ -87,9 +87,9 @@ class WorldModel:
         return History(self.net.context(vision, audio, past_BT3.to(self.device)), rgb_BTHWC[:, -1])
 
     @torch.inference_mode()
-    def imagine(
+    def predict(
         self, history: History, motion_BK3: Tensor, offset_BK: Tensor, *, steps: int = 1, seed: int = 0
-    ) -> Imagination:
+    ) -> Prediction:
         """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), in `steps` passes.
 
         The starting noise depends on `seed` alone and is shared by all candidates: they differ by action, not luck.
@@ -118,20 +118,20 @@ class WorldModel:
             return outputs
 
         latents = self.diffusion.sample(denoise, noise, steps)
-        return self._judged(latents, reward)
+        return self._prediction(latents, reward)
 
     @torch.inference_mode()
-    def foresee_reward(self, history: History, motion_BK3: Tensor, offset_BK: Tensor) -> Imagination:
-        """The reward read from the context alone, imagining no sight or sound: the control for `imagine`."""
+    def predict_reward(self, history: History, motion_BK3: Tensor, offset_BK: Tensor) -> Prediction:
+        """The reward read from the context alone, imagining no sight or sound: the control for `predict`."""
         motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
         step_BK = torch.full(offset_BK.shape, self.diffusion.config.steps - 1.0, device=self.device)
         _, reward = self.net({}, step_BK, motion_BK3, offset_BK, history.keys_values, reward=True)
-        return self._judged({}, reward)
+        return self._prediction({}, reward)
 
-    def _judged(self, latents: Latents, reward: RewardPrediction | None) -> Imagination:
+    def _prediction(self, latents: Latents, reward: RewardPrediction | None) -> Prediction:
         assert reward is not None
         c = self.calibration
-        return Imagination(latents, reward, reward.success_BK(c.temperature, c.bias))
+        return Prediction(latents, reward, reward.success_BK(c.temperature, c.bias))
 
     def _prior(self, history: History, motion_BK3: Tensor) -> Tensor | None:
         """Candidates that end at the same heading share their turned frame."""

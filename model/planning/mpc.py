@@ -129,13 +129,13 @@ class MpcPolicy:
         motion, offset = torch.from_numpy(options.motion_K3)[None], torch.from_numpy(options.offset_K)[None]
         if config.denoising_steps:
             seed = int(keyed_rng(self.seed, "mpc", self.decisions).integers(2**31))
-            dream = self.model.imagine(history, motion, offset, steps=config.denoising_steps, seed=seed)
+            prediction = self.model.predict(history, motion, offset, steps=config.denoising_steps, seed=seed)
         else:
-            dream = self.model.foresee_reward(history, motion, offset)
-        success_K = dream.success_BK[0].cpu().numpy()
+            prediction = self.model.predict_reward(history, motion, offset)
+        success_K = prediction.success_BK[0].cpu().numpy()
         if success_K[-2:].mean() > self.model.calibration.stop_threshold:  # turning on the spot would be within reach
             return [Action.STOP]
-        progress_K = dream.reward.progress_BK[0].float().cpu().numpy()
+        progress_K = prediction.reward.progress_BK[0].float().cpu().numpy()
         score_K = progress_K - config.step_cost * options.offset_K + config.success_weight * success_K
         score_K = score_K - config.revisit_cost * np.log1p(self._times_there())
         score_K[-2:] = -np.inf

@@ -10,19 +10,19 @@ from torch import Tensor
 
 from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.reading.windows import WindowBatch, WindowConfig, Windows
-from avw.model.world_model import Calibration, History, Imagination, WorldModel
+from avw.model.world_model import Calibration, History, Prediction, WorldModel
 
 
-def imagine_windows(
+def predict_windows(
     model: WorldModel, windows: Windows, window: WindowBatch, *, steps: int = 1, batch: int = 32
-) -> Iterator[tuple[slice, History, Imagination]]:
+) -> Iterator[tuple[slice, History, Prediction]]:
     """Imagine every target of `window` from pixels and sound read from the dataset, `batch` contexts at a time."""
     for first in range(0, len(window.context_BT), batch):
         chosen = slice(first, first + batch)
         rgb, audio = read_frames(windows, window.context_BT[chosen])
         history = model.encode(rgb, audio, torch.from_numpy(window.past_BT3[chosen]))
         motion, offset = torch.from_numpy(window.motion_BK3[chosen]), torch.from_numpy(window.offset_BK[chosen])
-        yield chosen, history, model.imagine(history, motion, offset, steps=steps)
+        yield chosen, history, model.predict(history, motion, offset, steps=steps)
 
 
 def read_frames(windows: Windows, frames: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -52,8 +52,8 @@ def calibrate(model: WorldModel, dataset: Dataset, *, count: int = 1500) -> Cali
     model.calibration = Calibration()
     logits = torch.cat(
         [
-            torch.logit(dream.success_BK.double().flatten(), 1e-6)
-            for _, _, dream in imagine_windows(model, windows, window)
+            torch.logit(prediction.success_BK.double().flatten(), 1e-6)
+            for _, _, prediction in predict_windows(model, windows, window)
         ]
     )
     inside = torch.from_numpy(window.distance_BK.ravel() < dataset.spec.task.success_distance).double()
