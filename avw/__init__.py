@@ -1,1 +1,103 @@
-"""AVW: audio-visual world models. Simulate, generate, learn, navigate."""
+"""AVW: audio-visual world models. Simulate, generate, learn, navigate.
+
+    import avw
+
+    simulator = avw.open_simulator("procedural-0007")          # a house, with RGB-D and binaural sound
+    start, source = avw.sample_episode(simulator, seed=0)
+    observation = avw.AudioNavTask(simulator).reset(start, source)
+    avw.generate("data/mine", scenes="procedural:12")          # a dataset
+    dataset = avw.open_dataset("data/mine")                    # dataset[0].rgb, .depth, .audio, .actions …
+    avw.train("data/mine", "runs/mine")                        # needs: pip install 'avw[model]'
+    future = avw.WorldModel.load("runs/mine").imagine(dataset[0], t=20, actions=[avw.Action.FORWARD] * 8)
+    print(avw.run_navigation(["greedy-audio", "my.py:Mine"], scenes="procedural:40-43", episodes=8).report())
+
+Names load when they are first used, so `import avw` takes a few milliseconds. Everything below the four subpackages
+is internal and may move. docs/python.md has a program for each task.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from avw._gymnasium import register_with_gymnasium
+
+if TYPE_CHECKING:
+    from avw.sim_bridge.errors import AvwError as AvwError
+    from avw.sim_bridge.simulators.open_simulator import open_simulator as open_simulator
+    from avw.sim_bridge.simulators.protocol import Simulator as Simulator
+    from avw.sim_bridge.simulators.protocol import SimulatorConfig as SimulatorConfig
+    from avw.sim_bridge.task.env import AudioNavEnv as AudioNavEnv
+    from avw.sim_bridge.task.env import make_env as make_env
+    from avw.sim_bridge.task.task import AudioNavTask as AudioNavTask
+    from avw.sim_bridge.task.task import StepResult as StepResult
+    from avw.sim_bridge.task.task import TaskConfig as TaskConfig
+    from avw.sim_bridge.task.task import sample_episode as sample_episode
+    from avw.sim_bridge.types import Action as Action
+    from avw.sim_bridge.types import Observation as Observation
+    from avw.sim_bridge.types import Pose as Pose
+    from avw.sim_bridge.types import Source as Source
+
+    __version__: str
+
+# Where each public name is defined. The block above says the same to type checkers; a test compares the two.
+_DEFINED_IN = {
+    "Action": "avw.sim_bridge.types",
+    "AudioNavEnv": "avw.sim_bridge.task.env",
+    "AudioNavTask": "avw.sim_bridge.task.task",
+    "AvwError": "avw.sim_bridge.errors",
+    "Observation": "avw.sim_bridge.types",
+    "Pose": "avw.sim_bridge.types",
+    "Simulator": "avw.sim_bridge.simulators.protocol",
+    "SimulatorConfig": "avw.sim_bridge.simulators.protocol",
+    "Source": "avw.sim_bridge.types",
+    "StepResult": "avw.sim_bridge.task.task",
+    "TaskConfig": "avw.sim_bridge.task.task",
+    "make_env": "avw.sim_bridge.task.env",
+    "open_simulator": "avw.sim_bridge.simulators.open_simulator",
+    "sample_episode": "avw.sim_bridge.task.task",
+}
+_MODEL_EXTRA = ("torch", "safetensors", "einops")
+
+__all__ = [*_DEFINED_IN, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _DEFINED_IN:
+        try:
+            value = getattr(importlib.import_module(_DEFINED_IN[name]), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] not in _MODEL_EXTRA:
+                raise
+            raise ModuleNotFoundError(
+                f"avw.{name} needs {error.name}, which is not installed; type: pip install 'avw[model]'",
+                name=error.name,
+            ) from error
+    else:
+        raise AttributeError(f"module 'avw' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """The installed version; in a checkout that was never installed, the one in pyproject.toml."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("avw")
+    except PackageNotFoundError:
+        import tomllib
+        from pathlib import Path
+
+        project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+
+
+register_with_gymnasium()

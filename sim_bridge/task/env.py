@@ -1,6 +1,6 @@
-"""The task as a Gymnasium environment: `gymnasium.make("avw/AudioNav-v0", scenes="procedural:12")`.
+"""The task as a Gymnasium environment: `gymnasium.make("avw:avw/AudioNav-v0", scenes="procedural:12")`.
 
-Importing this module registers the environment (Gymnasium 1.x has no entry points of its own).
+`avw/_gymnasium.py` registers it.
 """
 
 from __future__ import annotations
@@ -17,21 +17,20 @@ from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
 from avw.sim_bridge.task.task import AudioNavTask, TaskConfig, sample_episode
 from avw.sim_bridge.types import STEP_SAMPLES, STEP_SECONDS, Action, Observation
 
-ENV_ID = "avw/AudioNav-v0"
 MAX_DEPTH = 1_000.0  # metres; no scene is that large
 MAX_AUDIO = 1_000.0  # linear units; a source a centimetre from the ear stays below
 
 
 class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
-    """Find the sounding source by eye and ear.
+    """Find the sound source by sight and hearing.
 
     scenes: what `avw generate --scenes` takes (`procedural:12`, FILE.glb, ...); `reset` draws one of them.
-    simulator, task: configurations · min_distance: geodesic metres from start to source, at least.
+    simulator, task: configurations · min_distance: smallest geodesic distance from start to source, metres.
 
     Observation: {rgb: uint8 (H, W, 3), depth: float32 (H, W) metres, audio: float32 (2, 2400)}, as in
     `avw.sim_bridge.types.Observation`. Actions: STOP 0, FORWARD 1, TURN_LEFT 2, TURN_RIGHT 3.
-    `info` holds scene, geodesic (metres), collided and success: privileged, no input for a policy.
-    `reset(options={"scene": NAME, "episode": N})` asks for one scene, one episode, or both.
+    `info` holds scene, geodesic (metres), collided and success: privileged, not an input for a policy.
+    `reset(options={"scene": NAME, "episode": N})` selects a scene, an episode, or both.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": round(1.0 / STEP_SECONDS)}  # noqa: RUF012 (so Gymnasium declares it)
@@ -123,5 +122,16 @@ class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
         }
 
 
-if ENV_ID not in gymnasium.registry:
-    gymnasium.register(id=ENV_ID, entry_point="avw.sim_bridge.task.env:AudioNavEnv")
+def make_env(
+    scenes: str = "procedural:12",
+    *,
+    simulator: SimulatorConfig | None = None,
+    task: TaskConfig | None = None,
+    min_distance: float = 3.0,
+    render_mode: str | None = None,
+) -> AudioNavEnv:
+    """The environment itself, typed and without Gymnasium's wrappers. Arguments as for `AudioNavEnv`.
+
+    `gymnasium.make("avw:avw/AudioNav-v0", scenes=...)` makes the same environment inside Gymnasium's usual wrappers.
+    """
+    return AudioNavEnv(scenes, simulator, task, min_distance, render_mode)

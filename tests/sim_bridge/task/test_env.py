@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
-from avw.sim_bridge.task.env import ENV_ID, AudioNavEnv
+from avw.sim_bridge.task.env import AudioNavEnv
 from avw.sim_bridge.task.follower import ShortestPathFollower
 from avw.sim_bridge.task.task import TaskConfig, sample_episode
 from avw.sim_bridge.types import Action
@@ -31,8 +31,8 @@ def env(config: SimulatorConfig) -> AudioNavEnv:
     return AudioNavEnv("procedural:2", config, TaskConfig(max_steps=20))
 
 
-def test_check_env_has_nothing_to_say(config: SimulatorConfig) -> None:
-    made = gymnasium.make(ENV_ID, scenes="procedural:2", simulator=config, render_mode="rgb_array")
+def test_check_env_reports_nothing(config: SimulatorConfig) -> None:
+    made = gymnasium.make("avw/AudioNav-v0", scenes="procedural:2", simulator=config, render_mode="rgb_array")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(made.unwrapped)
