@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING, Any
 from avw._gymnasium import register_with_gymnasium
 
 if TYPE_CHECKING:
+    from avw.avw4k.reading.episodes import DatasetEpisode as DatasetEpisode
+    from avw.avw4k.reading.episodes import EpisodeDataset as EpisodeDataset
+    from avw.avw4k.reading.episodes import open_dataset as open_dataset
     from avw.sim_bridge.errors import AvwError as AvwError
     from avw.sim_bridge.simulators.open_simulator import open_simulator as open_simulator
     from avw.sim_bridge.simulators.protocol import Simulator as Simulator
@@ -46,6 +49,8 @@ _DEFINED_IN = {
     "AudioNavEnv": "avw.sim_bridge.task.env",
     "AudioNavTask": "avw.sim_bridge.task.task",
     "AvwError": "avw.sim_bridge.errors",
+    "DatasetEpisode": "avw.avw4k.reading.episodes",
+    "EpisodeDataset": "avw.avw4k.reading.episodes",
     "Observation": "avw.sim_bridge.types",
     "Pose": "avw.sim_bridge.types",
     "Simulator": "avw.sim_bridge.simulators.protocol",
@@ -54,10 +59,10 @@ _DEFINED_IN = {
     "StepResult": "avw.sim_bridge.task.task",
     "TaskConfig": "avw.sim_bridge.task.task",
     "make_env": "avw.sim_bridge.task.env",
+    "open_dataset": "avw.avw4k.reading.episodes",
     "open_simulator": "avw.sim_bridge.simulators.open_simulator",
     "sample_episode": "avw.sim_bridge.task.task",
 }
-_MODEL_EXTRA = ("torch", "safetensors", "einops")
 
 __all__ = [*_DEFINED_IN, "__version__"]
 
@@ -70,12 +75,9 @@ def __getattr__(name: str) -> Any:
         try:
             value = getattr(importlib.import_module(_DEFINED_IN[name]), name)
         except ModuleNotFoundError as error:
-            if (error.name or "").split(".")[0] not in _MODEL_EXTRA:
-                raise
-            raise ModuleNotFoundError(
-                f"avw.{name} needs {error.name}, which is not installed; type: pip install 'avw[model]'",
-                name=error.name,
-            ) from error
+            from avw.sim_bridge.errors import missing_model_extra
+
+            raise missing_model_extra(f"avw.{name}", error) from error
     else:
         raise AttributeError(f"module 'avw' has no attribute {name!r}")
     globals()[name] = value

@@ -33,3 +33,14 @@ class DatasetError(AvwError):
 
 class CheckpointError(AvwError):
     """A checkpoint that is absent, damaged, or of another model."""
+
+
+MODEL_EXTRA = ("torch", "safetensors", "einops")  # the modules of `pip install 'avw[model]'`
+
+
+def missing_model_extra(what: str, error: ModuleNotFoundError) -> ModuleNotFoundError:
+    """`error` with the command that installs what `what` needs; `error` itself if another module is missing."""
+    if (error.name or "").split(".")[0] not in MODEL_EXTRA:
+        return error
+    sentence = f"{what} needs {error.name}, which is not installed; type: pip install 'avw[model]'"
+    return ModuleNotFoundError(sentence, name=error.name)

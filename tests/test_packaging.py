@@ -85,7 +85,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def packaged(tree: Path) -> set[str]:
     """The tracked files that belong to the packages, as they are installed: under `avw/`."""
     found = {str(path.relative_to(tree)) for package in PACKAGES for path in (tree / package).rglob("*")}
-    return {"avw/__init__.py", "avw/_gymnasium.py", "avw/py.typed"} | {f"avw/{name}" for name in found if (tree / name).is_file()}
+    return {"avw/__init__.py", "avw/_gymnasium.py", "avw/py.typed"} | {
+        f"avw/{name}" for name in found if (tree / name).is_file()
+    }
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
 
 from avw.avw4k.plan.episode import DEPTH_UNITS
 from avw.avw4k.reading.epochs import EpochConfig, EpochOrder
@@ -30,6 +30,7 @@ from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 
 SENSES = ("rgb", "depth", "audio")
+MOST_WORKERS = 1024  # of a DataLoader over a WindowStream
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +151,37 @@ class WindowFrames(Dataset[FrameBatch]):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_decoded": OrderedDict()}
+
+
+class WindowStream(IterableDataset[FrameBatch]):
+    """The batches of one epoch, for a DataLoader: `DataLoader(stream, batch_size=None, num_workers=4)`.
+
+    Each iteration is the next epoch, in another order. The workers of the DataLoader share the batches of an epoch
+    between them. `WindowLoader` can also resume in the middle of an epoch; this class cannot.
+    """
+
+    def __init__(self, windows: Windows, config: LoaderConfig | None = None) -> None:
+        self.frames = WindowFrames(windows, config or LoaderConfig())
+        # The epochs that each worker has begun. Workers may be new processes in every epoch, so it is shared memory.
+        self._begun = torch.zeros(MOST_WORKERS, dtype=torch.int64).share_memory_()
+        self._workers = torch.full((1,), -1, dtype=torch.int64).share_memory_()
+
+    def __len__(self) -> int:
+        """Batches per epoch, the same on every rank."""
+        return self.frames.order.batches
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        if workers > MOST_WORKERS or int(self._workers) not in (-1, workers):
+            raise UsageError(
+                f"this stream of windows is shared between {int(self._workers)} workers, and now {workers} read it: "
+                "call dataset.torch(...) again for a DataLoader with another num_workers"
+            )
+        self._workers.fill_(workers)
+        epoch = int(self._begun[worker])
+        self._begun[worker] += 1
+        return (self.frames[epoch, number] for number in range(worker, len(self), workers))
 
 
 class _Rest(Sampler[tuple[int, int]]):
