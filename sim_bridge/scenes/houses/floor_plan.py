@@ -1,4 +1,4 @@
-"""Floor plans: apartments, houses and offices of 3-12 rooms, their doors and their windows."""
+"""Draw floor plans: apartments, houses and offices of 3 to 12 rooms, with their doors and windows."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 from avw.sim_bridge.scenes.houses.layout import draw_layout
 from avw.sim_bridge.scenes.houses.openings import Opening, draw_openings
-from avw.sim_bridge.scenes.houses.programme import BUILDINGS, draw_programme
+from avw.sim_bridge.scenes.houses.room_list import BUILDINGS, draw_room_list
 from avw.sim_bridge.scenes.scene import Room
 
-SHARES = (0.36, 0.4, 0.24)  # of apartments, houses and offices
-FEWEST, MOST = 3, 12  # rooms, hallways included
+BUILDING_SHARES = (0.36, 0.4, 0.24)  # probabilities of apartments, houses and offices
+MIN_ROOMS, MAX_ROOMS = 3, 12  # hallways included
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FloorPlan:
-    """Rooms share walls; each rectangle reaches to the middle of its walls.
+    """The rooms of a building on one floor. Adjacent rooms share a wall; rectangles end at the middle of the walls.
 
     building: "apartment", "house" or "office" · height: metres from floor to ceiling
     """
@@ -29,17 +29,17 @@ class FloorPlan:
 
 
 def draw_floor_plan(rng: np.random.Generator) -> FloorPlan:
-    """A plan in which every room can be reached; the first room is the largest public one.
+    """Draw a plan in which every room can be reached. The first room is the largest public one.
 
-    Draws again until one satisfies every rule of `layout` and `openings`.
+    Plans are drawn until one satisfies every rule of `layout` and `openings`.
     """
-    building = str(rng.choice(BUILDINGS, p=SHARES))
+    building = str(rng.choice(BUILDINGS, p=BUILDING_SHARES))
     while True:
-        programme = draw_programme(rng, building)
-        # The same programme a few times, or what is hard to lay out would hardly ever be seen.
+        room_list = draw_room_list(rng, building)
+        # Each list of rooms gets many attempts; otherwise room lists that are hard to lay out would be very rare.
         for _ in range(60):
-            rooms = draw_layout(rng, programme)
-            if rooms is None or not FEWEST <= len(rooms) <= MOST:
+            rooms = draw_layout(rng, room_list)
+            if rooms is None or not MIN_ROOMS <= len(rooms) <= MAX_ROOMS:
                 continue
             openings = draw_openings(rng, rooms, building)
             if openings is None:

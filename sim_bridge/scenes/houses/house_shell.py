@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from avw.sim_bridge.scenes.houses.openings import Opening
     from avw.sim_bridge.scenes.houses.style import Style
 
-HALF_WALL = 0.06  # metres from the middle of a wall to its surface
-WINDOW_DEPTH = 0.2
-FRAME = 0.07
-SKIRTING = 0.08
-CASING = 0.018  # how far door frames stand out of the wall
-_BOARD = 0.012  # and skirting boards
-LEAF = 0.04  # how thick a door is
+# All in metres.
+HALF_WALL = 0.06  # from the middle of a wall to its surface
+WINDOW_DEPTH = 0.2  # from the inner surface of the wall to the pane
+FRAME = 0.07  # width of a door frame
+SKIRTING = 0.08  # height of a skirting board
+CASING = 0.018  # how far a door frame protrudes from the wall
+_BOARD = 0.012  # how far a skirting board protrudes from the wall
+LEAF = 0.04  # thickness of a door leaf
 
 _INWARD = {"north": (0.0, 1.0), "south": (0.0, -1.0), "west": (1.0, 0.0), "east": (-1.0, 0.0)}
 
@@ -32,7 +33,7 @@ def inner_rectangle(room: Room) -> tuple[float, float, float, float]:
 
 
 def wall_side(room: Room, opening: Opening) -> str | None:
-    """Which wall of `room` the opening is in: "north" (low z), "south", "west" (low x) or "east"; None: in none."""
+    """The wall of `room` with the opening: "north" (low z), "south", "west" (low x), "east", or None."""
     across, along = (2, 0) if opening.axis == "x" else (0, 2)
     ends = {0: (room.min_x, room.max_x), 2: (room.min_z, room.max_z)}
     if opening.start < ends[along][0] - 1e-6 or opening.end > ends[along][1] + 1e-6:
@@ -45,10 +46,10 @@ def wall_side(room: Room, opening: Opening) -> str | None:
 
 
 def build_shell(builder: MeshBuilder, style: Style, plan: FloorPlan, seed: int) -> None:
-    """Draw everything but furniture and lamps.
+    """Draw the building itself: everything except furniture and lamps.
 
-    Floors, walls, ceilings, reveals and panes together are one closed surface around the air: no ray leaves the house,
-    and a wall between two rooms has two faces. Frames, boards and leaves stand before it.
+    Floors, walls, ceilings, reveals and panes form one closed surface around the air: no ray leaves the house, and a
+    wall between two rooms has two faces. Frames, skirting boards and door leaves are separate boxes in front of it.
     """
     shell = ShellMesh(builder)
     for index, room in enumerate(plan.rooms):
@@ -84,19 +85,19 @@ def _draw_room(
         accent = str(rng.choice(list(_INWARD)))
     trim = style.trim()
     for side in _INWARD:
-        look = style.accent_wall(index) if side == accent else style.wall(index, room.kind)
+        surface = style.accent_wall(index) if side == accent else style.wall(index, room.kind)
         along_x = side in ("north", "south")
         low, high = (x0, x1) if along_x else (z0, z1)
         line = {"north": z0, "south": z1, "west": x0, "east": x1}[side]
-        mine = sorted((o for o in openings if wall_side(room, o) == side), key=lambda o: o.start)
-        holes = [o for o in mine if o.kind != "entrance"]
+        in_wall = sorted((o for o in openings if wall_side(room, o) == side), key=lambda o: o.start)
+        holes = [o for o in in_wall if o.kind != "entrance"]
         for start, end, bottom, top in _around_holes(low, high, h, holes):
-            shell.rect(_wall(side, line, start, end, bottom, top), look, "wall")
+            shell.rect(_wall(side, line, start, end, bottom, top), surface, "wall")
         inward = _INWARD[side][1 if along_x else 0] * _BOARD
         with builder.part("skirting"):
-            # Boards end at door frames, and those along z before those along x, so that none overlap.
+            # Boards end at door frames. Boards along z end before those along x, so that none overlap in the corners.
             ends = (low, high) if along_x else (low + _BOARD, high - _BOARD)
-            for start, end in _boards(*ends, [o for o in mine if o.bottom == 0.0]):
+            for start, end in _boards(*ends, [o for o in in_wall if o.bottom == 0.0]):
                 near, far = sorted((line, line + inward))
                 low_3, high_3 = (start, 0, near), (end, SKIRTING, far)
                 if not along_x:
@@ -111,7 +112,7 @@ _BEHIND = {"north": "-z", "south": "+z", "west": "-x", "east": "+x"}
 def _around_holes(
     low: float, high: float, height: float, holes: list[Opening]
 ) -> list[tuple[float, float, float, float]]:
-    """The rectangles (start, end, bottom, top) that remain of a wall."""
+    """The rectangles (start, end, bottom, top; metres) that remain of a wall with holes."""
     pieces, cursor = [], low
     for hole in holes:
         pieces.append((cursor, hole.start, 0.0, height))
@@ -124,6 +125,7 @@ def _around_holes(
 
 
 def _boards(low: float, high: float, doors: list[Opening]) -> list[tuple[float, float]]:
+    """The stretches (start, end; metres) of a wall that get a skirting board."""
     pieces, cursor = [], low
     for door in doors:
         pieces.append((cursor, door.start - FRAME))
@@ -135,6 +137,7 @@ def _boards(low: float, high: float, doors: list[Opening]) -> list[tuple[float, 
 def _wall(
     side: str, line: float, start: float, end: float, bottom: float, top: float
 ) -> list[tuple[float, float, float]]:
+    """Corners of a rectangle in the wall plane, counter-clockwise seen from inside the room."""
     if side in ("south", "west"):  # seen from inside, these walls run towards lower coordinates
         start, end = end, start
     if side in ("north", "south"):
@@ -143,9 +146,12 @@ def _wall(
 
 
 def _hole(
-    shell: ShellMesh, opening: Opening, near: float, far: float, looks: tuple[str, str], categories: tuple[str, str]
+    shell: ShellMesh, opening: Opening, near: float, far: float, surfaces: tuple[str, str], categories: tuple[str, str]
 ) -> None:
-    """The four faces of a hole through a wall from `near` to `far` (near < far, across it); bottom, then the rest."""
+    """Draw the four faces of a hole through a wall, from `near` to `far` across the wall (near < far).
+
+    surfaces, categories: the first is for the bottom face, the second for the other three.
+    """
     a, b, low, high = opening.start, opening.end, opening.bottom, opening.top
 
     def at(along: float, y: float, across: float) -> tuple[float, float, float]:
@@ -159,12 +165,12 @@ def _hole(
     ]
     for number, face in enumerate(faces):
         kind = 0 if number == 0 else 1
-        # Along z the same corners would run the other way round.
-        shell.rect(face if opening.axis == "x" else [face[k] for k in (1, 0, 3, 2)], looks[kind], categories[kind])
+        # In a wall along z, the same corner order would be clockwise.
+        shell.rect(face if opening.axis == "x" else [face[k] for k in (1, 0, 3, 2)], surfaces[kind], categories[kind])
 
 
 def _draw_doorway(builder: MeshBuilder, shell: ShellMesh, style: Style, plan: FloorPlan, opening: Opening) -> None:
-    """The reveal between two rooms, with a frame around it on both sides, and perhaps a leaf that stands open."""
+    """Draw the reveal between two rooms, a frame on both sides, and the open leaf if the doorway has one."""
     frame = style.trim()
     near, far = opening.line - HALF_WALL, opening.line + HALF_WALL
     _hole(shell, opening, near, far, (style.threshold(), frame), ("floor", "wall"))
@@ -187,7 +193,7 @@ def _draw_doorway(builder: MeshBuilder, shell: ShellMesh, style: Style, plan: Fl
 
 
 def _draw_leaf(builder: MeshBuilder, style: Style, x: float, low: float, high: float, top: float, far: float) -> None:
-    """A door that stands square to its wall, handles on both faces near its free edge at z = `far`."""
+    """Draw a door leaf at right angles to its wall, with handles on both faces near its free edge at z = `far`."""
     builder.box((x, 0.012, low), (x + LEAF, top - 0.015, high), style.door())
     z = far - math.copysign(0.11, far)
     for x0, x1, hidden in ((x - 0.05, x, "+x"), (x + LEAF, x + LEAF + 0.05, "-x")):
@@ -195,7 +201,7 @@ def _draw_leaf(builder: MeshBuilder, style: Style, x: float, low: float, high: f
 
 
 def leaf_rectangle(room: Room, opening: Opening) -> tuple[float, float, float, float]:
-    """The floor that the open leaf of `opening` takes in `room`: min_x, min_z, max_x, max_z (metres)."""
+    """The floor area in `room` that the open leaf of `opening` covers: min_x, min_z, max_x, max_z (metres)."""
     width = opening.end - opening.start + HALF_WALL + CASING
     beyond = abs((room.min_z if opening.axis == "x" else room.min_x) - opening.line) < 1e-6
     across = (opening.line, opening.line + width) if beyond else (opening.line - width, opening.line)
@@ -207,7 +213,7 @@ def leaf_rectangle(room: Room, opening: Opening) -> tuple[float, float, float, f
 
 
 def _draw_entrance(builder: MeshBuilder, style: Style, plan: FloorPlan, opening: Opening) -> None:
-    """The front door, shut: a leaf in a frame on the wall."""
+    """Draw the closed front door: a leaf in a frame on the wall."""
     origin, yaw = _inward_frame(plan, opening)
     width, top, h = opening.end - opening.start, opening.top, HALF_WALL
     frame, depth = style.trim(), CASING + 0.02
@@ -226,7 +232,7 @@ def _draw_entrance(builder: MeshBuilder, style: Style, plan: FloorPlan, opening:
 def _draw_window(
     builder: MeshBuilder, shell: ShellMesh, style: Style, plan: FloorPlan, opening: Opening, number: int
 ) -> None:
-    """Reveal, sill, frame bars and a pane that shows what is outside. Local +z looks into the room."""
+    """Draw the reveal, the sill, the frame and a pane with the view outside. Local +z points into the room."""
     room = plan.rooms[opening.rooms[0]]
     side = wall_side(room, opening) or "north"
     frame = style.trim()
@@ -255,14 +261,14 @@ def _draw_window(
 
 
 def _wall_frame(opening: Opening) -> tuple[tuple[float, float, float], float]:
-    """Origin and yaw of a frame whose x runs along the opening and whose z points to higher coordinates."""
+    """Origin (metres) and yaw (radians) of a frame with x along the opening and z towards higher coordinates."""
     if opening.axis == "x":
         return (opening.start, 0.0, opening.line), 0.0
     return (opening.line, 0.0, opening.end), math.pi / 2
 
 
 def _inward_frame(plan: FloorPlan, opening: Opening) -> tuple[tuple[float, float, float], float]:
-    """The same with z into the room of an outer wall."""
+    """As `_wall_frame`, for an outer wall: z points into the room."""
     side = wall_side(plan.rooms[opening.rooms[0]], opening)
     if side == "south":
         return (opening.end, 0.0, opening.line), math.pi

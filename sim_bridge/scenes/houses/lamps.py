@@ -1,4 +1,4 @@
-"""Ceiling lamps: what hangs there, where, and how strong its light is."""
+"""Ceiling lamps: their design, position and light output."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 WARM, NEUTRAL, COOL = (1.0, 0.84, 0.64), (1.0, 0.93, 0.82), (0.94, 0.97, 1.0)
 _SPACING = 4.0  # metres between lamps of one room
-_WORK = ("open office", "office", "meeting room", "copy room", "reception", "break room", "restroom")
+_OFFICE_ROOMS = ("open office", "office", "meeting room", "copy room", "reception", "break room", "restroom")
 
 
 def draw_lamps(builder: MeshBuilder, style: Style, plan: FloorPlan, seed: int) -> tuple[Light, ...]:
-    """One lamp for every 16 m² or so of each room, of one design in each room."""
+    """Draw about one lamp per 16 m² of each room, all of the same design within a room. Returns their lights."""
     lights: list[Light] = []
     for index, room in enumerate(plan.rooms):
         rng = keyed_rng(seed, "light", index)
@@ -42,7 +42,7 @@ def draw_lamps(builder: MeshBuilder, style: Style, plan: FloorPlan, seed: int) -
 
 
 def _white(room: Room, rng: np.random.Generator) -> tuple[float, float, float]:
-    if room.kind in _WORK:
+    if room.kind in _OFFICE_ROOMS:
         return (NEUTRAL, COOL)[int(rng.integers(2))]
     if room.kind in ("bathroom", "kitchen", "laundry", "toilet"):
         return (WARM, NEUTRAL, COOL)[int(rng.integers(3))]
@@ -50,7 +50,7 @@ def _white(room: Room, rng: np.random.Generator) -> tuple[float, float, float]:
 
 
 def _design(room: Room, rng: np.random.Generator) -> str:
-    if room.kind in _WORK:
+    if room.kind in _OFFICE_ROOMS:
         return str(rng.choice(["panel", "tube", "disc"], p=[0.5, 0.35, 0.15]))
     if room.kind in ("dining", "kitchen", "living kitchen"):
         return str(rng.choice(["pendant", "dome", "disc", "spots"]))
@@ -60,7 +60,10 @@ def _design(room: Room, rng: np.random.Generator) -> str:
 
 
 def _draw(b: MeshBuilder, style: Style, design: str, drop: float, along_x: bool) -> float:
-    """Draw one lamp hanging from the origin; returns how far below the ceiling its light stands (metres)."""
+    """Draw one lamp below the origin. Returns the distance from the ceiling to its point light (metres).
+
+    drop: length of a pendant's cable (metres) · along_x: the long side of the lamp runs along x
+    """
     glow, dark = style.lamp(), style.dark_metal()
     if design == "panel":
         b.box((-0.3, -0.03, -0.3), (0.3, 0, 0.3), glow, without=("+y",))

@@ -1,4 +1,4 @@
-"""Build a textured mesh from quads, boxes and round things, drawn in a local frame that can be placed anywhere."""
+"""Build a textured mesh from quads, boxes and round shapes, drawn in a local frame that can be placed anywhere."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 Point = tuple[float, float, float]
-MAX_EDGE = 1.6  # metres; longer quads are divided, so that light and ray boxes stay local
-_BOX_FACES = {  # corner order counter-clockwise seen from outside, as (x, y, z) picks of low 0 / high 1
+MAX_EDGE = 1.6  # metres; longer quads are divided, so that lighting and bounding boxes for rays stay local
+_BOX_FACES = {  # corners counter-clockwise seen from outside, as (x, y, z) indices into (low, high)
     "-x": ((0, 0, 0), (0, 0, 1), (0, 1, 1), (0, 1, 0)),
     "+x": ((1, 0, 1), (1, 0, 0), (1, 1, 0), (1, 1, 1)),
     "-y": ((0, 0, 0), (1, 0, 0), (1, 0, 1), (0, 0, 1)),
@@ -30,19 +30,20 @@ _BOX_FACES = {  # corner order counter-clockwise seen from outside, as (x, y, z)
 
 
 class MeshBuilder:
-    """Collects triangles. Positions are metres in the current local frame (see `placed`); faces look outwards.
+    """Collects triangles. Positions are metres in the current local frame (see `placed`); faces point outwards.
 
-    A surface is registered once with the metres that one repeat of its texture covers; every shape is then
-    mapped by projecting it along its dominant axis, or fitted to the whole texture with `fit=True`.
+    A surface is registered once, with the size in metres of one repeat of its texture. Texture coordinates of a shape
+    come from a projection along the dominant axis of each face. With `fit=True` a quad shows the whole texture once.
     """
 
     def __init__(self) -> None:
-        self._looks: dict[str, tuple[Surface, float]] = {}
+        self._registered: dict[str, tuple[Surface, float]] = {}
         self._surfaces: list[Surface] = []
         self._index: dict[tuple[str, str], int] = {}
         self._vertices: list[np.ndarray] = []
         self._faces: list[np.ndarray] = []
-        # Texture coordinates given, or None and what to project: corners in the local frame, metres per repeat.
+        # Texture coordinates, or None where they are projected from `_local` (corners in the local frame) and
+        # `_repeat` (metres per repeat of the texture).
         self._uv: list[np.ndarray | None] = []
         self._local: list[np.ndarray] = []
         self._repeat: list[np.ndarray] = []
@@ -54,16 +55,17 @@ class MeshBuilder:
         self._origin_3 = np.zeros(3)
 
     def has(self, name: str) -> bool:
-        return name in self._looks
+        """Whether a surface of this name is registered."""
+        return name in self._registered
 
     def surface(self, surface: Surface, metres_per_repeat: float = 1.0) -> str:
-        """Register `surface` and return its name, by which the shapes refer to it."""
-        self._looks.setdefault(surface.name, (surface, metres_per_repeat))
+        """Register `surface` and return its name. Shapes refer to the surface by this name."""
+        self._registered.setdefault(surface.name, (surface, metres_per_repeat))
         return surface.name
 
     @contextmanager
     def part(self, category: str) -> Iterator[None]:
-        """What is drawn inside the block belongs to this category (of the object that is being drawn)."""
+        """Draw the shapes inside the block as a part, of this category, of the current object."""
         outer, self._category = self._category, category
         try:
             yield
@@ -72,7 +74,7 @@ class MeshBuilder:
 
     @contextmanager
     def item(self, category: str) -> Iterator[None]:
-        """What is drawn inside the block is one object of its own, of this category."""
+        """Draw the shapes inside the block as a separate object of this category."""
         outer = self._number
         self._n_objects += 1
         self._number = self._n_objects
@@ -82,20 +84,20 @@ class MeshBuilder:
         finally:
             self._number = outer
 
-    def _surface_index(self, look: str) -> int:
-        """One surface for every look in every category."""
-        key = look, self._category
+    def _surface_index(self, surface: str) -> int:
+        """Index of the scene surface for a registered surface in the current category."""
+        key = surface, self._category
         if key not in self._index:
-            name = f"{self._category}: {look}" if self._category else look
+            name = f"{self._category}: {surface}" if self._category else surface
             self._index[key] = len(self._surfaces)
-            self._surfaces.append(replace(self._looks[look][0], name=name, category=self._category))
+            self._surfaces.append(replace(self._registered[surface][0], name=name, category=self._category))
         return self._index[key]
 
     @contextmanager
     def placed(self, origin_3: ArrayLike, yaw: float = 0.0) -> Iterator[None]:
         """Draw the shapes inside the block in a frame at `origin_3`, turned by `yaw` (radians, about +Y)."""
         outer = self._axes_33, self._origin_3
-        # Quarter turns are exact, so that walls and furniture stay on their planes to the last bit.
+        # Quarter turns are exact, so that walls and furniture stay exactly in their planes.
         quarter = yaw / (math.pi / 2)
         c, s = (
             ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[round(quarter) % 4]
@@ -111,18 +113,18 @@ class MeshBuilder:
             self._axes_33, self._origin_3 = outer
 
     def world(self, point_3: ArrayLike) -> tuple[float, float, float]:
-        """A point of the current local frame in world coordinates, rounded as vertices are."""
+        """Convert a point of the current local frame to world coordinates (metres), rounded as vertices are."""
         x, y, z = np.round(self._axes_33 @ np.asarray(point_3, dtype=np.float64) + self._origin_3, 4).tolist()
         return x, y, z
 
     def triangles(self, vertices: Sequence[Point], faces: Sequence[tuple[int, int, int]], surface: str) -> None:
-        """Flat triangles by lists; each face gets vertices of its own, so that its edges stay sharp."""
+        """Add flat triangles given as lists. Each face gets its own vertices, so that edges stay sharp."""
         faces_F3 = np.asarray(faces)
         corners_N3 = np.asarray(vertices, dtype=np.float64)[faces_F3.ravel()]
         self.mesh(corners_N3, np.arange(len(corners_N3)).reshape(-1, 3), surface)
 
     def disc(self, centre_3: ArrayLike, radius: float, depth: float, surface: str, *, sections: int = 20) -> None:
-        """A round plate that faces +z, from z to z + `depth`; its back is left open."""
+        """Add a round plate that faces +z, from the z of its centre to z + `depth` (metres). It has no back face."""
         angle = np.arange(sections) * (2 * math.pi / sections)
         ring_N3 = np.stack([np.cos(angle) * radius, np.sin(angle) * radius, np.zeros(sections)], axis=1)
         ring_N3 = ring_N3 + np.asarray(centre_3, dtype=np.float64)
@@ -137,12 +139,12 @@ class MeshBuilder:
     def mesh(
         self, vertices_V3: np.ndarray, faces_F3: np.ndarray, surface: str, uv_F32: np.ndarray | None = None
     ) -> None:
-        """Any triangles; without `uv_F32` they are mapped by projection along each face's dominant axis."""
+        """Add triangles. Without `uv_F32`, texture coordinates are projected along the dominant axis of each face."""
         index = self._surface_index(surface)
         vertices_V3 = np.asarray(vertices_V3, dtype=np.float64)
         if uv_F32 is None:
             self._local.append(vertices_V3[faces_F3])
-            self._repeat.append(np.full(len(faces_F3), self._looks[surface][1]))
+            self._repeat.append(np.full(len(faces_F3), self._registered[surface][1]))
         self._vertices.append(vertices_V3 @ self._axes_33.T + self._origin_3)
         self._faces.append(faces_F3 + self._n_vertices)
         self._uv.append(uv_F32)
@@ -151,7 +153,11 @@ class MeshBuilder:
         self._n_vertices += len(vertices_V3)
 
     def quad(self, corners_43: ArrayLike, surface: str, *, fit: bool = False, max_edge: float = MAX_EDGE) -> None:
-        """A parallelogram, corners counter-clockwise seen from the side it shows (first = texture's lower left)."""
+        """Add a parallelogram.
+
+        corners_43: counter-clockwise seen from the visible side; the first is the lower left corner of a fitted texture
+        max_edge: longer sides are divided (metres)
+        """
         c_43 = np.asarray(corners_43, dtype=np.float64)
         along_3, up_3 = c_43[1] - c_43[0], c_43[3] - c_43[0]
         columns = max(1, math.ceil(np.linalg.norm(along_3) / max_edge - 1e-9))
@@ -163,7 +169,7 @@ class MeshBuilder:
         self.mesh(c_43[0] + st_V2[:, :1] * along_3 + st_V2[:, 1:] * up_3, faces_F3, surface, uv_F32)
 
     def box(self, low_3: ArrayLike, high_3: ArrayLike, surface: str, *, without: tuple[str, ...] = ()) -> None:
-        """An axis-aligned box of the local frame; `without` names faces that nobody can see, e.g. ("-y",)."""
+        """Add a box aligned with the local axes. `without` names hidden faces to omit, such as ("-y",)."""
         ends_23 = np.array([low_3, high_3], dtype=np.float64)
         names = tuple(name for name in _BOX_FACES if name not in without)
         if not names:
@@ -187,7 +193,7 @@ class MeshBuilder:
         top_radius: float | None = None,
         without: tuple[str, ...] = (),
     ) -> None:
-        """An upright cylinder or cone, its side shaded smoothly; `without` names ends that nobody can see."""
+        """Add an upright cylinder or cone. `without` names end faces to omit because they are hidden ("-y", "+y")."""
         top_radius = radius if top_radius is None else top_radius
         angle = np.arange(sections + 1) * (2 * math.pi / sections)
         ring_N2 = np.stack([np.cos(angle), -np.sin(angle)], axis=1)
@@ -197,7 +203,7 @@ class MeshBuilder:
         k = np.arange(sections)
         low, high = k, k + sections + 1
         faces = np.concatenate([np.stack([low, low + 1, high + 1], 1), np.stack([low, high + 1, high], 1)])
-        repeat = self._looks[surface][1]
+        repeat = self._registered[surface][1]
         around, up = angle * max(radius, top_radius) / repeat, height / repeat
         uv_V2 = np.concatenate([np.stack([around, np.zeros_like(around)], 1), np.stack([around, around * 0 + up], 1)])
         self.mesh(vertices, faces, surface, uv_V2[faces])
@@ -208,11 +214,12 @@ class MeshBuilder:
             self.mesh(vertices[:sections], fan[:, ::-1], surface)
 
     def ellipsoid(self, centre_3: ArrayLike, radii_3: ArrayLike, surface: str, *, detail: int = 1) -> None:
+        """Add an ellipsoid of 20 * 4**detail triangles."""
         vertices, faces = _icosphere(detail)
         self.mesh(vertices * np.asarray(radii_3) + np.asarray(centre_3), faces, surface)
 
     def cushion(self, low_3: ArrayLike, high_3: ArrayLike, surface: str, *, detail: int = 2) -> None:
-        """A box with round edges: a superellipsoid that touches all six sides."""
+        """Add a box with round edges: a superellipsoid that touches all six sides of the box."""
         vertices, faces = _icosphere(detail)
         vertices = np.sign(vertices) * np.abs(vertices) ** 0.42
         vertices = vertices / np.abs(vertices).max(axis=0)
@@ -220,19 +227,19 @@ class MeshBuilder:
         self.mesh(vertices * (high_3 - low_3) / 2 + (low_3 + high_3) / 2, faces, surface)
 
     def build(self) -> dict[str, Any]:
-        """The fields vertices_V3, faces_F3, uv_F32, surface_F, object_F and surfaces of a `Scene`.
+        """Return the fields vertices_V3, faces_F3, uv_F32, surface_F, object_F and surfaces of a `Scene`.
 
-        Degenerate triangles and surfaces that no face shows are left out. Positions are rounded to 0.1 mm: the
-        last bits of sines differ between machines, houses must not.
+        Degenerate triangles and surfaces without faces are omitted. Positions are rounded to 0.1 mm, because the last
+        bits of sines differ between machines and houses must not.
         """
         vertices_V3 = np.round(np.concatenate(self._vertices), 4).astype(np.float32)
         faces_F3 = np.concatenate(self._faces).astype(np.int32)
         corners = vertices_V3[faces_F3].astype(np.float64)
         normal_F3 = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        # What stands on the floor shows nobody its underside, which would lie in the floor's own plane.
+        # Undersides of objects on the floor are never visible, and they would lie in the plane of the floor.
         hidden_F = (corners[:, :, 1] == 0.0).all(axis=1) & (normal_F3[:, 1] < 0)
         keep_F = (np.linalg.norm(normal_F3, axis=1) > 1e-8) & ~hidden_F
-        # Objects are numbered without gaps: a shelf may have been left without anything on it.
+        # Object numbers have no gaps in the result; an object without faces would leave one.
         object_F = np.unique(np.append(np.concatenate(self._object)[keep_F], 0), return_inverse=True)[1][:-1]
         shown, surface_F = np.unique(np.concatenate(self._surface)[keep_F], return_inverse=True)
         return {
@@ -245,7 +252,7 @@ class MeshBuilder:
         }
 
     def _mapped(self) -> np.ndarray:
-        """Texture coordinates of all faces; those not given are projected together, which is much faster than apart."""
+        """Texture coordinates of all faces. Missing ones are projected in one batch, which is much faster."""
         given_F = np.repeat([uv is not None for uv in self._uv], [len(faces) for faces in self._faces])
         uv_F32 = np.empty((len(given_F), 3, 2))
         given = [uv for uv in self._uv if uv is not None]
@@ -262,7 +269,7 @@ _XYZ = np.arange(3)
 
 @lru_cache(maxsize=64)
 def _box_parts(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """For some faces of a box, four corners each: picks (4 n, 3) of its low and high ends, and two triangles each."""
+    """Corners and triangles of n faces of a box: indices (4 n, 3) into its (low, high) ends, and faces (2 n, 3)."""
     picks_K3 = np.array([pick for name in names for pick in _BOX_FACES[name]])
     first = np.arange(len(names))[:, None] * 4
     faces_F3 = np.concatenate([first + np.array([[0, 1, 2]]), first + np.array([[0, 2, 3]])])
@@ -271,7 +278,7 @@ def _box_parts(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=256)
 def _grid(columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """A unit square in columns x rows cells: vertices (V, 2) in 0..1 and faces, counter-clockwise."""
+    """A unit square of columns x rows cells: vertices (V, 2) in 0..1 and counter-clockwise faces (F, 3)."""
     i, j = np.meshgrid(np.arange(columns + 1), np.arange(rows + 1))
     st_V2 = np.stack([i.ravel() / columns, j.ravel() / rows], axis=1)
     a = (np.arange(rows)[:, None] * (columns + 1) + np.arange(columns)).ravel()
@@ -280,7 +287,7 @@ def _grid(columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _project(corners_F33: np.ndarray) -> np.ndarray:
-    """(F, 3, 2) metres on the plane across each face's dominant axis; on walls v runs down as images do."""
+    """Project each face along its dominant axis: (F, 3, 2) metres. On walls v points down, as in images."""
     normal_F3 = np.cross(corners_F33[:, 1] - corners_F33[:, 0], corners_F33[:, 2] - corners_F33[:, 0])
     axis_F = np.argmax(np.abs(normal_F3), axis=1)
     x, y, z = corners_F33[..., 0], corners_F33[..., 1], corners_F33[..., 2]
@@ -290,7 +297,7 @@ def _project(corners_F33: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _icosphere(detail: int) -> tuple[np.ndarray, np.ndarray]:
-    """A unit sphere of 20 * 4**detail triangles: an icosahedron, each triangle divided into four `detail` times."""
+    """A unit sphere of 20 * 4**detail triangles: an icosahedron, its triangles divided into four `detail` times."""
     golden = (1 + math.sqrt(5)) / 2
     flat = [(-1, golden, 0), (1, golden, 0), (-1, -golden, 0), (1, -golden, 0)]
     vertices = [np.array(p) for shift in range(3) for p in (np.roll(q, shift) for q in flat)]

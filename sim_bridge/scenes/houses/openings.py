@@ -1,4 +1,4 @@
-"""Doors and windows: which rooms are joined, how, and where the daylight comes in."""
+"""Draw doors and windows: which rooms are connected, how, and where the windows are."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avw.sim_bridge.scenes.houses.layout import Named
-from avw.sim_bridge.scenes.houses.programme import RULES
+from avw.sim_bridge.scenes.houses.layout import PlacedRoom
+from avw.sim_bridge.scenes.houses.room_list import RULES
 from avw.sim_bridge.scenes.houses.treemap import snap
 
 DOOR_HEIGHT = 2.1
-MARGIN = 0.25  # metres of wall beside a door
-NARROWEST = 1.4  # metres of shared wall that a door needs
+MARGIN = 0.25  # least length of wall beside a door, metres
+MIN_SHARED_WALL = 1.4  # least length of shared wall for a door, metres
 _OPEN_PLAN = {"living", "living kitchen", "kitchen", "dining", "hallway", "reception", "open office"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opening:
-    """A hole in a wall. The wall lies at `line` on `axis` ("x": it runs along x at z = line; "z": along z at x).
+    """A hole in a wall. With `axis` "x" the wall runs along x at z = `line`; with "z" it runs along z at x = `line`.
 
-    kind: "door", "arch" (wide, without a frame's leaf), "window" or "entrance" (the front door, always closed)
+    kind: "door", "arch" (wide, without a leaf), "window" or "entrance" (the front door, always closed)
     start, end: metres along the wall · bottom, top: metres above the floor
-    rooms: the two rooms that a door or arch joins; for a window or entrance the room and -1
-    leaf: the room into which an open leaf stands, -1: the doorway has none · hinge: at "start" or "end"
+    rooms: indices of the two rooms that a door or arch connects; of a window or entrance, its room and -1
+    leaf: index of the room that the open leaf stands in, -1 if there is no leaf · hinge: at "start" or "end"
     """
 
     kind: str
@@ -39,8 +39,8 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shared:
-    """The stretch of wall between rooms i and j."""
+class _SharedWall:
+    """A stretch of wall between rooms i and j; fields as in `Opening`."""
 
     i: int
     j: int
@@ -51,8 +51,8 @@ class _Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outer:
-    """A stretch of outer wall of room i."""
+class _OuterWall:
+    """A stretch of outer wall of room i; fields as in `Opening`."""
 
     i: int
     axis: str
@@ -61,12 +61,16 @@ class _Outer:
     end: float
 
 
-def draw_openings(rng: np.random.Generator, rooms: list[Named], building: str) -> list[Opening] | None:
-    """Doors that reach every room by rooms one may walk through, a front door, and windows; None where it cannot be."""
+def draw_openings(rng: np.random.Generator, rooms: list[PlacedRoom], building: str) -> list[Opening] | None:
+    """Draw doors, a front door and windows. None if these rooms allow no valid set.
+
+    Valid means: the doors connect all rooms, no route leads through a room that is not for passage, every room that
+    needs daylight has an outer wall for a window, and one of the outer walls has space for the front door.
+    """
     doors = _doors(rng, rooms)
     if doors is None:
         return None
-    outer = _outer(rooms)
+    outer = _outer_walls(rooms)
     for index, (kind, _) in enumerate(rooms):
         if RULES[kind].daylight and not any(o.i == index and o.end - o.start > 1.6 for o in outer):
             return None
@@ -76,8 +80,8 @@ def draw_openings(rng: np.random.Generator, rooms: list[Named], building: str) -
     return [*doors, entrance, *_windows(rng, rooms, outer, entrance, building)]
 
 
-def _shared(rooms: list[Named], least: float) -> list[_Shared]:
-    """Every stretch of wall of at least `least` metres between two rooms."""
+def _shared_walls(rooms: list[PlacedRoom], least: float) -> list[_SharedWall]:
+    """All stretches of wall between two rooms that are at least `least` metres long."""
     found = []
     for i, (_, a) in enumerate(rooms):
         for j in range(i + 1, len(rooms)):
@@ -86,12 +90,12 @@ def _shared(rooms: list[Named], least: float) -> list[_Shared]:
                 start, end = max(a[other], b[other]), min(a[other + 2], b[other + 2])
                 for line, opposite in ((a[side + 2], b[side]), (a[side], b[side + 2])):
                     if line == opposite and end - start >= least:
-                        found.append(_Shared(i, j, axis, line, start, end))
+                        found.append(_SharedWall(i, j, axis, line, start, end))
     return found
 
 
-def _reluctance(a: str, b: str) -> float | None:
-    """How unwelcome a door between two kinds of room is; None: there is never one."""
+def _door_cost(a: str, b: str) -> float | None:
+    """Cost of a door between two kinds of room (low: preferred); None if such a door is not allowed."""
     zone_a, zone_b = RULES[a].zone, RULES[b].zone
     if {zone_a, zone_b} == {"public"}:
         return 0.0
@@ -106,25 +110,27 @@ def _reluctance(a: str, b: str) -> float | None:
     return None
 
 
-def _doors(rng: np.random.Generator, rooms: list[Named]) -> list[Opening] | None:
-    """A spanning tree in which private rooms and closets are leaves, and some more doors between public rooms."""
+def _doors(rng: np.random.Generator, rooms: list[PlacedRoom]) -> list[Opening] | None:
+    """Doors along a minimum spanning tree in which private rooms and closets are leaves, and extra doors between
+    public rooms. None if the rooms cannot be connected, or if every bathroom is reached only through a bedroom.
+    """
     kinds = [kind for kind, _ in rooms]
-    walls = _shared(rooms, NARROWEST)
-    weighed = []
+    walls = _shared_walls(rooms, MIN_SHARED_WALL)
+    ranked = []
     for wall in walls:
-        reluctance = _reluctance(kinds[wall.i], kinds[wall.j])
-        if reluctance is not None:
-            weighed.append((reluctance + 0.5 * rng.random() - 0.05 * min(wall.end - wall.start, 4.0), wall))
-    weighed.sort(key=lambda pair: pair[0])
+        cost = _door_cost(kinds[wall.i], kinds[wall.j])
+        if cost is not None:
+            ranked.append((cost + 0.5 * rng.random() - 0.05 * min(wall.end - wall.start, 4.0), wall))
+    ranked.sort(key=lambda pair: pair[0])
     group = list(range(len(rooms)))
     count = [0] * len(rooms)
     doors = []
-    for _, wall in weighed:
+    for _, wall in ranked:
         i, j = wall.i, wall.j
         public = RULES[kinds[i]].zone == RULES[kinds[j]].zone == "public"
         joins = group[i] != group[j]
         full = any(RULES[kinds[k]].zone != "public" and count[k] > 0 for k in (i, j))
-        if {kinds[i], kinds[j]} == {"bathroom", "bedroom"}:  # a bathroom of its own beside the bedroom's door
+        if {kinds[i], kinds[j]} == {"bathroom", "bedroom"}:  # an en-suite bathroom, if the bedroom has a door already
             bath, bed = (i, j) if kinds[i] == "bathroom" else (j, i)
             full = count[bath] > 0 or count[bed] == 0
         if (joins and not full) or (public and not joins and rng.random() < 0.3):
@@ -142,18 +148,18 @@ def _doors(rng: np.random.Generator, rooms: list[Named]) -> list[Opening] | None
     return doors if shared_bath else None
 
 
-def _door(rng: np.random.Generator, wall: _Shared, kinds: list[str], rooms: list[Named]) -> Opening:
+def _door(rng: np.random.Generator, wall: _SharedWall, kinds: list[str], rooms: list[PlacedRoom]) -> Opening:
     pair = {kinds[wall.i], kinds[wall.j]}
     span = wall.end - wall.start
     wide = pair <= _OPEN_PLAN and span > 2.2 and rng.random() < 0.65
     narrow = bool(pair & {"toilet", "storage", "bathroom", "laundry"})
     width = snap(min(rng.uniform(1.5, 2.9), span - 0.7) if wide else 0.85 if narrow else rng.uniform(0.9, 1.0))
-    # Doors like corners: a beta distribution with its weight at both ends.
+    # Doors are often near corners: a beta distribution with most of its weight at both ends.
     share = rng.beta(0.5, 0.5)
     start = snap(wall.start + MARGIN + share * (span - 2 * MARGIN - width))
     leaf = -1
     if not wide and rng.random() < 0.72:
-        # Into the room that lies behind the hallway, if a leaf can stand there.
+        # The leaf opens into the room rather than into the hallway, if the room is large enough for it.
         for index in sorted((wall.i, wall.j), key=lambda k: kinds[k] == "hallway"):
             x0, z0, x1, z1 = rooms[index][1]
             if min(x1 - x0, z1 - z0) >= 2.2 and kinds[index] != "hallway":
@@ -173,9 +179,9 @@ def _door(rng: np.random.Generator, wall: _Shared, kinds: list[str], rooms: list
     )
 
 
-def _outer(rooms: list[Named]) -> list[_Outer]:
-    """The stretches of wall that no two rooms share."""
-    inner = _shared(rooms, 1e-6)
+def _outer_walls(rooms: list[PlacedRoom]) -> list[_OuterWall]:
+    """The stretches of wall that belong to one room only."""
+    inner = _shared_walls(rooms, 1e-6)
     found = []
     for k, (_, r) in enumerate(rooms):
         for axis, line, low, high in (
@@ -188,14 +194,14 @@ def _outer(rooms: list[Named]) -> list[_Outer]:
             start = low
             for busy_start, busy_end in [*taken, (high, high)]:
                 if busy_start - start > 0.3:
-                    found.append(_Outer(k, axis, line, start, busy_start))
+                    found.append(_OuterWall(k, axis, line, start, busy_start))
                 start = max(start, busy_end)
     return found
 
 
-def _entrance(rng: np.random.Generator, rooms: list[Named], outer: list[_Outer]) -> Opening | None:
-    """The front door: into the hallway if it has an outer wall, else into a room that all share."""
-    liking = {
+def _entrance(rng: np.random.Generator, rooms: list[PlacedRoom], outer: list[_OuterWall]) -> Opening | None:
+    """The front door: preferably of the hallway or reception, otherwise of another public room with an outer wall."""
+    preference = {
         "hallway": 0,
         "reception": 0,
         "living": 1,
@@ -204,10 +210,10 @@ def _entrance(rng: np.random.Generator, rooms: list[Named], outer: list[_Outer])
         "kitchen": 2,
         "dining": 2,
     }
-    walls = [o for o in outer if rooms[o.i][0] in liking and o.end - o.start >= 1.25]
+    walls = [o for o in outer if rooms[o.i][0] in preference and o.end - o.start >= 1.25]
     if not walls:
         return None
-    wall = min(walls, key=lambda o: liking[rooms[o.i][0]] + 0.5 * rng.random())
+    wall = min(walls, key=lambda o: preference[rooms[o.i][0]] + 0.5 * rng.random())
     start = snap(wall.start + 0.15 + rng.random() * (wall.end - wall.start - 1.25))
     return Opening(
         kind="entrance",
@@ -222,9 +228,9 @@ def _entrance(rng: np.random.Generator, rooms: list[Named], outer: list[_Outer])
 
 
 def _windows(
-    rng: np.random.Generator, rooms: list[Named], outer: list[_Outer], entrance: Opening, building: str
+    rng: np.random.Generator, rooms: list[PlacedRoom], outer: list[_OuterWall], entrance: Opening, building: str
 ) -> list[Opening]:
-    """Windows of one fashion for the whole building, in outer walls only."""
+    """Windows in the outer walls, with the same proportions for the whole building."""
     top = snap(rng.uniform(2.05, 2.3))
     sill = snap(rng.uniform(0.7, 1.0))
     share = rng.uniform(0.7, 0.85) if building == "office" else rng.uniform(0.42, 0.62)

@@ -1,4 +1,4 @@
-"""Houses made from a seed: plan, shell, furniture, lights, and an acoustic material on every face."""
+"""Procedural houses: floor plan, shell, furniture, lights, and an acoustic material on every face."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from avw.sim_bridge.scenes.scene import Scene
 
 
 def generate_house(seed: int) -> Scene:
-    """The furnished house number `seed`, 3-12 rooms on one floor at y = 0; the same bytes on every machine.
+    """Generate the furnished house of a seed: 3 to 12 rooms on one floor at y = 0.
 
+    The same seed gives the same bytes on every machine.
     Raises UsageError for a negative seed.
     """
     if seed < 0:
-        raise UsageError(f"procedural scene {seed}: a seed is a whole number from 0 on")
+        raise UsageError(f"procedural scene {seed}: the seed must be a whole number from 0")
     builder = MeshBuilder()
     style = Style(builder, seed)
     plan = draw_floor_plan(keyed_rng(seed, "floor plan"))

@@ -1,6 +1,6 @@
-"""Rectangles that become one watertight mesh: where the corner of one meets the side of another, both get a vertex.
+"""Join rectangles into one watertight mesh: where the corner of one lies on the side of another, both get a vertex.
 
-Without that, walls of differently divided neighbours would touch in T-junctions, through which rays slip.
+Without the extra vertices there would be T-junctions between differently divided walls, and rays could pass through.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from avw.sim_bridge.scenes.houses.mesh_builder import MeshBuilder
 
-_UNIT = 1e-4  # metres; corners are whole numbers of it, so that equal points are equal numbers
+_UNIT = 1e-4  # metres; corners are stored as integers in this unit, so that equal points compare as equal
 
 Point = tuple[int, int, int]
 Corner = tuple[float, float, float]
@@ -30,11 +30,15 @@ class ShellMesh:
 
     def __init__(self, builder: MeshBuilder) -> None:
         self._builder = builder
-        # Corners, look and category of every rectangle, and the rectangle whose texture it shows a part of.
+        # Per rectangle: corners, surface, category, and the larger rectangle that a fitted texture covers.
         self._rects: list[tuple[list[Point], str, str, list[Point] | None]] = []
 
-    def rect(self, corners: Sequence[Corner], look: str, category: str, *, fit: bool = False) -> None:
-        """Corners counter-clockwise seen from the side it shows, the first the lower left of a fitted texture."""
+    def rect(self, corners: Sequence[Corner], surface: str, category: str, *, fit: bool = False) -> None:
+        """Add a rectangle.
+
+        corners: counter-clockwise seen from the visible side; the first is the lower left corner of a fitted texture
+        surface: name of a surface registered with the builder · fit: show the whole texture once
+        """
         whole = [(round(x / _UNIT), round(y / _UNIT), round(z / _UNIT)) for x, y, z in corners]
         columns = max(1, math.ceil(math.dist(corners[0], corners[1]) / MAX_EDGE - 1e-9))
         rows = max(1, math.ceil(math.dist(corners[0], corners[3]) / MAX_EDGE - 1e-9))
@@ -42,10 +46,10 @@ class ShellMesh:
         for j in range(rows):
             for i in range(columns):
                 part = [at[j][i], at[j][i + 1], at[j + 1][i + 1], at[j + 1][i]]
-                self._rects.append((part, look, category, whole if fit else None))
+                self._rects.append((part, surface, category, whole if fit else None))
 
     def draw(self) -> None:
-        """Hand everything to the builder, one mesh for each look in each category."""
+        """Pass all rectangles to the builder, as one mesh per surface and category, and forget them."""
         lines: dict[tuple[int, int, int], list[int]] = defaultdict(list)
         for point in {point for rect, *_ in self._rects for point in rect}:
             for axis in range(3):
@@ -53,17 +57,17 @@ class ShellMesh:
         for places in lines.values():
             places.sort()
         groups: dict[tuple[str, str], list[tuple[list[Point], list[Point] | None]]] = defaultdict(list)
-        for rect, look, category, whole in self._rects:
+        for rect, surface, category, whole in self._rects:
             outline = [point for k in range(4) for point in _side(rect[k], rect[(k + 1) % 4], lines)]
-            groups[look, category].append((outline, whole))
-        for (look, category), members in groups.items():
+            groups[surface, category].append((outline, whole))
+        for (surface, category), members in groups.items():
             with self._builder.part(category):
                 fitted = [m for m in members if m[1] is not None]
                 plain = [m for m in members if m[1] is None]
                 for some in (fitted, plain):
                     if some:
                         vertices_V3, faces_F3, uv_F32 = _triangles(some)
-                        self._builder.mesh(vertices_V3, faces_F3, look, uv_F32)
+                        self._builder.mesh(vertices_V3, faces_F3, surface, uv_F32)
         self._rects.clear()
 
 
@@ -74,12 +78,12 @@ def _between(whole: list[Point], s: float, t: float) -> Point:
 
 
 def _line(axis: int, point: Point) -> tuple[int, int, int]:
-    """The line along `axis` through a point."""
+    """A key for the line along `axis` through a point."""
     return axis, point[(axis + 1) % 3], point[(axis + 2) % 3]
 
 
 def _side(start: Point, end: Point, lines: dict[tuple[int, int, int], list[int]]) -> list[Point]:
-    """`start` and every known point strictly between it and `end`, in that order."""
+    """`start` and all known points strictly between `start` and `end`, in order from `start`."""
     axis = next(k for k in range(3) if start[k] != end[k])
     places = lines[_line(axis, start)]
     low, high = sorted((start[axis], end[axis]))
@@ -97,7 +101,10 @@ def _side(start: Point, end: Point, lines: dict[tuple[int, int, int], list[int]]
 def _triangles(
     members: list[tuple[list[Point], list[Point] | None]],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Two triangles for a plain rectangle, a fan around its middle for one with vertices on its sides."""
+    """Triangulate outlines: two triangles if an outline has four points, otherwise a fan around its middle.
+
+    Returns vertices (V, 3) in metres, faces (F, 3), and texture coordinates (F, 3, 2) of fitted textures or None.
+    """
     vertices: list[tuple[float, float, float]] = []
     faces: list[tuple[int, int, int]] = []
     uv: list[tuple[float, float]] = []

@@ -1,4 +1,4 @@
-"""The style of a house: its named surfaces, drawn once so that its rooms belong together."""
+"""The style of a house: its named surfaces. Each is drawn once, so that the rooms of a house match."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from avw.sim_bridge.scenes.houses.mesh_builder import MeshBuilder
 
-LARGE, MIDDLE, SMALL = 256, 128, 32  # pixels of a texture's side
-_WORK = ("open office", "office", "meeting room", "reception", "copy room", "break room")
-_WET = ("bathroom", "toilet", "restroom", "laundry")
-_SHARED = ("living", "living kitchen", "dining", "hallway", "kitchen", "open office", "reception")
+LARGE, MIDDLE, SMALL = 256, 128, 32  # side of a texture (pixels)
+_OFFICE_ROOMS = ("open office", "office", "meeting room", "reception", "copy room", "break room")
+_WET_ROOMS = ("bathroom", "toilet", "restroom", "laundry")
+_SHARED_ROOMS = ("living", "living kitchen", "dining", "hallway", "kitchen", "open office", "reception")
 
 
 class Style:
-    """Hands out named surfaces and registers each with the builder when it is first used.
+    """Returns the names of surfaces, and registers each with the builder when it is first used.
 
-    Everything is drawn from `seed` and the surface's name alone, so that one more piece of furniture changes
-    no other texture of the house.
+    A surface depends only on `seed` and its name, so that one more piece of furniture does not change the other
+    textures of the house. Rooms are numbered as in the floor plan; `kind` is the kind of room.
     """
 
     def __init__(self, builder: MeshBuilder, seed: int):
@@ -37,7 +37,7 @@ class Style:
         self._plasterboard = bool(rng.random() < 0.5)
         self._wooden_doors = bool(rng.random() < 0.35)
         self._panels = bool(rng.random() < 0.7)
-        self._one_floor = bool(rng.random() < 0.75)  # the same boards in all shared rooms
+        self._shared_boards = bool(rng.random() < 0.75)  # the same boards in all shared rooms
         self._leather_sofa = bool(rng.random() < 0.2)
         self.padded = bool(rng.random() < 0.5)  # chairs
         self.chair_design = int(rng.integers(4))
@@ -65,92 +65,94 @@ class Style:
     # Rooms
 
     def wall(self, room: int, kind: str) -> str:
-        """The room's walls: paint, wallpaper, tiles, bricks, concrete or panelling."""
+        """Walls of a room: paint, wallpaper, tiles, bricks, concrete or panelling."""
         rng = keyed_rng(self._seed, "wall", room)
         p = self.palette
-        paint = p.paints[0] if kind in _SHARED else p.paints[1 + room % (len(p.paints) - 1)]
+        paint = p.paints[0] if kind in _SHARED_ROOMS else p.paints[1 + room % (len(p.paints) - 1)]
         solid = "plasterboard_wall" if self._plasterboard else "plaster_wall"
-        if kind in _WET and kind != "laundry":
-            look = str(rng.choice(["tiles", "metro", "hexagons", "plaster", "checker", "marble"]))
+        if kind in _WET_ROOMS and kind != "laundry":
+            pattern = str(rng.choice(["tiles", "metro", "hexagons", "plaster", "checker", "marble"]))
             pale = shade(paint, 1.3)
-            if look == "plaster":
+            if pattern == "plaster":
                 return self._get(f"wall {room}", "plaster", (pale,), 2.0, solid, size=LARGE)
-            second = {"checker": p.stones[0], "marble": shade(p.stones[2], 1.1)}.get(look, shade(pale, 0.78))
-            repeat = {"metro": 0.8, "marble": 1.6}.get(look, 0.8)
-            made_of = "marble_floor" if look == "marble" else "ceramic_tiles"
-            return self._get(f"wall {room}", look, (pale, second), repeat, made_of, size=LARGE)
-        # One paint for all rooms that open into each other, unless this one wears something special.
-        name = "wall" if kind in _SHARED else f"wall {room}"
-        if kind in _WORK:
+            second = {"checker": p.stones[0], "marble": shade(p.stones[2], 1.1)}.get(pattern, shade(pale, 0.78))
+            repeat = {"metro": 0.8, "marble": 1.6}.get(pattern, 0.8)
+            material_name = "marble_floor" if pattern == "marble" else "ceramic_tiles"
+            return self._get(f"wall {room}", pattern, (pale, second), repeat, material_name, size=LARGE)
+        # Shared rooms have the same paint, unless this one gets a special covering.
+        name = "wall" if kind in _SHARED_ROOMS else f"wall {room}"
+        if kind in _OFFICE_ROOMS:
             return self._get(name, "plaster", (shade(paint, 1.2),), 2.0, solid, size=LARGE)
-        look = str(rng.choice(p.coverings)) if kind not in ("hallway", "kitchen", "laundry", "storage") else "plaster"
-        if look == "plaster" or rng.random() < 0.35:
+        pattern = (
+            str(rng.choice(p.coverings)) if kind not in ("hallway", "kitchen", "laundry", "storage") else "plaster"
+        )
+        if pattern == "plaster" or rng.random() < 0.35:
             return self._get(name, "plaster", (paint,), 2.0, solid, size=LARGE)
         name = f"wall {room}"
-        if look == "bricks":
+        if pattern == "bricks":
             return self._get(name, "bricks", ((172, 98, 76), (196, 186, 172)), 1.0, "brick_wall", size=LARGE)
-        if look == "white bricks":
+        if pattern == "white bricks":
             return self._get(name, "bricks", ((232, 228, 220), (206, 202, 194)), 1.0, "brick_wall", size=LARGE)
-        if look == "concrete":
+        if pattern == "concrete":
             return self._get(name, "concrete", ((176, 174, 170),), 2.6, "concrete", size=LARGE)
-        if look == "panel":
+        if pattern == "panel":
             return self._get(name, "planks", p.woods[1], 1.2, "wood_panelling", size=LARGE)
         second = shade(paint, 0.86) if rng.random() < 0.6 else shade(p.accents[room % 6], 1.6)
-        return self._get(name, look, (paint, second), 1.1, solid, size=LARGE)
+        return self._get(name, pattern, (paint, second), 1.1, solid, size=LARGE)
 
     def accent_wall(self, room: int) -> str:
-        """One wall of a room in a stronger colour."""
+        """The accent wall of a room, in a stronger colour than its other walls."""
         rng = keyed_rng(self._seed, "accent colour", room)
         colour = self.palette.accents[room % 8]
-        look = str(rng.choice(["plaster", "plaster", *self.palette.coverings]))
-        if look in ("bricks", "white bricks", "concrete", "panel"):
-            if look == "panel":
+        pattern = str(rng.choice(["plaster", "plaster", *self.palette.coverings]))
+        if pattern in ("bricks", "white bricks", "concrete", "panel"):
+            if pattern == "panel":
                 return self._get(
                     f"accent wall {room}", "planks", self.palette.woods[0], 1.2, "wood_panelling", size=LARGE
                 )
-            ground = (232, 228, 220) if look == "white bricks" else (168, 96, 74)
+            ground = (232, 228, 220) if pattern == "white bricks" else (168, 96, 74)
             return self._get(f"accent wall {room}", "bricks", (ground, (196, 188, 176)), 1.0, "brick_wall", size=LARGE)
-        return self._get(f"accent wall {room}", look, (colour, shade(colour, 0.8)), 1.1, "plaster_wall", size=LARGE)
+        return self._get(f"accent wall {room}", pattern, (colour, shade(colour, 0.8)), 1.1, "plaster_wall", size=LARGE)
 
     def floor(self, room: int, kind: str) -> str:
         rng = keyed_rng(self._seed, "floor", room)
         p = self.palette
         stone, name = p.stones[room % len(p.stones)], f"floor {room}"
-        if kind in (*_WET, "kitchen"):
-            look = str(rng.choice(["tiles", "checker", "marble", "plain", "terrazzo", "hexagons"]))
-            made_of = {"marble": "marble_floor", "plain": "linoleum", "terrazzo": "marble_floor"}.get(
-                look, "ceramic_tiles"
+        if kind in (*_WET_ROOMS, "kitchen"):
+            pattern = str(rng.choice(["tiles", "checker", "marble", "plain", "terrazzo", "hexagons"]))
+            material_name = {"marble": "marble_floor", "plain": "linoleum", "terrazzo": "marble_floor"}.get(
+                pattern, "ceramic_tiles"
             )
-            second = shade(stone, 0.62) if look != "terrazzo" else p.accents[2]
-            size = MIDDLE if look == "terrazzo" else LARGE
-            return self._get(name, look, (stone, second), float(rng.uniform(1.0, 1.8)), made_of, size=size)
+            second = shade(stone, 0.62) if pattern != "terrazzo" else p.accents[2]
+            size = MIDDLE if pattern == "terrazzo" else LARGE
+            return self._get(name, pattern, (stone, second), float(rng.uniform(1.0, 1.8)), material_name, size=size)
         if kind in ("storage", "copy room"):
-            look, made_of = ("concrete", "concrete") if rng.random() < 0.5 else ("plain", "linoleum")
-            return self._get(name, look, (stone,), 2.4, made_of, size=LARGE)
-        if kind in _WORK:
-            look = str(rng.choice(["carpet_tiles", "carpet_tiles", "planks", "concrete", "terrazzo"]))
-            if look == "carpet_tiles":
+            pattern, material_name = ("concrete", "concrete") if rng.random() < 0.5 else ("plain", "linoleum")
+            return self._get(name, pattern, (stone,), 2.4, material_name, size=LARGE)
+        if kind in _OFFICE_ROOMS:
+            pattern = str(rng.choice(["carpet_tiles", "carpet_tiles", "planks", "concrete", "terrazzo"]))
+            if pattern == "carpet_tiles":
                 colour = shade(p.fabrics[3], 0.9)
-                return self._get("office floor", look, (colour, shade(colour, 1.5)), 2.0, "carpet_thin", size=LARGE)
-            if look in ("concrete", "terrazzo"):
-                made_of = "concrete" if look == "concrete" else "marble_floor"
-                return self._get(name, look, (shade(stone, 1.1), p.accents[1]), 2.4, made_of)
+                return self._get("office floor", pattern, (colour, shade(colour, 1.5)), 2.0, "carpet_thin", size=LARGE)
+            if pattern in ("concrete", "terrazzo"):
+                material_name = "concrete" if pattern == "concrete" else "marble_floor"
+                return self._get(name, pattern, (shade(stone, 1.1), p.accents[1]), 2.4, material_name)
         if kind in ("bedroom", "child room", "study") and rng.random() < 0.35:
             colour = shade(p.fabrics[room % len(p.fabrics)], 1.3)
             return self._get(name, "pile", (colour, shade(colour, 1.3)), 1.0, "carpet_thin", size=LARGE)
-        shared = self._one_floor or kind in ("hallway", *_WORK)
+        shared = self._shared_boards or kind in ("hallway", *_OFFICE_ROOMS)
         rng = keyed_rng(self._seed, "boards", 0 if shared else room)
         name = "boards" if shared else name
-        look = str(rng.choice(["planks", "herringbone", "parquet", "tiles"], p=[0.5, 0.22, 0.16, 0.12]))
-        if look == "tiles":
+        pattern = str(rng.choice(["planks", "herringbone", "parquet", "tiles"], p=[0.5, 0.22, 0.16, 0.12]))
+        if pattern == "tiles":
             return self._get(name, "tiles", (p.stones[0], shade(p.stones[0], 0.7)), 2.4, "ceramic_tiles", size=LARGE)
         wood = p.woods[int(rng.integers(3))]
-        repeat = {"planks": 1.5, "herringbone": 1.1, "parquet": 1.4}[look]
-        return self._get(name, look, wood, repeat, "wood_floor", size=LARGE)
+        repeat = {"planks": 1.5, "herringbone": 1.1, "parquet": 1.4}[pattern]
+        return self._get(name, pattern, wood, repeat, "wood_floor", size=LARGE)
 
     def ceiling(self, kind: str) -> str:
-        """Painted plasterboard; panels in offices."""
-        if self._panels and kind in _WORK:
+        """Painted plasterboard, or panels in some offices."""
+        if self._panels and kind in _OFFICE_ROOMS:
             grey = shade(WHITE, 0.8)
             return self._get("ceiling panels", "panels", (self._ceiling, grey), 2.4, "plasterboard_ceiling", size=LARGE)
         return self._get("ceiling", "plaster", (self._ceiling,), 2.0, "plasterboard_ceiling")
@@ -163,7 +165,7 @@ class Style:
         return self._get("threshold", "grain", self.palette.woods[0], 0.5, "wood_floor")
 
     def door(self) -> str:
-        """Inner doors: white, wood or a colour."""
+        """Inner doors: white, coloured or wooden."""
         if self._wooden_doors:
             return self._get("door", "grain", self.palette.woods[0], 0.9, "wooden_door")
         return self._plain("door", self.palette.door, "wooden_door")
@@ -173,14 +175,14 @@ class Style:
         return self._get("front door", "grain", (shade(colour, 0.8), colour), 0.9, "wooden_door")
 
     def view(self, variant: int) -> str:
-        """A window pane, with what is outside painted on."""
+        """A window pane with a picture of the view outside. variant: one of three drawings"""
         rng = keyed_rng(self._seed, "sky")
         sky = ((120, 170, 226), (150, 190, 232), (186, 200, 214), (206, 196, 200))[int(rng.integers(4))]
-        look = str(rng.choice(["view", "view", "city", "city", "sea"]))
+        pattern = str(rng.choice(["view", "view", "city", "city", "sea"]))
         ground = ((86, 126, 70), (124, 132, 84), (168, 128, 104), (150, 144, 138))[
-            int(rng.integers(2)) + 2 * (look == "city")
+            int(rng.integers(2)) + 2 * (pattern == "city")
         ]
-        return self._get(f"view {variant}", look, (sky, ground), 1.0, "window_glass", 0.95, LARGE)
+        return self._get(f"view {variant}", pattern, (sky, ground), 1.0, "window_glass", 0.95, LARGE)
 
     # Furniture
 
@@ -191,7 +193,7 @@ class Style:
         return self._get("chair wood", "grain", self.palette.woods[1], 0.6, "wooden_chair")
 
     def lacquer(self, variant: int = 0) -> str:
-        """Painted fronts of cabinets."""
+        """Painted cabinet fronts."""
         p = self.palette
         colour = (WHITE, shade(p.paints[3], 0.95), shade(p.accents[4], 1.3), (98, 108, 118))[variant]
         return self._plain(f"lacquer {variant}", colour, "wood_furniture")
@@ -206,11 +208,11 @@ class Style:
 
     def worktop(self) -> str:
         p = self.palette
-        look = ("marble", "grain", "terrazzo")[int(keyed_rng(self._seed, "worktop").integers(3))]
+        pattern = ("marble", "grain", "terrazzo")[int(keyed_rng(self._seed, "worktop").integers(3))]
         colours = {"grain": p.woods[2], "terrazzo": (p.stones[1], p.accents[1])}.get(
-            look, (p.stones[2], shade(p.stones[2], 0.7))
+            pattern, (p.stones[2], shade(p.stones[2], 0.7))
         )
-        return self._get("worktop", look, colours, 0.8, "wood_furniture" if look == "grain" else "marble_floor")
+        return self._get("worktop", pattern, colours, 0.8, "wood_furniture" if pattern == "grain" else "marble_floor")
 
     def fabric(self, variant: int = 0) -> str:
         colour = self.palette.fabrics[variant]
@@ -227,8 +229,8 @@ class Style:
 
     def bedding(self, variant: int = 0) -> str:
         colour = self.palette.fabrics[(variant + 4) % 9]
-        look = ("stripes", "dots", "weave", "sprigs", "chevron")[(variant + self._seed) % 5]
-        return self._get(f"bedding {variant}", look, (shade(colour, 1.6), colour), 0.7, "bedding")
+        pattern = ("stripes", "dots", "weave", "sprigs", "chevron")[(variant + self._seed) % 5]
+        return self._get(f"bedding {variant}", pattern, (shade(colour, 1.6), colour), 0.7, "bedding")
 
     def linen(self) -> str:
         return self._get("linen", "weave", ((226, 222, 214), (246, 244, 240)), 0.5, "bedding")

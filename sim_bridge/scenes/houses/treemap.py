@@ -1,7 +1,7 @@
-"""Squarified treemaps: a rectangle divided among rooms in proportion to their areas, each as square as can be.
+"""Squarified treemaps: divide a rectangle into rooms in proportion to their areas, each as square as possible.
 
-M. Bruls, K. Huizing and J. J. van Wijk, "Squarified Treemaps", 2000; F. Marson and S. R. Musse, "Automatic Real-Time
-Generation of Floor Plans Based on Squarified Treemaps Algorithm", 2010, use them for houses.
+M. Bruls, K. Huizing and J. J. van Wijk, "Squarified Treemaps", 2000. Used for houses by F. Marson and S. R. Musse,
+"Automatic Real-Time Generation of Floor Plans Based on Squarified Treemaps Algorithm", 2010.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 Rect = tuple[float, float, float, float]  # min_x, min_z, max_x, max_z, metres
-GRID = 0.05  # metres; every wall and opening lies on it
+GRID = 0.05  # metres; walls and openings lie on multiples of it
 
 
 def snap(value: float) -> float:
-    """The nearest multiple of GRID."""
+    """Round to the nearest multiple of GRID (metres)."""
     return round(round(float(value) / GRID) * GRID, 4)
 
 
 def squarify(rect: Rect, areas: Sequence[float]) -> list[Rect]:
-    """One rectangle for each of `areas` (largest first, any unit), which together cover `rect`."""
+    """Divide `rect` into one rectangle per area, in the order of `areas` (largest first; any unit)."""
     x0, z0, x1, z1 = rect
     if len(areas) == 1:
         return [rect]
@@ -48,16 +48,16 @@ def squarify(rect: Rect, areas: Sequence[float]) -> list[Rect]:
 
 
 def _worst(row: Sequence[float], side: float, scale: float) -> float:
-    """The largest aspect ratio in a strip along `side` (equation of Bruls et al., section 3)."""
+    """The largest aspect ratio of the rectangles in a strip along `side` (Bruls et al., section 3)."""
     total = sum(row) * scale
     return max(side**2 * max(row) * scale / total**2, total**2 / (side**2 * min(row) * scale))
 
 
 def _cuts(low: float, high: float, shares: Sequence[float]) -> list[tuple[float, float]]:
-    """`low`..`high` cut in proportion to `shares`."""
-    edges, total, passed = [low], sum(shares), 0.0
+    """Divide the interval from `low` to `high` in proportion to `shares`."""
+    edges, total, running = [low], sum(shares), 0.0
     for share in shares[:-1]:
-        passed += share
-        edges.append(snap(low + (high - low) * passed / total))
+        running += share
+        edges.append(snap(low + (high - low) * running / total))
     edges.append(high)
     return list(pairwise(edges))

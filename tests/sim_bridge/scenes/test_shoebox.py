@@ -1,4 +1,4 @@
-"""The shoebox: closed, the size it was asked for, and refusing what is no room."""
+"""The shoebox room: closed, of the requested size, with errors for impossible rooms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.shoebox import shoebox
 
 
-def test_it_is_closed_and_of_the_size_asked_for() -> None:
+def test_it_is_closed_and_has_the_requested_size() -> None:
     scene = shoebox((6.0, 3.0, 5.0))
     assert np.ptp(scene.vertices_V3, axis=0).tolist() == [6.0, 3.0, 5.0]
     assert scene.vertices_V3[:, 1].min() == 0.0
@@ -26,19 +26,19 @@ def test_normals_point_into_the_room() -> None:
     assert (np.einsum("fi,fi->f", normal_F3, to_centre_F3) > 0).all()
 
 
-def test_a_wall_divides_it() -> None:
+def test_a_wall_divides_the_room() -> None:
     rays = RayScene(shoebox((6.0, 3.0, 5.0), wall_x=1.0))
     _, distance_N, _ = rays.closest(np.array([[-1.0, 1.5, 0.3]]), np.array([[1.0, 0.0, 0.0]]))
     assert distance_N[0] == pytest.approx(2.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [(0.0, 3.0, 5.0), (6.0, float("nan"), 5.0), (6.0, 3.0)])
-def test_impossible_sizes_are_refused(size: tuple[float, ...]) -> None:
+def test_impossible_sizes_are_errors(size: tuple[float, ...]) -> None:
     with pytest.raises(SceneError, match="three positive sizes"):
         shoebox(size)  # type: ignore[arg-type]
 
 
-def test_impossible_materials_and_walls_are_refused() -> None:
+def test_impossible_absorptions_and_walls_are_errors() -> None:
     with pytest.raises(SceneError, match=r"0\.\.1"):
         shoebox((6.0, 3.0, 5.0), absorption=1.2)
     with pytest.raises(SceneError, match="takes 6 absorptions"):

@@ -1,1 +1,1 @@
-"""Parametric furniture and clutter: each function draws the measures of one piece and returns it, ready to place."""
+"""Parametric furniture and small items. Each function draws random dimensions and returns a piece ready to place."""

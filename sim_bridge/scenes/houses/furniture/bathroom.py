@@ -1,4 +1,4 @@
-"""Sanitary ware and laundries."""
+"""Furniture of bathrooms and laundries."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def toilet(style: Style, rng: Rng) -> Piece:
     hung = rng.random() < 0.4
 
     def draw(b: MeshBuilder) -> None:
-        if hung:  # the cistern is in the wall behind the flush plate
+        if hung:  # wall-hung: the cistern is behind the flush plate
             b.box((0.0, 0, 0), (0.4, 1.1, 0.1), style.panel_white())
             b.box((0.1, 0.95, 0.1), (0.3, 1.05, 0.11), style.metal(), without=("-z",))
             b.cushion((0.03, 0.12, 0.1), (0.37, 0.4, 0.62), white)
@@ -95,7 +95,7 @@ def washbasin(style: Style, rng: Rng) -> Piece:
 
 
 def hand_basin(style: Style, rng: Rng) -> Piece:
-    """The small basin of a toilet."""
+    """The small washbasin of a toilet room."""
     white, metal = style.ceramic(), style.metal()
 
     def draw(b: MeshBuilder) -> None:
@@ -113,7 +113,7 @@ def hand_basin(style: Style, rng: Rng) -> Piece:
 
 
 def washing_machine(style: Style, rng: Rng) -> Piece:
-    """One machine, or a dryer on top of it."""
+    """A washing machine, in 30 % of cases with a dryer on top."""
     white, dark, metal = style.enamel(), style.dark_metal(), style.metal()
     stacked = rng.random() < 0.3
 
@@ -153,10 +153,10 @@ def bath_cabinet(style: Style, rng: Rng) -> Piece:
 
 
 def drying_rack(style: Style, rng: Rng) -> Piece:
-    """Laundry on a folding rack."""
+    """A folding rack with laundry."""
     metal = style.metal()
     cloths = [style.linen(), style.fabric(1), style.fabric(2)]
-    there = rng.random(6) < 0.7
+    present = rng.random(6) < 0.7
 
     def draw(b: MeshBuilder) -> None:
         for x in (0.0, 1.07):
@@ -165,7 +165,7 @@ def drying_rack(style: Style, rng: Rng) -> Piece:
         for k in range(6):
             z = 0.03 + k * 0.092
             b.box((0.021, 0.93, z), (1.069, 0.94, z + 0.01), metal)
-            if there[k]:
+            if present[k]:
                 with b.item("towel"):
                     b.box(
                         (0.2 + 0.1 * (k % 3), 0.5, z - 0.005), (0.75 + 0.1 * (k % 3), 0.945, z + 0.015), cloths[k % 3]

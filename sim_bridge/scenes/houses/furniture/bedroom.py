@@ -1,4 +1,4 @@
-"""Beds, what stands beside them, and the things of children."""
+"""Furniture of bedrooms and children's rooms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avw.sim_bridge.scenes.houses.style import Style
 
 
 def bed(width: str) -> Maker:
-    """A "single" or "double" bed, its head at the wall, with a night stand on each side where there is room for two."""
+    """A bed with its head at the wall. width: "single" (one night stand) or "double" (one on each side)"""
     double = width == "double"
 
     def make(style: Style, rng: Rng) -> Piece:
@@ -80,7 +80,7 @@ def bunk_bed(style: Style, rng: Rng) -> Piece:
 
 
 def cot(style: Style, rng: Rng) -> Piece:
-    """A baby's bed with bars."""
+    """A cot: a baby's bed with bars."""
     length, deep = 1.25, 0.68
     wood, cover, linen = style.wood(2), style.bedding(2), style.linen()
 
@@ -180,14 +180,14 @@ def play_table(style: Style, rng: Rng) -> Piece:
 
 
 def tent(style: Style, rng: Rng) -> Piece:
-    """A tepee of cloth over four poles."""
+    """A play tent: cloth over four poles."""
     size, height = rng.uniform(0.95, 1.15), rng.uniform(1.35, 1.5)
     cloth, wood = style.bedding(1), style.wood(1)
 
     def draw(b: MeshBuilder) -> None:
         c = size / 2
         with b.placed((c, 0, c), math.pi / 4):
-            # A pyramid of four sides, seen from without and (its lining) from within.
+            # A pyramid with four sides, visible from outside and (as its lining) from inside.
             b.cylinder((0, 0, 0), c * 1.4142, height, cloth, sections=4, top_radius=0.05, without=("-y", "+y"))
         for dx, dz in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
             x, z = c + dx * 0.03, c + dz * 0.03

@@ -1,4 +1,4 @@
-"""Small things that stand on tables, shelves and worktops; frame as in `piece`, y = 0 where they stand."""
+"""Small items for tables, shelves and worktops. Frame as in `piece`, with y = 0 at the surface they stand on."""
 
 from __future__ import annotations
 

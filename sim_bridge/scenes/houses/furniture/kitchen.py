@@ -1,4 +1,4 @@
-"""Kitchens: runs of cupboards with their appliances."""
+"""Kitchen furniture: rows of cupboards with appliances, and what stands alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ DEPTH, HEIGHT = 0.62, 0.91
 
 
 def kitchen_run(width_range: tuple[float, float], *, cooking: bool = True) -> Maker:
-    """Base cupboards under a worktop with sink, hob and oven (unless only for storage), cupboards on the wall above."""
+    """A row of base cupboards under a worktop, with cupboards or a shelf on the wall above.
+
+    width_range: metres · cooking: with a sink, a hob and an oven; otherwise for storage only
+    """
 
     def make(style: Style, rng: Rng) -> Piece:
         units = max(2, round(float(rng.uniform(*width_range)) / 0.6))
@@ -19,7 +22,7 @@ def kitchen_run(width_range: tuple[float, float], *, cooking: bool = True) -> Ma
         hob = int(rng.integers(units)) if cooking else -1
         sink = (hob + 1 + int(rng.integers(units - 1))) % units if cooking else -1
         dishwasher = (sink + 1) % units if cooking and units > 3 and (sink + 1) % units != hob else -1
-        low = rng.random() < 0.45  # nothing above the worktop: it may stand before a window
+        low = rng.random() < 0.45  # nothing above the worktop, so that it fits under a window
         upper = (rng.random(units) < 0.75) & (not low)
         shelf = not low and rng.random() < 0.4  # an open shelf in place of the wall cupboards
         drawers = rng.random(units) < 0.4
@@ -92,7 +95,7 @@ def _hob_and_oven(b: MeshBuilder, style: Style, x0: float, x1: float, z: float, 
 
 
 def _sink(b: MeshBuilder, style: Style, x0: float, x1: float, tap: float) -> None:
-    """tap: metres that its spout is above the worktop."""
+    """tap: height of the spout above the worktop (metres)"""
     metal, m = style.metal(), (x0 + x1) / 2
     with b.item("sink"):
         low, high = (x0 + 0.06, HEIGHT, 0.14), (x1 - 0.06, HEIGHT + 0.006, 0.54)

@@ -1,4 +1,4 @@
-"""Small things of kitchens and dining tables; frame as in `piece`, y = 0 where they stand."""
+"""Small items for kitchens and dining tables. Frame as in `piece`, with y = 0 at the surface they stand on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def bowl(style: Style, rng: Rng) -> Piece:
             with b.item("fruit"):
                 for k, (dx, dz) in enumerate(spots):
                     centre = (radius + 0.5 * radius * dx, 0.069 + 0.003 * k, radius + 0.5 * radius * dz)
-                    r = 0.033 + 0.0015 * k  # no two alike: their faces never share a plane
+                    r = 0.033 + 0.0015 * k  # different sizes, so that no two faces share a plane
                     b.ellipsoid(centre, (r, r * 0.95, r), style.toy(k % 4))
 
     return Piece(name="bowl", width=2 * radius, depth=2 * radius, height=0.11, draw=draw)

@@ -1,4 +1,4 @@
-"""Lamps that stand, plants, and the large things of living rooms."""
+"""Floor lamps, plants, and large objects of living rooms and storage rooms."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def piano(style: Style, rng: Rng) -> Piece:
 
 
 def storage_boxes(style: Style, rng: Rng) -> Piece:
-    """A few cardboard boxes, stacked."""
+    """A few stacked cardboard boxes."""
     sizes = rng.uniform(0.3, 0.5, (3, 2))
 
     def draw(b: MeshBuilder) -> None:
@@ -143,7 +143,7 @@ def storage_boxes(style: Style, rng: Rng) -> Piece:
 
 
 def ladder(style: Style, rng: Rng) -> Piece:
-    """A step ladder, folded."""
+    """A folded stepladder."""
     metal = style.metal()
 
     def draw(b: MeshBuilder) -> None:
@@ -182,7 +182,7 @@ def umbrella_stand(style: Style, rng: Rng) -> Piece:
 
 
 def speaker(style: Style, rng: Rng) -> Piece:
-    """A loudspeaker on the floor."""
+    """A floor-standing loudspeaker."""
     height, body, dark = rng.uniform(0.75, 1.05), style.wood(int(rng.integers(3))), style.dark_metal()
 
     def draw(b: MeshBuilder) -> None:

@@ -1,4 +1,4 @@
-"""What offices have and homes have not."""
+"""Furniture found only in offices."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lockers(style: Style, rng: Rng) -> Piece:
 
 
 def printer(style: Style, rng: Rng) -> Piece:
-    """A copier that stands on the floor."""
+    """A floor-standing copier."""
     body, dark = style.enamel(), style.dark_metal()
 
     def draw(b: MeshBuilder) -> None:
@@ -85,7 +85,7 @@ def flip_chart(style: Style, rng: Rng) -> Piece:
 
 
 def partition(style: Style, rng: Rng) -> Piece:
-    """A free-standing screen covered with cloth: it divides large rooms and swallows sound."""
+    """A free-standing screen covered with sound-absorbing cloth; it divides large rooms."""
     width, height = rng.uniform(1.2, 1.8), rng.uniform(1.3, 1.6)
     cloth, metal = style.fabric(4), style.metal()
 

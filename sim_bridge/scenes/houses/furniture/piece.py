@@ -1,6 +1,6 @@
-"""What a piece of furniture is, and the parts that many of them share.
+"""The type of a piece of furniture, and parts that many pieces share.
 
-Local frame of a piece, metres: x from 0 to its width, z from 0 (its back, at the wall) to its depth, y up.
+Local frame of a piece (metres): x from 0 to its width, z from 0 (its back, at the wall) to its depth, y up.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from avw.sim_bridge.scenes.houses.mesh_builder import MeshBuilder
 from avw.sim_bridge.scenes.houses.style import Style
 
 Rng = np.random.Generator
-LIFT = 0.0006  # metres between a thing and what it stands on: two faces never share a plane
+LIFT = 0.0006  # metres between an item and the surface under it, so that no two faces share a plane
 
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """A level place on which small things may stand: x and z in the piece's frame, y its height, `use` what for."""
+    """A level surface for small items, in the frame of its piece (metres). y: height · use: a key of `TOP_ITEMS`"""
 
     x0: float
     z0: float
@@ -31,10 +31,11 @@ class Top:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """A piece of furniture or clutter. `draw` adds it to a builder placed at its frame.
+    """A piece of furniture or a small item. `draw` adds it to a builder that is placed at its frame.
 
-    name: its category · width, depth, height: metres that it takes · front: metres before it that stay free
-    tops: where clutter may stand · glow: a lamp in it, (x, y, z, radiant intensity), if any
+    name: its category · width, depth, height: its bounding box (metres)
+    front: depth of the floor in front of it that must stay free (metres) · tops: surfaces for small items
+    glow: the light of a lamp as (x, y, z, radiant intensity), None without one
     """
 
     name: str
@@ -53,14 +54,14 @@ Maker = Callable[[Style, Rng], Piece]
 def legs(
     b: MeshBuilder, width: float, depth: float, height: float, surface: str, size: float = 0.045, inset: float = 0.04
 ) -> None:
-    """Four square legs under a rectangle."""
+    """Draw four square legs under a rectangle."""
     for x in (inset, width - inset - size):
         for z in (inset, depth - inset - size):
             b.box((x, 0, z), (x + size, height, z + size), surface, without=("-y", "+y"))
 
 
 def screen(b: MeshBuilder, x0: float, y0: float, x1: float, y1: float, z: float, body: str, glass: str) -> None:
-    """A flat screen that faces +z: a body 3 cm thick whose front lies at `z`, and the picture on it."""
+    """Draw a flat screen that faces +z: a body 3 cm thick with its front at `z`, and the picture on the front."""
     b.box((x0, y0, z - 0.03), (x1, y1, z), body)
     e = 0.012
     corners = [(x0 + e, y0 + e), (x1 - e, y0 + e), (x1 - e, y1 - e), (x0 + e, y1 - e)]
@@ -79,7 +80,7 @@ def fronts(
     front: str,
     handle: str | None,
 ) -> None:
-    """Doors or drawers on a cabinet's front at `z`, each with a handle."""
+    """Draw a grid of doors or drawers on the front of a cabinet at `z`, with handles of surface `handle` if given."""
     wide, high = (x1 - x0) / columns, (y1 - y0) / rows
     for c in range(columns):
         for r in range(rows):
@@ -88,7 +89,7 @@ def fronts(
             b.box((xa, ya, z), (xb, yb, z + 0.018), front, without=("-z",))
             if handle is None:
                 continue
-            if high > 0.45:  # a door: an upright handle at the side where it opens
+            if high > 0.45:  # a door: an upright handle on the opening side
                 x = xb - 0.05 if c % 2 == 0 else xa + 0.035
                 y = min(max((ya + yb) / 2, 0.95), yb - 0.2) if yb > 1.2 else yb - 0.22
                 b.box((x, y, z + 0.018), (x + 0.015, y + 0.16, z + 0.04), handle, without=("-z",))

@@ -1,4 +1,4 @@
-"""What one sits on."""
+"""Sofas, chairs and other seats."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from avw.sim_bridge.scenes.houses.style import Style
 
 
 def sofa(style: Style, rng: Rng) -> Piece:
-    """Two to four seats between arms, cushions on some."""
+    """A sofa with two to four seats, arms, and loose cushions on some seats."""
     seats = int(rng.integers(2, 5))
     arm, depth, back = rng.uniform(0.1, 0.24), rng.uniform(0.82, 0.98), rng.uniform(0.7, 0.92)
     width = seats * rng.uniform(0.58, 0.68) + 2 * arm
     cover, pillows = style.sofa(), [style.fabric(1), style.fabric(2)]
-    there = rng.random(4) < 0.55
+    present = rng.random(4) < 0.55
     raised = rng.random() < 0.5
     seat = (width - 2 * arm) / seats
 
@@ -31,7 +31,7 @@ def sofa(style: Style, rng: Rng) -> Piece:
             b.cushion((x0, 0.27, 0.18), (x1, 0.47, depth + 0.02), cover)
             b.cushion((x0, 0.42, 0.1), (x1, back, 0.3), cover)
         for k in range(min(seats, 4)):
-            if there[k]:
+            if present[k]:
                 x = arm + k * seat + (seat - 0.42) / 2
                 with b.item("cushion"), b.placed((x, 0.46, 0.27)):
                     b.cushion((0, 0, 0), (0.42, 0.4, 0.16), pillows[k % 2])
@@ -109,7 +109,7 @@ def beanbag(style: Style, rng: Rng) -> Piece:
 
 
 def draw_chair(b: MeshBuilder, style: Style, design: int) -> None:
-    """A chair on 0.44 m of floor whose back is at z = 0."""
+    """Draw a chair 0.44 m wide and deep with its back at z = 0. design: 0 to 3"""
     s, wood, metal = 0.44, style.chair_wood(), style.dark_metal()
     if design == 0:  # slatted wood
         legs(b, s, s, 0.43, wood, size=0.035, inset=0.012)
@@ -136,7 +136,7 @@ def draw_chair(b: MeshBuilder, style: Style, design: int) -> None:
 
 
 def draw_office_chair(b: MeshBuilder, style: Style, cover: str) -> None:
-    """A swivel chair around the origin; the sitter looks along -z."""
+    """Draw a swivel chair around the origin, facing -z."""
     metal = style.dark_metal()
     for k in range(5):
         with b.placed((0, 0, 0), k * 2 * math.pi / 5 + 0.3):
@@ -152,7 +152,7 @@ def draw_office_chair(b: MeshBuilder, style: Style, cover: str) -> None:
 
 
 def draw_bar_stool(b: MeshBuilder, style: Style) -> None:
-    """A stool 0.38 m wide for a counter, its corner at the origin."""
+    """Draw a bar stool 0.38 m wide with a corner at the origin."""
     metal = style.dark_metal()
     legs(b, 0.38, 0.38, 0.66, metal, size=0.025, inset=0.02)
     for low, high in (((0.045, 0.22, 0.02), (0.335, 0.24, 0.045)), ((0.045, 0.22, 0.335), (0.335, 0.24, 0.36))):

@@ -1,4 +1,4 @@
-"""Shelves and cabinets."""
+"""Shelves, cabinets, wardrobes and racks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from avw.sim_bridge.scenes.houses.style import Style
 
 
 def carcass(b: MeshBuilder, width: float, depth: float, height: float, columns: int, rows: int, wood: str) -> None:
-    """An open shelf of `columns` x `rows` compartments with boards 2.5 cm thick."""
+    """Draw an open shelf of `columns` x `rows` compartments with boards 2.5 cm thick."""
     t = 0.025
     b.box((0, 0, 0), (width, height, 0.015), wood)
     for c in range(columns + 1):
@@ -24,7 +24,7 @@ def carcass(b: MeshBuilder, width: float, depth: float, height: float, columns: 
 def compartments(
     width: float, depth: float, height: float, columns: int, rows: int
 ) -> list[tuple[float, float, float, float]]:
-    """x0, x1, y0, y1 inside every compartment of such a shelf, from below."""
+    """Inner x0, x1, y0, y1 (metres) of every compartment of a `carcass`, from the lowest row up."""
     t = 0.025
     step_x, step_y = (width - t) / columns, (height - 0.03 - t) / rows
     return [
@@ -37,7 +37,7 @@ def compartments(
 def row_of_books(
     b: MeshBuilder, style: Style, x0: float, x1: float, y0: float, y1: float, depth: float, k: int
 ) -> None:
-    """Spines between x0 and x1; their texture hides the uneven tops against the dark of the shelf."""
+    """Draw a row of books between x0 and x1. The texture shows the uneven tops of the spines. k: variant"""
     with b.item("books"):
         books, front = style.books(k), depth - 0.05
         b.quad([(x0, y0 + 0.001, front), (x1, y0 + 0.001, front), (x1, y1, front), (x0, y1, front)], books, fit=True)
@@ -70,26 +70,26 @@ def bookshelf(style: Style, rng: Rng) -> Piece:
 
 
 def cube_shelf(style: Style, rng: Rng) -> Piece:
-    """Square compartments, some with baskets, some with books."""
+    """A shelf of square compartments, some with baskets and some with books."""
     columns, rows = int(rng.integers(2, 5)), int(rng.integers(2, 5))
     width, depth, height = columns * 0.4, 0.36, rows * 0.4 + 0.03
     wood = style.wood(int(rng.integers(2, 4)))
-    what = rng.random(columns * rows)
+    content = rng.random(columns * rows)
     slots = compartments(width, depth, height, columns, rows)
 
     def draw(b: MeshBuilder) -> None:
         carcass(b, width, depth, height, columns, rows, wood)
         for k, (x0, x1, y0, y1) in enumerate(slots):
-            if what[k] < 0.3:
+            if content[k] < 0.3:
                 with b.item("basket"):
                     b.box((x0 + 0.015, y0 + 0.001, 0.03), (x1 - 0.015, y1 - 0.08, depth - 0.02), style.basket())
-            elif what[k] < 0.6:
+            elif content[k] < 0.6:
                 row_of_books(b, style, x0 + 0.01, x0 + 0.05 + (x1 - x0) * 0.75, y0, y1 - 0.05, depth, k % 3)
 
     tops = [
         Top(x0 + 0.03, 0.05, x1 - 0.03, depth - 0.04, y0, "shelf")
         for k, (x0, x1, y0, _) in enumerate(slots)
-        if what[k] > 0.75
+        if content[k] > 0.75
     ]
     if height < 1.3:
         tops.append(Top(0.04, 0.03, width - 0.04, depth - 0.04, height, "side"))
@@ -139,7 +139,7 @@ def sideboard(style: Style, rng: Rng) -> Piece:
 
 
 def display_cabinet(style: Style, rng: Rng) -> Piece:
-    """Crockery on shelves between open frames, cupboards below."""
+    """A cabinet with crockery on shelves behind open frames, and cupboards below."""
     width, depth, height = rng.uniform(0.8, 1.2), 0.4, rng.uniform(1.7, 2.0)
     wood, rows = style.wood(int(rng.integers(2))), 3
     low = 0.75
@@ -226,7 +226,7 @@ def coat_rack(style: Style, rng: Rng) -> Piece:
     width = rng.uniform(0.7, 1.1)
     wood, metal = style.wood(0), style.metal()
     coats = [style.curtain(), style.fabric(1), style.fabric(2)]
-    order, there = rng.permutation(3), rng.random(4) < 0.8
+    order, present = rng.permutation(3), rng.random(4) < 0.8
     hooks = int(width / 0.26)
 
     def draw(b: MeshBuilder) -> None:
@@ -235,7 +235,7 @@ def coat_rack(style: Style, rng: Rng) -> Piece:
         for k in range(hooks):
             x = width * (k + 0.5) / hooks
             b.box((x - 0.01, 1.65, 0.03), (x + 0.01, 1.67, 0.1), metal, without=("-z",))
-            if there[k % 4]:
+            if present[k % 4]:
                 with b.item("coat"):
                     coat = coats[order[k % 3]]
                     b.cushion((x - 0.05, 1.45, 0.04), (x + 0.05, 1.65, 0.13), coat, detail=1)
@@ -246,7 +246,7 @@ def coat_rack(style: Style, rng: Rng) -> Piece:
 
 
 def metal_shelf(style: Style, rng: Rng) -> Piece:
-    """Open shelves with cardboard boxes, for storage rooms."""
+    """Open metal shelves with cardboard boxes, for storage rooms."""
     width, depth, height = rng.uniform(0.8, 1.2), rng.uniform(0.38, 0.48), rng.uniform(1.6, 1.95)
     metal, levels = style.metal(), 4
     boxes = rng.random((levels, 3))

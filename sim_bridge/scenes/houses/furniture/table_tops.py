@@ -1,4 +1,4 @@
-"""Which small things stand on which tops, and where on them."""
+"""Choose small items for the tops of furniture, and place them."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from avw.sim_bridge.scenes.houses.furniture.kitchenware import (
 from avw.sim_bridge.scenes.houses.furniture.piece import Maker, Piece, Rng, Top
 from avw.sim_bridge.scenes.houses.style import Style
 
-# For each use of a top: how many things at most for every metre of it, and what.
-ON_TOP: dict[str, tuple[float, tuple[Maker, ...]]] = {
+# Per use of a top: the largest number of items per metre of its width, and the items to choose from.
+TOP_ITEMS: dict[str, tuple[float, tuple[Maker, ...]]] = {
     "coffee": (3.0, (book_stack, bowl, mug, vase, candle, papers, mug)),
     "side": (2.5, (table_lamp, photo_frame, vase, book_stack, small_plant, candle, bowl)),
     "sideboard": (2.2, (vase, bowl, photo_frame, table_lamp, candle, small_plant, bottle, standing_books)),
@@ -77,68 +77,71 @@ ON_TOP: dict[str, tuple[float, tuple[Maker, ...]]] = {
     "toys": (2.5, (teddy, toy_car, book_stack, toy_car, teddy)),
     "rack": (2.0, (hat_box, towels)),
 }
-_FIRST: dict[str, Maker] = {"desk": monitor, "desk back": monitor, "night stand": table_lamp}
-_OFTEN = 0.75
+_MAIN_ITEM: dict[str, Maker] = {"desk": monitor, "desk back": monitor, "night stand": table_lamp}
+_MAIN_ITEM_CHANCE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Stood:
-    """A thing on a top: the low corner of the floor it takes there, and whether it looks the other way (-z)."""
+class PlacedItem:
+    """An item on a top.
 
-    thing: Piece
+    x, z: its corner with the lowest coordinates, in the frame of the piece (metres) · turned: whether it faces -z
+    """
+
+    item: Piece
     x: float
     z: float
     turned: bool = False
 
 
-def set_out(style: Style, rng: Rng, top: Top) -> list[Stood]:
-    """Things for a top, none of which overlap."""
+def place_items(style: Style, rng: Rng, top: Top) -> list[PlacedItem]:
+    """Place random items on a top. They do not overlap."""
     if top.use == "dining" and rng.random() < 0.5:
-        return _table_laid(style, rng, top)
-    density, makers = ON_TOP[top.use]
+        return _set_table(style, rng, top)
+    density, makers = TOP_ITEMS[top.use]
     wanted = round(float(rng.uniform(0.3, 1.0)) * density * (top.x1 - top.x0) + 0.3)
-    placed: list[Stood] = []
+    placed: list[PlacedItem] = []
     turned = top.use == "desk back"
-    first = _FIRST.get(top.use)
-    if first is not None and rng.random() < _OFTEN:
-        if first is monitor and rng.random() < 0.3:
-            first = laptop
-        thing = first(style, rng)
-        room_x, room_z = top.x1 - top.x0 - thing.width, top.z1 - top.z0 - thing.depth
-        if room_x >= 0 and room_z >= -0.03:
-            placed.append(Stood(thing, top.x0 + room_x / 2, top.z1 - thing.depth if turned else top.z0, turned))
+    main_item = _MAIN_ITEM.get(top.use)
+    if main_item is not None and rng.random() < _MAIN_ITEM_CHANCE:
+        if main_item is monitor and rng.random() < 0.3:
+            main_item = laptop
+        item = main_item(style, rng)
+        slack_x, slack_z = top.x1 - top.x0 - item.width, top.z1 - top.z0 - item.depth
+        if slack_x >= 0 and slack_z >= -0.03:
+            placed.append(PlacedItem(item, top.x0 + slack_x / 2, top.z1 - item.depth if turned else top.z0, turned))
     for _ in range(wanted):
-        thing = makers[int(rng.integers(len(makers)))](style, rng)
-        room_x, room_z = top.x1 - top.x0 - thing.width, top.z1 - top.z0 - thing.depth
-        if room_x < 0 or room_z < 0:
+        item = makers[int(rng.integers(len(makers)))](style, rng)
+        slack_x, slack_z = top.x1 - top.x0 - item.width, top.z1 - top.z0 - item.depth
+        if slack_x < 0 or slack_z < 0:
             continue
         for _ in range(6):
-            x, z = top.x0 + room_x * float(rng.random()), top.z0 + room_z * float(rng.beta(0.8, 1.2))
-            if all(_apart(thing, x, z, other) for other in placed):
-                placed.append(Stood(thing, x, z, turned))
+            x, z = top.x0 + slack_x * float(rng.random()), top.z0 + slack_z * float(rng.beta(0.8, 1.2))
+            if all(_is_apart(item, x, z, other) for other in placed):
+                placed.append(PlacedItem(item, x, z, turned))
                 break
     return placed
 
 
-def _table_laid(style: Style, rng: Rng, top: Top) -> list[Stood]:
-    """A setting before each chair of both long sides, as far as the table is long enough."""
+def _set_table(style: Style, rng: Rng, top: Top) -> list[PlacedItem]:
+    """Place settings along both long sides of a dining table, or nothing if the table is too small."""
     places = max(1, round((top.x1 - top.x0) / 0.6))
     wide = (top.x1 - top.x0) / places
-    thing = place_setting(style, rng)
-    if wide < thing.width or top.z1 - top.z0 < 2 * thing.depth + 0.05:
+    item = place_setting(style, rng)
+    if wide < item.width or top.z1 - top.z0 < 2 * item.depth + 0.05:
         return []
     return [
-        Stood(thing, top.x0 + wide * (k + 0.5) - thing.width / 2, z, turned)
+        PlacedItem(item, top.x0 + wide * (k + 0.5) - item.width / 2, z, turned)
         for k in range(places)
-        for z, turned in ((top.z0, False), (top.z1 - thing.depth, True))
+        for z, turned in ((top.z0, False), (top.z1 - item.depth, True))
     ]
 
 
-def _apart(thing: Piece, x: float, z: float, other: Stood) -> bool:
+def _is_apart(item: Piece, x: float, z: float, other: PlacedItem) -> bool:
     gap = 0.02
     return (
-        x > other.x + other.thing.width + gap
-        or other.x > x + thing.width + gap
-        or z > other.z + other.thing.depth + gap
-        or other.z > z + thing.depth + gap
+        x > other.x + other.item.width + gap
+        or other.x > x + item.width + gap
+        or z > other.z + other.item.depth + gap
+        or other.z > z + item.depth + gap
     )

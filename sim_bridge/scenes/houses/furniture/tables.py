@@ -1,4 +1,4 @@
-"""Tables and desks, with the seats that belong to them."""
+"""Tables and desks, with their seats."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def side_table(style: Style, rng: Rng) -> Piece:
 
 
 def dining_table(seats: int) -> Maker:
-    """A table with chairs pushed half under it."""
+    """A dining table with chairs pushed halfway under it."""
 
     def make(style: Style, rng: Rng) -> Piece:
         per_side = max(1, seats // 2)
@@ -98,7 +98,7 @@ def desk(style: Style, rng: Rng) -> Piece:
     wood, front, cover = style.wood(int(rng.integers(3))), style.lacquer(0), style.fabric(1)
     left, drawers = rng.random() < 0.5, rng.random() < 0.65
     seat_x = width / 2
-    if drawers:  # the knees want room beside them
+    if drawers:  # leave room for knees beside them
         seat_x = max(seat_x, 0.76) if left else min(seat_x, width - 0.76)
 
     def draw(b: MeshBuilder) -> None:
@@ -124,7 +124,7 @@ def desk(style: Style, rng: Rng) -> Piece:
 
 
 def workstations(style: Style, rng: Rng) -> Piece:
-    """Desks in two rows, back to back, with a low screen between them and a swivel chair at each."""
+    """Two rows of desks back to back, with a low screen between the rows and a swivel chair at each desk."""
     columns, wide, deep = int(rng.integers(1, 4)), rng.uniform(1.3, 1.5), 0.72
     chair = 0.62
     width, depth = columns * wide, 2 * (deep + chair) + 0.04
@@ -180,7 +180,7 @@ def meeting_table(style: Style, rng: Rng) -> Piece:
 
 
 def reception_desk(style: Style, rng: Rng) -> Piece:
-    """A counter to the visitor's side (+z), a desk and a chair behind it."""
+    """A reception desk: a counter on the side of the visitor (+z), a desk and a chair behind it."""
     width = rng.uniform(1.7, 2.4)
     wood, front, cover = style.wood(0), style.lacquer(1), style.fabric(1)
 
@@ -212,7 +212,7 @@ def console_table(style: Style, rng: Rng) -> Piece:
 
 
 def kitchen_island(style: Style, rng: Rng) -> Piece:
-    """A block with a worktop, bar stools at its far side."""
+    """A kitchen island: a block with a worktop, and bar stools on its far side."""
     width = rng.uniform(1.3, 2.0)
     front, top = style.kitchen_front(), style.worktop()
     stools = int(width / 0.55)
@@ -242,7 +242,7 @@ def bistro_table(style: Style, rng: Rng) -> Piece:
         b.cylinder((half, 0.02, half), 0.035, 0.69, metal, sections=10, without=("-y", "+y"))
         b.cylinder((half, 0, half), 0.24, 0.02, metal, sections=18)
         for k in range(count):
-            # Quarter turns around the middle; the chair's seat looks to the table.
+            # Quarter turns around the middle, so that the chairs face the table.
             turn = k * math.pi / (1 if count == 2 else 2)
             with b.item("chair"), b.placed((half, 0, half), turn), b.placed((-0.22, 0, -half)):
                 draw_chair(b, style, style.chair_design)

@@ -1,4 +1,4 @@
-"""The colours of a building: a scheme from the seed, and everything else in harmony with it."""
+"""The colours of a building: one random scheme, and all other colours chosen to match it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ WHITE: Colour = (240, 239, 235)
 
 @dataclass(frozen=True, slots=True)
 class _Scheme:
-    """hues: degrees, of painted walls · tint: their saturation · light: their value · bold: saturation of accents
-    woods: indices into _WOODS that go with it · accents: hues of fabrics and single walls · special: wall coverings
+    """A colour scheme.
+
+    hues: hues of painted walls (degrees) · tint, light: ranges of their saturation and value (0 to 1)
+    bold: range of the saturation of accents · woods: indices into _WOODS of matching woods
+    accents: hues of fabrics and accent walls (degrees) · special: textures of walls
     """
 
     hues: tuple[float, ...]
@@ -124,8 +127,11 @@ _SCHEMES: dict[str, _Scheme] = {
 
 @dataclass(frozen=True, slots=True)
 class ColourPalette:
-    """paints: walls, the first for all public rooms · woods: (dark grain, light grain), the first the furniture's
-    fabrics, stones: ground colours · coverings: kinds of wall texture that suit · trim, door, kitchen: single colours
+    """The colours of one building, as sRGB in 0..255.
+
+    paints: walls; the first is for all public rooms · accents: accent walls and other strong colours
+    woods: (dark grain, light grain); the first is for furniture · fabrics, stones: ground colours
+    coverings: matching kinds of wall texture · trim, door, kitchen: single colours · flowers: toys, flowers and fruit
     """
 
     scheme: str
@@ -142,7 +148,7 @@ class ColourPalette:
 
 
 def draw_palette(rng: np.random.Generator) -> ColourPalette:
-    """One of nine schemes, its hues and tones drawn continuously: no two buildings share their colours."""
+    """Draw one of nine schemes and continuous variations of its hues and tones, so that no two buildings are alike."""
     name = str(rng.choice(list(_SCHEMES)))
     scheme = _SCHEMES[name]
     hues = [scheme.hues[k] for k in rng.permutation(len(scheme.hues))]
@@ -177,7 +183,7 @@ def draw_palette(rng: np.random.Generator) -> ColourPalette:
 
 
 def _hsv(hue: float, saturation: float, value: float) -> Colour:
-    """hue in degrees, the others in 0..1."""
+    """Convert a hue (degrees), saturation and value (0..1) to sRGB."""
     rgb = colorsys.hsv_to_rgb(float(hue) % 360 / 360, min(max(float(saturation), 0), 1), min(max(float(value), 0), 1))
     red, green, blue = (round(255 * c) for c in rgb)
     return red, green, blue

@@ -1,22 +1,22 @@
-"""What procedural textures are made of: coordinates, noise that wraps around, mixtures of colours."""
+"""Building blocks of procedural textures: pixel coordinates, periodic noise, mixing of colours."""
 
 from __future__ import annotations
 
 import numpy as np
 
-Palette = list[np.ndarray]  # float32 RGB in 0..255, from the ground colour to the pattern's
+Palette = list[np.ndarray]  # float32 RGB in 0..255, from the ground colour to the colour of the pattern
 Rng = np.random.Generator
 
 
 def grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """x to the right and y down at the middles of the pixels, float32 (size, size) in 0..1."""
+    """Coordinates of the pixel centres, x to the right and y down: two float32 arrays (size, size) in 0..1."""
     at = (np.arange(size, dtype=np.float32) + np.float32(0.5)) / np.float32(size)
     x, y = np.meshgrid(at, at)
     return x, y
 
 
 def noise(rng: Rng, size: int, cells_x: int, cells_y: int, octaves: int = 4) -> np.ndarray:
-    """Value noise in [0, 1] that wraps around, float32 (size, size)."""
+    """Periodic value noise in [0, 1], float32 (size, size)."""
     total, weight = np.zeros((size, size), dtype=np.float32), 0.0
     for octave in range(octaves):
         nx, ny = min(cells_x << octave, size), min(cells_y << octave, size)
@@ -38,20 +38,20 @@ def _steps(cells: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def mix(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """From colour or image `a` (t = 0) to `b` (t = 1)."""
+    """Interpolate from colour or image `a` (t = 0) to `b` (t = 1), per pixel."""
     return a + (b - a) * np.clip(t, 0, 1)[..., None]
 
 
 def speckled(image: np.ndarray, rng: Rng, strength: float) -> np.ndarray:
-    """With the grain that keeps large plain faces from looking like plastic."""
+    """Add grain, so that large plain faces do not look like plastic."""
     return image * (1 + np.float32(strength) * (rng.random((*image.shape[:2], 1), dtype=np.float32) - np.float32(0.5)))
 
 
 def toned(image: np.ndarray, tone: np.ndarray) -> np.ndarray:
-    """Every pixel made lighter or darker by a factor of its own."""
+    """Multiply every pixel by a factor."""
     return image * tone[..., None]
 
 
 def jointed(image: np.ndarray, joint: np.ndarray, colour: np.ndarray | float) -> np.ndarray:
-    """With `colour` (or the image times a factor) where `joint` is true."""
+    """Replace the pixels where `joint` is true by `colour`, or scale them if `colour` is a float."""
     return np.where(joint[..., None], image * colour if isinstance(colour, float) else colour, image)

@@ -1,4 +1,4 @@
-"""Textures that are fitted to one face and never repeated: pictures, rugs, screens, what windows show."""
+"""Textures that are fitted to one face and never repeated: pictures, rugs, screens, views from windows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _rgb(red: float, green: float, blue: float) -> np.ndarray:
 
 
 def _rug(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """One whole rug: a field of diamonds, stripes, checks or a medallion, or none, within borders or none."""
+    """A whole rug: one of six designs, with or without a border."""
     x, y = grid(size)
     edge = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
     design, count = int(rng.integers(6)), int(rng.integers(2, 6))
@@ -48,7 +48,7 @@ def _rug(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _picture(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """An abstract painting or a landscape in a passe-partout; fitted."""
+    """An abstract painting or a landscape in a passe-partout."""
     x, y = grid(size)
     image = mix(palette[0], palette[1], y)
     if rng.random() < 0.5:
@@ -70,7 +70,7 @@ def _picture(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _books(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """One row of book spines; v = 0 at the top."""
+    """One row of book spines, with v = 0 at the top."""
     image = np.zeros((size, size, 3))
     column = 0
     while column < size:
@@ -87,7 +87,7 @@ def _books(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _view(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """What a window shows: sky, clouds, hills or roofs, a garden; fitted."""
+    """The view from a window: sky, clouds, hills, trees."""
     x, y = grid(size)
     sky = mix(palette[0], np.array([238.0, 244.0, 250.0]), y * 1.5)
     cloud = np.clip((noise(rng, size, 3, 6, 4) - 0.5) * 4, 0, 1) * np.clip(1.2 - 2 * y, 0, 1)
@@ -100,7 +100,7 @@ def _view(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _city(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """What a window shows in town: sky over two rows of houses with their windows."""
+    """The view from a window in town: sky above two rows of houses with windows."""
     x, y = grid(size)
     image = mix(palette[0], _rgb(238, 240, 244), y * 1.4)
     for row in range(2):
@@ -119,7 +119,7 @@ def _city(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _sea(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """What a window shows at the coast: sky, water, a strip of sand."""
+    """The view from a window at the coast: sky, water, a strip of sand."""
     _, y = grid(size)
     pale = _rgb(240, 244, 248)
     cloud = np.clip((noise(rng, size, 3, 8, 4) - 0.52) * 4, 0, 1)
@@ -143,7 +143,7 @@ def _keyboard(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _paper(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """Print or notes: lines of words, perhaps a picture."""
+    """A printed or written page: lines of words, in half of the cases with a picture."""
     x, y = grid(size)
     row = (y * 24).astype(int)
     lengths = rng.uniform(0.5, 0.9, 24)[row]
@@ -186,7 +186,7 @@ def _clock(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _keys(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """A piano's: v = 0 at the back, where the black ones are."""
+    """The keys of a piano, with v = 0 at the back, where the black keys are."""
     x, y = grid(size)
     white = jointed(mix(palette[0], palette[0], x), (x * 35) % 1 < 0.08, 0.6)
     note = (x * 35 + 0.5).astype(int) % 7
@@ -205,7 +205,7 @@ def _goods(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _leds(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """The fronts of servers."""
+    """The fronts of servers, with lights."""
     x, y = grid(size)
     image = toned(np.broadcast_to(palette[0], (size, size, 3)), 0.7 + 0.3 * ((y * 16) % 1 > 0.12))
     lit = rng.random((32, 32))[(y * 32).astype(int), (x * 32).astype(int)] > 0.9
@@ -214,7 +214,7 @@ def _leds(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _desktop(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """A monitor at work: a wallpaper and a few windows."""
+    """The picture on a monitor: a desktop with a few windows."""
     x, y = grid(size)
     image = mix(palette[0], palette[1], 0.5 * x + 0.5 * y)
     for _ in range(int(rng.integers(1, 4))):

@@ -1,4 +1,4 @@
-"""Textures drawn from a seed: square sRGB images; those of surfaces repeat without a seam."""
+"""Procedural textures: square sRGB images. The textures of surfaces repeat without a seam."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ Colour = tuple[int, int, int]
 
 
 def draw_texture(kind: str, colours: Sequence[Colour], rng: Rng, size: int = 128) -> np.ndarray:
-    """uint8 (size, size, 3), size a power of two. `colours` run from the ground colour to the pattern's."""
+    """Draw a texture: uint8 (size, size, 3).
+
+    kind: a key of `_KINDS` or `PICTURES` · size: a power of two (pixels)
+    colours: sRGB in 0..255, from the ground colour to the colour of the pattern
+    """
     palette = [np.array(c, dtype=np.float32) for c in colours]
     image = (_KINDS.get(kind) or PICTURES[kind])(palette, rng, size)
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """The colour made darker (below 1) or lighter (above 1, towards white)."""
+    """Make a colour darker (factor below 1) or lighter (above 1, towards white)."""
     c = np.array(colour, dtype=np.float64)
     mixed = c * factor if factor <= 1 else c + (255 - c) * (1 - 1 / factor)
     red, green, blue = (int(v) for v in np.clip(np.round(mixed), 0, 255))
@@ -143,13 +147,13 @@ def _leaves(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _plaster(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """Paint on plaster: the trowel's and the roller's faint marks."""
+    """Paint on plaster, with faint marks of trowel and roller."""
     tone = 0.955 + 0.06 * noise(rng, size, 3, 3, 4) + 0.03 * noise(rng, size, 40, 40, 2)
     return speckled(toned(palette[0], tone), rng, 0.02)
 
 
 def _terrazzo(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """Chips of stone in cement: the cells of a few hundred points that wrap around, two thirds of them chips."""
+    """Chips of stone in cement: periodic Voronoi cells of 420 points, two thirds of them chips."""
     count = 420
     points_N2, chosen_N = rng.random((count, 2)), rng.integers(0, 6, count)
     x, y = grid(size)
@@ -168,7 +172,7 @@ def _concrete(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _parquet(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """Squares of four sticks, every other one turned."""
+    """Squares of four sticks each; every other square is turned."""
     x, y = grid(size)
     u, v = (x * 4).astype(int), (y * 4).astype(int)
     upright = (u + v) % 2 == 0
@@ -180,9 +184,9 @@ def _parquet(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _hexagons(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """Hexagonal tiles: the cells of a lattice of points, of which neighbouring rows are shifted by half."""
+    """Hexagonal tiles: Voronoi cells of a lattice in which every other row is shifted by half a column."""
     x, y = grid(size)
-    across, down = 6, 8  # 8 rows of points: nearly regular, and it wraps around
+    across, down = 6, 8  # with 8 rows the hexagons are nearly regular and the lattice is periodic
     u, v = x * across, y * down
     best, second = np.full_like(x, 9.0), np.full_like(x, 9.0)
     cell = np.zeros((size, size), dtype=int)
@@ -228,7 +232,7 @@ def _sprigs(palette: Palette, rng: Rng, size: int) -> np.ndarray:
 
 
 def _carpet_tiles(palette: Palette, rng: Rng, size: int) -> np.ndarray:
-    """Squares of needle felt, their stripes turned against each other."""
+    """Squares of needle felt with stripes in alternating directions."""
     x, y = grid(size)
     odd = ((x * 4).astype(int) + (y * 4).astype(int)) % 2
     stripe = np.where(odd == 1, np.sin(2 * np.pi * 32 * x), np.sin(2 * np.pi * 32 * y))

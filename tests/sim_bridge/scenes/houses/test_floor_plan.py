@@ -1,4 +1,4 @@
-"""Floor plans: every room reached through rooms one may cross, windows outside only, three kinds of building."""
+"""Floor plans: rooms are reachable through rooms meant for passage, windows lead outside, all buildings occur."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avw.sim_bridge.randomness import keyed_rng
-from avw.sim_bridge.scenes.houses.floor_plan import FEWEST, MOST, FloorPlan, draw_floor_plan
+from avw.sim_bridge.scenes.houses.floor_plan import MAX_ROOMS, MIN_ROOMS, FloorPlan, draw_floor_plan
 from avw.sim_bridge.scenes.houses.house_shell import wall_side
 from avw.sim_bridge.scenes.houses.openings import Opening
-from avw.sim_bridge.scenes.houses.programme import BUILDINGS, RULES
+from avw.sim_bridge.scenes.houses.room_list import BUILDINGS, RULES
 from avw.sim_bridge.scenes.houses.treemap import squarify
 
 
@@ -26,11 +26,11 @@ def doors_of(plan: FloorPlan) -> list[Opening]:
 
 @settings(max_examples=120, deadline=None)
 @given(seed=st.integers(0, 10**9))
-def test_plans_keep_their_promises(seed: int) -> None:
+def test_plans_are_valid(seed: int) -> None:
     plan = plan_of(seed)
     rooms = plan.rooms
     assert plan.building in BUILDINGS
-    assert FEWEST <= len(rooms) <= MOST
+    assert MIN_ROOMS <= len(rooms) <= MAX_ROOMS
     for room in rooms:
         wide, deep = room.max_x - room.min_x, room.max_z - room.min_z
         assert min(wide, deep) >= RULES[room.kind].side - 1e-9
@@ -52,7 +52,7 @@ def test_plans_keep_their_promises(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_rooms_share_walls_but_no_floor(seed: int) -> None:
+def test_rooms_do_not_overlap(seed: int) -> None:
     rooms = plan_of(seed).rooms
     for i, a in enumerate(rooms):
         for b in rooms[i + 1 :]:
@@ -61,7 +61,7 @@ def test_rooms_share_walls_but_no_floor(seed: int) -> None:
             assert min(across_x, across_z) < 1e-6
 
 
-def test_openings_of_one_wall_keep_apart() -> None:
+def test_openings_in_the_same_wall_do_not_overlap() -> None:
     for seed in range(60):
         plan = plan_of(seed)
         for i, a in enumerate(plan.openings):
@@ -70,7 +70,7 @@ def test_openings_of_one_wall_keep_apart() -> None:
                     assert min(a.end, b.end) - max(a.start, b.start) < 0.0, (seed, a, b)
 
 
-def test_windows_look_outside() -> None:
+def test_windows_and_front_doors_lead_outside() -> None:
     for seed in range(60):
         plan = plan_of(seed)
         for window in (o for o in plan.openings if o.rooms[1] == -1):
@@ -81,8 +81,8 @@ def test_windows_look_outside() -> None:
                 assert inside in ([], [window.rooms[0]]), "a window or front door leads into another room"
 
 
-def test_nobody_crosses_a_bedroom_or_a_bathroom() -> None:
-    """Private rooms and closets are ends of the tree, but for a bathroom behind a bedroom."""
+def test_no_route_leads_through_a_bedroom_or_a_bathroom() -> None:
+    """Private rooms and closets have one door, except for a bedroom with a door to a bathroom."""
     for seed in range(80):
         plan = plan_of(seed)
         for index, room in enumerate(plan.rooms):
@@ -90,13 +90,15 @@ def test_nobody_crosses_a_bedroom_or_a_bathroom() -> None:
             if RULES[room.kind].zone == "closet":
                 assert len(others) == 1
             if RULES[room.kind].zone == "private":
-                assert [kind for kind in others if kind != "bathroom"], f"the {room.kind} is reached by a bathroom"
+                assert [kind for kind in others if kind != "bathroom"], (
+                    f"the {room.kind} is reached through a bathroom only"
+                )
                 assert len([kind for kind in others if kind != "bathroom"]) == 1
             if room.kind in ("bedroom", "living", "office", "meeting room"):
                 assert RULES[room.kind].daylight
 
 
-def test_every_building_can_be_lived_or_worked_in() -> None:
+def test_every_building_has_its_essential_rooms() -> None:
     for seed in range(80):
         plan = plan_of(seed)
         kinds = Counter(room.kind for room in plan.rooms)
@@ -110,18 +112,18 @@ def test_every_building_can_be_lived_or_worked_in() -> None:
             assert kinds["bedroom"]
 
 
-def test_the_seed_chooses_between_all_kinds_of_plan() -> None:
+def test_all_kinds_of_plans_occur() -> None:
     plans = [plan_of(seed) for seed in range(150)]
     assert {plan.building for plan in plans} == set(BUILDINGS)
-    assert {len(plan.rooms) for plan in plans} >= set(range(FEWEST + 1, MOST + 1))
+    assert {len(plan.rooms) for plan in plans} >= set(range(MIN_ROOMS + 1, MAX_ROOMS + 1))
     assert {room.kind for plan in plans for room in plan.rooms} == set(RULES)
-    # An outline is more than a rectangle where the rooms do not fill their bounding box.
-    jagged = 0
+    # The outline is not a rectangle if the rooms do not fill their bounding box.
+    not_rectangular = 0
     for plan in plans:
         area = sum((r.max_x - r.min_x) * (r.max_z - r.min_z) for r in plan.rooms)
         box = max(r.max_x for r in plan.rooms) * max(r.max_z for r in plan.rooms)
-        jagged += area < 0.97 * box
-    assert 50 < jagged < 140
+        not_rectangular += area < 0.97 * box
+    assert 50 < not_rectangular < 140
     leaves = [d.leaf >= 0 for plan in plans for d in doors_of(plan)]
     assert 0.2 < sum(leaves) / len(leaves) < 0.8
     assert {d.kind for plan in plans for d in doors_of(plan)} == {"door", "arch"}
@@ -133,18 +135,18 @@ def test_the_seed_chooses_between_all_kinds_of_plan() -> None:
     width=st.floats(4.0, 15.0),
     depth=st.floats(4.0, 15.0),
 )
-def test_treemaps_fill_their_rectangle_in_proportion(areas: list[float], width: float, depth: float) -> None:
+def test_treemap_rectangles_have_proportional_areas(areas: list[float], width: float, depth: float) -> None:
     areas = sorted(areas, reverse=True)
     rects = squarify((0.0, 0.0, width, depth), areas)
     covered = [(x1 - x0) * (z1 - z0) for x0, z0, x1, z1 in rects]
     assert sum(covered) == pytest.approx(width * depth)
     share = width * depth / sum(areas)
-    for got, area, (x0, z0, x1, z1) in zip(covered, areas, rects, strict=True):
-        # Edges lie on a grid of 5 cm, so each side may be off by that much.
-        assert abs(got - area * share) <= 0.06 * (x1 - x0 + z1 - z0) + 0.01
+    for actual, area, (x0, z0, x1, z1) in zip(covered, areas, rects, strict=True):
+        # Edges lie on a grid of 5 cm, so each side may differ by that much.
+        assert abs(actual - area * share) <= 0.06 * (x1 - x0 + z1 - z0) + 0.01
 
 
-def test_treemaps_are_squarified() -> None:
+def test_treemap_of_the_published_example() -> None:
     """The example of Bruls et al. (2000): 6 x 4 divided by 6, 6, 4, 3, 2, 2, 1."""
     rects = squarify((0.0, 0.0, 6.0, 4.0), [6, 6, 4, 3, 2, 2, 1])
     assert rects[0] == (0.0, 0.0, 3.0, 2.0)

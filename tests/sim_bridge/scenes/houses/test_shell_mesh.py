@@ -1,4 +1,4 @@
-"""Rectangles that meet in T-junctions become a mesh without one."""
+"""Rectangles that meet in T-junctions become a mesh without T-junctions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def builder_with_paint() -> MeshBuilder:
 
 
 def unpaired_edges(vertices_V3: np.ndarray, faces_F3: np.ndarray) -> int:
-    """Directed edges that no other face runs through the other way, or that two faces run through the same way."""
+    """Number of directed edges without an opposite edge, or that two faces share in the same direction."""
     _, index_V = np.unique(vertices_V3, axis=0, return_inverse=True)
     faces = index_V.ravel()[faces_F3].astype(np.int64)
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
@@ -36,7 +36,9 @@ cuts = st.lists(st.integers(1, 79), min_size=0, max_size=4, unique=True).map(sor
 
 @settings(max_examples=40, deadline=None)
 @given(x_cuts=cuts, y_cuts=cuts, z_cuts=cuts)
-def test_a_box_of_differently_divided_sides_is_closed(x_cuts: list[int], y_cuts: list[int], z_cuts: list[int]) -> None:
+def test_a_box_with_differently_divided_sides_is_closed(
+    x_cuts: list[int], y_cuts: list[int], z_cuts: list[int]
+) -> None:
     builder = builder_with_paint()
     shell = ShellMesh(builder)
     side = 4.0
@@ -55,7 +57,7 @@ def test_a_box_of_differently_divided_sides_is_closed(x_cuts: list[int], y_cuts:
     vertices_V3, faces_F3 = built["vertices_V3"], built["faces_F3"]
     assert unpaired_edges(vertices_V3, faces_F3) == 0
     corners = vertices_V3[faces_F3].astype(np.float64)
-    # Seen from within, so the signed volume is negative.
+    # The faces point inwards, so the signed volume is negative.
     volume = np.einsum("fc,fc->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6
     assert volume == pytest.approx(-(side**3), rel=1e-5)
 

@@ -1,4 +1,4 @@
-"""Textures that repeat without a seam, palettes that differ, surfaces that belong together."""
+"""Textures repeat without a seam, palettes differ, surfaces depend on the seed and their name only."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ COLOURS = ((190, 150, 110), (90, 70, 60), (60, 90, 120), (200, 60, 50), (240, 24
 
 
 @pytest.mark.parametrize("kind", [*REPEATED, *PICTURES])
-def test_a_texture_is_a_function_of_its_seed(kind: str) -> None:
+def test_texture_depends_on_its_seed_only(kind: str) -> None:
     first, again = (draw_texture(kind, COLOURS, keyed_rng(1, kind), 64) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert first.shape == (64, 64, 3)
     assert first.dtype == np.uint8
     other = draw_texture(kind, COLOURS, keyed_rng(2, kind), 64)
-    fixed = ("screen", "keyboard", "keys")  # these have nothing to draw
+    fixed = ("screen", "keyboard", "keys")  # these use no randomness
     assert kind in fixed or (first != other).any()
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("kind", REPEATED)
 def test_repeated_textures_have_no_seam(kind: str, axis: int) -> None:
-    """Across the edge the texture changes no more than it does somewhere within."""
+    """The change across the edge of the texture is not larger than the largest change inside it."""
     image = draw_texture(kind, COLOURS[:2], keyed_rng(3, kind), 128).astype(np.float64)
     image = np.moveaxis(image, axis, 0)
     steps = np.abs(np.diff(image, axis=0)).mean(axis=(1, 2))
@@ -58,11 +58,11 @@ def test_palettes_differ_and_stay_in_range() -> None:
             *(c for w in p.woods for c in w),
         ]
         assert all(0 <= value <= 255 for colour in colours for value in colour)
-        # Public rooms are painted light enough to live in.
+        # Walls of public rooms are light.
         assert max(p.paints[0]) >= 0.6 * 255
 
 
-def test_shades_go_both_ways() -> None:
+def test_shade_darkens_and_lightens() -> None:
     assert shade((100, 50, 0), 0.5) == (50, 25, 0)
     red, green, blue = shade((100, 50, 0), 2.0)
     assert red > 100
@@ -71,7 +71,7 @@ def test_shades_go_both_ways() -> None:
     assert shade((255, 255, 255), 3.0) == (255, 255, 255)
 
 
-def test_a_surface_does_not_depend_on_what_was_asked_before() -> None:
+def test_a_surface_does_not_depend_on_earlier_surfaces() -> None:
     names = []
     for first in ("rug", "wood"):
         builder = MeshBuilder()

@@ -1,4 +1,4 @@
-"""What a building is for: its kind, the rooms it needs, and how large each of them wants to be."""
+"""Draw the list of rooms of a building: their kinds and their areas."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ BUILDINGS = ("apartment", "house", "office")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoomRule:
-    """area: wanted square metres, least and most · side: shortest side, metres · zone: "public", "private" (one door)
-    or "closet" (one door, never a way through) · daylight: it needs an outer wall with a window
+    """Limits for one kind of room.
+
+    area: smallest and largest area to aim for (m²) · side: least length of the shorter side (metres)
+    zone: "public", "private" (one door, plus possibly one to a bathroom) or "closet" (one door)
+    daylight: whether the room needs an outer wall with a window
     """
 
     area: tuple[float, float]
@@ -45,28 +48,31 @@ RULES: dict[str, RoomRule] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Programme:
-    """building: one of BUILDINGS · public: rooms that all share · private: those off a corridor; with areas (m²)."""
+class RoomList:
+    """The rooms of a building, without corridors: (kind, area in m²).
+
+    building: one of BUILDINGS · public: rooms that everyone shares · private: rooms along a corridor
+    """
 
     building: str
     public: tuple[tuple[str, float], ...]
     private: tuple[tuple[str, float], ...]
 
 
-def draw_programme(rng: np.random.Generator, building: str) -> Programme:
-    """The rooms of a building; corridors come with the layout."""
+def draw_room_list(rng: np.random.Generator, building: str) -> RoomList:
+    """Draw the rooms of a building. Corridors are added by `draw_layout`."""
     public, private = {"apartment": _apartment, "house": _house, "office": _office}[building](rng)
-    # A household likes all its rooms large, or makes do with small ones.
-    taste = rng.uniform(0.0, 1.0)
+    # The rooms of one building are correlated in size: mostly large or mostly small.
+    size = rng.uniform(0.0, 1.0)
 
     def sized(kinds: list[str]) -> tuple[tuple[str, float], ...]:
-        shares = np.clip(taste + rng.uniform(-0.35, 0.35, len(kinds)), 0.0, 1.0)
+        shares = np.clip(size + rng.uniform(-0.35, 0.35, len(kinds)), 0.0, 1.0)
         return tuple(
             (kind, RULES[kind].area[0] + float(share) * (RULES[kind].area[1] - RULES[kind].area[0]))
             for kind, share in zip(kinds, shares, strict=True)
         )
 
-    return Programme(building, sized(public), sized(private))
+    return RoomList(building, sized(public), sized(private))
 
 
 def _apartment(rng: np.random.Generator) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""What hangs on walls. Frame: x along the wall, y up from the floor, z out of the wall."""
+"""Items that hang on walls. Frame: x along the wall, y up from the floor, z into the room (metres)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from avw.sim_bridge.scenes.houses.style import Style
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Hanging:
-    """name: its category · width, low, high, depth: metres · tops as of a `Piece`."""
+class WallItem:
+    """An item on a wall. `draw` adds it to a builder that is placed at its frame.
+
+    name: its category · width, depth: metres · low, high: lower and upper edge, metres above the floor
+    tops: surfaces for small items, as in `Piece`
+    """
 
     name: str
     width: float
@@ -23,29 +27,29 @@ class Hanging:
     tops: tuple[Top, ...] = ()
 
 
-HangingMaker = Callable[[Style, Rng], Hanging]
+WallItemMaker = Callable[[Style, Rng], WallItem]
 
 
-def picture(style: Style, rng: Rng) -> Hanging:
+def picture(style: Style, rng: Rng) -> WallItem:
     """One picture, or a row of two or three small ones."""
     count = int(rng.choice([1, 1, 1, 2, 3]))
     wide, tall = (rng.uniform(0.4, 1.1), rng.uniform(0.4, 0.85)) if count == 1 else (rng.uniform(0.28, 0.42), 0.45)
     gap, low = 0.09, 1.6 - tall / 2
     frame = style.dark_metal() if rng.random() < 0.5 else style.wood(int(rng.integers(3)))
-    looks = [style.picture(int(rng.integers(8))) for _ in range(count)]
+    surfaces = [style.picture(int(rng.integers(8))) for _ in range(count)]
 
     def draw(b: MeshBuilder) -> None:
-        for k, look in enumerate(looks):
+        for k, surface in enumerate(surfaces):
             x0, x1, e = k * (wide + gap), k * (wide + gap) + wide, 0.02
             b.box((x0, low, 0), (x1, low + tall, 0.022), frame, without=("-z",))
             corners = [(x0 + e, low + e), (x1 - e, low + e), (x1 - e, low + tall - e), (x0 + e, low + tall - e)]
-            b.quad([(x, y, 0.025) for x, y in corners], look, fit=True)
+            b.quad([(x, y, 0.025) for x, y in corners], surface, fit=True)
 
     width = count * wide + (count - 1) * gap
-    return Hanging(name="picture", width=width, low=low, high=low + tall, depth=0.03, draw=draw)
+    return WallItem(name="picture", width=width, low=low, high=low + tall, depth=0.03, draw=draw)
 
 
-def mirror(style: Style, rng: Rng) -> Hanging:
+def mirror(style: Style, rng: Rng) -> WallItem:
     wide, low, high = rng.uniform(0.4, 0.7), rng.uniform(0.5, 1.0), rng.uniform(1.75, 1.95)
     frame = style.wood(int(rng.integers(3)))
 
@@ -55,10 +59,10 @@ def mirror(style: Style, rng: Rng) -> Hanging:
         corners = [(e, low + e), (wide - e, low + e), (wide - e, high - e), (e, high - e)]
         b.quad([(x, y, 0.028) for x, y in corners], style.mirror(), fit=True)
 
-    return Hanging(name="mirror", width=wide, low=low, high=high, depth=0.03, draw=draw)
+    return WallItem(name="mirror", width=wide, low=low, high=high, depth=0.03, draw=draw)
 
 
-def clock(style: Style, rng: Rng) -> Hanging:
+def clock(style: Style, rng: Rng) -> WallItem:
     size, y, face = rng.uniform(0.26, 0.36), 1.85, style.clock_face()
     dark = style.dark_metal()
 
@@ -68,10 +72,10 @@ def clock(style: Style, rng: Rng) -> Hanging:
         b.quad([(e, y - size / 2 + e, 0.033), (size - e, y - size / 2 + e, 0.033), (size - e, y + size / 2 - e, 0.033),
                 (e, y + size / 2 - e, 0.033)], face, fit=True)  # fmt: skip
 
-    return Hanging(name="clock", width=size, low=y - size / 2, high=y + size / 2, depth=0.035, draw=draw)
+    return WallItem(name="clock", width=size, low=y - size / 2, high=y + size / 2, depth=0.035, draw=draw)
 
 
-def wall_shelf(style: Style, rng: Rng) -> Hanging:
+def wall_shelf(style: Style, rng: Rng) -> WallItem:
     width, count = rng.uniform(0.6, 1.1), int(rng.integers(1, 3))
     wood, low = style.wood(int(rng.integers(3))), rng.uniform(1.25, 1.45)
 
@@ -84,10 +88,10 @@ def wall_shelf(style: Style, rng: Rng) -> Hanging:
 
     tops = tuple(Top(0.03, 0.015, width - 0.03, 0.245, low + 0.38 * k + 0.025, "shelf") for k in range(count))
     high = low + 0.38 * count
-    return Hanging(name="wall shelf", width=width, low=low - 0.1, high=high, depth=0.25, draw=draw, tops=tops)
+    return WallItem(name="wall shelf", width=width, low=low - 0.1, high=high, depth=0.25, draw=draw, tops=tops)
 
 
-def whiteboard(style: Style, rng: Rng) -> Hanging:
+def whiteboard(style: Style, rng: Rng) -> WallItem:
     width = rng.uniform(1.2, 2.2)
 
     def draw(b: MeshBuilder) -> None:
@@ -96,10 +100,10 @@ def whiteboard(style: Style, rng: Rng) -> Hanging:
         b.quad([(x, y, 0.023) for x, y in corners], style.board(), fit=True)
         b.box((0.1, 0.955, 0.021), (width - 0.1, 0.97, 0.08), style.metal())
 
-    return Hanging(name="whiteboard", width=width, low=0.95, high=2.0, depth=0.08, draw=draw)
+    return WallItem(name="whiteboard", width=width, low=0.95, high=2.0, depth=0.08, draw=draw)
 
 
-def notice_board(style: Style, rng: Rng) -> Hanging:
+def notice_board(style: Style, rng: Rng) -> WallItem:
     width, count = rng.uniform(0.8, 1.3), int(rng.integers(3, 8))
     spots, sorts = rng.random((count, 2)), rng.integers(0, 3, count)
 
@@ -113,10 +117,10 @@ def notice_board(style: Style, rng: Rng) -> Hanging:
                 fit=True,
             )
 
-    return Hanging(name="notice board", width=width, low=1.15, high=1.85, depth=0.03, draw=draw)
+    return WallItem(name="notice board", width=width, low=1.15, high=1.85, depth=0.03, draw=draw)
 
 
-def wall_tv(style: Style, rng: Rng) -> Hanging:
+def wall_tv(style: Style, rng: Rng) -> WallItem:
     width = rng.uniform(1.1, 1.6)
     low = 1.1
 
@@ -129,22 +133,22 @@ def wall_tv(style: Style, rng: Rng) -> Hanging:
         )
         screen(b, 0, low, width, low + width * 0.56, 0.061, style.dark_metal(), style.screen())
 
-    return Hanging(name="tv", width=width, low=low, high=low + width * 0.56, depth=0.07, draw=draw)
+    return WallItem(name="tv", width=width, low=low, high=low + width * 0.56, depth=0.07, draw=draw)
 
 
-def acoustic_panel(style: Style, rng: Rng) -> Hanging:
-    """Felt over mineral wool, in a row of two or three."""
+def acoustic_panel(style: Style, rng: Rng) -> WallItem:
+    """Two or three acoustic panels in a row (felt over mineral wool)."""
     count = int(rng.integers(2, 4))
 
     def draw(b: MeshBuilder) -> None:
         for k in range(count):
             b.box((k * 0.64, 0.9, 0), (k * 0.64 + 0.6, 2.1, 0.05), style.fabric(k % 2 + 3), without=("-z",))
 
-    return Hanging(name="acoustic panel", width=count * 0.64 - 0.04, low=0.9, high=2.1, depth=0.05, draw=draw)
+    return WallItem(name="acoustic panel", width=count * 0.64 - 0.04, low=0.9, high=2.1, depth=0.05, draw=draw)
 
 
-def towel_rail(style: Style, rng: Rng) -> Hanging:
-    """A ladder of heated pipes with a towel over it."""
+def towel_rail(style: Style, rng: Rng) -> WallItem:
+    """A heated towel rail with a towel over it."""
     metal, towel = style.metal(), style.fabric(int(rng.integers(3)))
 
     def draw(b: MeshBuilder) -> None:
@@ -157,10 +161,10 @@ def towel_rail(style: Style, rng: Rng) -> Hanging:
         with b.item("towel"):
             b.box((0.08, 0.95, 0.081), (0.42, 1.6, 0.1), towel)
 
-    return Hanging(name="radiator", width=0.5, low=0.7, high=1.65, depth=0.1, draw=draw)
+    return WallItem(name="radiator", width=0.5, low=0.7, high=1.65, depth=0.1, draw=draw)
 
 
-def wall_lamp(style: Style, rng: Rng) -> Hanging:
+def wall_lamp(style: Style, rng: Rng) -> WallItem:
     cloth = style.lampshade()
 
     def draw(b: MeshBuilder) -> None:
@@ -168,11 +172,11 @@ def wall_lamp(style: Style, rng: Rng) -> Hanging:
         b.box((0.09, 1.64, 0.02), (0.11, 1.66, 0.1), style.dark_metal(), without=("-z",))
         b.cylinder((0.1, 1.62, 0.1), 0.09, 0.16, cloth, sections=14, top_radius=0.065)
 
-    return Hanging(name="wall lamp", width=0.2, low=1.6, high=1.8, depth=0.2, draw=draw)
+    return WallItem(name="wall lamp", width=0.2, low=1.6, high=1.8, depth=0.2, draw=draw)
 
 
-def radiator(style: Style, rng: Rng, width: float) -> Hanging:
-    """Under a window: a panel with ribs."""
+def radiator(style: Style, rng: Rng, width: float) -> WallItem:
+    """A radiator with ribs, `width` metres wide, for the wall under a window."""
     enamel, ribs = style.enamel(), max(4, round(width / 0.09))
 
     def draw(b: MeshBuilder) -> None:
@@ -183,19 +187,19 @@ def radiator(style: Style, rng: Rng, width: float) -> Hanging:
         for x in (0.06, width - 0.08):
             b.box((x, 0, 0.035), (x + 0.02, 0.14, 0.055), enamel, without=("-y", "+y"))
 
-    return Hanging(name="radiator", width=width, low=0.0, high=0.62, depth=0.1, draw=draw)
+    return WallItem(name="radiator", width=width, low=0.0, high=0.62, depth=0.1, draw=draw)
 
 
-def light_switch(style: Style, rng: Rng) -> Hanging:
+def light_switch(style: Style, rng: Rng) -> WallItem:
     def draw(b: MeshBuilder) -> None:
         b.box((0, 1.05, 0), (0.08, 1.13, 0.008), style.enamel(), without=("-z",))
         b.box((0.02, 1.07, 0.008), (0.06, 1.11, 0.013), style.panel_white(), without=("-z",))
 
-    return Hanging(name="light switch", width=0.08, low=1.05, high=1.13, depth=0.013, draw=draw)
+    return WallItem(name="light switch", width=0.08, low=1.05, high=1.13, depth=0.013, draw=draw)
 
 
 def draw_curtain(b: MeshBuilder, style: Style, width: float, top: float, bottom: float) -> None:
-    """A gathered curtain from x = 0 to `width` that hangs from `top` to `bottom`: folds as a closed zigzag sheet."""
+    """Draw a curtain from x = 0 to `width` and from `bottom` to `top` (metres), folded as a closed zigzag sheet."""
     folds = max(2, round(width / 0.075))
     x = [width * k / folds for k in range(folds + 1)]
     z = [0.05 + 0.045 * (k % 2) for k in range(folds + 1)]
@@ -217,13 +221,14 @@ def draw_curtain(b: MeshBuilder, style: Style, width: float, top: float, bottom:
 
 
 def draw_rod(b: MeshBuilder, style: Style, x0: float, x1: float, y: float) -> None:
+    """Draw a curtain rod from x0 to x1 at height `y` (metres)."""
     b.box((x0, y, 0.06), (x1, y + 0.025, 0.085), style.dark_metal())
     for x in (x0 + 0.02, x1 - 0.04):
         b.box((x, y + 0.003, 0), (x + 0.02, y + 0.022, 0.06), style.dark_metal(), without=("-z", "+z"))
 
 
 def draw_blind(b: MeshBuilder, style: Style, width: float, top: float, bottom: float) -> None:
-    """Slats over the upper part of a window."""
+    """Draw the slats of a blind, from `top` down to about `bottom` (metres above the floor)."""
     slats = max(3, int((top - bottom) / 0.06))
     b.box((0, top - 0.05, 0.01), (width, top, 0.06), style.enamel())
     for k in range(slats):
