@@ -1,4 +1,4 @@
-"""`avw evaluate`: the imagination beside its baselines, on scenes that were not trained on."""
+"""`avw evaluate`: measure the predictions of a model, and of baselines, on scenes that it was not trained on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
+from avw.cli.options import WholeNumbers
 from avw.cli.train import pick_device
 
 NAMES = {
@@ -21,38 +24,32 @@ NAMES = {
 METHODS = ("model", "persistence", "rotation_warp", "oracle_tokenizer")
 
 
-@click.command()
+@command()
 @click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True, help="Which scenes."
-)
-@click.option("--horizons", default="1,4,16", show_default=True, help="Steps of 0.15 s ahead.")
-@click.option("--count", type=click.IntRange(min=1), default=1000, show_default=True, help="Windows a horizon.")
-@click.option(
-    "--denoising-steps",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="One is the least-distortion forecast; more is sharper.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda …")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--split", type=click.Choice(shared.SPLITS), default="test", show_default=True,
+        help="Split whose scenes are used.")  # fmt: skip
+@option("--horizons", type=WholeNumbers("--horizons 1,4,16"), metavar="N,N,...", default="1,4,16", show_default=True,
+        help="Prediction horizons in steps of 0.15 s.")  # fmt: skip
+@option("--count", type=click.IntRange(min=1), metavar="N", default=1000, show_default=True,
+        help="Number of windows per horizon.")  # fmt: skip
+@option("--denoising-steps", type=click.IntRange(min=1), metavar="N", default=1, show_default=True,
+        help="Number of denoising steps. One step has the smallest error; more steps give sharper images.")  # fmt: skip
+@shared.device("auto")
+@shared.json_output
 def evaluate(
-    run: Path,
-    data: Path | None,
-    split: str,
-    horizons: str,
-    count: int,
-    denoising_steps: int,
-    device: str,
+    run: Path, data: Path | None, split: str, horizons: tuple[int, ...], count: int, denoising_steps: int, device: str,
     as_json: bool,
-) -> None:
-    """Measure the model of RUN on the dataset DATA (default: the one it was trained on).
+) -> None:  # fmt: skip
+    """Measure the predictions of the model in the run folder RUN, and compare them with baselines.
+
+    RUN is runs/latest by default, and DATA the dataset that RUN was trained on. The result is also written to
+    RUN/evaluation.json.
 
     \b
-    avw evaluate
-    avw evaluate runs/demo data/demo --horizons 1,4,16 --count 500 --json
+    Examples:
+      avw evaluate
+      avw evaluate runs/demo data/demo --horizons 1,4,16 --count 500 --json
     """
     from tqdm import tqdm
 
@@ -60,24 +57,17 @@ def evaluate(
     from avw.model.evaluate import EvaluationConfig
     from avw.model.evaluate import evaluate as measure
     from avw.model.world_model import WorldModel
-    from avw.sim_bridge.errors import UsageError
 
-    try:
-        steps = tuple(int(word) for word in horizons.split(","))
-    except ValueError:
-        steps = ()
-    if not steps or min(steps) < 1:
-        raise UsageError(f"--horizons {horizons}: expected whole numbers of at least 1, e.g. --horizons 1,4,16")
     model = WorldModel.load(run, pick_device(device))
     dataset = open_dataset(data or Path(model.note["data"]))
-    config = EvaluationConfig(split=split, horizons=steps, count=count, denoising_steps=denoising_steps)
-    with tqdm(total=count * len(steps), desc="evaluate", unit="window", mininterval=0.5) as bar:
+    config = EvaluationConfig(split=split, horizons=horizons, count=count, denoising_steps=denoising_steps)
+    with tqdm(total=count * len(horizons), desc="evaluate", unit="window", mininterval=0.5) as bar:
         result = measure(model, dataset, config, out=run, progress=bar.update)
     click.echo(json.dumps(result) if as_json else table(result))
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result as text."""
+    """The result as a table."""
     lines = [f"{len(result['scenes'])} {result['split']} scenes; {result['denoising_steps']} denoising step(s)"]
     lines.append(f"{'':20}{'steps':>6}" + "".join(f"{name.replace('_', ' '):>18}" for name in METHODS))
     for metric, label in NAMES.items():

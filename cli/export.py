@@ -1,4 +1,4 @@
-"""`avw export`: a dataset in another format."""
+"""`avw export`: write a dataset in another format."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from pathlib import Path
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
 
-@click.command()
+
+@command()
 @click.argument("data", type=click.Path(path_type=Path), default=Path("data/avw"))
-@click.option("--to", required=True, type=click.Choice(["lerobot", "webdataset", "mp4"]), help="The format.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="A new folder (default: DATA-FORMAT).")
-@click.option(
-    "--split",
-    "splits",
-    type=click.Choice(["train", "val", "test"]),
-    multiple=True,
-    help="Only this split; may be given again. Default: all.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--to", required=True, type=click.Choice(["lerobot", "webdataset", "mp4"]), help="Format to write.")
+@option("--out", type=click.Path(path_type=Path), metavar="DIR", default_text="DATA-FORMAT",
+        help="New folder for the result.")  # fmt: skip
+@option("--split", "splits", type=click.Choice(shared.SPLITS), multiple=True, default_text="all",
+        help="Split to export; can be repeated.")  # fmt: skip
+@shared.json_output
 def export(data: Path, to: str, out: Path | None, splits: tuple[str, ...], as_json: bool) -> None:
-    """Write DATA in the format of another library. DATA itself stays as it is.
+    """Export the dataset DATA to a format that other libraries read. DATA itself is not changed.
+
+    DATA is data/avw by default.
 
     \b
-    lerobot     LeRobot 3.0: Parquet with lossless pictures; sound as an array
-    webdataset  one tar a shard, one sample an episode, .npy arrays: lossless
-    mp4         a film of each episode with its sound: lossy, needs ffmpeg
+    Formats:
+      lerobot     LeRobot 3.0: Parquet files with lossless images; sound as arrays
+      webdataset  one tar file per shard and one sample per episode, as .npy arrays; lossless
+      mp4         one video with sound per episode; lossy, needs ffmpeg
 
     \b
-    avw export data/avw --to webdataset
-    avw export data/avw --to lerobot --out data/avw-lerobot --split train
+    Examples:
+      avw export data/avw --to webdataset
+      avw export data/avw --to lerobot --out data/avw-lerobot --split train
     """
     from tqdm import tqdm
 
@@ -40,7 +43,7 @@ def export(data: Path, to: str, out: Path | None, splits: tuple[str, ...], as_js
     from avw.avw4k.reading.dataset import open_dataset
 
     dataset = open_dataset(data)
-    chosen = splits or ("train", "val", "test")
+    chosen = splits or shared.SPLITS
     folder = out or data.with_name(f"{data.name}-{to}")
     total = sum(ref.split in chosen for ref in dataset.episodes())
     with tqdm(total=total, unit="episode", desc=to, file=sys.stderr, dynamic_ncols=True) as bar:

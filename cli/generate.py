@@ -1,4 +1,4 @@
-"""`avw generate`: simulate trajectories and write them as a dataset."""
+"""`avw generate`: simulate trajectories and write them to a dataset."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avw.avw4k.plan.presets import DEFAULT, PRESETS, preset_scenes
-from avw.cli.habitat_option import habitat_python
-from avw.sim_bridge.simulators.protocol import ACOUSTICS, BACKENDS, STREAMS
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
+from avw.cli.options import with_options
 
 if TYPE_CHECKING:
     from avw.avw4k.plan.spec import DatasetSpec
@@ -26,87 +27,86 @@ if TYPE_CHECKING:
     from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
 
-@click.command(
-    epilog="Stop it whenever you like (Ctrl-C, a kill, a power cut): the same command goes on from what is committed. "
-    "Every byte follows from the options: shards are equal for any --workers."
+DATASET = "Dataset"
+
+
+class Part(click.ParamType):
+    """ "3/8" as (3, 8)."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        number, _, count = value.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
+            self.fail(f"{value!r}: expected I/N with I from 0 to N - 1, e.g. --shard 0/8", parameter, context)
+        return int(number), int(count)
+
+
+@command(
+    epilog="You can stop the command at any time (Ctrl-C, kill, power cut). Run it again to continue from the shards "
+    "written so far. The data depend on the options only: any number of workers gives the same bytes."
 )
 @click.argument("out", type=click.Path(path_type=Path), default=Path("data/avw"))
-@click.option(
-    "--scenes",
-    help="procedural:12, procedural:40-59, mp3d, mp3d:val, mp3d:ID,ID (also hm3d, replica, gibson), a Habitat "
-    "dataset's configuration, a mesh file, or a folder of them. [default: procedural:12]",
-)
-@click.option(
-    "--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Folder of scanned collections."
-)
-@click.option("--trajectories", type=int, help="How many in all, spread evenly over the scenes. [default: 72]")
-@click.option("--steps", type=int, help="Exact length of each; a step is 0.15 s. [default: 160]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws everything that is drawn.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes. [default: one a core, or all of the cluster's]")
-@click.option("--sources-per-scene", type=int, help="Places the sound may come from. [default: 6; 1 with avw-4k]")
-@click.option(
-    "--sound", default="ring", show_default=True,
-    help="ring, a sound file, a folder, or of SoundSpaces: 1s_all, semantic_splits:train, heard, unheard:val.",
-)  # fmt: skip
-@click.option(
-    "--sound-root", type=click.Path(path_type=Path), envvar="AVW_SOUNDS",
-    help="Folder of SoundSpaces' sounds. [default: data/sounds]",
-)  # fmt: skip
-@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Who simulates.")
-@habitat_python
-@click.option(
-    "--acoustics", type=click.Choice(ACOUSTICS), default="emitters", show_default=True, help="Who renders sound."
-)
-@click.option(
-    "--emitters", type=click.IntRange(min=100), default=None, help="Virtual emitters a source: quality for time."
-)
-@click.option(
-    "--hrtf", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="A SOFA file: whose head to hear with. [default: MIT KEMAR]",
-)  # fmt: skip
-@click.option(
-    "--materials", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="A material map as SoundSpaces has it (mp3d_material_config.json). [default: AVW's own table]",
-)  # fmt: skip
-@click.option(
-    "--stream", type=click.Choice(STREAMS), default="glide", show_default=True,
-    help="How the sound goes on from step to step: ours, or as SoundSpaces 2.0 does it.",
-)  # fmt: skip
-@click.option(
-    "--size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Pixels of the square image."
-)
-@click.option("--preset", type=click.Choice(tuple(PRESETS)), help="A set of defaults: demo, or the paper's AVW-4k.")
-@click.option("--episodes-per-shard", type=int, default=8, show_default=True, help="Trajectories a file.")
-@click.option(
-    "--compression", type=click.Choice(("blosc2", "gzip", "none")), default="blosc2", show_default=True,
-    help="gzip: for readers without the Blosc2 plugin.",
-)  # fmt: skip
-@click.option("--executor", type=click.Choice(("local", "ray")), default="local", show_default=True,
-              help="Processes of this machine, or of a Ray cluster that shares OUT's file system.")  # fmt: skip
-@click.option("--ray-address", default="auto", show_default=True, help="The cluster; auto: the one of this machine.")
-@click.option("--shard", "part", metavar="I/N", help="Only part I of N (from 0), for array jobs on a shared folder.")
-@click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from what OUT holds, or refuse to.")
-@click.option("--strict", is_flag=True, help="Refuse scenes for which `avw info` has warnings.")
-@click.option(
-    "--dry-run", is_flag=True, help="Measure a few episodes, and say how much time, disk and memory it would take."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--preset", type=click.Choice(tuple(PRESETS)), section=DATASET,
+        help="Set of defaults: demo (small), or avw-4k (the dataset of the paper).")  # fmt: skip
+@option("--trajectories", type=int, metavar="N", section=DATASET, default_text=str(DEFAULT.trajectories),
+        help="Number of trajectories in total, spread evenly over the scenes.")  # fmt: skip
+@option("--steps", type=int, metavar="N", section=DATASET, default_text=str(DEFAULT.steps),
+        help="Number of steps per trajectory; one step is 0.15 s.")  # fmt: skip
+@shared.seed("the whole dataset", DATASET)
+@option("--episodes-per-shard", type=int, metavar="N", default=8, show_default=True, section=DATASET,
+        help="Number of trajectories per file.")  # fmt: skip
+@option("--compression", type=click.Choice(("blosc2", "gzip", "none")), default="blosc2", show_default=True,
+        section=DATASET, help="Compression of the HDF5 files; gzip works without the Blosc2 plugin.")  # fmt: skip
+@shared.scenes(f"procedural:{DEFAULT.houses}")
+@shared.scene_root
+@option("--strict", is_flag=True, section=shared.SCENES,
+        help="Stop if a scene has warnings (see avw info SCENE).")  # fmt: skip
+@shared.sound("ring", "ring")
+@shared.sound_root
+@option("--sources-per-scene", type=int, metavar="N", section=shared.SOUND,
+        default_text=f"{DEFAULT.sources_per_scene}; 1 with --preset avw-4k",
+        help="Number of source positions per scene.")  # fmt: skip
+@shared.backend("auto")
+@shared.habitat_python
+@shared.acoustics("emitters")
+@option("--emitters", type=click.IntRange(min=100), metavar="N", section=shared.SIMULATOR, default_text="10000",
+        help="Virtual emitters per source; more is less noisy but slower.")  # fmt: skip
+@option("--hrtf", type=click.Path(path_type=Path, dir_okay=False, exists=True), section=shared.SIMULATOR,
+        default_text="MIT KEMAR", help="SOFA file with head-related transfer functions.")  # fmt: skip
+@shared.materials("the built-in table")
+@shared.stream("glide")
+@option("--size", type=click.IntRange(16, 1024), metavar="PIXELS", default=128, show_default=True,
+        section=shared.SIMULATOR, help="Width and height of the images.")  # fmt: skip
+@shared.workers("one per CPU core, or per core of the Ray cluster")
+@shared.executor
+@option("--shard", "part", type=Part(), section=shared.EXECUTION,
+        help="Write only part I of N (I starts at 0), for array jobs.")  # fmt: skip
+@shared.resume("Continue the dataset in OUT, or stop if OUT already holds one.")
+@option("--dry-run", is_flag=True, section=shared.EXECUTION,
+        help="Simulate a few episodes and print the expected time, disk space and memory; write nothing.")  # fmt: skip
+@shared.json_output
 def generate(
     out: Path, scenes: str | None, scene_root: Path | None, trajectories: int | None, steps: int | None, seed: int,
-    workers: int | None, sources_per_scene: int | None, sound: str, sound_root: Path | None, backend: str,
-    acoustics: str, emitters: int | None, hrtf: Path | None, materials: Path | None, stream: str, size: int,
-    preset: str | None, episodes_per_shard: int, compression: str, executor: str, ray_address: str, part: str | None,
-    resume: bool, strict: bool, dry_run: bool, as_json: bool,
+    workers: int | None, sources_per_scene: int | None, sound: str, sound_root: Path | None, backend: str | None,
+    acoustics: str | None, emitters: int | None, hrtf: Path | None, materials: Path | None, stream: str | None,
+    size: int, preset: str | None, episodes_per_shard: int, compression: str, executor: str, ray_address: str,
+    part: tuple[int, int] | None, resume: bool, strict: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Simulate trajectories with sight and binaural sound, and write them as a dataset into OUT (data/avw).
+    """Simulate trajectories with RGB-D images and binaural sound, and write them to the dataset folder OUT.
+
+    OUT is data/avw by default. The defaults below are those without --preset.
 
     \b
-    avw generate                                             12 houses, 72 trajectories
-    avw generate data/big --scenes procedural:60 --trajectories 600 --workers 8
-    avw generate data/mine --scenes flat.glb --trajectories 20 --dry-run
-    avw generate data/avw-4k --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
-    avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
-    avw generate data/mp3d --scenes mp3d:val --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
+    Examples:
+      avw generate                                             12 houses, 72 trajectories, in data/avw
+      avw generate data/big --scenes procedural:60 --trajectories 600 --workers 8
+      avw generate data/mine --scenes flat.glb --trajectories 20 --dry-run
+      avw generate data/avw-4k --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
+      avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
+      avw generate data/mp3d --scenes mp3d:val --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
     """
     from avw.avw4k.execution.executors import run_in_processes
     from avw.avw4k.execution.ray_executor import RayExecutor, cluster_cpus, connect
@@ -122,14 +122,13 @@ def generate(
     root = str(scene_root) if scene_root else None
     names, splits = preset_scenes(preset, scenes, root)
     sounds = expand_sounds(sound, sound_root)
-    # Said in full here: a dataset says who made it, not who might have.
-    simulator = resolved(SimulatorConfig(backend=backend, acoustics=acoustics, stream=stream, size=size))
-    if emitters is not None:
-        simulator = dataclasses.replace(simulator, emitters=emitters)
-    if hrtf is not None:
-        simulator = dataclasses.replace(simulator, hrtf=str(hrtf))
-    if materials is not None:
-        simulator = dataclasses.replace(simulator, materials=str(materials))
+    # Resolve `auto` now: the spec names the backend that makes the data.
+    simulator = resolved(
+        with_options(
+            SimulatorConfig(size=size), backend=backend, acoustics=acoustics, stream=stream, emitters=emitters,
+            hrtf=hrtf, materials=materials,
+        )
+    )  # fmt: skip
     spec = DatasetSpec(
         scenes=names,
         scene_splits=splits,
@@ -143,7 +142,7 @@ def generate(
         simulator=simulator,
         assets=file_digests((*names, *sounds, *(str(file) for file in (hrtf, materials) if file)), root),
     )
-    backend_versions(simulator)  # a backend that is not here is found before anything is claimed for it
+    backend_versions(simulator)  # fail for a missing backend before OUT is created
     on_ray = executor == "ray"
     if workers is None:
         workers = cluster_cpus(connect(ray_address)) if on_ray else len(os.sched_getaffinity(0))
@@ -157,11 +156,15 @@ def generate(
     open_material_map(simulator.materials)
     check_sounds(sounds)
     if ahead.bytes > ahead.free_bytes:
-        click.echo(f"avw: about {ahead.bytes / 1e9:.1f} GB to write, {ahead.free_bytes / 1e9:.1f} GB free", err=True)
+        click.echo(
+            f"avw: warning: the dataset needs about {ahead.bytes / 1e9:.1f} GB, and {ahead.free_bytes / 1e9:.1f} GB "
+            f"are free on the disk of {out}",
+            err=True,
+        )
     started = time.monotonic()
     with progress_bar() as bar, terminated_like_interrupted():
         report = run(
-            out, spec, workers=workers, resume=resume, part=parse_part(part), scene_root=root,
+            out, spec, workers=workers, resume=resume, part=part, scene_root=root,
             execute=RayExecutor(address=ray_address) if on_ray else run_in_processes,
             on_start=bar.begin, on_steps=bar.add, log=bar.log,
         )  # fmt: skip
@@ -175,10 +178,10 @@ def generate(
 
 
 def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool = False) -> None:
-    """Read each mesh file once and look for its floor, so that a bad one is found before OUT is claimed for it.
+    """Read every mesh file once and look for its floor, so that an unusable scene is found before OUT is created.
 
-    Of scans only the beginnings of the files are read: a collection would take an hour. Raises SceneError or UsageError
-    for a scene that cannot be had; with `strict` also for one that the lint has warnings for.
+    Of scans only the beginning of each file is read, because reading a whole collection would take an hour. Raises
+    SceneError or UsageError for a missing or unusable scene; with `strict` also for one with lint warnings.
     """
     from avw.sim_bridge.inspection.lint import lint_scene
     from avw.sim_bridge.navigation.navgrid import NavGrid
@@ -195,7 +198,7 @@ def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool
 
 
 def check_head(simulator: SimulatorConfig) -> None:
-    """Read the user's head once. Raises UsageError for one that is no SOFA file."""
+    """Read the SOFA file once. Raises UsageError for a file that is not valid."""
     if simulator.hrtf is None:
         return
     from avw.sim_bridge.acoustics.hrtf import load_hrtf
@@ -205,7 +208,7 @@ def check_head(simulator: SimulatorConfig) -> None:
 
 
 def check_sounds(sounds: tuple[str, ...]) -> None:
-    """Decode each once, so that an unreadable one is found before anything is simulated."""
+    """Decode every sound once, so that an unreadable one is found before the simulation starts."""
     from avw.sim_bridge.acoustics.sounds import load_sound
 
     for sound in sounds:
@@ -213,55 +216,40 @@ def check_sounds(sounds: tuple[str, ...]) -> None:
 
 
 def file_digests(names: tuple[str, ...], scene_root: str | None = None) -> tuple[tuple[str, str], ...]:
-    """(name, SHA-256) of those that are files: another mesh under the same name is another dataset."""
+    """(name, SHA-256) of each name that is a file: a changed file under the same name makes another dataset."""
     from avw.sim_bridge.errors import SceneError
     from avw.sim_bridge.scenes.collections.collections import files_sha256, scene_files
 
     digests = []
     for name in names:
-        with suppress(SceneError):  # no file, or not on this machine
+        with suppress(SceneError):  # not a file, or not on this machine
             digests.append((name, files_sha256(scene_files(name, scene_root))))
     return tuple(digests)
 
 
-def parse_part(text: str | None) -> tuple[int, int] | None:
-    """ "3/8" as (3, 8). Raises UsageError for anything that is no part."""
-    from avw.sim_bridge.errors import UsageError
-
-    if text is None:
-        return None
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
-        raise UsageError(
-            f"--shard {text!r} is no part of a whole: expected I/N with I from 0 to N - 1, e.g. --shard 0/8"
-        )
-    return int(number), int(count)
-
-
 def forecast_text(out: Path, spec: DatasetSpec, ahead: Forecast, workers: int) -> str:
-    """The dry run for a person."""
+    """The result of a dry run as text."""
     from avw.avw4k.plan.spec import SPLITS, split_scenes
 
     splits = list(split_scenes(spec).values())
     scenes = ", ".join(f"{splits.count(name)} {name}" for name in SPLITS)
-    basis = "measured on a few of its episodes" if ahead.measured else "by figures of another machine: no scene is here"
+    basis = "measured on a few episodes" if ahead.measured else "rough: the scenes are not on this machine"
     return (
         f"{out}: {ahead.episodes} trajectories of {spec.steps} steps = {ahead.steps} steps "
         f"({ahead.hours_of_experience:.2f} h) in {len(spec.scenes)} scenes ({scenes})\n"
-        f"{ahead.shards_left} of {ahead.shards} shards to make: about {ahead.bytes / 1e9:.2f} GB "
-        f"({ahead.free_bytes / 1e9:.1f} GB free), {ahead.memory_bytes / 1e9:.1f} GB of memory and "
-        f"{duration(ahead.seconds)} with {workers} workers, {basis}"
+        f"To write: {ahead.shards_left} of {ahead.shards} shards, {ahead.bytes / 1e9:.2f} GB "
+        f"({ahead.free_bytes / 1e9:.1f} GB free)\n"
+        f"Estimate for {workers} workers: {duration(ahead.seconds)}, {ahead.memory_bytes / 1e9:.1f} GB of memory "
+        f"({basis})"
     )
 
 
 def report_text(report: GenerateReport, steps: int, seconds: float) -> str:
-    """What was done, for a person."""
+    """The result of a run as text."""
     rate = f", {steps / seconds:.0f} steps/s" if steps else ""
     clipped = f"; {report.clipped} values clipped" if report.clipped else ""
     if not report.complete:
-        return (
-            f"{report.path}: {report.shards} shards committed, others are still to be made ({duration(seconds)}{rate})"
-        )
+        return f"{report.path}: {report.shards} shards written, more to follow ({duration(seconds)}{rate})"
     return (
         f"{report.path}: {report.episodes} trajectories, {report.steps} steps, {report.shards} shards, "
         f"{report.bytes / 1e9:.2f} GB ({duration(seconds)}{rate}){clipped}"
@@ -277,7 +265,7 @@ def duration(seconds: float) -> str:
 
 
 class ProgressBar:
-    """One bar for all workers, on stderr."""
+    """One progress bar for all workers, on stderr."""
 
     def __init__(self) -> None:
         self.bar: Any = None
@@ -307,7 +295,7 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressBar]:
-    """A bar that is closed however the work ends."""
+    """A progress bar that is closed even if the work fails."""
     bar = ProgressBar()
     try:
         yield bar
@@ -318,7 +306,7 @@ def progress_bar() -> Iterator[ProgressBar]:
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """A SIGTERM (of a batch system) stops the run as tidily as Ctrl-C does."""
+    """Handle SIGTERM, which batch systems send, in the same way as Ctrl-C."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

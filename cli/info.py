@@ -1,4 +1,4 @@
-"""`avw info`: what a dataset, a run or a scene is."""
+"""`avw info`: describe a dataset, a run or a scene."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
+
 if TYPE_CHECKING:
     from avw.avw4k.reading.dataset import Dataset
 
 
-@click.command()
+@command()
 @click.argument("what")
-@click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
-@click.option(
-    "--materials", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Of a scene: a material map as SoundSpaces has it, in place of AVW's own table.",
-)  # fmt: skip
-@click.option("--strict", is_flag=True, help="Of a scene: fail on warnings as on errors.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Of a scene: write its floor plan as this PNG.")
-@click.option(
-    "--plots",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Also write a dataset's statistics as SVG files.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--plots", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", section="Datasets",
+        help="Also write the statistics as SVG plots to this folder.")  # fmt: skip
+@shared.scene_root
+@shared.materials("the built-in table", shared.SCENES)
+@option("--strict", is_flag=True, section=shared.SCENES, help="Exit with code 1 on warnings too, not only on errors.")
+@option("--picture", type=click.Path(path_type=Path), metavar="FILE", section=shared.SCENES,
+        help="Write the floor plan as a PNG image.")  # fmt: skip
+@shared.json_output
 def info(
     what: str, scene_root: Path | None, materials: Path | None, strict: bool, picture: Path | None, plots: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Describe WHAT: a dataset's folder, a run's folder, or a scene.
+    """Describe WHAT: the folder of a dataset, the folder of a run, or a scene.
 
-    A scene is checked: units, up axis, holes, floors, islands, materials, flicker. Exit code 1: it has errors.
+    A scene is also checked for problems: units, up axis, holes, floors, disconnected areas, materials, and coincident
+    surfaces that flicker. The exit code is 1 if there are errors.
 
     \b
-    avw info data/avw --plots plots
-    avw info runs/latest
-    avw info procedural-0007
-    avw info scan.glb --strict --picture scan.png
+    Examples:
+      avw info data/avw --plots plots
+      avw info runs/latest
+      avw info procedural-0007
+      avw info scan.glb --strict --picture scan.png
     """
     folder = Path(what)
     if (folder / "info.json").is_file():
@@ -62,7 +61,7 @@ def info(
     elif folder.is_dir() or what.startswith(("data/", "runs/")):
         from avw.sim_bridge.errors import UsageError
 
-        raise UsageError(f"{what} holds no dataset and no run; type: avw generate {what}")
+        raise UsageError(f"{what} contains neither a dataset nor a run. To make a dataset, type: avw generate {what}")
     else:
         _scene_info(what, str(scene_root) if scene_root else None, materials, strict, picture, as_json)
         return
@@ -83,7 +82,7 @@ def _scene_info(
         scene, evidence = apply_material_map(scene, table)
         reading = None if reading is None else dataclasses.replace(reading, evidence=evidence)
     report = lint(scene, reading)
-    if table is not None:  # what the lint says of materials is about our own table
+    if table is not None:  # the lint judges materials by the built-in table
         report = dataclasses.replace(report, findings=tuple(f for f in report.findings if f.name != "materials"))
     values = scene_values(report, scene_sha256(scene))
     if table is not None:
@@ -102,7 +101,7 @@ def _scene_info(
 
 
 def dataset_values(dataset: Dataset) -> dict[str, Any]:
-    """Counts and terms of what is committed, and the spec in full."""
+    """Counts, statistics and licences of the shards written so far, and the full spec."""
     from avw.avw4k.plan.spec import MODES, SPLITS, split_scenes
     from avw.avw4k.reading.statistics import dataset_statistics
     from avw.sim_bridge.types import STEP_SECONDS
@@ -139,7 +138,7 @@ def dataset_values(dataset: Dataset) -> dict[str, Any]:
 
 
 def _measured(dataset: Dataset) -> dict[str, Any]:
-    """Damage is said and does not keep the rest from being described."""
+    """Statistics of the recorded data; damage is reported as a problem instead of raising an error."""
     from avw.avw4k.reading.measured import measured_statistics
     from avw.sim_bridge.errors import DatasetError
 
@@ -150,12 +149,12 @@ def _measured(dataset: Dataset) -> dict[str, Any]:
 
 
 def dataset_text(values: dict[str, Any]) -> str:
-    """The same for a person."""
+    """The description of a dataset as text."""
     from avw.avw4k.reading.measured import measured_text
     from avw.avw4k.reading.statistics import statistics_text
 
     spec = values["spec"]
-    state = "complete" if values["complete"] else f"{values['trajectories']} of {values['planned']} so far"
+    state = "complete" if values["complete"] else f"incomplete: {values['trajectories']} of {values['planned']}"
     reached, approaches = values["successful_approaches"]
     lines = [
         f"dataset {values['path']}: {values['trajectories']} trajectories of {spec['steps']} steps ({state})",
@@ -164,7 +163,7 @@ def dataset_text(values: dict[str, Any]) -> str:
         f"  {reached} of {approaches} approaches end with a successful STOP",
         f"  backend {spec['simulator']['backend']}, acoustics {spec['simulator']['acoustics']}, "
         f"stream {spec['simulator'].get('stream', 'glide')}, {spec['simulator']['size']} pixels, "
-        f"{spec['sources_per_scene']} sources a scene, seed {spec['seed']}",
+        f"{spec['sources_per_scene']} sources per scene, seed {spec['seed']}",
         "",
         f"  {'split':<8}" + "".join(f"{name:>14}" for name in next(iter(values["splits"].values()))),
     ]
@@ -172,12 +171,12 @@ def dataset_text(values: dict[str, Any]) -> str:
         lines.append(f"  {split:<8}" + "".join(f"{n:>14}" for n in counts.values()))
     lines += ["", statistics_text(values["statistics"]), "", measured_text(values["measured"])]
     lines += ["", f"  spec SHA-256 {values['spec_sha256']}"]
-    lines += [f"  terms of {name}: {text}" for name, text in values["licences"].items()]
+    lines += [f"  licence of {name}: {text}" for name, text in values["licences"].items()]
     return "\n".join(lines)
 
 
 def run_values(folder: Path) -> dict[str, Any]:
-    """A run's files and its configuration, as far as they are JSON."""
+    """The files of a run, and its configuration and evaluation."""
     from avw.sim_bridge.errors import CheckpointError
 
     values: dict[str, Any] = {"path": str(folder)}
@@ -187,6 +186,8 @@ def run_values(folder: Path) -> dict[str, Any]:
             try:
                 values[path.stem] = json.loads(path.read_text())
             except ValueError as error:
-                raise CheckpointError(f"{path} is no JSON ({error}); it was altered, or the disk was full") from error
+                raise CheckpointError(
+                    f"{path} is not valid JSON ({error}). It was changed, or the disk was full when it was written"
+                ) from error
     values["files"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
     return values

@@ -1,6 +1,6 @@
-"""The `avw` command: one lazily loaded click command a file, one way of reporting errors.
+"""The `avw` command: one lazily loaded click command per file, and one way to report errors.
 
-Exit codes: 0 done · 1 failed or corrupt · 2 usage · 130 interrupted (and resumable).
+Exit codes: 0 success · 1 failure or damaged data · 2 usage error · 130 interrupted (can be resumed).
 """
 
 from __future__ import annotations
@@ -11,29 +11,35 @@ from typing import Any, NoReturn
 
 import click
 
+from avw.cli.help_page import MAX_WIDTH
 from avw.sim_bridge.errors import AvwError
 
 COMMANDS = {
-    "generate": ("avw.cli.generate:generate", "Simulate trajectories and write them as a dataset."),
-    "merge": ("avw.cli.merge:merge", "Gather the parts of an array job into one dataset."),
-    "verify": ("avw.cli.verify:verify", "Read a whole dataset again and check every promise it makes."),
+    "generate": ("avw.cli.generate:generate", "Simulate trajectories and write them to a dataset."),
+    "train": ("avw.cli.train:train", "Train the world model on a dataset."),
+    "evaluate": ("avw.cli.evaluate:evaluate", "Evaluate a trained model on scenes it has not seen."),
+    "navigate": ("avw.cli.navigate:navigate", "Run navigation policies and measure their success."),
+    "report": ("avw.cli.report:report", "Write an HTML report about a run."),
     "info": ("avw.cli.info:info", "Describe a dataset, a run or a scene."),
-    "view": ("avw.cli.view:view", "See and hear a dataset or a run, in a browser or as one file."),
-    "export": ("avw.cli.export:export", "Write a dataset as LeRobot, WebDataset or mp4."),
+    "view": ("avw.cli.view:view", "View a dataset or a run in the browser, with sound."),
+    "verify": ("avw.cli.verify:verify", "Check a dataset for damage, and repair it."),
+    "merge": ("avw.cli.merge:merge", "Merge the parts of an array job into one dataset."),
+    "export": ("avw.cli.export:export", "Export a dataset to LeRobot, WebDataset or MP4."),
     "push": ("avw.cli.push:push", "Upload a dataset to the Hugging Face Hub."),
     "pull": ("avw.cli.pull:pull", "Download a dataset from the Hugging Face Hub."),
-    "scenes": ("avw.cli.scenes:scenes", "List the scenes that a --scenes expression stands for."),
-    "train": ("avw.cli.train:train", "Train the world model on a dataset, in three stages."),
-    "evaluate": ("avw.cli.evaluate:evaluate", "Measure a trained model on scenes that it has never seen."),
-    "navigate": ("avw.cli.navigate:navigate", "Let a policy search for the sound, closed loop."),
-    "report": ("avw.cli.report:report", "Write a run as one self-contained HTML page."),
-    "doctor": ("avw.cli.doctor:doctor", "Test the physics and the installation of this machine."),
+    "scenes": ("avw.cli.scenes:scenes", "List scenes, or export them as GLB files."),
+    "doctor": ("avw.cli.doctor:doctor", "Check the installation and test the physics."),
+}
+SECTIONS = {
+    "Main commands, in order": ("generate", "train", "evaluate", "navigate", "report"),
+    "Datasets": ("info", "view", "verify", "merge", "export", "push", "pull"),
+    "Scenes and installation": ("scenes", "doctor"),
 }
 MODEL_MODULES = ("torch", "safetensors", "einops")
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module only when that command runs, so that `--help` stays quick."""
+    """A group that imports a command's module only when that command runs, which keeps `avw --help` fast."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -46,16 +52,21 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        listed = {name for names in SECTIONS.values() for name in names}
+        others = tuple(name for name in COMMANDS if name not in listed)
+        width = max(len(name) for name in COMMANDS)
+        for title, names in {**SECTIONS, "Other commands": others}.items():
+            if names:
+                with formatter.section(title):
+                    formatter.write_dl([(name.ljust(width), COMMANDS[name][1]) for name in names])
 
     def invoke(self, context: click.Context) -> Any:
         with reported_errors(context):
             return super().invoke(context)
 
 
-class reported_errors:  # noqa: N801 - reads as the context manager that it is
-    """Turns what may go wrong into one sentence and an exit code; with `--debug` the traceback comes through."""
+class reported_errors:  # noqa: N801 - a context manager
+    """Turns expected errors into a one-line message and an exit code; with `--debug` the traceback is shown."""
 
     def __init__(self, context: click.Context) -> None:
         self.debug = bool(context.params.get("debug"))
@@ -69,52 +80,60 @@ class reported_errors:  # noqa: N801 - reads as the context manager that it is
         if isinstance(error, AvwError):
             fail(str(error), error.exit_code, error)
         if isinstance(error, KeyboardInterrupt):
-            fail("interrupted; the same command goes on from what is committed.", 130, error)
+            fail("interrupted. Run the same command again; the work saved so far is kept.", 130, error)
         if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in MODEL_MODULES:
             fail(
-                f"this command needs {error.name}, which is not installed here; type: pip install 'avw[model]'",
+                f"this command needs {error.name}, which is not installed. Install it with: pip install 'avw[model]'",
                 1,
                 error,
             )
 
 
-def fail(sentence: str, exit_code: int, cause: BaseException) -> NoReturn:
-    """Say on stderr what went wrong, and leave with the exit code of its kind."""
-    click.echo(f"avw: {sentence}", err=True)
+def fail(message: str, exit_code: int, cause: BaseException) -> NoReturn:
+    """Print the message on stderr and exit with the given code."""
+    click.echo(f"avw: {message}", err=True)
     raise click.exceptions.Exit(exit_code) from cause
 
 
 def print_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    """Print the installed version and leave."""
+    """Print the installed version and exit."""
     if not value or context.resilient_parsing:
         return
     from importlib.metadata import PackageNotFoundError, version
 
     try:
         click.echo(f"avw {version('avw')}")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        click.echo("avw (not installed; type: make install)")
+    except PackageNotFoundError:  # run from a checkout without installation
+        click.echo("avw (not installed; run: make install)")
     context.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Version.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error instead of one sentence.")
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": MAX_WIDTH})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version,
+    help="Show the version and exit.",
+)  # fmt: skip
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
 def avw(debug: bool) -> None:
-    """Audio-visual world models: simulate, generate, learn, navigate.
+    """AVW: audio-visual world models for embodied navigation.
+
+    Simulate houses with RGB-D images and binaural sound, train a diffusion world model on the recorded trajectories,
+    and find a sounding object by planning with the model's predictions.
 
     \b
-    The whole path, each step with its defaults:
-      avw generate                  data/avw     houses, trajectories, RGB-D and binaural sound
-      avw train                     runs/latest  tokenizers and the diffusion world model
-      avw navigate --policy mpc     planning in imagined futures
+    Quick start (each command has defaults for everything):
+      avw generate                  Simulate a dataset of 12 houses in data/avw.
+      avw train                     Train a world model on it in runs/latest.
+      avw navigate                  Plan with the model in houses it has not seen.
+      avw report                    Write runs/latest/report.html.
 
-    A bare `avw COMMAND --help` explains each. Logs and progress go to stderr; --json prints one document to stdout.
+    Type 'avw COMMAND --help' for the options of a command. Progress and messages go to stderr. With --json, a command
+    prints its result as one JSON document on stdout.
     """
 
 
 def main() -> None:
-    """Entry point of the console script and of `python -m avw.cli`."""
+    """Entry point of the `avw` script and of `python -m avw.cli`."""
     try:
         avw(prog_name="avw")
     except KeyboardInterrupt:  # while a module was still being imported

@@ -1,4 +1,4 @@
-"""`avw merge`: the parts of an array job become one dataset."""
+"""`avw merge`: combine the parts of an array job into one dataset."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ from pathlib import Path
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command
 
-@click.command(epilog="Exit code 0: the dataset is whole. 1: shards are still missing, or a part is damaged.")
+
+@command(epilog="Exit code 0: the dataset is complete. Exit code 1: shards are missing, or a part is damaged.")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("parts", type=click.Path(path_type=Path, exists=True, file_okay=False), nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@shared.json_output
 def merge(out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
-    """Gather PARTS, made with `avw generate PART --shard i/n` on several machines, into OUT.
+    """Copy PARTS, written by 'avw generate PART --shard I/N' on several machines, into the dataset OUT.
+
+    Every byte is checked, and the parts are not changed. If all jobs wrote to one shared folder, no merge is needed;
+    'avw merge OUT' then checks that the dataset is complete.
 
     \b
-    avw generate data/part-$SLURM_ARRAY_TASK_ID --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
-    avw merge data/avw-4k data/part-*     checks every byte; the parts stay as they are
-    avw merge data/avw-4k                 parts on one shared folder need no more than this, or nothing
+    Examples:
+      avw generate data/part-$SLURM_ARRAY_TASK_ID --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
+      avw merge data/avw-4k data/part-*     parts in folders of their own
+      avw merge data/avw-4k                 all jobs wrote to this shared folder
     """
     from tqdm import tqdm
 
@@ -35,9 +42,11 @@ def merge(out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report) | {"missing": missing}, indent=1))
     elif report.complete:
-        click.echo(f"{out}: whole; {report.episodes} trajectories, {report.shards} shards, {report.bytes / 1e9:.2f} GB")
+        click.echo(
+            f"{out}: complete; {report.episodes} trajectories, {report.shards} shards, {report.bytes / 1e9:.2f} GB"
+        )
     else:
-        click.echo(f"{out}: {report.shards} shards so far, {len(missing)} missing: {', '.join(missing[:5])}"
+        click.echo(f"{out}: {report.shards} shards, {len(missing)} missing: {', '.join(missing[:5])}"
                    f"{' …' if len(missing) > 5 else ''}")  # fmt: skip
     if missing:
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""`avw navigate`: policies search for the sound, closed loop, in scenes that were not trained on."""
+"""`avw navigate`: run policies in closed loop, in scenes that the model was not trained on."""
 
 from __future__ import annotations
 
@@ -8,80 +8,73 @@ from typing import TYPE_CHECKING
 
 import click
 
-from avw.cli.habitat_option import habitat_python
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
+from avw.cli.options import with_options
 
 if TYPE_CHECKING:
     from avw.model.planning.episode_run import LeftOut
     from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
 POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
+FROM_DATASET = "as in the dataset of the run"
 
 
-@click.command(
-    epilog="Every policy meets the same episodes for the same scenes, seed and number; episodes begin at least 3 m "
-    "of walking from the source. Only the oracle knows where the source is."
+@command(
+    epilog="All policies run on the same episodes for the same scenes, seed and number of episodes. Every episode "
+    "starts at least 3 m of walking distance from the source. Only the oracle knows the position of the source."
 )
-@click.option(
-    "--policy",
-    "policies",
-    type=click.Choice(POLICIES),
-    multiple=True,
-    default=("mpc",),
-    show_default=True,
-    help="Who searches; repeat it to compare policies over the same episodes.",
-)
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    default=Path("runs/latest"),
-    show_default=True,
-    help="The trained run that mpc plans with; results are written there.",
-)
-@click.option("--scenes", default=None, help="As for avw generate (default: the test scenes of the run's dataset).")
-@click.option("--scene-root", type=click.Path(path_type=Path), default=None, help="Folder of scanned collections.")
-@click.option("--backend", default=None, help="auto, embedded, habitat or soundspaces (default: the dataset's).")
-@habitat_python
-@click.option("--acoustics", default=None, help="emitters or rlr (default: the dataset's).")
-@click.option(
-    "--materials", type=click.Path(path_type=Path, dir_okay=False, exists=True), default=None,
-    help="A material map as SoundSpaces has it (default: the dataset's).",
-)  # fmt: skip
-@click.option("--stream", default=None, help="glide or soundspaces (default: the dataset's).")
-@click.option("--sound", default=None, help="What the source plays (default: the dataset's, else ring).")
-@click.option(
-    "--sound-root", type=click.Path(path_type=Path), envvar="AVW_SOUNDS",
-    help="Folder of SoundSpaces' sounds. [default: data/sounds]",
-)  # fmt: skip
-@click.option(
-    "--episode-file", type=click.Path(path_type=Path), default=None,
-    help="Episodes to run as they are: a .json.gz of SoundSpaces' AudioNav, with its content folder.",
-)  # fmt: skip
-@click.option(
-    "--episodes", type=click.IntRange(min=1), default=None,
-    help="Episodes a policy; of a file, its first. [default: 20, or all of the file]",
-)  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws the episodes.")
-@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one a core).")
-@click.option("--device", default="cpu", show_default=True, help="Where mpc imagines: cpu, cuda …")
-@click.option("--video", type=click.Path(path_type=Path), default=None, help="Record every episode into this folder.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the results (default: --model).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--policy", "policies", type=click.Choice(POLICIES), multiple=True, default=("mpc",), default_text="mpc",
+        help="Policy to run. Repeat the option to compare policies on the same episodes.")  # fmt: skip
+@option("--model", type=click.Path(path_type=Path), metavar="RUN", default=Path("runs/latest"), show_default=True,
+        help="Folder of the trained run that mpc and reward-only plan with.")  # fmt: skip
+@option("--episodes", type=click.IntRange(min=1), metavar="N", default_text="20, or all of --episode-file",
+        help="Number of episodes per policy; with --episode-file, the first N.")  # fmt: skip
+@option("--episode-file", type=click.Path(path_type=Path), metavar="FILE",
+        help="Run the episodes of this file instead: a .json.gz file in the format of SoundSpaces AudioNav, next to "
+        "its content folder.")  # fmt: skip
+@shared.seed("the episodes")
+@shared.scenes("the test scenes of the run's dataset")
+@shared.scene_root
+@shared.sound(None, FROM_DATASET)
+@shared.sound_root
+@shared.backend(FROM_DATASET)
+@shared.habitat_python
+@shared.acoustics(FROM_DATASET)
+@shared.materials(FROM_DATASET)
+@shared.stream(FROM_DATASET)
+@shared.workers("one per CPU core")
+@shared.device("cpu", shared.EXECUTION)
+@option("--out", type=click.Path(path_type=Path), metavar="DIR", default_text="the folder of --model",
+        help="Folder for the results.")  # fmt: skip
+@option("--video", type=click.Path(path_type=Path), metavar="DIR",
+        help="Record a video of every episode in this folder.")  # fmt: skip
+@shared.json_output
 def navigate(
     policies: tuple[str, ...], model: Path, scenes: str | None, scene_root: Path | None, backend: str | None,
     acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None, sound_root: Path | None,
     episode_file: Path | None, episodes: int | None, seed: int, workers: int | None, device: str, video: Path | None,
     out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Let a policy search for the sounding source, and say how well it did.
+    """Run navigation policies that search for the sounding source, and print their success rates and path lengths.
 
     \b
-    avw navigate --policy mpc                                   the test houses of runs/latest
-    avw navigate --policy mpc --policy greedy-audio --episodes 100
-    avw navigate --policy oracle --scenes procedural:40-43 --video videos
-    avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
-    """
-    import dataclasses
+    Policies:
+      mpc            plans with the images and sounds that the model predicts
+      reward-only    the same planner without predicted images and sounds
+      greedy-audio   turns to the louder ear and walks
+      mapping-audio  builds a map from depth and locates the source by ear, without learning
+      random         random actions
+      forward        walks straight ahead and turns at obstacles
+      oracle         follows the shortest path to the source (upper bound)
 
+    \b
+    Examples:
+      avw navigate --policy mpc                                   the test houses of runs/latest
+      avw navigate --policy mpc --policy greedy-audio --episodes 100
+      avw navigate --policy oracle --scenes procedural:40-43 --video videos
+      avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
+    """
     from avw.model.planning.navigate import available_cores, run_policies
     from avw.model.planning.navigate_config import NavigateConfig
     from avw.model.planning.outcomes import comparison, table, write_outcome
@@ -95,18 +88,14 @@ def navigate(
     planners = sorted({"mpc", "reward-only"} & set(chosen))
     if planners and not trained:
         raise CheckpointError(
-            f"{model}: no trained model there for {planners[0]} to plan with. Train one: avw train DATA --out {model}"
+            f"{model} contains no trained model, which --policy {planners[0]} needs. Train one with: avw train DATA "
+            f"--out {model}"
         )
     if episode_file and scenes:
-        raise UsageError("--episode-file names its own scenes: leave out --scenes")
+        raise UsageError("--scenes cannot be used with --episode-file, because the file names its scenes")
     names, simulator, own_sound = surroundings(model, str(episode_file) if episode_file else scenes)
-    simulator = dataclasses.replace(
-        simulator,
-        backend=backend or simulator.backend,
-        acoustics=acoustics or simulator.acoustics,
-        materials=str(materials) if materials else simulator.materials,
-        stream=stream or simulator.stream,
-        scene_root=str(scene_root) if scene_root else simulator.scene_root,
+    simulator = with_options(
+        simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream, scene_root=scene_root
     )
     if scenes is not None:
         names = expand_scenes(scenes, simulator.scene_root)
@@ -139,16 +128,16 @@ def navigate(
         return
     click.echo(table(result))
     if folder:
-        click.echo(f"Every episode: {folder}/navigation-<policy>.json   ·   Next: avw report {folder}")
+        click.echo(f"Results of every episode: {folder}/navigation-POLICY.json\nNext: avw report {folder}")
     if video:
-        click.echo(f"Recordings: {video}")
+        click.echo(f"Videos: {video}")
 
 
 def surroundings(run: Path, scenes: str | None) -> tuple[list[str], SimulatorConfig, str]:
     """(test scenes, simulator configuration, sound) of the dataset that `run` was trained on.
 
-    Without such a run or dataset, and with `scenes` given: no scenes, the defaults and the ring.
-    Raises UsageError if neither says where to search.
+    Without such a run or dataset, but with `scenes`: no scenes, the default configuration and the ring.
+    Raises UsageError if there is neither.
     """
     from avw.avw4k.reading.dataset import open_dataset
     from avw.sim_bridge.errors import AvwError, UsageError
@@ -160,11 +149,11 @@ def surroundings(run: Path, scenes: str | None) -> tuple[list[str], SimulatorCon
         if scenes is not None:
             return [], SimulatorConfig(), "ring"
         raise UsageError(
-            f"{run} does not lead to a dataset whose test scenes could be searched ({error}); name some instead, "
+            f"the dataset of the run {run} cannot be opened, so its test scenes are not known ({error}). Name scenes, "
             "e.g. --scenes procedural:40-43"
         ) from error
     spec = dataset.spec
     names = sorted({ref.scene for ref in dataset.episodes("test")})
     if not names and scenes is None:
-        raise UsageError(f"the dataset of {run} has no test scenes; name some, e.g. --scenes procedural:40-43")
+        raise UsageError(f"the dataset of {run} has no test scenes. Name scenes, e.g. --scenes procedural:40-43")
     return names, spec.simulator, spec.sounds[0]

@@ -1,4 +1,4 @@
-"""`avw pull`: a dataset from the Hugging Face Hub."""
+"""`avw pull`: download a dataset from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from pathlib import Path
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
 
-@click.command()
+
+@command()
 @click.argument("repo", metavar="USER/NAME")
 @click.argument("out", type=click.Path(path_type=Path), required=False)
-@click.option("--revision", default=None, help="A branch, tag or commit.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--revision", metavar="REVISION", default_text="the main branch", help="Branch, tag or commit to download.")
+@shared.json_output
 def pull(repo: str, out: Path | None, revision: str | None, as_json: bool) -> None:
-    """Download the dataset USER/NAME from the Hugging Face Hub into OUT (default: data/NAME), and check every shard.
+    """Download the dataset USER/NAME from the Hugging Face Hub into the folder OUT, and check every shard.
 
-    The same command goes on after an interruption.
+    OUT is data/NAME by default. After an interruption, run the same command again to continue.
 
     \b
-    avw pull me/avw-houses
+    Examples:
+      avw pull me/avw-houses
     """
     from avw.avw4k.exports.hub import pull as fetch
 
@@ -29,5 +33,5 @@ def pull(repo: str, out: Path | None, revision: str | None, as_json: bool) -> No
         click.echo(json.dumps(dataclasses.asdict(report)))
         return
     click.echo(
-        f"{report.path}: {len(report.files)} files, {report.bytes / 1e9:.2f} GB, every shard as its manifest says"
+        f"{report.path}: {len(report.files)} files, {report.bytes / 1e9:.2f} GB; every shard matches the manifest"
     )

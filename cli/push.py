@@ -1,4 +1,4 @@
-"""`avw push`: a dataset to the Hugging Face Hub."""
+"""`avw push`: upload a dataset to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from pathlib import Path
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
 
-@click.command()
+
+@command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("repo", metavar="USER/NAME")
-@click.option(
-    "--allow-restricted",
-    is_flag=True,
-    help="Publish although a licence restricts it: only with the permission of whoever holds the rights.",
-)
-@click.option("--private", is_flag=True, help="Make a new repository private.")
-@click.option("--dry-run", is_flag=True, help="Check everything and say what would be sent; needs no network.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--allow-restricted", is_flag=True,
+        help="Upload data whose licence restricts publication. You need the rights holder's permission.")  # fmt: skip
+@option("--private", is_flag=True, help="Make the repository private if it is new.")
+@option("--dry-run", is_flag=True, help="Check everything and print what would be uploaded, without network access.")
+@shared.json_output
 def push(data: Path, repo: str, allow_restricted: bool, private: bool, dry_run: bool, as_json: bool) -> None:
-    """Upload the dataset DATA to the dataset repository USER/NAME of the Hugging Face Hub.
+    """Upload the dataset DATA to the dataset repository USER/NAME on the Hugging Face Hub.
 
-    Every shard is first checked against the manifest. $HF_TOKEN or `hf auth login` says who you are; $HF_ENDPOINT
-    names another Hub.
+    Every shard is checked against the manifest first. To log in, set $HF_TOKEN or run 'hf auth login'. Set
+    $HF_ENDPOINT to use another Hub.
 
     \b
-    avw push data/avw me/avw-houses --dry-run
+    Examples:
+      avw push data/avw me/avw-houses --dry-run
     """
     from avw.avw4k.exports.hub import push as send
 
@@ -35,5 +36,5 @@ def push(data: Path, repo: str, allow_restricted: bool, private: bool, dry_run: 
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report)))
         return
-    done = "would be sent to" if dry_run else "sent to"
+    done = "would be uploaded to" if dry_run else "uploaded to"
     click.echo(f"{len(report.files)} files, {report.bytes / 1e9:.2f} GB {done} {repo} {report.address}".rstrip())

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import click
 
+from avw.cli.help_page import MAX_WIDTH
 from avw.cli.main import COMMANDS, avw
 
 HEADER = """# Command line
 
-Written by `python -m avw.cli.reference > docs/cli.md`; a test compares the two, so this page cannot grow old.
+This page is written by `python -m avw.cli.reference > docs/cli.md`. A test checks that it is up to date.
 
-Each command prints progress and logs to stderr. With `--json` it prints one JSON document to stdout and nothing else
-there. Exit codes: 0 done · 1 failed or corrupt · 2 usage · 130 interrupted (the same command goes on from what is
-committed). `avw --debug COMMAND …` shows the traceback of an error instead of one sentence.
+Every command prints progress and messages to stderr. With `--json` it prints one JSON document to stdout and nothing
+else. Exit codes: 0 success · 1 failure or damaged data · 2 usage error · 130 interrupted. After an interruption, run the
+same command again; the work saved so far is kept. `avw --debug COMMAND …` shows the full traceback of an error.
 """
 
 
 def reference() -> str:
-    """The whole page."""
-    group = click.Context(avw, info_name="avw", **avw.context_settings)
-    return HEADER + "".join(section(name, group) for name in COMMANDS)
+    """The Markdown page."""
+    group = click.Context(avw, info_name="avw", terminal_width=MAX_WIDTH, **avw.context_settings)
+    return f"{HEADER}\n```text\n{avw.get_help(group)}\n```\n" + "".join(section(name, group) for name in COMMANDS)
 
 
 def section(name: str, group: click.Context) -> str:
-    """One command: its usage line, what it does, its options."""
+    """The section of one command: its help page."""
     command = avw.get_command(group, name)
     if command is None:
-        raise click.UsageError(f"{name} is in the table of commands but cannot be loaded")
-    context = click.Context(command, info_name=name, parent=group, max_content_width=110, terminal_width=110)
+        raise click.UsageError(f"the command {name} cannot be loaded")
+    context = click.Context(command, info_name=name, parent=group, max_content_width=MAX_WIDTH, terminal_width=MAX_WIDTH)
     return f"\n## `avw {name}`\n\n```text\n{command.get_help(context)}\n```\n"
 
 

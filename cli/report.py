@@ -1,4 +1,4 @@
-"""`avw report`: a run as one self-contained HTML page."""
+"""`avw report`: write an HTML report about a run."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from pathlib import Path
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
 
-@click.command()
+
+@command()
 @click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="The file (default: RUN/report.html).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--out", type=click.Path(path_type=Path), metavar="FILE", default_text="RUN/report.html", help="File to write.")
+@shared.json_output
 def report(run: Path, data: Path | None, out: Path | None, as_json: bool) -> None:
-    """Write RUN as one HTML page: episodes with sound, curves, imagined futures, maps, every metric.
+    """Write one HTML page about the run RUN: episodes with sound, training curves, predictions, maps and all metrics.
 
-    DATA is the dataset (default: the one that RUN was trained on). The page needs no other file and no network.
+    RUN is runs/latest by default, and DATA the dataset that RUN was trained on. The page is self-contained: it needs no
+    other file and no network.
 
     \b
-    avw report
-    avw report runs/demo data/demo --out report.html
+    Examples:
+      avw report
+      avw report runs/demo data/demo --out report.html
     """
     from avw.model.report import write_report
 
@@ -29,4 +34,4 @@ def report(run: Path, data: Path | None, out: Path | None, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps({"report": str(page), "bytes": size}))
         return
-    click.echo(f"{page} ({size / 1e6:.1f} MB): open it in a browser.")
+    click.echo(f"wrote {page} ({size / 1e6:.1f} MB). Open it in a browser.")

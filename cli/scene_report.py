@@ -1,4 +1,4 @@
-"""The findings and figures of a scene as a person reads them."""
+"""The findings and measures of a scene, as text and as JSON values."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from avw.sim_bridge.inspection.lint import LintReport
 
 _MOST_MATERIALS = 12
-_SMALLEST_ISLAND = 0.5  # square metres; what is smaller lies behind furniture
+_SMALLEST_ISLAND = 0.5  # square metres; smaller areas are gaps behind furniture
 
 
 def scene_values(report: LintReport, sha256: str) -> dict[str, Any]:
-    """Everything, ready for JSON."""
+    """All fields, for JSON."""
     findings = [
         {
             "name": f.name,
@@ -28,15 +28,15 @@ def scene_values(report: LintReport, sha256: str) -> dict[str, Any]:
 
 
 def scene_text(values: dict[str, Any]) -> str:
-    """The same as a table."""
+    """The description of a scene as a table."""
     width, height, depth = values["size_m"]
     rows = [
         ("size", f"{width} x {depth} m, {height} m high"),
         (
             "triangles",
-            f"{values['triangles']:,} ({values['triangles_per_m2']:g} a square metre of {values['area_m2']:g} m²)",
+            f"{values['triangles']:,} ({values['triangles_per_m2']:g} per square metre, {values['area_m2']:g} m² in total)",
         ),
-        ("surfaces", f"{values['surfaces']}, {values['textured_surfaces']} of them with a picture or colours"),
+        ("surfaces", f"{values['surfaces']}, {values['textured_surfaces']} of them with a texture or vertex colours"),
     ]
     if "up" in values:
         rows.append(("up axis", f"{values['up']} ({values['up_evidence']})"))
@@ -53,14 +53,14 @@ def scene_text(values: dict[str, Any]) -> str:
         rows.append(
             ("ceiling", "none" if ceiling is None else f"{ceiling:g} m, {values['air_m3']:g} m³ of air below it")
         )
-        rows.append(("enclosed", f"{values['enclosed']:.1%} of the directions from inside meet something"))
+        rows.append(("enclosed", f"{values['enclosed']:.1%} of the directions from inside hit a surface"))
     rows.append(("pieces", f"{values['pieces']}, {values['open_edges']:.2%} of the edges open"))
     covered, semantic = values["material_coverage"], values["semantic_coverage"]
     if "material_map" in values:
-        said = f"{covered:.1%} of the area by label in {values['material_map']}"
+        sources = f"{covered:.1%} of the area by label in {values['material_map']}"
     else:
-        said = f"{semantic:.1%} of the area by semantics, {covered - semantic:.1%} by name"
-    rows.append(("materials", f"{said}, {1 - covered:.1%} by default"))
+        sources = f"{semantic:.1%} of the area by semantics, {covered - semantic:.1%} by name"
+    rows.append(("materials", f"{sources}, {1 - covered:.1%} by default"))
     if values.get("semantics"):
         rows.append(("semantics", values["semantics"]))
     rows += [("", f"{share:6.1%}  {name}") for name, share in list(values["materials"].items())[:_MOST_MATERIALS]]
@@ -73,5 +73,5 @@ def scene_text(values: dict[str, Any]) -> str:
         lines.append(f"  {finding['severity']:<8} {finding['name']}: {finding['what']}")
         lines += [f"           {key}: {finding[key]}" for key in ("where", "cause", "fix") if finding[key]]
     if not values["findings"]:
-        lines.append("  nothing is odd about it")
+        lines.append("  no problems found")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`avw scenes`: what scanned scenes there are, and which scenes an expression stands for."""
+"""`avw scenes`: list scanned collections, or the scenes that an expression stands for."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ from typing import Any
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
 
-@click.command()
-@click.argument("expression", required=False)
-@click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
-@click.option("--names", is_flag=True, help="Only the names; opens no scene.")
-@click.option("--export", "folder", type=click.Path(path_type=Path), help="Write each as GLB into this folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+
+@command()
+@click.argument("expression", metavar="[SCENES]", required=False)
+@shared.scene_root
+@option("--names", is_flag=True, help="Print the names only, without opening the scenes.")
+@option("--export", "folder", type=click.Path(path_type=Path), metavar="DIR",
+        help="Write every scene to this folder as a GLB file.")  # fmt: skip
+@shared.json_output
 def scenes(expression: str | None, scene_root: Path | None, names: bool, folder: Path | None, as_json: bool) -> None:
-    """List the scanned scenes on this machine, or the scenes that EXPRESSION (as for --scenes) stands for.
+    """List the scenes that SCENES stands for (written as for --scenes), or the scanned collections on this machine.
 
-    Of a whole collection (mp3d, hm3d, replica, gibson) it tells which scenes are there, whole and labelled, and what to
-    type for the others.
+    Without SCENES, or for a whole collection (mp3d, hm3d, replica, gibson), the list shows which scenes are present,
+    complete and labelled, and how to obtain the others.
 
     \b
-    avw scenes                                     every collection
-    avw scenes mp3d
-    avw scenes mp3d:val --names
-    avw scenes mp3d/17DRP5sb8fy --json
-    avw scenes procedural:12
-    avw scenes procedural:40-43 --export houses    GLB files for any viewer
-    avw scenes flat.glb --json
+    Examples:
+      avw scenes                                     all collections
+      avw scenes mp3d
+      avw scenes mp3d:val --names
+      avw scenes mp3d/17DRP5sb8fy --json
+      avw scenes procedural:12                       generated houses
+      avw scenes procedural:40-43 --export houses    GLB files for any 3D viewer
+      avw scenes flat.glb --json
     """
     from tqdm import tqdm
 
@@ -44,7 +49,9 @@ def scenes(expression: str | None, scene_root: Path | None, names: bool, folder:
     if expression is None:
         expression = ",".join(name for name in COLLECTIONS if collection_meshes(name, root))
         if not expression:
-            raise SceneError(f"no scanned scene is under {scene_root_path(root)}: type avw scenes for how to get some")
+            raise SceneError(
+                f"no scanned scenes in {scene_root_path(root)}. To see how to obtain them, type: avw scenes"
+            )
     found = expand_scenes(expression, root)
     if names:
         click.echo(json.dumps(found, indent=1) if as_json else "\n".join(found))
@@ -55,7 +62,7 @@ def scenes(expression: str | None, scene_root: Path | None, names: bool, folder:
         click.echo(json.dumps(rows, indent=1))
         return
     head = (
-        f"{'scene':<24} {'triangles':>9} {'surfaces':>8} {'rooms':>5} {'free floor':>10}  {'materials by':<28} sha256"
+        f"{'scene':<24} {'triangles':>9} {'surfaces':>8} {'rooms':>5} {'free floor':>10}  {'materials from':<28} sha256"
     )
     click.echo(head)
     for row in rows:
@@ -84,7 +91,7 @@ def _list_collections(name: str | None, root: str | None, as_json: bool) -> None
 
 
 def describe(name: str, scene_root: str | None, export_folder: Path | None = None) -> dict[str, Any]:
-    """What a person wants to know of a scene. Raises SceneError for one that is missing or unusable."""
+    """The main properties of a scene. Raises SceneError if it is missing or unusable."""
     from avw.sim_bridge.navigation.navgrid import NavGrid
     from avw.sim_bridge.scenes.catalogue import read_scene, scene_sha256
     from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG
@@ -108,7 +115,7 @@ def describe(name: str, scene_root: str | None, export_folder: Path | None = Non
     }
     if export_folder is not None:
         export_folder.mkdir(parents=True, exist_ok=True)
-        handle = name.partition("?")[0].partition(f"{CONFIG}:")[2]  # of a scene in one of Habitat's datasets
+        handle = name.partition("?")[0].partition(f"{CONFIG}:")[2]  # for a scene of a Habitat dataset
         path = export_folder / f"{handle or Path(name).stem}.glb"
         export_glb(scene, path)
         row["file"] = str(path)

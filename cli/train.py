@@ -1,4 +1,4 @@
-"""`avw train`: the tokenizers and the three stages, with one progress bar."""
+"""`avw train`: train the tokenizers and the three stages of the world model."""
 
 from __future__ import annotations
 
@@ -8,43 +8,45 @@ from typing import Any
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
+from avw.cli.options import WholeNumbers
+
 STAGES = ("tokenizers", "1", "2", "3")
 
 
-@click.command(epilog="Interrupt it at any moment; the same command goes on where it was.")
+@command(epilog="You can interrupt the training at any time. Run the same command again to continue it.")
 @click.argument("data", type=click.Path(path_type=Path), default=Path("data/avw"))
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/latest"), show_default=True, help="The run's folder."
-)
-@click.option(
-    "--size",
-    type=click.Choice(["nano", "S", "B", "L", "XL"]),
-    default="nano",
-    show_default=True,
-    help="The network: nano trains on a laptop, S to XL are NWM's sizes.",
-)
-@click.option("--stages", default="tokenizers,1,2,3", show_default=True, help="Which stages to run.")
-@click.option(
-    "--steps", default=None, help="Training steps of stages 1,2,3, e.g. 1500,700,2500 (default: the size's own)."
-)
-@click.option(
-    "--scale", type=float, default=1.0, show_default=True, help="Multiply the default steps, e.g. 0.2 for a quick look."
-)
-@click.option("--batch", type=click.IntRange(min=1), default=None, help="Contexts a batch; each has four targets.")
-@click.option("--learning-rate", type=float, default=None, help="Highest learning rate (default: the size's own).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws weights, windows and noise.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda …")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--out", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs/latest"), show_default=True,
+        help="Folder of the run.")  # fmt: skip
+@option("--size", type=click.Choice(["nano", "S", "B", "L", "XL"]), default="nano", show_default=True,
+        help="Network: nano trains on a laptop CPU; S to XL are the sizes of Navigation World Models.")  # fmt: skip
+@option("--stages", metavar="LIST", default=",".join(STAGES), show_default=True,
+        help="Training stages to run, separated by commas.")  # fmt: skip
+@option("--steps", type=WholeNumbers("--steps 1500,700,2500", count=3), metavar="N,N,N",
+        default_text="depends on --size", help="Number of training steps of stages 1, 2 and 3.")  # fmt: skip
+@option("--scale", type=click.FloatRange(min=0, min_open=True), metavar="FACTOR", default=1.0, show_default=True,
+        help="Factor for the default number of steps, e.g. 0.2 for a quick test.")  # fmt: skip
+@option("--batch", type=click.IntRange(min=1), metavar="N", default_text="depends on --size",
+        help="Number of contexts per batch; each context has four targets.")  # fmt: skip
+@option("--learning-rate", type=float, metavar="RATE", default_text="depends on --size",
+        help="Maximum learning rate.")  # fmt: skip
+@shared.seed("the initial weights, the training windows and the noise")
+@shared.device("auto")
+@shared.json_output
 def train(
-    data: Path, out: Path, size: str, stages: str, steps: str | None, scale: float, batch: int | None,
+    data: Path, out: Path, size: str, stages: str, steps: tuple[int, ...] | None, scale: float, batch: int | None,
     learning_rate: float | None, seed: int, device: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Train the world model on the dataset DATA into a run folder.
+    """Train the world model on the dataset DATA: first the tokenizers, then vision, sound, and both together.
+
+    DATA is data/avw by default.
 
     \b
-    avw train                                 data/avw → runs/latest
-    avw train data/demo --out runs/demo --scale 0.3
-    avw train data/avw-4k --size B --device cuda
+    Examples:
+      avw train                                 train on data/avw, write runs/latest
+      avw train data/demo --out runs/demo --scale 0.3
+      avw train data/avw-4k --size B --device cuda
     """
     from tqdm import tqdm
 
@@ -55,19 +57,17 @@ def train(
 
     chosen = tuple(word for word in (w.strip() for w in stages.split(",")) if word)
     if not chosen or any(word not in STAGES for word in chosen):
-        raise UsageError(f"--stages {stages}: expected some of {','.join(STAGES)}, e.g. --stages tokenizers,1,2,3")
-    counts = None
-    if steps is not None:
-        try:
-            counts = [int(word) for word in steps.split(",")]
-        except ValueError:
-            counts = []
-        if len(counts) != 3 or min(counts) < 1:
-            raise UsageError(f"--steps {steps}: expected three whole numbers of at least 1, e.g. --steps 1500,700,2500")
-    if scale <= 0:
-        raise UsageError(f"--scale {scale}: expected a number above 0, e.g. --scale 0.3")
+        raise UsageError(f"--stages {stages}: expected one or more of {','.join(STAGES)}, e.g. --stages 2,3")
     dataset = open_dataset(data)
-    config = preset(size, dataset, seed=seed, steps=counts, scale=scale, contexts=batch, learning_rate=learning_rate)
+    config = preset(
+        size,
+        dataset,
+        seed=seed,
+        steps=list(steps) if steps else None,
+        scale=scale,
+        contexts=batch,
+        learning_rate=learning_rate,
+    )
     bars: dict[str, tqdm[Any]] = {}
     last: dict[str, dict[str, float]] = {}
 
@@ -102,12 +102,12 @@ def train(
     if as_json:
         click.echo(json.dumps(summary))
         return
-    click.echo(f"{out}: AV-CDiT {size}, {parameters / 1e6:.2f} M parameters, stages {', '.join(chosen)} done.")
-    click.echo(f"Next: avw evaluate {out} {data}   ·   avw navigate --policy mpc --model {out}")
+    click.echo(f"{out}: AV-CDiT {size}, {parameters / 1e6:.2f} M parameters; finished stages: {', '.join(chosen)}")
+    click.echo(f"Next: avw evaluate {out} {data}\n      avw navigate --policy mpc --model {out}")
 
 
 def pick_device(device: str) -> str:
-    """`auto` is the GPU if PyTorch sees one."""
+    """The PyTorch device; `auto` is the GPU if there is one. Raises UsageError for a device that does not work."""
     import torch
 
     from avw.sim_bridge.errors import UsageError
@@ -118,6 +118,6 @@ def pick_device(device: str) -> str:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(
-            f"--device {device}: PyTorch cannot use it ({str(error).splitlines()[0]}); try --device cpu"
+            f"--device {device}: PyTorch cannot use this device ({str(error).splitlines()[0]}). Try --device cpu"
         ) from error
     return device

@@ -1,4 +1,4 @@
-"""`avw verify`: read a whole dataset again and check every promise it makes."""
+"""`avw verify`: check a dataset for damage, and repair it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from pathlib import Path
 
 import click
 
-from avw.cli.habitat_option import habitat_python
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
 
 
-@click.command(epilog="Exit code 0: all sound. 1: damaged, or not the same when simulated again.")
+@command(epilog="Exit code 0: no problem was found. Exit code 1: damaged, or different when simulated again.")
 @click.argument("data", type=click.Path(path_type=Path), default=Path("data/avw"))
-@click.option("--repair", is_flag=True, help="Make damaged and missing shards again, from the dataset's own spec.")
-@click.option("--replay", type=click.IntRange(min=0), default=0, metavar="N",
-              help="Also simulate N episodes again and compare every bit.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that simulate.")
-@click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
-@habitat_python
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--repair", is_flag=True, help="Simulate damaged and missing shards again, from the dataset's own spec.")
+@option("--replay", type=click.IntRange(min=0), default=0, metavar="N",
+        help="Also simulate N episodes again and compare every byte.")  # fmt: skip
+@shared.workers(default=1)
+@shared.scene_root
+@shared.habitat_python
+@shared.json_output
 def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path | None, as_json: bool) -> None:
-    """Read every byte of DATA again: checksums, schema, and what the arrays say about each other.
+    """Read every byte of the dataset DATA and check checksums, schema, and the consistency of the arrays.
+
+    DATA is data/avw by default.
 
     \b
-    avw verify                        data/avw
-    avw verify data/big --replay 5    also simulate five episodes again, bit for bit
-    avw verify data/big --repair      make again what is damaged or missing
+    Examples:
+      avw verify                        check data/avw
+      avw verify data/big --replay 5    also simulate five episodes again and compare them
+      avw verify data/big --repair      write damaged and missing shards again
     """
     from tqdm import tqdm
 
@@ -49,25 +53,28 @@ def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path
             click.echo(f"avw: {problem}", err=True)
         click.echo(summary(data, len(found), report.shards, report.steps, report.bytes))
         if report.replayed:
-            click.echo(f"{report.replayed} episodes simulated again: equal, bit for bit")
+            click.echo(f"{report.replayed} episodes simulated again: every byte is the same")
         if report.differing:
             click.echo(
-                f"simulated again, and not equal in every bit: {', '.join(report.differing)}; this dataset's backend "
-                "or acoustics promise no such thing (info.json: reproducible is false)"
+                f"not every byte is the same after simulating again: {', '.join(report.differing)}. This is expected: "
+                "the backend or acoustic engine of this dataset is not reproducible (see reproducible in info.json)"
             )
         if report.repaired:
-            click.echo(f"made again: {', '.join(report.repaired)}")
+            click.echo(f"repaired: {', '.join(report.repaired)}")
         if report.changed:
-            click.echo(f"not the same bytes as before: {', '.join(report.changed)}; the libraries have changed since")
+            click.echo(
+                f"repaired, but with other bytes than before: {', '.join(report.changed)}. The installed libraries "
+                "have changed since the dataset was made"
+            )
         if report.missing:
-            click.echo(f"{len(report.missing)} shards are not made yet; to make them: avw verify {data} --repair")
+            click.echo(f"{len(report.missing)} shards are missing. To write them: avw verify {data} --repair")
         if report.problems:
-            click.echo(f"to make the damaged shards again: avw verify {data} --repair", err=True)
+            click.echo(f"To write the damaged shards again: avw verify {data} --repair", err=True)
     if not report.ok:
         raise click.exceptions.Exit(1)
 
 
 def summary(data: Path, problems: int, shards: int, steps: int, size: int) -> str:
-    """One line for a person."""
-    verdict = "sound" if not problems else f"{problems} damaged"
-    return f"{data}: {verdict}; {shards} shards, {steps} steps, {size / 1e9:.2f} GB read and checked"
+    """The result in one line."""
+    verdict = "no damage found" if not problems else f"{problems} damaged"
+    return f"{data}: {verdict}; {shards} shards, {steps} steps, {size / 1e9:.2f} GB checked"

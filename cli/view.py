@@ -1,4 +1,4 @@
-"""`avw view`: see and hear a dataset or a run in a browser, or write it as one file."""
+"""`avw view`: show a dataset or a run in the browser, or write it as one HTML file."""
 
 from __future__ import annotations
 
@@ -8,38 +8,36 @@ from pathlib import Path
 
 import click
 
+from avw.cli import options as shared
+from avw.cli.help_page import command, option
 
-@click.command()
+
+@command()
 @click.argument("what", type=click.Path(path_type=Path), default=Path("data/avw"))
-@click.option(
-    "--export",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write one self-contained HTML file instead of serving a page.",
-)
-@click.option(
-    "--episodes",
-    metavar="LIST",
-    help="What --export holds: e.g. 0,3-5, or all. Default: one episode of each motion mode.",
-)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: any free one.")
-@click.option("--browser/--no-browser", default=True, help="Whether to open a browser.")
-@click.option("--scene-root", type=click.Path(path_type=Path), envvar="AVW_SCENES", help="Where scans are.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@option("--export", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+        help="Write one self-contained HTML file instead of starting a server.")  # fmt: skip
+@option("--episodes", metavar="LIST", default_text="one episode per motion mode",
+        help="Episodes to write with --export, e.g. 0,3-5, or all.")  # fmt: skip
+@option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=0, default_text="any free port",
+        help="Port of the server.")  # fmt: skip
+@option("--browser/--no-browser", default=True, show_default=True, help="Open the page in a browser.")
+@shared.scene_root
+@shared.json_output
 def view(
     what: Path, file: Path | None, episodes: str | None, port: int, browser: bool, scene_root: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """See and hear WHAT, a dataset's or a run's folder: pictures, depth, binaural sound, the way over the floor plan.
+    """Show WHAT, the folder of a dataset or a run: images, depth, binaural sound, and the path on the floor plan.
 
-    The page is served on this machine only, read-only, under an address that others cannot guess; it loads nothing
-    from the network. For a run it also shows what its model imagined.
+    WHAT is data/avw by default. For a run, the page also shows the predictions of its model. The server accepts
+    connections from this machine only, under an address with a secret part, and never changes the data. The page
+    loads nothing from the network.
 
     \b
-    avw view                                        data/avw
-    avw view runs/latest
-    avw view data/avw --export tour.html --episodes 0,5-8
+    Examples:
+      avw view                                        show data/avw
+      avw view runs/latest
+      avw view data/avw --export tour.html --episodes 0,5-8
     """
     from avw.avw4k.viewing.library import Library
 
@@ -49,18 +47,18 @@ def view(
 
         chosen = library.chosen(episodes)
         size = write_export(library, chosen, file)
-        text = f"{file} ({len(chosen)} clips, {size / 1e6:.1f} MB): open it in a browser."
+        text = f"wrote {file} ({len(chosen)} clips, {size / 1e6:.1f} MB). Open it in a browser."
         click.echo(json.dumps({"file": str(file), "clips": chosen, "bytes": size}) if as_json else text)
         return
     if episodes is not None:
         from avw.sim_bridge.errors import UsageError
 
-        raise UsageError("--episodes chooses what --export writes; the page itself shows all. Add --export FILE")
+        raise UsageError("--episodes needs --export FILE. Without --export, the page shows all episodes")
     from avw.avw4k.viewing.server import ViewerServer
 
     with ViewerServer(library, port) as server:
         click.echo(json.dumps({"url": server.url, "port": server.server_port}) if as_json else server.url)
-        click.echo("Ctrl-C ends it.", err=True)
+        click.echo("Press Ctrl-C to stop the server.", err=True)
         if browser:
             webbrowser.open(server.url)
         try:

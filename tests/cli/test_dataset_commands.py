@@ -87,8 +87,8 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(run: Run, tmp_path: Path)
         ("--scenes mp3d", "no scene of mp3d is under"),
         ("--preset avw-4k --scenes mp3d", "is not there, because"),
         ("--sound nothing.wav", "nothing.wav"),
-        ("--shard 4/4", "no part of a whole"),
-        ("--shard x", "no part of a whole"),
+        ("--shard 4/4", "expected I/N with I from 0 to N - 1"),
+        ("--shard x", "expected I/N with I from 0 to N - 1"),
         ("--backend dream", "Invalid value for '--backend'"),
     ],
 )
@@ -178,7 +178,7 @@ def test_verify_says_sound_or_damaged(run: Run, data: Path, small: list[str], tm
     shutil.copytree(data, copy)
     good = run("verify", copy)
     assert good.exit_code == 0
-    assert "sound; 2 shards, 8 steps" in good.stdout
+    assert "no damage found; 2 shards, 8 steps" in good.stdout
     content = (copy / "train-00001.h5").read_bytes()
     (copy / "train-00001.h5").write_bytes(content[:-100])
     bad = run("verify", copy)
@@ -189,11 +189,11 @@ def test_verify_says_sound_or_damaged(run: Run, data: Path, small: list[str], tm
     assert document["ok"] is False
     repaired = run("verify", copy, "--repair")
     assert repaired.exit_code == 0
-    assert "made again: train-00001.h5" in repaired.stdout
+    assert "repaired: train-00001.h5" in repaired.stdout
     assert (copy / "train-00001.h5").read_bytes() == content
     replayed = run("verify", copy, "--replay", 1)
     assert replayed.exit_code == 0
-    assert "1 episodes simulated again: equal, bit for bit" in replayed.stdout
+    assert "1 episodes simulated again: every byte is the same" in replayed.stdout
 
 
 def test_verify_of_nothing_exits_1(run: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from avw.cli.main import COMMANDS, avw
+from avw.cli.main import COMMANDS, SECTIONS, avw
 from avw.sim_bridge.errors import DatasetError
 from tests import ROOT
 
@@ -36,8 +36,8 @@ def test_a_command_that_ends_well_exits_0(run) -> None:
     [
         ("usage", 2, "avw: the folder holds another spec; type: avw info data/avw\n"),
         ("dataset", 1, "avw: train-00000.h5 is truncated; type: avw verify --repair\n"),
-        ("interrupt", 130, "avw: interrupted; the same command goes on from what is committed.\n"),
-        ("torch", 1, "avw: this command needs torch, which is not installed here; type: pip install 'avw[model]'\n"),
+        ("interrupt", 130, "avw: interrupted. Run the same command again; the work saved so far is kept.\n"),
+        ("torch", 1, "avw: this command needs torch, which is not installed. Install it with: pip install 'avw[model]'\n"),
     ],
 )
 def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(run, how: str, code: int, sentence: str) -> None:
@@ -105,3 +105,8 @@ def test_the_group_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_the_help_of_a_command_is_quick(name: str) -> None:
     assert imported(name, "--help") <= {"numpy"}
+
+
+def test_every_command_is_in_one_section_of_the_help_page() -> None:
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(COMMANDS)

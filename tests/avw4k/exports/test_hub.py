@@ -118,7 +118,7 @@ def test_the_commands(free: Path, reference: Path):
     done = CliRunner().invoke(avw, ["push", str(free), REPO, "--dry-run", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["restricted"] is False
-    assert "would be sent to me/houses" in CliRunner().invoke(avw, ["push", str(free), REPO, "--dry-run"]).stdout
+    assert "would be uploaded to me/houses" in CliRunner().invoke(avw, ["push", str(free), REPO, "--dry-run"]).stdout
     refused = CliRunner().invoke(avw, ["push", str(reference), REPO, "--dry-run"])
     assert refused.exit_code == 2
     assert "--allow-restricted" in refused.stderr

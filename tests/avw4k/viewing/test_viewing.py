@@ -273,4 +273,4 @@ def test_the_command_exports(reference: Path, tmp_path: Path):
     assert json.loads(done.stdout) == {"file": str(file), "clips": ["1", "4"], "bytes": file.stat().st_size}
     wrong = CliRunner().invoke(avw, ["view", str(reference), "--episodes", "1"])
     assert wrong.exit_code == 2
-    assert "Add --export FILE" in wrong.stderr
+    assert "needs --export FILE" in wrong.stderr

@@ -48,7 +48,7 @@ def test_parts_of_several_machines_are_gathered(parts: list[Path], reference: Pa
     before = [digests(part) for part in parts]
     result = CliRunner().invoke(avw, ["merge", str(tmp_path / "out"), *map(str, parts)])
     assert result.exit_code == 0, result.output
-    assert "whole; 6 trajectories" in result.output
+    assert "complete; 6 trajectories" in result.output
     assert digests(tmp_path / "out") == digests(reference)
     assert [digests(part) for part in parts] == before
 

@@ -259,7 +259,7 @@ def test_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
     assert (kept.episode_id, kept.sound) == ("id-0", "telephone")
     for options, words in (
         ([], "no sound 'telephone' under data/sounds"),
-        (["--scenes", "procedural:1"], "leave out --scenes"),
+        (["--scenes", "procedural:1"], "cannot be used with --episode-file"),
         (["--sound", "ring", "--episode-file", str(tmp_path / "absent.json.gz")], "no episode file"),
     ):
         done = CliRunner().invoke(navigate, [*arguments, *options])

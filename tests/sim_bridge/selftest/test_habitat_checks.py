@@ -43,7 +43,7 @@ def test_a_wrong_python_is_a_failed_check_and_the_only_one() -> None:
 def test_a_python_without_habitat_is_told_what_to_type() -> None:
     result = CliRunner().invoke(doctor, ["--backend", "habitat", "--habitat-python", sys.executable])
     assert result.exit_code == 1
-    assert "0 of 1 checks hold" in result.output
+    assert "0 of 1 tests passed" in result.output
     assert "--habitat-python" in result.output
     assert "Traceback" not in result.output
 

@@ -77,17 +77,17 @@ def test_the_overview_tells_what_is_there_and_what_to_type(root: Path) -> None:
     for words in ("download_mp.py", "--uids hm3d_minival_v0.2", "Replica-Dataset/download.sh", "GibsonEnv"):
         assert words in text
     assert "replicaCAD.scene_dataset_config.json --names" in text
-    assert "none of its 18 scenes" in text
-    assert text.count("terms: ") == 1
-    assert "terms: Matterport3D Terms of Use" in text
+    assert "0 of 18 scenes" in text
+    assert text.count("licence: ") == 1
+    assert "licence: Matterport3D Terms of Use" in text
 
 
 def test_one_collection_scene_by_scene(root: Path) -> None:
     lines = run("mp3d", "--scene-root", str(root)).splitlines()
     whole = next(line for line in lines if line.startswith("mp3d/17DRP5sb8fy"))
-    assert whole.split()[1:] == ["train", "yes", "no", "whole"]
+    assert whole.split()[1:] == ["train", "yes", "no", "complete"]
     assert any(line.startswith("missing: 2azQ1b91cZZ, ") and line.endswith("and 80 more") for line in lines)
-    assert "none of its 572 scenes" in run("gibson", "--scene-root", str(root))
+    assert "0 of 572 scenes" in run("gibson", "--scene-root", str(root))
 
 
 def test_names_of_all_that_is_here(root: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_names_of_all_that_is_here(root: Path, tmp_path: Path) -> None:
     assert run("--names", "--scene-root", str(root)).split() == ["mp3d/17DRP5sb8fy", "mp3d/29hnd4uzFmX"]
     result = CliRunner().invoke(scenes, ["--names", "--scene-root", str(root / "mp3d" / "29hnd4uzFmX")])
     assert isinstance(result.exception, SceneError)
-    assert "type avw scenes for how to get some" in str(result.exception)
+    assert "type: avw scenes" in str(result.exception)
 
 
 def test_the_same_as_json(root: Path) -> None:
