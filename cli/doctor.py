@@ -37,8 +37,8 @@ _LICENCE_LENGTH = 40  # some packages put the whole licence text in the field fo
 
 
 @command()
-@option("--backend", type=click.Choice(["embedded", "habitat"]), default="embedded", show_default=True, section=shared.SIMULATOR,
-        help="Simulator backend to test.")  # fmt: skip
+@option("--backend", type=click.Choice(["embedded", "habitat"]), default="embedded", show_default=True,
+        section=shared.SIMULATOR, help="Simulator backend to test.")  # fmt: skip
 @shared.habitat_python
 @option("--acoustics", type=click.Choice(ACOUSTICS), default="emitters", show_default=True, section=shared.SIMULATOR,
         help="Acoustic engine to test; habitat is the audio sensor of --backend habitat.")  # fmt: skip

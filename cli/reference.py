@@ -12,8 +12,8 @@ HEADER = """# Command line
 This page is written by `python -m avw.cli.reference > docs/cli.md`. A test checks that it is up to date.
 
 Every command prints progress and messages to stderr. With `--json` it prints one JSON document to stdout and nothing
-else. Exit codes: 0 success · 1 failure or damaged data · 2 usage error · 130 interrupted. After an interruption, run the
-same command again; the work saved so far is kept. `avw --debug COMMAND …` shows the full traceback of an error.
+else. Exit codes: 0 success · 1 failure or damaged data · 2 usage error · 130 interrupted. After an interruption, run
+the same command again; the work saved so far is kept. `avw --debug COMMAND …` shows the full traceback of an error.
 """
 
 
@@ -28,7 +28,7 @@ def section(name: str, group: click.Context) -> str:
     command = avw.get_command(group, name)
     if command is None:
         raise click.UsageError(f"the command {name} cannot be loaded")
-    context = click.Context(command, info_name=name, parent=group, max_content_width=MAX_WIDTH, terminal_width=MAX_WIDTH)
+    context = click.Context(command, info_name=name, parent=group, terminal_width=MAX_WIDTH)
     return f"\n## `avw {name}`\n\n```text\n{command.get_help(context)}\n```\n"
 
 

@@ -34,7 +34,7 @@ def scene_text(values: dict[str, Any]) -> str:
         ("size", f"{width} x {depth} m, {height} m high"),
         (
             "triangles",
-            f"{values['triangles']:,} ({values['triangles_per_m2']:g} per square metre, {values['area_m2']:g} m² in total)",
+            f"{values['triangles']:,} ({values['triangles_per_m2']:g} per m², {values['area_m2']:g} m² in total)",
         ),
         ("surfaces", f"{values['surfaces']}, {values['textured_surfaces']} of them with a texture or vertex colours"),
     ]

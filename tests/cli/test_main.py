@@ -13,6 +13,7 @@ from avw.cli.main import COMMANDS, SECTIONS, avw
 from avw.sim_bridge.errors import DatasetError
 from tests import ROOT
 
+INSTALL_MODEL = "Install it with: pip install 'avw[model]'"
 HEAVY = ("numpy", "numba", "scipy", "h5py", "torch", "pyarrow", "gymnasium", "trimesh")
 
 
@@ -37,7 +38,7 @@ def test_a_command_that_ends_well_exits_0(run) -> None:
         ("usage", 2, "avw: the folder holds another spec; type: avw info data/avw\n"),
         ("dataset", 1, "avw: train-00000.h5 is truncated; type: avw verify --repair\n"),
         ("interrupt", 130, "avw: interrupted. Run the same command again; the work saved so far is kept.\n"),
-        ("torch", 1, "avw: this command needs torch, which is not installed. Install it with: pip install 'avw[model]'\n"),
+        ("torch", 1, f"avw: this command needs torch, which is not installed. {INSTALL_MODEL}\n"),
     ],
 )
 def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(run, how: str, code: int, sentence: str) -> None:
