@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from avw.avw4k.reading.episodes import DatasetEpisode as DatasetEpisode
     from avw.avw4k.reading.episodes import EpisodeDataset as EpisodeDataset
     from avw.avw4k.reading.episodes import open_dataset as open_dataset
+    from avw.model.imagination import Imagination as Imagination
+    from avw.model.imagination import Recording as Recording
+    from avw.model.world_model import WorldModel as WorldModel
     from avw.sim_bridge.errors import AvwError as AvwError
     from avw.sim_bridge.simulators.open_simulator import open_simulator as open_simulator
     from avw.sim_bridge.simulators.protocol import Simulator as Simulator
@@ -51,13 +54,16 @@ _DEFINED_IN = {
     "AvwError": "avw.sim_bridge.errors",
     "DatasetEpisode": "avw.avw4k.reading.episodes",
     "EpisodeDataset": "avw.avw4k.reading.episodes",
+    "Imagination": "avw.model.imagination",
     "Observation": "avw.sim_bridge.types",
     "Pose": "avw.sim_bridge.types",
+    "Recording": "avw.model.imagination",
     "Simulator": "avw.sim_bridge.simulators.protocol",
     "SimulatorConfig": "avw.sim_bridge.simulators.protocol",
     "Source": "avw.sim_bridge.types",
     "StepResult": "avw.sim_bridge.task.task",
     "TaskConfig": "avw.sim_bridge.task.task",
+    "WorldModel": "avw.model.world_model",
     "make_env": "avw.sim_bridge.task.env",
     "open_dataset": "avw.avw4k.reading.episodes",
     "open_simulator": "avw.sim_bridge.simulators.open_simulator",

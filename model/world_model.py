@@ -1,24 +1,35 @@
-"""Encode what was seen and heard, imagine under an action, decode: the trained world model behind one small surface.
+"""The trained world model: encode observations, predict what follows actions, decode the prediction.
 
-Shapes: B contexts · T context frames · K candidates (targets) a context · H W C image · E ears · S samples.
+`WorldModel.imagine` takes an episode and actions and gives NumPy arrays. `encode`, `predict` and `decode` work on
+batches of tensors, for planners and evaluation.
+
+Shapes: B contexts · T context frames · K candidates (targets) per context · H W C image · E ears · S samples.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from avw.avw4k.reading.windows import WindowConfig
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit, AvCditConfig, RewardPrediction
 from avw.model.diffusion import Diffusion, DiffusionConfig, Latents
+from avw.model.imagination import Imagination, Observed, commanded_motion, context_at
 from avw.model.rotation import Rotation
 from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
 from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
-from avw.sim_bridge.errors import CheckpointError
+from avw.sim_bridge.errors import CheckpointError, UsageError
+from avw.sim_bridge.task.task import TaskConfig
+from avw.sim_bridge.types import Action
 
 FILE = "model.safetensors"
 
@@ -74,7 +85,66 @@ class WorldModel:
 
     @property
     def ages(self) -> tuple[int, ...]:
+        """How many steps ago each context frame was made, oldest first, ending in 0 (now)."""
         return self.net.config.ages
+
+    @property
+    def max_offset(self) -> int:
+        """The most steps ahead that the model was trained to predict."""
+        return int(self.note.get("max_offset", WindowConfig().max_offset))
+
+    def imagine(
+        self,
+        episode: Observed,
+        *,
+        t: int = -1,
+        actions: Sequence[Action | int],
+        every_step: bool = False,
+        denoising_steps: int = 1,
+        seed: int = 0,
+    ) -> Imagination:
+        """What the agent will see, hear and be rewarded if it takes `actions` after observation t of an episode.
+
+        episode: an episode of `avw.open_dataset`, or an `avw.Recording` made live · t: negative counts from the end
+        every_step: predict the future after each of the actions, not only after the last
+        denoising_steps: network passes; 1 is the least-distortion forecast, more is sharper
+
+        The context is built from the observations up to t; later ones are not used. See `Imagination` for the result.
+        Raises UsageError for a t outside of the episode, for images of another size, and for more than `max_offset`
+        actions.
+        """
+        context = context_at(episode, t, self.ages)
+        motion_N3 = commanded_motion(actions, self.max_offset)
+        size = self.image.config.size
+        if context.rgb_CHWC.shape[1:] != (size, size, 3):
+            raise UsageError(
+                f"the episode has images of {context.rgb_CHWC.shape[2]} x {context.rgb_CHWC.shape[1]} pixels, and the "
+                f"model was trained on {size} x {size}: use SimulatorConfig(size={size})"
+            )
+        offset_N = np.arange(1, len(actions) + 1)
+        if not every_step:
+            motion_N3, offset_N = motion_N3[-1:], offset_N[-1:]
+        tensors = (torch.from_numpy(array)[None] for array in (context.rgb_CHWC, context.audio_CES, context.past_C3))
+        history = self.encode(*tensors)
+        motion, offset = torch.from_numpy(motion_N3)[None], torch.from_numpy(offset_N)[None]
+        prediction = self.predict(history, motion, offset, steps=denoising_steps, seed=seed)
+        rgb, audio = (tensor.cpu().numpy() for tensor in self.decode(prediction.latents))
+        progress = prediction.reward.progress_BK[0].float().cpu().numpy()
+        success = prediction.success_BK[0].float().cpu().numpy()
+        task = TaskConfig()
+        reward = progress + np.float32(task.slack) * offset_N.astype(np.float32)
+        if actions[-1] == Action.STOP:
+            reward[-1] += task.success_reward * success[-1]
+        if every_step:
+            return Imagination(rgb=rgb, depth=None, audio=audio, reward=reward, progress=progress, success=success)
+        return Imagination(
+            rgb=rgb[0],
+            depth=None,
+            audio=audio[0],
+            reward=float(reward[0]),
+            progress=float(progress[0]),
+            success=float(success[0]),
+        )
 
     @torch.inference_mode()
     def encode(self, rgb_BTHWC: Tensor, audio_BTES: Tensor, past_BT3: Tensor) -> History:
@@ -167,10 +237,14 @@ class WorldModel:
         checkpoint.save(path, tensors, note)
 
     @classmethod
-    def load(cls, path: Path, device: torch.device | str = "cpu") -> WorldModel:
-        """A trained model from RUN/model.safetensors (or RUN itself). Raises CheckpointError."""
-        path = path if path.suffix == ".safetensors" else path / FILE
+    def load(cls, run: str | Path, device: torch.device | str = "cpu") -> WorldModel:
+        """A trained model from a run's folder, or from its model.safetensors. Raises CheckpointError."""
+        path = Path(run) if Path(run).suffix == ".safetensors" else Path(run) / FILE
         tensors, note = checkpoint.load(path)
+        if "max_offset" not in note:  # older checkpoints did not store it
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                config = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+                note["max_offset"] = int(config["train"]["windows"]["max_offset"])
         try:
             net = AvCdit(_net_config(note.pop("net")))
             image = ImageTokenizer(ImageTokenizerConfig(**note.pop("image")))

@@ -19,7 +19,7 @@ from avw.avw4k.plan.spec import SPLITS
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 from avw.avw4k.reading.dataset import open_dataset as open_reader
 from avw.avw4k.reading.recover import RecordedEpisode, reopen
-from avw.avw4k.reading.windows import WindowConfig, Windows
+from avw.avw4k.reading.windows import WindowConfig, Windows, travelled
 from avw.sim_bridge.errors import missing_model_extra
 from avw.sim_bridge.types import STEP_SECONDS, Source
 
@@ -94,6 +94,13 @@ class DatasetEpisode:
     def commanded(self) -> np.ndarray:
         """float32 (T, 3): what each action does with nothing in the way: forward m, left m, turn rad."""
         return self._array("commanded")
+
+    @property
+    def odometry(self) -> np.ndarray:
+        """float64 (T + 1, 4): as `poses`, but as if no action had met an obstacle: what the agent itself can know."""
+        poses_T4 = self.poses.copy()
+        poses_T4[:, [0, 2]] = poses_T4[0, [0, 2]] + travelled(poses_T4[:, 3], self.commanded)
+        return poses_T4
 
     @property
     def collided(self) -> np.ndarray:

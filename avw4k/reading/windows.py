@@ -75,7 +75,7 @@ class Windows:
         self.start_F = np.repeat(self.first_n, lengths)
         self.yaw_F = np.concatenate([row["yaw"] for row in rows])
         self.geodesic_F = np.concatenate([row["geodesic"] for row in rows]).astype(np.float64)
-        self.travel_F2 = np.concatenate([_travel(row["yaw"], row[config.motion]) for row in rows])
+        self.travel_F2 = np.concatenate([travelled(row["yaw"], row[config.motion]) for row in rows])
         # Rewards are sums over steps: cumulated over frames, a window's is a difference.
         self.reward_F = np.concatenate([np.concatenate([[0.0], np.cumsum(row["rewards"])]) for row in rows])
 
@@ -139,7 +139,7 @@ class Windows:
         return np.stack([-dx * sin - dz * cos, -dx * cos + dz * sin, turn], -1).astype(np.float32)
 
 
-def _travel(yaw_T: np.ndarray, motion_T3: np.ndarray) -> np.ndarray:
+def travelled(yaw_T: np.ndarray, motion_T3: np.ndarray) -> np.ndarray:
     """(T, 2): world x and z, from the episode's start, of an agent whose every step did `motion` exactly."""
     sin, cos = np.sin(yaw_T[:-1]), np.cos(yaw_T[:-1])
     forward, left = motion_T3[:, 0].astype(np.float64), motion_T3[:, 1].astype(np.float64)

@@ -350,7 +350,12 @@ def _differences(found: dict[str, Any], wanted: dict[str, Any], at: str = "") ->
 
 
 def _world_model(net: AvCdit, image: Any, audio: Any, config: TrainConfig, dataset: Dataset, device: str) -> WorldModel:
-    note = {"data": str(dataset.path), "dataset": fingerprint(dataset), "licences": dataset.info.get("licences", [])}
+    note = {
+        "data": str(dataset.path),
+        "dataset": fingerprint(dataset),
+        "licences": dataset.info.get("licences", []),
+        "max_offset": config.windows.max_offset,
+    }
     hfov = dataset.spec.simulator.hfov
     return WorldModel(net, image, audio, config.diffusion, hfov=hfov, note=note, device=device)
 

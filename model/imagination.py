@@ -1,0 +1,140 @@
+"""What a world model is asked and what it answers, in NumPy: the context of a prediction, and the predicted future.
+
+Shapes: T steps · C context frames · N steps ahead · H W image · E ears (0 left, 1 right) · S samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import Action, Observation, Pose, relative_motion
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Imagination:
+    """The future that a world model predicts for a sequence of actions.
+
+    rgb: uint8 (H, W, 3), sRGB, after the last action
+    depth: None. Today's model predicts no depth; a checkpoint with a depth channel will give float32 (H, W), metres
+    audio: float32 (2, 2400), the 0.15 s of sound that end after the last action, 16 kHz, in the dataset's linear units
+    reward: float, the predicted sum of rewards of the actions, as the task defines them
+    progress: float, the part of `reward` that is geodesic metres gained towards the source
+    success: float, P(the agent is then within the success distance of the source)
+
+    With `every_step=True` every value has one more axis in front: one entry per action, each predicted directly.
+    """
+
+    rgb: np.ndarray
+    depth: np.ndarray | None
+    audio: np.ndarray
+    reward: float | np.ndarray
+    progress: float | np.ndarray
+    success: float | np.ndarray
+
+
+class Observed(Protocol):
+    """What a context is built from: an episode of a dataset, or a `Recording`."""
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """uint8 (T + 1, H, W, 3)."""
+        ...
+
+    @property
+    def audio(self) -> np.ndarray:
+        """float32 (T + 1, 2, 2400)."""
+        ...
+
+    @property
+    def odometry(self) -> np.ndarray:
+        """float64 (T + 1, 4): x, y, z, yaw of each observation, in any fixed frame."""
+        ...
+
+
+class Recording:
+    """What an agent has observed so far, recorded live: call `add` after `reset` and after every `step`."""
+
+    def __init__(self) -> None:
+        self._observations: list[Observation] = []
+        self._poses: list[Pose] = []
+
+    def add(self, observation: Observation, pose: Pose) -> None:
+        """Append an observation and where it was made.
+
+        Only relative poses matter, so a policy may count its own actions from any start: `pose = pose.after(action)`.
+        """
+        self._observations.append(observation)
+        self._poses.append(pose)
+
+    def __len__(self) -> int:
+        return len(self._observations)
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """uint8 (T + 1, H, W, 3)."""
+        return np.stack([observation.rgb_HWC for observation in self._observations])
+
+    @property
+    def audio(self) -> np.ndarray:
+        """float32 (T + 1, 2, 2400)."""
+        return np.stack([observation.audio_ES for observation in self._observations])
+
+    @property
+    def odometry(self) -> np.ndarray:
+        """float64 (T + 1, 4)."""
+        return np.array([(pose.x, pose.y, pose.z, pose.yaw) for pose in self._poses]).reshape(-1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """rgb_CHWC, audio_CES: the frames of each age, oldest first · past_C3: where each was made, seen from now."""
+
+    rgb_CHWC: np.ndarray
+    audio_CES: np.ndarray
+    past_C3: np.ndarray
+
+
+def context_at(episode: Observed, t: int, ages: Sequence[int]) -> Context:
+    """The context that ends at observation t (negative: from the end). Before the first frame, that frame repeats.
+
+    Raises UsageError for a t that the episode does not have.
+    """
+    poses = [Pose(*(float(value) for value in row)) for row in episode.odometry]
+    if not -len(poses) <= t < len(poses):
+        has = f"observations 0 to {len(poses) - 1}" if poses else "no observations yet"
+        raise UsageError(f"t={t}: the episode has {has}")
+    now = t % len(poses)
+    frames = [max(0, now - age) for age in ages]
+    past_C3 = np.stack([relative_motion(poses[now], poses[frame]) for frame in frames]).astype(np.float32)
+    return Context(episode.rgb[frames], episode.audio[frames], past_C3)
+
+
+def commanded_motion(actions: Sequence[Action | int], longest: int) -> np.ndarray:
+    """float32 (N, 3): where the agent is after 1 … N actions with nothing in the way: forward m, left m, turn rad.
+
+    Raises UsageError for no actions, for more than `longest`, and for actions after a STOP.
+    """
+    if not len(actions):
+        raise UsageError("actions is empty: name at least one, e.g. actions=[avw.Action.FORWARD] * 8")
+    if len(actions) > longest:
+        raise UsageError(
+            f"{len(actions)} actions: this model was trained to look at most {longest} steps ahead. Pass fewer "
+            "actions, or train a model with a larger max_offset"
+        )
+    try:
+        taken = [Action(int(action)) for action in actions]
+    except ValueError as error:
+        raise UsageError(f"{error}: expected actions from {[a.name for a in Action]} or 0 to {max(Action)}") from error
+    if Action.STOP in taken[:-1]:
+        raise UsageError("STOP ends the episode: it can only be the last action")
+    origin = pose = Pose(0.0, 0.0, 0.0, 0.0)
+    rows = []
+    for action in taken:
+        pose = pose.after(action)
+        rows.append(relative_motion(origin, pose))
+    return np.array(rows, dtype=np.float32)
