@@ -63,6 +63,8 @@ def evaluate(
     config = EvaluationConfig(split=split, horizons=horizons, count=count, denoising_steps=denoising_steps)
     with tqdm(total=count * len(horizons), desc="evaluate", unit="window", mininterval=0.5) as bar:
         result = measure(model, dataset, config, out=run, progress=bar.update)
+    for horizon, reason in result["skipped_horizons"].items():
+        click.echo(f"Horizon {horizon} was skipped: {reason}.", err=True)
     click.echo(json.dumps(result) if as_json else table(result))
 
 

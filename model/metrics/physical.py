@@ -53,6 +53,9 @@ def ild_error(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: fl
     return float(audible_N.mean()) if len(audible_N) else float("nan")
 
 
+MIN_STEPS = 5  # of a sequence: AV-lag needs at least four pairs of motion and sound
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AvPeak:
     """Where visual motion and sound energy agree best.
@@ -84,12 +87,13 @@ def av_peak(rgb_THWC: np.ndarray, audio_TES: np.ndarray, *, max_lag: int = 8) ->
     four pairs; the lag nearest to zero wins a tie; a series that does not vary correlates with nothing (0).
     Raises UsageError for sequences of different length or fewer than five steps.
     """
-    if len(rgb_THWC) != len(audio_TES) or len(rgb_THWC) < 5:
+    if len(rgb_THWC) != len(audio_TES) or len(rgb_THWC) < MIN_STEPS:
         raise UsageError(
-            f"AV-lag needs as many frames as sounds and at least 5, got {len(rgb_THWC)} frames, {len(audio_TES)} sounds"
+            f"AV-lag needs as many frames as sounds and at least {MIN_STEPS}, got {len(rgb_THWC)} frames and "
+            f"{len(audio_TES)} sounds"
         )
     motion, sound = motion_energy(rgb_THWC), sound_energy(audio_TES)[1:]
-    reach = min(max_lag, len(motion) - 4)
+    reach = min(max_lag, len(motion) - (MIN_STEPS - 1))
     best_lag, best = 0, -np.inf
     for lag in sorted(range(-reach, reach + 1), key=abs):
         a = motion[max(0, -lag) : len(motion) - max(0, lag)]

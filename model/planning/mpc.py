@@ -1,4 +1,5 @@
-"""Model-predictive control in imagination: see where every manoeuvre would lead, begin the best, look again."""
+"""Model-predictive control with the world model: predict the outcome of every candidate, execute the start of the best
+one, then plan again."""
 
 from __future__ import annotations
 
@@ -15,17 +16,21 @@ from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation, Pose, relative_motion
 
-HALF_TURN = 18  # turns of 10° to look back
+HALF_TURN = 18  # turns of 10° in half a revolution
+REFLEX_MARGIN = 0.03  # metres beyond one step in which an obstacle counts as blocking the step
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MpcConfig:
-    """forwards: steps ahead after the turn, one candidate each · execute: steps of them done before looking again
-    denoising_steps: network passes an imagination; 0 imagines nothing and reads the reward from the context alone, the
-        control `reward-only` · success_weight: worth of P(success) at a candidate's end, metres
-    step_cost: metres a step, as the task's reward has it
-    revisit_cost, revisit_metres: what it costs to go to where it has been, metres times log(1 + steps spent there):
-        imagination reaches two metres, and in a house the nearest way is often round a corner
+    """forwards: numbers of forward steps after the turn; each number is one candidate per heading
+    execute: forward steps that are executed before the next plan
+    denoising_steps: network passes per prediction; 0 predicts the reward from the context alone, without predicting
+        images or sound (the control policy `reward-only`)
+    success_weight: value of P(success) at the end of a candidate, in metres
+    step_cost: metres per step, as in the reward of the task
+    revisit_cost, revisit_metres: penalty for returning to a place: metres times log(1 + number of steps spent within
+        `revisit_metres` of it). Predictions reach about two metres, and in a house the shortest path to the source
+        often leads away from it first
     """
 
     forwards: tuple[int, ...] = (4, 8, 14)
@@ -57,7 +62,11 @@ class Candidates:
 
 
 def candidates(config: MpcConfig) -> Candidates:
-    """Every heading in steps of 10° times every distance, and last the two turns on the spot that stand for "here"."""
+    """Every heading in steps of 10° with every number of forward steps.
+
+    The last two candidates are one turn to the left and one to the right without a forward step: they stand for
+    staying at the current position.
+    """
     headings = np.arange(-HALF_TURN + 1, HALF_TURN + 1)
     turns, forwards = np.meshgrid(headings, config.forwards, indexing="ij")
     return Candidates(
@@ -66,93 +75,101 @@ def candidates(config: MpcConfig) -> Candidates:
 
 
 class MpcPolicy:
-    """Where to go is AV-CDiT's word alone, from past RGB, sound and own actions: see `plan`. The depth camera only
-    keeps it from walking into what stands right in front of it."""
+    """Chooses where to go from the predictions of AV-CDiT only, given past RGB, sound and its own actions (see `plan`).
 
-    def __init__(self, model_dir: Path | WorldModel, config: MpcConfig | None = None, device: str = "cpu") -> None:
-        self.model = model_dir if isinstance(model_dir, WorldModel) else WorldModel.load(Path(model_dir), device)
+    The depth image is used for one thing: a forward step into an obstacle directly ahead is not taken.
+    """
+
+    def __init__(self, model: Path | str | WorldModel, config: MpcConfig | None = None, device: str = "cpu") -> None:
+        """model: a loaded model (anything with the methods of `WorldModel`), or the folder of a run to load."""
+        self.model = WorldModel.load(Path(model), device) if isinstance(model, str | Path) else model
         self.config = config or MpcConfig()
         self.name = "mpc" if self.config.denoising_steps else "reward-only"
         self.candidates = candidates(self.config)
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        self.seed, self.decisions = seed, 0
-        self.seen: deque[tuple[Observation, Pose]] = deque(maxlen=max(self.model.ages) + 1)
-        self.pose = Pose(0.0, 0.0, 0.0, 0.0)  # where the actions so far should have led: not where it is
-        self.todo: deque[Action] = deque()
-        self.last: Action | None = None
-        self.here = np.zeros(2)  # where it believes to be: as the pose, but a step that changed nothing did not move it
-        self.trail: list[np.ndarray] = []
-        self.blocked: set[int] = set()  # headings, in turns from here, that turned out to be blocked
+        self.seed, self.plans = seed, 0
+        self.history: deque[tuple[Observation, Pose]] = deque(maxlen=max(self.model.ages) + 1)
+        self.pose = Pose(0.0, 0.0, 0.0, 0.0)  # the commanded pose: ignores collisions
+        self.pending: deque[Action] = deque()
+        self.last_action: Action | None = None
+        self.position_2 = np.zeros(2)  # estimated x and z: as the commanded pose, without the steps that were blocked
+        self.visited: list[np.ndarray] = []
+        self.blocked_turns: set[int] = set()  # headings known to be blocked, in turns relative to the current heading
 
     def act(self, observation: Observation) -> Action:
-        if self.last == Action.FORWARD:
-            if np.array_equal(self.seen[-1][0].rgb_HWC, observation.rgb_HWC):
-                self._give_up_heading()  # the very same picture after a step forward: it ran into something
+        if self.last_action == Action.FORWARD:
+            if np.array_equal(self.history[-1][0].rgb_HWC, observation.rgb_HWC):
+                self._abandon_heading()  # an identical image after a forward step: the step was blocked
             else:
-                self.blocked.clear()
-                self.here = self.here + FORWARD_METRES * _heading(self.pose.yaw)
-        self.trail.append(self.here)
-        self.seen.append((observation, self.pose))
-        if self.todo and self.todo[0] == Action.FORWARD and self._faces_obstacle(observation):
-            self._give_up_heading()
-        if not self.todo:
-            self.todo.extend(self.plan())
-        if self.todo[0] == Action.FORWARD and self._faces_obstacle(observation):
-            self._give_up_heading()
-            self.todo.extend(self.plan())
-        self.last = self.todo.popleft()
-        self.pose = self.pose.after(self.last)
-        if self.last in (Action.TURN_LEFT, Action.TURN_RIGHT):
-            shift = -1 if self.last == Action.TURN_LEFT else 1
-            self.blocked = {_wrap(turn + shift) for turn in self.blocked}
-        return self.last
+                self.blocked_turns.clear()
+                self.position_2 = self.position_2 + FORWARD_METRES * _heading(self.pose.yaw)
+        self.visited.append(self.position_2)
+        self.history.append((observation, self.pose))
+        if not self.pending:
+            self.pending.extend(self.plan())
+        if self.pending[0] == Action.FORWARD and self._obstacle_ahead(observation):
+            self._abandon_heading()
+            self.pending.extend(self.plan())  # does not start with a forward step: the current heading is blocked
+        self.last_action = self.pending.popleft()
+        self.pose = self.pose.after(self.last_action)
+        if self.last_action in (Action.TURN_LEFT, Action.TURN_RIGHT):
+            shift = -1 if self.last_action == Action.TURN_LEFT else 1
+            self.blocked_turns = {_wrap(turn + shift) for turn in self.blocked_turns}
+        return self.last_action
 
-    def _faces_obstacle(self, observation: Observation) -> bool:
-        """Reflex, not imagination: the depth camera shows something within the next step."""
-        return blocked_ahead(observation.depth_HW, reach=FORWARD_METRES + 0.03, hfov=self.model.hfov)
+    def _obstacle_ahead(self, observation: Observation) -> bool:
+        """Whether the depth image shows an obstacle within the next step. Uses geometry, not the model."""
+        return blocked_ahead(observation.depth_HW, reach=FORWARD_METRES + REFLEX_MARGIN, hfov=self.model.hfov)
 
-    def _give_up_heading(self) -> None:
-        self.todo.clear()
-        self.blocked |= {-1, 0, 1}
+    def _abandon_heading(self) -> None:
+        """Drop the current plan, and exclude the current heading and its two neighbours from the next plans."""
+        self.pending.clear()
+        self.blocked_turns |= {-1, 0, 1}
 
     def plan(self) -> list[Action]:
-        """Imagine all candidates in one batch, score them by the reward that the model predicts, begin the best one."""
+        """Predict all candidates in one batch, and return the start of the one with the highest score.
+
+        score = predicted progress - step_cost · steps + success_weight · P(success) - revisit cost.
+        Returns [STOP] when the predicted probability of success at the current position exceeds the calibrated
+        threshold.
+        """
         config, options = self.config, self.candidates
-        context = [self.seen[max(0, len(self.seen) - 1 - age)] for age in self.model.ages]  # the first frame repeats
-        rgb = torch.from_numpy(np.stack([seen.rgb_HWC for seen, _ in context]))[None]
-        audio = torch.from_numpy(np.stack([seen.audio_ES for seen, _ in context]))[None]
+        # Before the first frame of the episode, the first frame is repeated.
+        context = [self.history[max(0, len(self.history) - 1 - age)] for age in self.model.ages]
+        rgb = torch.from_numpy(np.stack([observation.rgb_HWC for observation, _ in context]))[None]
+        audio = torch.from_numpy(np.stack([observation.audio_ES for observation, _ in context]))[None]
         past = np.stack([relative_motion(self.pose, pose) for _, pose in context]).astype(np.float32)
         history = self.model.encode(rgb, audio, torch.from_numpy(past)[None])
-        self.decisions += 1
+        self.plans += 1
         motion, offset = torch.from_numpy(options.motion_K3)[None], torch.from_numpy(options.offset_K)[None]
         if config.denoising_steps:
-            seed = int(keyed_rng(self.seed, "mpc", self.decisions).integers(2**31))
+            seed = int(keyed_rng(self.seed, "mpc", self.plans).integers(2**31))
             prediction = self.model.predict(history, motion, offset, steps=config.denoising_steps, seed=seed)
         else:
             prediction = self.model.predict_reward(history, motion, offset)
         success_K = prediction.success_BK[0].cpu().numpy()
-        if success_K[-2:].mean() > self.model.calibration.stop_threshold:  # turning on the spot would be within reach
+        if success_K[-2:].mean() > self.model.calibration.stop_threshold:
             return [Action.STOP]
         progress_K = prediction.reward.progress_BK[0].float().cpu().numpy()
         score_K = progress_K - config.step_cost * options.offset_K + config.success_weight * success_K
-        score_K = score_K - config.revisit_cost * np.log1p(self._times_there())
+        score_K = score_K - config.revisit_cost * np.log1p(self._visit_counts())
         score_K[-2:] = -np.inf
-        if self.blocked:
-            score_K[np.isin(options.turns_K, list(self.blocked))] = -np.inf
+        if self.blocked_turns:
+            score_K[np.isin(options.turns_K, list(self.blocked_turns))] = -np.inf
         best = int(score_K.argmax())
         turns, forwards = int(options.turns_K[best]), int(options.forwards_K[best])
         turn = Action.TURN_LEFT if turns > 0 else Action.TURN_RIGHT
         return [turn] * abs(turns) + [Action.FORWARD] * min(forwards, config.execute)
 
-    def _times_there(self) -> np.ndarray:
-        """int (K,): steps spent so far within `revisit_metres` of where the executed part of each candidate ends."""
+    def _visit_counts(self) -> np.ndarray:
+        """int (K,): past steps within `revisit_metres` of the point where the executed part of each candidate ends."""
         angle_K = self.pose.yaw + self.candidates.turns_K * TURN_RADIANS
         reach_K = FORWARD_METRES * np.minimum(self.candidates.forwards_K, self.config.execute)
-        end_K2 = self.here + reach_K[:, None] * np.stack([-np.sin(angle_K), -np.cos(angle_K)], -1)
-        apart = np.linalg.norm(end_K2[:, None] - np.stack(self.trail)[None], axis=-1)
-        return (apart < self.config.revisit_metres).sum(1)
+        end_K2 = self.position_2 + reach_K[:, None] * np.stack([-np.sin(angle_K), -np.cos(angle_K)], -1)
+        distance_KT = np.linalg.norm(end_K2[:, None] - np.stack(self.visited)[None], axis=-1)
+        return (distance_KT < self.config.revisit_metres).sum(1)
 
 
 def _heading(yaw: float) -> np.ndarray:
@@ -161,4 +178,5 @@ def _heading(yaw: float) -> np.ndarray:
 
 
 def _wrap(turns: int) -> int:
+    """The same heading in (-HALF_TURN, HALF_TURN]."""
     return (turns + HALF_TURN - 1) % (2 * HALF_TURN) - HALF_TURN + 1
