@@ -43,7 +43,7 @@ def run(dataset: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPath
     return out
 
 
-def test_a_run_leaves_what_others_read(run: Path):
+def test_a_run_leaves_what_others_read(dataset: Dataset, run: Path):
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [(r["stage"], r["step"]) for r in rows] == [
         ("1", 2), ("1", 4), ("1", 5), ("2", 2), ("2", 4), ("3", 2), ("3", 4), ("3", 6)
@@ -55,7 +55,7 @@ def test_a_run_leaves_what_others_read(run: Path):
     model = WorldModel.load(run)
     assert model.ages[-1] == 0
     assert 0 < model.calibration.stop_threshold < 1
-    assert model.note["licences"] is not None
+    assert model.note["licences"] == dataset.info["licences"] != {}
 
 
 def test_stages_touch_only_what_is_theirs(run: Path, config: TrainConfig):
@@ -77,37 +77,56 @@ def test_stages_touch_only_what_is_theirs(run: Path, config: TrainConfig):
     assert any("reward" in name.split(".") for name in third)
 
 
-@pytest.mark.parametrize(("stage", "step"), [("1", 3), ("2", 1), ("3", 5)])
+class Killed(Exception):
+    """Stands for an end without warning: nothing is saved."""
+
+
+def log_lines(folder: Path) -> list[tuple[str, int]]:
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [(row["stage"], row["step"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("stage", "step", "how"),
+    [("1", 3, KeyboardInterrupt), ("2", 1, KeyboardInterrupt), ("3", 5, KeyboardInterrupt), ("1", 5, Killed)],
+)
 def test_interrupted_and_resumed_equals_uninterrupted(
-    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, stage: str, step: int
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, stage: str, step: int, how: type[BaseException]
 ):
     def interrupt(now: str, at: int, total: int, losses: dict[str, float]) -> None:
         if (now, at) == (stage, step):
-            raise KeyboardInterrupt
+            raise how
 
     out = tmp_path / "cut"
     out.mkdir()
     for name in ("tokenizers.safetensors", "config.json"):  # the slow part, equal by construction
         shutil.copy(run / name, out / name)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(how):
         train(dataset, out, config, report=interrupt)
     assert not (out / FILE).exists()
-    train(dataset, out, config)
+    # Ctrl-C saves the last complete step; without it, the last checkpoint is at most `save_every` steps old.
+    _, note = checkpoint.load(out / f"stage-{stage}.safetensors")
+    assert note["step"] == (step if how is KeyboardInterrupt else step // config.save_every * config.save_every)
+    done: list[tuple[str, int]] = []
+    train(dataset, out, config, report=lambda now, at, total, losses: done.append((now, at)))
+    assert min(at for now, at in done if now == stage) == note["step"] + 1  # earlier steps are not repeated
     whole, _ = checkpoint.load(run / FILE)
     resumed, _ = checkpoint.load(out / FILE)
+    assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-
-    def steps(folder: Path) -> list[tuple[str, int]]:
-        rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-        return sorted({(r["stage"], r["step"]) for r in rows})
-
-    assert steps(out) >= [("1", 2)]
+    assert log_lines(out) == log_lines(run)  # each line once, none missing
 
 
 def test_a_finished_run_is_not_trained_again(dataset: Dataset, config: TrainConfig, run: Path):
-    before = {path.name: path.read_bytes() for path in run.glob("stage-*.safetensors")}
-    train(dataset, run, config)
-    assert before == {path.name: path.read_bytes() for path in run.glob("stage-*.safetensors")}
+    files = [run / "log.jsonl", run / "tokenizers.safetensors", *run.glob("stage-*.safetensors")]
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    done: list[tuple[str, int]] = []
+    train(dataset, run, config, report=lambda stage, step, total, losses: done.append((stage, step)))
+    # A repeated training would write the same bytes, so what counts is that no step is run and no stage is written.
+    assert [entry for entry in done if entry[0] in "123"] == [(stage, config.steps[stage]) for stage in "123"]
+    after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    del before["log.jsonl"], after["log.jsonl"]
+    assert after == before
 
 
 def test_another_configuration_is_refused(dataset: Dataset, config: TrainConfig, run: Path):
