@@ -26,7 +26,7 @@ from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
 from avw.sim_bridge.acoustics.sounds import load_sound
 from avw.sim_bridge.acoustics.stream import BinauralStream
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.catalogue import load_scene
 from avw.sim_bridge.scenes.scene import Scene
@@ -52,7 +52,7 @@ def acoustics(scene: str, emitters: str, peers: bool, quick: bool, as_json: bool
     """Cost and noise of binaural responses at several settings, beside RLR's; turns; growth with the work."""
     loaded = load_scene(scene)
     rays = RayScene(loaded)
-    places = find_places(loaded, NavGrid.from_scene(loaded), listeners=1 if quick else 3)
+    places = find_places(loaded, free_space_of(loaded), listeners=1 if quick else 3)
     ours = [_ours(loaded, rays, int(count)) for count in emitters.split(",")]
     theirs = _rlr_settings(loaded, quick) if peers and importlib.util.find_spec("rlr_audio_propagation") else []
     cost_of = costs([*ours, *theirs], places)

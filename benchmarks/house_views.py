@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import NavGrid
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.camera import CameraConfig
 from avw.sim_bridge.rendering.lighting import bake_light

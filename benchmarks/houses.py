@@ -6,6 +6,7 @@ to open it as a whole (generate, Embree's tree, baked light, free space), measur
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ import numpy as np
 from PIL.Image import Image
 
 from avw.sim_bridge.inspection.lint import lint
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import CELL, NavGrid, free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.lighting import bake_light
 from avw.sim_bridge.rendering.raycast import RayScene
@@ -86,7 +87,7 @@ def measure(seed: int, *, opened: bool) -> tuple[House, Scene, NavGrid]:
     generate_ms, scene = _timed(lambda: generate_house(seed))
     open_ms = _timed(lambda: _open(seed))[0] if opened else None
     report = lint(scene)
-    navgrid = NavGrid.from_scene(scene)
+    navgrid = free_space_of(scene)
     categories = np.array([surface.category for surface in scene.surfaces])
     objects = 0 if scene.object_F is None else int(scene.object_F.max())
     house = House(
@@ -111,7 +112,7 @@ def measure(seed: int, *, opened: bool) -> tuple[House, Scene, NavGrid]:
 def _open(seed: int) -> None:
     scene = generate_house(seed)
     bake_light(RayScene(scene))
-    NavGrid.from_scene(scene)
+    free_space_of(scene)
 
 
 def _timed(task: Callable[[], _Result]) -> tuple[float, _Result]:
@@ -122,10 +123,9 @@ def _timed(task: Callable[[], _Result]) -> tuple[float, _Result]:
 
 def walkable_areas(scene: Scene, navgrid: NavGrid) -> list[float]:
     """Square metres of every room that belong to the one island on which the agent walks."""
-    free = np.argwhere(navgrid.free_HW)
-    x, z = navgrid.origin[0] + free[:, 1] * navgrid.cell, navgrid.origin[1] + free[:, 0] * navgrid.cell
+    x, _, z = navgrid.near(np.array([0.0, navgrid.floor_y, 0.0]), math.inf).T
     inside = [(x > r.min_x) & (x < r.max_x) & (z > r.min_z) & (z < r.max_z) for r in scene.rooms]
-    return [float(room.sum()) * navgrid.cell**2 for room in inside]
+    return [float(room.sum()) * CELL**2 for room in inside]
 
 
 def is_watertight(scene: Scene) -> bool:

@@ -15,8 +15,7 @@ import click
 import numpy as np
 
 from avw.sim_bridge.inspection.lint import lint
-from avw.sim_bridge.navigation.geodesic import GeodesicField
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.scenes.catalogue import load_scene
 from avw.sim_bridge.scenes.meshes.mesh_files import read_mesh
@@ -46,7 +45,7 @@ def _measure(path: Path) -> list[Row]:
     import trimesh
 
     loaded, report = read_mesh(path)
-    navgrid = NavGrid.from_scene(loaded)
+    navgrid = free_space_of(loaded)
     goal_3 = navgrid.sample(keyed_rng("benchmark", "meshes"))
     triangles_F33 = loaded.triangles_F33.astype(np.float64)
     semantic_F33 = triangles_F33 + keyed_rng("benchmark", "semantics").normal(scale=0.002, size=triangles_F33.shape)
@@ -57,8 +56,8 @@ def _measure(path: Path) -> list[Row]:
             "parse": lambda: trimesh.load_scene(str(path), process=False),
             "label": lambda: nearest_objects(triangles_F33, semantic_F33, object_F),
             "lint": lambda: lint(loaded, report),
-            "navgrid": lambda: NavGrid.from_scene(loaded),
-            "geodesic field": lambda: GeodesicField(navgrid, goal_3),
+            "navgrid": lambda: free_space_of(loaded),
+            "geodesic field": lambda: navgrid.build_geodesic(goal_3),
         },
         rounds=1,
     )

@@ -17,7 +17,7 @@ from avw.sim_bridge.acoustics.measures import ild_db, level_db, rt60
 from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
 from avw.sim_bridge.errors import UsageError
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import NavGrid, free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.catalogue import load_scene
@@ -41,7 +41,7 @@ def native_sensor(habitat_python: str | None, scene: str, places: int, as_json: 
         raise UsageError("this compares with the RLR engine; type: pip install 'avw[rlr]'")
     house = load_scene(scene)
     rays = RayScene(house)
-    drawn = _places(NavGrid.from_scene(house), places)
+    drawn = _places(free_space_of(house), places)
     session = open_session(habitat_python)
     native, wheel = (_heard(engine, drawn) for engine in (
         trusted_engine(session, house, AudioSensorConfig(rays=RAYS)), RlrEngine(house, RlrConfig(rays=RAYS)),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from avw.sim_bridge.errors import UsageError
-from avw.sim_bridge.navigation.geodesic import GeodesicField
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.free_space import Geodesic
+from avw.sim_bridge.navigation.open_free_space import NavGrid
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.scenes.scene import Room, Scene
 from avw.sim_bridge.task.follower import greedy_action
@@ -49,7 +49,7 @@ def find_places(scene: Scene, navgrid: NavGrid, listeners: int = 3, steps: int =
         floor_3 = navgrid.sample(rng, clearance=_ROOMY)
         if _room_at(scene.rooms, floor_3) is None:
             continue
-        field = GeodesicField(navgrid, floor_3)
+        field = navgrid.build_geodesic(floor_3)
         near: list[Pose] = []
         far: list[Pose] = []
         for _ in range(_TRIES):
@@ -89,7 +89,7 @@ def _room_at(rooms: tuple[Room, ...], point_3: np.ndarray) -> int | None:
     return None
 
 
-def _rooms_crossed(rooms: tuple[Room, ...], field: GeodesicField, pose: Pose) -> int:
+def _rooms_crossed(rooms: tuple[Room, ...], field: Geodesic, pose: Pose) -> int:
     """How many different rooms the shortest walk to the goal passes through, its ends included."""
     corners_N3 = field.path(pose.position_3)
     crossed: set[int] = set()
@@ -106,7 +106,7 @@ def _walk(navgrid: NavGrid, start: Pose, floor_3: np.ndarray, steps: int) -> tup
     ends = [floor_3, start.position_3]
     walk = [start]
     while len(walk) <= steps:
-        action = greedy_action(GeodesicField.to(navgrid, ends[0]), walk[-1])
+        action = greedy_action(navgrid.geodesic(ends[0]), walk[-1])
         if action == Action.STOP:
             ends.reverse()
         else:

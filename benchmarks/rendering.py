@@ -19,7 +19,7 @@ from typing import TypeVar
 import click
 import numpy as np
 
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import NavGrid, free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.camera import CameraConfig
 from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
@@ -61,7 +61,7 @@ def rendering(scene: str, triangles: int, quick: bool, as_json: bool) -> None:
     """Frames per second of RGB-D on one core by triangles and resolution; shimmer; and what a scene costs once."""
     views = 12 if quick else 40
     house = load_scene(scene)
-    navgrid = NavGrid.from_scene(house)
+    navgrid = free_space_of(house)
     rng = keyed_rng("benchmark", "rendering", scene)
     poses = [_random_pose(navgrid, rng) for _ in range(views)]
     bake_light(RayScene(house))  # compiles

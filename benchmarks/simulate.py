@@ -21,7 +21,6 @@ from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
 from avw.sim_bridge.acoustics.sounds import load_sound
 from avw.sim_bridge.acoustics.stream import BinauralStream
-from avw.sim_bridge.navigation.geodesic import GeodesicField
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.simulators.embedded import EmbeddedSimulator
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
@@ -65,7 +64,7 @@ def simulate(
 
     whole()  # places the source; the parts below use the engine as it stands then
     source_3, floor_3 = np.array(source.position_3), np.array(source.floor_3)
-    field = GeodesicField.to(simulator.navgrid, source.floor_3)
+    field = simulator.navgrid.geodesic(source.floor_3)
     stream = BinauralStream(load_sound(source.sound), source.phase)
     responses = [simulator.engine.impulse_response(pose) for pose in poses]
     stream.reset(responses[0])
@@ -88,7 +87,7 @@ def simulate(
     once = alternate(
         {
             "once per source: trace": lambda: simulator.engine.set_source(source_3, 1),
-            "once per source: geodesic field": lambda: GeodesicField(simulator.navgrid, floor_3),
+            "once per source: geodesic field": lambda: simulator.navgrid.build_geodesic(floor_3),
         },
         rounds=3,
     )

@@ -184,7 +184,7 @@ def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool
     SceneError or UsageError for a missing or unusable scene; with `strict` also for one with lint warnings.
     """
     from avw.sim_bridge.inspection.lint import lint_scene
-    from avw.sim_bridge.navigation.navgrid import NavGrid
+    from avw.sim_bridge.navigation.open_free_space import free_space_of
     from avw.sim_bridge.scenes.catalogue import expand_scenes, load_scene
     from avw.sim_bridge.scenes.collections.inventory import check_files
 
@@ -194,7 +194,7 @@ def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool
         if strict:
             lint_scene(name, scene_root, strict=True)
         elif Path(name).is_file():
-            NavGrid.from_scene(load_scene(name, scene_root))
+            free_space_of(load_scene(name, scene_root))
 
 
 def check_head(simulator: SimulatorConfig) -> None:

@@ -92,7 +92,7 @@ def _list_collections(name: str | None, root: str | None, as_json: bool) -> None
 
 def describe(name: str, scene_root: str | None, export_folder: Path | None = None) -> dict[str, Any]:
     """The main properties of a scene. Raises SceneError if it is missing or unusable."""
-    from avw.sim_bridge.navigation.navgrid import NavGrid
+    from avw.sim_bridge.navigation.open_free_space import free_space_of
     from avw.sim_bridge.scenes.catalogue import read_scene, scene_sha256
     from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG
     from avw.sim_bridge.scenes.meshes.glb_export import export_glb
@@ -107,7 +107,7 @@ def describe(name: str, scene_root: str | None, export_folder: Path | None = Non
         "lights": len(scene.lights),
         "rooms": len(scene.rooms),
         "size_m": [round(float(length), 2) for length in high_3 - low_3],
-        "free_floor_m2": round(NavGrid.from_scene(scene).area, 2),
+        "free_floor_m2": round(free_space_of(scene).area, 2),
         "by_semantics": round(report.by_semantics, 4) if report else 0.0,
         "by_name": round(report.by_name, 4) if report else 1.0,
         "by_default": round(report.by_default, 4) if report else 0.0,

@@ -100,6 +100,10 @@ def upward(arrows: dict[str, set[str]]) -> list[str]:
     )
 
 
+def test_no_import_circle_among_files() -> None:
+    assert circles(imports()) == []
+
+
 def test_packages_import_one_way() -> None:
     assert upward(imports()) == []
 

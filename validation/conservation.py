@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.scenes.catalogue import load_scene
 from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
@@ -39,7 +39,7 @@ def conservation_section(*, scene: str, quick: bool) -> Section:
     )
     draws = 4 if quick else 20
     house = load_scene(scene)
-    places = find_places(house, NavGrid.from_scene(house), listeners=3)
+    places = find_places(house, free_space_of(house), listeners=3)
     anywhere = _anywhere(6 if quick else 24)
     for name, room, points in (
         ("shoebox, scattering 0.1", shoebox(SIZE, 0.2, 0.1), anywhere),

@@ -13,7 +13,7 @@ import numpy as np
 
 from avw.avw4k.viewing.charts import Line
 from avw.sim_bridge.acoustics.measures import c50, decay_db, drr, edt, ild_db, rt60
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.scenes.catalogue import load_scene
 from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 from avw.sim_bridge.scenes.scene import Scene
@@ -91,7 +91,7 @@ def coupled_section(*, quick: bool) -> Section:
 def flat_section(*, scene: str, quick: bool) -> Section:
     """A furnished flat: three listeners in the source's room, three two rooms away."""
     loaded = load_scene(scene)
-    places = find_places(loaded, NavGrid.from_scene(loaded), listeners=1 if quick else 3)
+    places = find_places(loaded, free_space_of(loaded), listeners=1 if quick else 3)
     section = Section(
         title="A furnished flat",
         method=(

@@ -7,7 +7,7 @@ from functools import partial
 from avw.avw4k.viewing.charts import Line
 from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.catalogue import load_scene
 from benchmarks.noise_and_cost import Setting, costs, noises
@@ -21,7 +21,7 @@ def noise_section(*, scene: str, quick: bool) -> Section:
     """Ours at five settings and RLR's at three, in the same house."""
     loaded = load_scene(scene)
     rays = RayScene(loaded)
-    places = find_places(loaded, NavGrid.from_scene(loaded), listeners=1 if quick else 2)
+    places = find_places(loaded, free_space_of(loaded), listeners=1 if quick else 2)
     section = Section(
         title="Noise against cost",
         method=(

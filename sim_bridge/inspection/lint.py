@@ -21,7 +21,7 @@ from avw.sim_bridge.scenes.scene import Scene
 
 if TYPE_CHECKING:
     from avw.sim_bridge.inspection.mesh_measures import Topology, Views
-    from avw.sim_bridge.navigation.navgrid import NavGrid
+    from avw.sim_bridge.navigation.open_free_space import NavGrid
     from avw.sim_bridge.scenes.meshes.mesh_files import MeshReport
 
 HOLES = 0.02  # share of rays from inside that may escape before it is worth a warning
@@ -62,7 +62,7 @@ def lint_scene(scene_id: str, scene_root: str | None = None, *, strict: bool = F
 def lint(scene: Scene, report: MeshReport | None = None) -> LintReport:
     """Measure `scene`, and judge it. report: how it was read, of a mesh file; None: it was generated."""
     from avw.sim_bridge.inspection.mesh_measures import topology, views
-    from avw.sim_bridge.navigation.navgrid import NavGrid
+    from avw.sim_bridge.navigation.open_free_space import free_space_of
     from avw.sim_bridge.rendering.raycast import RayScene
 
     size_3 = np.ptp(scene.vertices_V3.astype(np.float64), axis=0)
@@ -73,7 +73,7 @@ def lint(scene: Scene, report: MeshReport | None = None) -> LintReport:
     seen: Views | None = None
     if not failures(found):  # in another unit there is no floor to be found
         try:
-            navgrid = NavGrid.from_scene(scene)
+            navgrid = free_space_of(scene)
             rng = keyed_rng("lint", "views")
             seen = views(RayScene(scene), np.array([navgrid.sample(rng) for _ in range(48)]))
             found += [*_of_views(seen), *_of_floors(navgrid), *_of_storeys(scene, navgrid)]
@@ -266,9 +266,9 @@ def _of_floors(navgrid: NavGrid) -> list[Finding]:
 
 
 def _of_storeys(scene: Scene, navgrid: NavGrid) -> list[Finding]:
-    from avw.sim_bridge.navigation.navgrid import other_floors
+    from avw.sim_bridge.navigation.open_free_space import unreachable_floors
 
-    apart = other_floors(scene, navgrid)
+    apart = unreachable_floors(scene, navgrid)
     if not apart:
         return []
     listed = ", ".join(f"{floor.area:.0f} m² at y = {floor.y:.2f}" for floor in apart)

@@ -1,4 +1,4 @@
-"""What everyone asks of a scene's free floor, whoever answers: our own grids, or Habitat's navigation mesh."""
+"""The interface to a scene's free floor, the same for AVW's grids and for Habitat's navigation mesh."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from avw.sim_bridge.types import Pose
 
+MAX_DRAWS = 64  # random points that `sample` tries before it takes the node nearest to the last one
+
 
 @dataclass(frozen=True, slots=True)
 class Floor:
@@ -20,18 +22,18 @@ class Floor:
 
 
 class FreeSpace(Protocol):
-    """The largest connected piece of free floor under a roof: points on it, walks over it, and their lengths.
+    """The largest connected piece (island) of free floor under a roof: points on it, moves, and shortest walks.
 
     Points are floor points, float64 (3,) metres, in the frame of `avw.sim_bridge.types`.
     """
 
     scene_id: str
     radius: float
-    """The agent's, metres: every free point is at least so far from obstacles."""
+    """Of the agent, metres: every free point is at least this far from obstacles."""
     floor_y: float
-    """Metres: the height of the main floor."""
+    """Height of the main floor, metres."""
     islands: tuple[float, ...]
-    """Square metres of every piece of floor under a roof, the largest first."""
+    """Square metres of every island under a roof, the largest first."""
 
     @property
     def area(self) -> float:
@@ -44,7 +46,7 @@ class FreeSpace(Protocol):
         ...
 
     def near(self, position_3: np.ndarray, radius: float) -> np.ndarray:
-        """Free floor points, float64 (N, 3), within `radius` metres of a point seen from above; always the same."""
+        """Free floor points, float64 (N, 3), within `radius` metres of a point seen from above; deterministic."""
         ...
 
     def clearance(self, position_3: np.ndarray) -> float:
@@ -52,22 +54,22 @@ class FreeSpace(Protocol):
         ...
 
     def is_free(self, position_3: np.ndarray) -> bool:
-        """Whether the agent can stand at a floor point and walk from there over the main piece of floor."""
+        """Whether the agent can stand at a floor point and walk from there over the island."""
         ...
 
     def move(self, pose: Pose, target: Pose) -> tuple[Pose, bool]:
-        """Walk straight towards `target`, sliding along obstacles: (the pose reached, whether anything was met)."""
+        """Walk straight towards `target`, sliding along obstacles: (the pose reached, whether an obstacle was met)."""
         ...
 
     def sample(self, rng: np.random.Generator, *, clearance: float = 0.0) -> np.ndarray:
-        """A random free floor point, float64 (3,), uniform over the floor; a function of the generator's state alone.
+        """A random free floor point, float64 (3,), uniform over the floor; depends only on the generator's state.
 
-        clearance: metres that it should keep from obstacles; given up where the scene has no such place.
+        clearance: metres to keep from obstacles; ignored where the scene has no such place.
         """
         ...
 
     def geodesic(self, goal_3: np.ndarray | Sequence[float]) -> Geodesic:
-        """Shortest walks to a goal. Raises SceneError for one more than 0.5 m off the floor that can be reached."""
+        """Shortest walks to a goal. Raises SceneError for a goal more than 0.5 m off the floor that can be reached."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.rendering.renderer import Renderer
 from avw.sim_bridge.scenes.scene import Scene
@@ -45,4 +45,4 @@ def run_checks(
     for look in SIGHT:
         yield run_check(look, renderer_maker())
     for floor in FLOOR:
-        yield run_check(floor, NavGrid.from_scene)
+        yield run_check(floor, free_space_of)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from avw.sim_bridge.acoustics.open_engine import make_engine
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import NavGrid, free_space_of
 from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.rendering.renderer import Renderer
@@ -65,7 +65,7 @@ def _open_place(
     scene = load_scene(scene_id, scene_root)
     if materials is not None:
         scene, _ = apply_material_map(scene, materials)
-    navgrid = NavGrid.from_scene(scene)  # first, because it is what unusable scenes fail at
+    navgrid = free_space_of(scene)  # first, because it is what unusable scenes fail at
     ray_scene = RayScene(scene)
     return Place(scene=scene, ray_scene=ray_scene, light=bake_light(ray_scene), navgrid=navgrid)
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.scenes.houses.procedural import generate_house
 from avw.sim_bridge.scenes.scene import Room
 from benchmarks.house_views import sheet
@@ -64,7 +64,7 @@ def test_a_missing_wall_and_a_closed_room_are_noticed() -> None:
         scene, faces_F3=scene.faces_F3[keep_F], surface_F=scene.surface_F[keep_F], uv_F32=scene.uv_F32[keep_F]
     )
     assert not is_watertight(torn)
-    navgrid = NavGrid.from_scene(scene)
+    navgrid = free_space_of(scene)
     areas = walkable_areas(scene, navgrid)
     assert len(areas) == len(scene.rooms)
     assert min(areas) > 0.25

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 
 from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
 from avw.sim_bridge.errors import UsageError
-from avw.sim_bridge.navigation.geodesic import GeodesicField
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.catalogue import load_scene
 from avw.sim_bridge.scenes.scene import Scene
@@ -33,7 +32,7 @@ def house() -> Scene:
 
 @pytest.fixture(scope="module")
 def places(house: Scene) -> Places:
-    return find_places(house, NavGrid.from_scene(house), listeners=1)
+    return find_places(house, free_space_of(house), listeners=1)
 
 
 def test_an_envelope_holds_the_energy_of_both_ears_in_windows_of_20_ms() -> None:
@@ -63,9 +62,9 @@ def test_places_are_where_they_say(house: Scene, places: Places) -> None:
     assert all(room_of(pose.x, pose.z) == source for pose in places.same_room)
     assert all(room_of(pose.x, pose.z) != source for pose in places.two_rooms_away)
     assert len(places.walk) == 161
-    grid = NavGrid.from_scene(house)
+    grid = free_space_of(house)
     assert all(grid.is_free(pose.position_3) for pose in places.walk)
-    near = min(GeodesicField.to(grid, places.source_3 - [0, 1.5, 0]).distance(pose.position_3) for pose in places.walk)
+    near = min(grid.geodesic(places.source_3 - [0, 1.5, 0]).distance(pose.position_3) for pose in places.walk)
     assert near < 1.1  # the walk arrives
     assert 40 < sum(translates(places.walk)) < 160
 
@@ -73,7 +72,7 @@ def test_places_are_where_they_say(house: Scene, places: Places) -> None:
 def test_a_scene_without_three_rooms_is_named() -> None:
     scene = shoebox((6.0, 3.0, 5.0))
     with pytest.raises(UsageError, match="two rooms away"):
-        find_places(scene, NavGrid.from_scene(scene))
+        find_places(scene, free_space_of(scene))
 
 
 def test_more_emitters_are_quieter_and_cost_more(house: Scene, places: Places) -> None:

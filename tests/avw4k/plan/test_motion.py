@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
 
 from avw.avw4k.plan.motion import MotionConfig, approach, leave, sample_mode_start, unrelated
 from avw.avw4k.plan.spec import MODES
-from avw.sim_bridge.navigation.geodesic import GeodesicField
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.free_space import Geodesic
+from avw.sim_bridge.navigation.open_free_space import NavGrid, free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import Action, Pose
 from tests.sim_bridge.boxes import box_scene, flat
@@ -20,13 +21,13 @@ CONFIG = MotionConfig()
 
 
 @pytest.fixture(scope="module")
-def field() -> GeodesicField:
+def field() -> Geodesic:
     """Distances to a source in the left room of a furnished flat of two rooms."""
-    navgrid = NavGrid.from_scene(box_scene(*flat()))
-    return GeodesicField.to(navgrid, (4.0, 0.0, 6.5))
+    navgrid = free_space_of(box_scene(*flat()))
+    return navgrid.geodesic((4.0, 0.0, 6.5))
 
 
-def script(mode: str, field: GeodesicField, steps: int, seed: int) -> tuple[Pose, list[Action]]:
+def script(mode: str, field: Geodesic, steps: int, seed: int) -> tuple[Pose, list[Action]]:
     rng = keyed_rng("test", mode, steps, seed)
     start = sample_mode_start(mode, field, steps, 1.0, CONFIG, rng)
     if mode == "approach":
@@ -36,7 +37,7 @@ def script(mode: str, field: GeodesicField, steps: int, seed: int) -> tuple[Pose
     return start, unrelated(field.navgrid, start, steps, CONFIG, rng)
 
 
-def walk(field: GeodesicField, start: Pose, actions: list[Action]) -> list[Pose]:
+def walk(field: Geodesic, start: Pose, actions: list[Action]) -> list[Pose]:
     poses = [start]
     for action in actions:
         poses.append(field.navgrid.move(poses[-1], poses[-1].after(action))[0])
@@ -45,7 +46,7 @@ def walk(field: GeodesicField, start: Pose, actions: list[Action]) -> list[Pose]
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 20, 60, 160, 301])
-def test_an_approach_stops_successfully_with_its_last_action(field: GeodesicField, steps: int, seed: int) -> None:
+def test_an_approach_stops_successfully_with_its_last_action(field: Geodesic, steps: int, seed: int) -> None:
     start, actions = script("approach", field, steps, seed)
     assert len(actions) == steps
     assert actions[-1] == Action.STOP
@@ -55,7 +56,7 @@ def test_an_approach_stops_successfully_with_its_last_action(field: GeodesicFiel
 
 @pytest.mark.parametrize("steps", [1, 2, 20, 160])
 @pytest.mark.parametrize("mode", ["leave", "unrelated"])
-def test_the_other_modes_stop_at_most_at_their_end(field: GeodesicField, mode: str, steps: int) -> None:
+def test_the_other_modes_stop_at_most_at_their_end(field: Geodesic, mode: str, steps: int) -> None:
     for seed in range(4):
         start, actions = script(mode, field, steps, seed)
         assert len(actions) == steps
@@ -63,7 +64,7 @@ def test_the_other_modes_stop_at_most_at_their_end(field: GeodesicField, mode: s
         assert field.navgrid.is_free(start.position_3)
 
 
-def test_the_asked_share_of_other_modes_ends_with_a_vain_stop(field: GeodesicField) -> None:
+def test_the_asked_share_of_other_modes_ends_with_a_vain_stop(field: Geodesic) -> None:
     ends = [script(mode, field, 30, seed)[1][-1] for mode in ("leave", "unrelated") for seed in range(60)]
     assert 0.1 < np.mean([action == Action.STOP for action in ends]) < 0.3
     never = dataclasses.replace(CONFIG, stop_rate=0.0)
@@ -73,7 +74,7 @@ def test_the_asked_share_of_other_modes_ends_with_a_vain_stop(field: GeodesicFie
     )
 
 
-def test_a_leaving_never_comes_back(field: GeodesicField) -> None:
+def test_a_leaving_never_comes_back(field: Geodesic) -> None:
     """Never nearer than 3 m once it was there; on the way there never back by more than `leave_back`."""
     reached_clear = 0
     for seed in range(20):
@@ -86,14 +87,14 @@ def test_a_leaving_never_comes_back(field: GeodesicField) -> None:
     assert reached_clear >= 18
 
 
-def test_approaches_start_at_every_distance(field: GeodesicField) -> None:
+def test_approaches_start_at_every_distance(field: Geodesic) -> None:
     starts = [field.distance(script("approach", field, 160, seed)[0].position_3) for seed in range(60)]
     assert min(starts) >= CONFIG.min_distance
     counts = np.histogram(starts, bins=3)[0]
     assert counts.min() > 0.4 * counts.max()
 
 
-def test_each_noise_can_be_turned_on_alone(field: GeodesicField) -> None:
+def test_each_noise_can_be_turned_on_alone(field: Geodesic) -> None:
     """A follower never turns back and seldom bumps; slips and looks turn back, strays bump."""
     quiet = dataclasses.replace(CONFIG, slip_rate=0.0, look_rate=0.0, stray_rate=0.0, recover_rate=0.0, stop_rate=0.0)
     start = sample_mode_start("unrelated", field, 60, 1.0, quiet, keyed_rng("quiet"))
@@ -116,7 +117,7 @@ def _bumps(navgrid: NavGrid, pose: Pose, actions: list[Action]) -> int:
     return total
 
 
-def test_walls_are_backed_out_of(field: GeodesicField) -> None:
+def test_walls_are_backed_out_of(field: Geodesic) -> None:
     """After a bump a recovering script turns, and the step that follows the turns meets nothing."""
     config = dataclasses.replace(CONFIG, stray_rate=0.2, slip_rate=0.0, recover_rate=1.0)
     recoveries = free = 0
@@ -135,7 +136,7 @@ def test_walls_are_backed_out_of(field: GeodesicField) -> None:
     assert free > 0.8 * recoveries
 
 
-def test_approaches_come_nearer_and_leavings_get_away(field: GeodesicField) -> None:
+def test_approaches_come_nearer_and_leavings_get_away(field: Geodesic) -> None:
     gained = {}
     for mode in MODES:
         ends = []
@@ -151,20 +152,17 @@ def test_approaches_come_nearer_and_leavings_get_away(field: GeodesicField) -> N
     assert abs(gained["unrelated"].mean()) < 2.0
 
 
-def test_unrelated_walks_explore_the_whole_flat(field: GeodesicField) -> None:
+def test_unrelated_walks_explore_the_whole_flat(field: Geodesic) -> None:
     points = np.concatenate(
         [[p.position_3 for p in walk(field, *script("unrelated", field, 160, seed))] for seed in range(16)]
     )
     seen = {(int(x // 1), int(z // 1)) for x, _, z in points}
-    free = np.argwhere(field.navgrid.free_HW)
-    squares = {
-        (int(x // 1), int(z // 1))
-        for x, _, z in (field.navgrid.position(node) for node in free[:: max(1, len(free) // 4000)])
-    }
+    free_N3 = field.navgrid.near(np.array([0.0, 0.0, 0.0]), math.inf)
+    squares = {(int(x // 1), int(z // 1)) for x, _, z in free_N3}
     assert len(seen & squares) / len(squares) > 0.7
 
 
-def test_scripts_bump_into_things_and_look_around(field: GeodesicField) -> None:
+def test_scripts_bump_into_things_and_look_around(field: Geodesic) -> None:
     bumps, turns, count = 0, 0, 0
     for mode in MODES:
         for seed in range(8):
@@ -179,13 +177,13 @@ def test_scripts_bump_into_things_and_look_around(field: GeodesicField) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_script_depends_on_its_key_alone(field: GeodesicField, mode: str) -> None:
+def test_a_script_depends_on_its_key_alone(field: Geodesic, mode: str) -> None:
     assert script(mode, field, 60, 1) == script(mode, field, 60, 1)
     assert script(mode, field, 60, 1) != script(mode, field, 60, 2)
 
 
-def test_a_closet_is_enough(field: GeodesicField) -> None:
-    closet = NavGrid.from_scene(box_scene(((0, -0.1, 0), (1.2, 0, 1.2)), ((0, 2.5, 0), (1.2, 2.6, 1.2))))
-    tight = GeodesicField.to(closet, closet.sample(keyed_rng("closet")))
+def test_a_closet_is_enough(field: Geodesic) -> None:
+    closet = free_space_of(box_scene(((0, -0.1, 0), (1.2, 0, 1.2)), ((0, 2.5, 0), (1.2, 2.6, 1.2))))
+    tight = closet.geodesic(closet.sample(keyed_rng("closet")))
     for mode in MODES:
         assert len(script(mode, tight, 50, 0)[1]) == 50

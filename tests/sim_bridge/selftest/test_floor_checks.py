@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.scenes.shoebox import shoebox
 from avw.sim_bridge.selftest.floor_checks import (
@@ -22,7 +22,7 @@ from avw.sim_bridge.selftest.floor_checks import (
 
 @pytest.mark.parametrize("check", FLOOR, ids=lambda check: check.__name__)
 def test_our_grid_passes(check: Callable) -> None:
-    result = check(NavGrid.from_scene)
+    result = check(free_space_of)
     assert result.ok, f"{result.name}: expected {result.expected}, measured {result.measured}"
 
 
@@ -33,16 +33,16 @@ def _moved(scene: Scene, scale: float = 1.0, up: float = 0.0) -> Scene:
 
 @pytest.mark.parametrize("scale", [0.93, 1.05])
 def test_a_floor_of_another_size_is_noticed(scale: float) -> None:
-    assert not floor_is_that_of_the_room(lambda scene: NavGrid.from_scene(_moved(scene, scale))).ok
+    assert not floor_is_that_of_the_room(lambda scene: free_space_of(_moved(scene, scale))).ok
 
 
 def test_a_roof_is_noticed() -> None:
-    assert not nobody_walks_on_the_roof(lambda scene: NavGrid.from_scene(_moved(scene, up=3.0))).ok
+    assert not nobody_walks_on_the_roof(lambda scene: free_space_of(_moved(scene, up=3.0))).ok
 
 
 def test_a_walk_through_the_wall_or_too_wide_a_turn_is_noticed() -> None:
-    assert not walk_round_a_wall(lambda scene: NavGrid.from_scene(shoebox((6.0, 3.0, 5.0)))).ok
-    assert not walk_round_a_wall(lambda scene: NavGrid.from_scene(shoebox((6.0, 3.0, 5.0), wall_x=0.0, gap=1.1))).ok
+    assert not walk_round_a_wall(lambda scene: free_space_of(shoebox((6.0, 3.0, 5.0)))).ok
+    assert not walk_round_a_wall(lambda scene: free_space_of(shoebox((6.0, 3.0, 5.0), wall_x=0.0, gap=1.1))).ok
 
 
 def test_the_walk_is_the_length_of_a_string_round_a_disc() -> None:
@@ -54,5 +54,5 @@ def test_the_walk_is_the_length_of_a_string_round_a_disc() -> None:
     arc_N = radius * np.abs(angles - 1.5 * math.pi)  # on to the point that is farthest from the wall
     seen_N = (disc_N2 * (far_2 - disc_N2)).sum(axis=1) >= 0.0  # the way there does not cut the disc
     length = 2 * (outward_N + arc_N)[seen_N].min()
-    text = walk_round_a_wall(NavGrid.from_scene).expected
+    text = walk_round_a_wall(free_space_of).expected
     assert float(text.split()[0]) == pytest.approx(length, abs=2e-3)

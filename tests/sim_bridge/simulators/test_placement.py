@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avw.sim_bridge.errors import UsageError
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.houses.procedural import generate_house
@@ -23,7 +23,7 @@ from tests.sim_bridge.boxes import box_scene, flat
 
 SAFE = ((2.0, 0.0, 6.0), (3.0, 1.9, 7.0))  # a box that is closed all around, higher than the ears
 SCENE = box_scene(*flat(), SAFE)
-RAYS, GRID = RayScene(SCENE), NavGrid.from_scene(SCENE)
+RAYS, GRID = RayScene(SCENE), free_space_of(SCENE)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_outdoors_seen_through_the_door_is_still_outdoors() -> None:
     boxes = flat()
     with_door = [box for box in boxes if box != boxes[5]] + [((0.0, 0.0, 8.0), (4.0, 2.6, 8.1))]
     scene = box_scene(*with_door)
-    finding = check_source(RayScene(scene), NavGrid.from_scene(scene), np.array([7.0, 1.5, 8.8]))
+    finding = check_source(RayScene(scene), free_space_of(scene), np.array([7.0, 1.5, 8.8]))
     assert finding is not None
     assert finding.name == "source-outside"
 
@@ -66,13 +66,13 @@ def test_outdoors_seen_through_the_door_is_still_outdoors() -> None:
 def test_without_a_ceiling_everywhere_is_outdoors_and_fine() -> None:
     boxes = flat()
     scene = box_scene(boxes[0], *boxes[2:])
-    assert check_source(RayScene(scene), NavGrid.from_scene(scene), np.array([3.0, 1.5, 4.0])) is None
+    assert check_source(RayScene(scene), free_space_of(scene), np.array([3.0, 1.5, 4.0])) is None
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_every_sampled_source_stands_well(seed: int) -> None:
     house = generate_house(seed)
-    rays, grid = RayScene(house), NavGrid.from_scene(house)
+    rays, grid = RayScene(house), free_space_of(house)
     for index in range(60):
         source = sample_source(grid, keyed_rng("test", "placement", seed, index))
         assert check_source(rays, grid, np.array(source.position_3)) is None

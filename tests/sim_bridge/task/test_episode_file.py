@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from avw.sim_bridge.errors import DatasetError, UsageError
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.scenes.shoebox import shoebox
 from avw.sim_bridge.simulators.rotation import yaw_of
 from avw.sim_bridge.task import episode_file
@@ -146,7 +146,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_starts_and_goals_come_onto_our_floor() -> None:
-    navgrid = NavGrid.from_scene(shoebox((6.0, 3.0, 5.0)))
+    navgrid = free_space_of(shoebox((6.0, 3.0, 5.0)))
     xs = navgrid.near(np.zeros(3), 50.0)
     middle_3 = xs.mean(axis=0)
     inside = FiledEpisode(

@@ -9,8 +9,7 @@ import pytest
 
 from avw.sim_bridge.errors import AvwError
 from avw.sim_bridge.navigation.free_space import FreeSpace
-from avw.sim_bridge.navigation.geodesic import GeodesicField
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.scenes.houses.procedural import generate_house
 from avw.sim_bridge.task.follower import ShortestPathFollower, greedy_action, reference_actions
@@ -19,7 +18,7 @@ from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Pose
 from tests.sim_bridge.backends import BACKENDS, open_backend
 from tests.sim_bridge.boxes import box_scene, flat, room
 
-FLAT = NavGrid.from_scene(box_scene(*flat()))
+FLAT = free_space_of(box_scene(*flat()))
 
 
 def _walk(grid: FreeSpace, start: Pose, actions: list[Action]) -> Pose:
@@ -36,7 +35,7 @@ def _random_pose(grid: FreeSpace, rng: np.random.Generator) -> Pose:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_it_arrives_from_random_starts_in_furnished_houses(seed: int) -> None:
-    _arrives(NavGrid.from_scene(generate_house(seed)), seed)
+    _arrives(free_space_of(generate_house(seed)), seed)
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:])
@@ -66,11 +65,11 @@ def test_it_comes_as_near_as_asked() -> None:
         start, goal_3 = _random_pose(FLAT, rng), FLAT.sample(rng, clearance=0.3)
         actions = reference_actions(FLAT, start, goal_3, stop_distance=0.2, max_actions=500)
         end = _walk(FLAT, start, actions)
-        assert GeodesicField.to(FLAT, goal_3).distance(end.position_3) < 0.2
+        assert FLAT.geodesic(goal_3).distance(end.position_3) < 0.2
 
 
 def test_a_straight_walk_takes_the_actions_that_it_must() -> None:
-    grid = NavGrid.from_scene(box_scene(*room(10.0, 3.0)))
+    grid = free_space_of(box_scene(*room(10.0, 3.0)))
     start = Pose(1.0, 0.0, 1.5, 0.0)  # looks along -z; the goal is to the right, 6 m away
     actions = reference_actions(grid, start, (7.0, 0.0, 1.5))
     turns = round((math.pi / 2) / TURN_RADIANS)
@@ -79,8 +78,8 @@ def test_a_straight_walk_takes_the_actions_that_it_must() -> None:
 
 
 def test_it_turns_the_short_way() -> None:
-    grid = NavGrid.from_scene(box_scene(*room(10.0, 10.0)))
-    field = GeodesicField.to(grid, (5.0, 0.0, 1.0))
+    grid = free_space_of(box_scene(*room(10.0, 10.0)))
+    field = grid.geodesic((5.0, 0.0, 1.0))
     assert greedy_action(field, Pose(5.0, 0.0, 8.0, math.radians(-60))) == Action.TURN_LEFT
     assert greedy_action(field, Pose(5.0, 0.0, 8.0, math.radians(60))) == Action.TURN_RIGHT
     assert greedy_action(field, Pose(5.0, 0.0, 8.0, math.radians(4))) == Action.FORWARD
@@ -89,7 +88,7 @@ def test_it_turns_the_short_way() -> None:
 
 def test_a_gap_barely_wider_than_the_agent_is_no_trap() -> None:
     gap = [((4.0, 0.0, 0.0), (4.1, 2.6, 1.36)), ((4.0, 0.0, 1.62), (4.1, 2.6, 3.0))]
-    grid = NavGrid.from_scene(box_scene(*room(8.0, 3.0), *gap))
+    grid = free_space_of(box_scene(*room(8.0, 3.0), *gap))
     rng = keyed_rng("test", "gap")
     for _ in range(20):
         x, yaw = float(rng.uniform(0.2, 3.5)), float(rng.uniform(-math.pi, math.pi))

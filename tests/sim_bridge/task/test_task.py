@@ -114,5 +114,5 @@ def test_a_start_off_the_floor_is_one_clear_sentence(simulator: Simulator) -> No
 def test_a_source_off_the_floor_is_one_clear_sentence(simulator: Simulator) -> None:
     start, source = sample_episode(simulator, seed=0)
     away = Source(position_3=source.position_3, floor_3=(90.0, 0.0, 0.0))
-    with pytest.raises(UsageError, match=r"off the floor that the agent can reach|cannot be walked to"):
+    with pytest.raises(UsageError, match=r"not on the floor that the agent can reach|cannot be walked to"):
         AudioNavTask(simulator).reset(start, away)

@@ -10,7 +10,7 @@ import pytest
 import trimesh
 
 from avw.sim_bridge.errors import SceneError, UsageError
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.scenes.catalogue import expand_scenes, load_scene
 from avw.sim_bridge.scenes.meshes.mesh_files import load_mesh, read_mesh
 from avw.sim_bridge.scenes.meshes.units import unit_by_name, unit_by_size
@@ -217,4 +217,4 @@ def test_a_million_triangles_load_in_seconds(tmp_path: Path) -> None:
     scene, report = read_mesh(tmp_path / "big.glb")
     assert report.up == "z"
     assert len(scene.faces_F3) == len(mesh.faces)
-    assert NavGrid.from_scene(scene).area == pytest.approx(NavGrid.from_scene(box_scene(*flat())).area, rel=0.05)
+    assert free_space_of(scene).area == pytest.approx(free_space_of(box_scene(*flat())).area, rel=0.05)

@@ -10,17 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.navigation.clearance import floor_levels
-from avw.sim_bridge.navigation.navgrid import CELL, NavGrid
+from avw.sim_bridge.navigation.flat.grid import FlatGrid
+from avw.sim_bridge.navigation.floor_levels import floor_levels
+from avw.sim_bridge.navigation.open_free_space import CELL, free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, Action, Pose
 from tests.sim_bridge.boxes import box_scene, flat, mesh_scene, room
 
-FLAT = NavGrid.from_scene(box_scene(*flat()))
+FLAT = free_space_of(box_scene(*flat()))
 
 
 def test_clearance_is_the_distance_to_the_nearest_wall() -> None:
-    grid = NavGrid.from_scene(box_scene(*room(4.0, 3.0)))
+    grid = free_space_of(box_scene(*room(4.0, 3.0)))
     for x, z in [(0.15, 1.5), (0.22, 0.18), (3.9, 2.0), (2.0, 2.83)]:
         exact = min(x, 4.0 - x, z, 3.0 - z)
         assert grid.clearance(np.array([x, 0.0, z])) == pytest.approx(exact, abs=0.01)
@@ -28,7 +29,7 @@ def test_clearance_is_the_distance_to_the_nearest_wall() -> None:
 
 def test_far_from_walls_the_clearance_is_never_overstated_by_more_than_a_cell() -> None:
     rng = keyed_rng("test", "clearance")
-    grid = NavGrid.from_scene(box_scene(*room(4.0, 3.0)))
+    grid = free_space_of(box_scene(*room(4.0, 3.0)))
     for x, z in rng.uniform((0.2, 0.2), (3.8, 2.8), size=(200, 2)):
         exact = min(x, 4.0 - x, z, 3.0 - z)
         measured = grid.clearance(np.array([x, 0.0, z]))
@@ -36,7 +37,7 @@ def test_far_from_walls_the_clearance_is_never_overstated_by_more_than_a_cell() 
 
 
 def test_the_agent_fits_where_its_radius_does() -> None:
-    grid = NavGrid.from_scene(box_scene(*room(4.0, 3.0)))
+    grid = free_space_of(box_scene(*room(4.0, 3.0)))
     assert grid.is_free(np.array([AGENT_RADIUS + 0.005, 0.0, 1.0]))
     assert not grid.is_free(np.array([AGENT_RADIUS - 0.005, 0.0, 1.0]))
     assert not grid.is_free(np.array([-1.0, 0.0, 1.0]))
@@ -51,7 +52,7 @@ def test_a_slanted_wall_has_a_smooth_contour() -> None:
     vertices = np.concatenate([shell.vertices_V3, wall_43])
     base = len(shell.vertices_V3)
     faces = np.concatenate([shell.faces_F3, [[base, base + 1, base + 2], [base, base + 2, base + 3]]])
-    grid = NavGrid.from_scene(mesh_scene(vertices, faces))
+    grid = free_space_of(mesh_scene(vertices, faces))
     for along in np.linspace(0.6, 2.4, 50):
         foot = np.array([along, 0.0, 3.0 - along])
         outward = np.array([1.0, 0.0, 1.0]) / math.sqrt(2.0)
@@ -63,7 +64,7 @@ def test_low_things_are_stepped_over_high_ones_walked_under_and_the_rest_walked_
     lamp = ((1.0, 1.9, 2.5), (2.0, 2.0, 3.0))
     desk = ((3.0, 0.7, 1.0), (3.5, 0.75, 2.0))
     cabinet = ((3.0, 1.45, 2.5), (3.5, 2.0, 3.0))
-    grid = NavGrid.from_scene(box_scene(*room(5.0, 4.0), rug, lamp, desk, cabinet))
+    grid = free_space_of(box_scene(*room(5.0, 4.0), rug, lamp, desk, cabinet))
     assert grid.is_free(np.array([1.5, 0.0, 1.5]))
     assert grid.is_free(np.array([1.5, 0.0, 2.75]))
     assert not grid.is_free(np.array([3.25, 0.0, 1.5]))
@@ -72,7 +73,7 @@ def test_low_things_are_stepped_over_high_ones_walked_under_and_the_rest_walked_
 
 def test_only_the_largest_island_is_free() -> None:
     closet = [((3.0, 0.0, 0.0), (3.1, 2.6, 3.0))]
-    grid = NavGrid.from_scene(box_scene(*room(4.0, 3.0), *closet))
+    grid = free_space_of(box_scene(*room(4.0, 3.0), *closet))
     assert grid.is_free(np.array([1.5, 0.0, 1.5]))
     assert not grid.is_free(np.array([3.55, 0.0, 1.5]))
 
@@ -80,20 +81,20 @@ def test_only_the_largest_island_is_free() -> None:
 def test_the_roof_is_not_mistaken_for_the_floor() -> None:
     house = [((x - 10, y, z - 10), (u + 10, v, w + 10)) if y > 2.0 else ((x, y, z), (u, v, w))
              for (x, y, z), (u, v, w) in room(4.0, 3.0)]  # fmt: skip
-    grid = NavGrid.from_scene(box_scene(*house))
+    grid = free_space_of(box_scene(*house))
     assert grid.floor_y == pytest.approx(0.0, abs=0.03)
 
 
 def test_the_ground_outside_is_not_mistaken_for_the_rooms() -> None:
     ground = ((-20.0, -0.1, -20.0), (20.0, 0.0, 20.0))
-    grid = NavGrid.from_scene(box_scene(ground, *room(4.0, 3.0)))
+    grid = free_space_of(box_scene(ground, *room(4.0, 3.0)))
     assert grid.is_free(np.array([2.0, 0.0, 1.5]))
     assert not grid.is_free(np.array([10.0, 0.0, 10.0]))
 
 
 def test_a_scene_without_a_ceiling_still_has_a_floor() -> None:
     boxes = room(4.0, 3.0)
-    grid = NavGrid.from_scene(box_scene(boxes[0], *boxes[2:]))
+    grid = free_space_of(box_scene(boxes[0], *boxes[2:]))
     assert grid.is_free(np.array([2.0, 0.0, 1.5]))
 
 
@@ -107,14 +108,14 @@ def test_a_scene_without_a_ceiling_still_has_a_floor() -> None:
 )
 def test_no_free_floor_is_one_clear_sentence(boxes: list) -> None:
     with pytest.raises(SceneError, match=r"scene boxes has no free floor.*avw info"):
-        NavGrid.from_scene(box_scene(*boxes))
+        free_space_of(box_scene(*boxes))
 
 
 def test_a_scene_of_walls_alone_has_no_levels() -> None:
     wall = mesh_scene(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]))
     assert floor_levels(wall.triangles_F33) == []
     with pytest.raises(SceneError, match="no free floor"):
-        NavGrid.from_scene(wall)
+        free_space_of(wall)
 
 
 def test_head_on_the_wall_stops_the_agent_where_its_radius_touches() -> None:
@@ -146,11 +147,12 @@ def test_no_walk_leaves_free_space_or_gains_ground(seed: int) -> None:
 def test_samples_keep_a_clearance_where_there_is_room() -> None:
     rng = keyed_rng("test", "roomy")
     assert min(FLAT.clearance(FLAT.sample(rng, clearance=0.5)) for _ in range(100)) >= 0.5
-    corridor = NavGrid.from_scene(box_scene(*room(4.0, 0.6)))
+    corridor = free_space_of(box_scene(*room(4.0, 0.6)))
     assert corridor.is_free(corridor.sample(rng, clearance=0.5)), "no place keeps 0.5 m here: any free one will do"
 
 
 def test_lines_of_sight_pass_the_door_and_nothing_else() -> None:
+    assert isinstance(FLAT, FlatGrid)
     left, right = np.array([4.0, 0.0, 4.0]), np.array([6.0, 0.0, 4.0])
     assert FLAT.sees(left, right)
     assert not FLAT.sees(np.array([4.0, 0.0, 2.0]), np.array([6.0, 0.0, 2.5]))

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from avw.sim_bridge.errors import SceneError, UsageError
-from avw.sim_bridge.navigation.geodesic import GeodesicField
-from avw.sim_bridge.navigation.layered_navgrid import LayeredNavGrid
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.layered.grid import LayeredGrid
+from avw.sim_bridge.navigation.open_free_space import NavGrid, free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
@@ -27,16 +26,16 @@ from tests.sim_bridge.boxes import box_scene, flat, mesh_scene, room
 from tests.sim_bridge.scans import building, scan
 from tests.sim_bridge.storeys import RISE, STAIRS, ramp_scene, tower, two_storeys
 
-HOUSE = NavGrid.from_scene(box_scene(*two_storeys()))
-RAMP = NavGrid.from_scene(ramp_scene())
+HOUSE = free_space_of(box_scene(*two_storeys()))
+RAMP = free_space_of(ramp_scene())
 UPSTAIRS, DOWNSTAIRS = np.array([9.0, RISE, 5.3]), np.array([1.0, 0.0, 5.3])
 
 
 def test_only_what_has_several_levels_is_layered() -> None:
-    assert isinstance(HOUSE, LayeredNavGrid)
-    assert isinstance(RAMP, LayeredNavGrid)
-    assert not isinstance(NavGrid.from_scene(box_scene(*flat())), LayeredNavGrid)
-    assert not isinstance(NavGrid.from_scene(box_scene(*two_storeys(stairs=False))), LayeredNavGrid)
+    assert isinstance(HOUSE, LayeredGrid)
+    assert isinstance(RAMP, LayeredGrid)
+    assert not isinstance(free_space_of(box_scene(*flat())), LayeredGrid)
+    assert not isinstance(free_space_of(box_scene(*two_storeys(stairs=False))), LayeredGrid)
 
 
 def test_storeys_are_told_with_their_areas() -> None:
@@ -50,7 +49,7 @@ def test_storeys_are_told_with_their_areas() -> None:
 
 
 def test_what_stairs_do_not_reach_is_another_island() -> None:
-    apart = NavGrid.from_scene(box_scene(*two_storeys(stairs=False)))
+    apart = free_space_of(box_scene(*two_storeys(stairs=False)))
     assert apart.is_free(np.array([5.0, 0.0, 2.0])) != apart.is_free(np.array([5.0, RISE, 2.0]))
     assert len(apart.floors) == 1
 
@@ -140,7 +139,7 @@ def test_geodesics_on_a_ramp_are_those_of_the_unrolled_floor() -> None:
     errors = []
     for _ in range(4):
         goal_3 = RAMP.sample(rng)
-        field = GeodesicField.to(RAMP, goal_3)
+        field = RAMP.geodesic(goal_3)
         for _ in range(60):
             start_3 = RAMP.sample(rng)
             exact = math.hypot(unrolled(start_3[0]) - unrolled(goal_3[0]), start_3[2] - goal_3[2])
@@ -152,11 +151,11 @@ def test_geodesics_on_a_ramp_are_those_of_the_unrolled_floor() -> None:
 
 
 def test_geodesics_up_a_flight_are_straight_over_its_ramp() -> None:
-    field = GeodesicField.to(HOUSE, DOWNSTAIRS)
+    field = HOUSE.geodesic(DOWNSTAIRS)
     # Half a tread before the first riser the ramp begins, half a tread before the last one's landing it ends.
     exact = 8.0 - STAIRS + math.hypot(STAIRS, RISE)
     assert field.distance(UPSTAIRS) == pytest.approx(exact, rel=0.01)
-    assert GeodesicField.to(HOUSE, UPSTAIRS).distance(DOWNSTAIRS) == pytest.approx(exact, rel=0.01)
+    assert HOUSE.geodesic(UPSTAIRS).distance(DOWNSTAIRS) == pytest.approx(exact, rel=0.01)
     # Around the banister: to its end, where the flight arrives, and then down.
     behind = np.array([5.0, RISE, 4.0])
     straight = field.distance(np.array([7.6, RISE, 5.3]))
@@ -166,7 +165,7 @@ def test_geodesics_up_a_flight_are_straight_over_its_ramp() -> None:
 def test_distance_is_symmetric_obeys_the_triangle_inequality_and_changes_smoothly() -> None:
     rng = keyed_rng("test", "storeys metric")
     points = [HOUSE.sample(rng) for _ in range(5)]
-    fields = [GeodesicField.to(HOUSE, point_3) for point_3 in points]
+    fields = [HOUSE.geodesic(point_3) for point_3 in points]
     distance_NN = np.array([[field.distance(point_3) for point_3 in points] for field in fields])
     assert np.isfinite(distance_NN).all(), "everything free is on one island"
     assert np.allclose(distance_NN, distance_NN.T, rtol=0.01, atol=0.02)
@@ -185,7 +184,7 @@ def test_distance_is_symmetric_obeys_the_triangle_inequality_and_changes_smoothl
 
 def test_a_path_is_walkable_and_as_long_as_its_distance() -> None:
     rng = keyed_rng("test", "storeys path")
-    field = GeodesicField.to(HOUSE, DOWNSTAIRS)
+    field = HOUSE.geodesic(DOWNSTAIRS)
     for _ in range(60):
         start_3 = HOUSE.sample(rng)
         path_N3 = field.path(start_3)
@@ -201,7 +200,7 @@ def test_scripts_walk_from_any_floor_to_any_other() -> None:
         source = sample_source(HOUSE, rng)
         start = sample_start(HOUSE, source, rng, min_distance=3.0)
         assert start is not None
-        field = GeodesicField.to(HOUSE, source.floor_3)
+        field = HOUSE.geodesic(source.floor_3)
         actions = reference_actions(HOUSE, start, source.floor_3)
         steps = actions.count(Action.FORWARD) * FORWARD_METRES
         assert steps < 1.15 * field.distance(start.position_3) + 0.5, index
@@ -210,10 +209,10 @@ def test_scripts_walk_from_any_floor_to_any_other() -> None:
 
 
 def test_goals_off_the_floor() -> None:
-    assert GeodesicField.to(HOUSE, (9.98, RISE, 2.0)).offset == pytest.approx(0.08, abs=0.05)
-    with pytest.raises(SceneError, match="off the floor that the agent can reach"):
-        GeodesicField.to(HOUSE, (5.0, 1.4, 2.0))
-    field = GeodesicField.to(HOUSE, DOWNSTAIRS)
+    assert HOUSE.geodesic((9.98, RISE, 2.0)).offset == pytest.approx(0.08, abs=0.05)
+    with pytest.raises(SceneError, match="not on the floor that the agent can reach"):
+        HOUSE.geodesic((5.0, 1.4, 2.0))
+    field = HOUSE.geodesic(DOWNSTAIRS)
     assert field.distance(np.array([5.0, 1.4, 2.0])) == math.inf
     assert field.path(np.array([5.0, 1.4, 2.0])).shape == (0, 3)
 
@@ -222,27 +221,27 @@ def test_a_mezzanine_and_a_stage() -> None:
     """A platform 0.36 m high with a step before it is walked on; one without a step is walked around."""
     platform = ((4.0, 0.0, 0.0), (8.0, 0.72, 3.0))
     steps = [((4.0 - 0.3 * k, 0.0, 1.0), (4.3 - 0.3 * k, 0.72 - 0.18 * k, 2.0)) for k in (1, 2, 3)]
-    with_steps = NavGrid.from_scene(box_scene(*room(8.0, 6.0), platform, *steps))
+    with_steps = free_space_of(box_scene(*room(8.0, 6.0), platform, *steps))
     assert with_steps.is_free(np.array([6.0, 0.72, 1.5]))
     assert [round(floor.y, 2) for floor in with_steps.floors] == [0.0, 0.72]
-    without = NavGrid.from_scene(box_scene(*room(8.0, 6.0), platform))
+    without = free_space_of(box_scene(*room(8.0, 6.0), platform))
     assert not without.is_free(np.array([6.0, 0.72, 1.5]))
 
 
 def test_a_noisy_scan_with_holes_is_the_same_house() -> None:
     mesh = scan(building(*two_storeys()), edge=0.12, noise=0.004, holes=12, hole=0.12)
-    grid = NavGrid.from_scene(mesh_scene(mesh.vertices, mesh.faces, "scan"))
-    assert isinstance(grid, LayeredNavGrid)
+    grid = free_space_of(mesh_scene(mesh.vertices, mesh.faces, "scan"))
+    assert isinstance(grid, LayeredGrid)
     assert grid.area == pytest.approx(HOUSE.area, rel=0.05)
-    measured = GeodesicField.to(grid, DOWNSTAIRS).distance(grid.on_floor(UPSTAIRS))
-    assert measured == pytest.approx(GeodesicField.to(HOUSE, DOWNSTAIRS).distance(UPSTAIRS), rel=0.025)
+    measured = grid.geodesic(DOWNSTAIRS).distance(grid.surface.on_floor(UPSTAIRS))
+    assert measured == pytest.approx(HOUSE.geodesic(DOWNSTAIRS).distance(UPSTAIRS), rel=0.025)
 
 
 def test_stairs_that_turn_lead_up_a_tower() -> None:
-    grid = NavGrid.from_scene(tower())
+    grid = free_space_of(tower())
     assert [round(floor.y, 1) for floor in grid.floors] == [0.0, 1.5, 3.0, 4.5, 6.0], "with the landings"
     ground, top = np.array([1.0, 0.0, 5.0]), np.array([1.0, 6.0, 5.0])
-    field = GeodesicField.to(grid, ground)
+    field = grid.geodesic(ground)
     path_N3 = field.path(top)
     assert path_N3[0, 1] == pytest.approx(6.0, abs=0.01)
     assert (np.diff(path_N3[:, 1]) < 0.05).all(), "down all the way"
@@ -256,16 +255,16 @@ def test_stairs_that_turn_lead_up_a_tower() -> None:
 
 def test_a_house_wound_inside_out_is_the_same_house() -> None:
     scene = box_scene(*two_storeys())
-    grid = NavGrid.from_scene(mesh_scene(scene.vertices_V3, scene.faces_F3[:, ::-1]))
+    grid = free_space_of(mesh_scene(scene.vertices_V3, scene.faces_F3[:, ::-1]))
     assert grid.area == pytest.approx(HOUSE.area, rel=0.01)
 
 
 def test_the_same_scene_gives_the_same_grid() -> None:
-    again = NavGrid.from_scene(box_scene(*two_storeys()))
-    assert isinstance(again, LayeredNavGrid)
-    assert isinstance(HOUSE, LayeredNavGrid)
-    assert np.array_equal(again.height_KHW, HOUSE.height_KHW)
-    assert np.array_equal(again.clearance_KHW, HOUSE.clearance_KHW)
+    again = free_space_of(box_scene(*two_storeys()))
+    assert isinstance(again, LayeredGrid)
+    assert isinstance(HOUSE, LayeredGrid)
+    assert np.array_equal(again.surface.arrays.height_KHW, HOUSE.surface.arrays.height_KHW)
+    assert np.array_equal(again.surface.arrays.clearance_KHW, HOUSE.surface.arrays.clearance_KHW)
 
 
 def test_an_episode_over_two_floors_in_the_simulator(tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
-"""Triangles on the grid of the plan: where, and how high, they are touched from above."""
+"""Triangles on the grid of the floor plan: which nodes they cover, and at what height."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from avw.sim_bridge.navigation.clearance import distance_to_polygon
+from avw.sim_bridge.navigation.polygons import distance_to_polygon
 
 
 def floor_samples(
     triangles_F33: np.ndarray, low_x: float, low_z: float, cell: float, touch: float, rows: int, columns: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(flat node index, height in metres) of every meeting of a node with a face not farther than `touch` metres."""
+    """(flat node index, height in metres) of every pair of a node and a face at most `touch` metres apart."""
     out_HW = np.empty((0, 0))
     count = _visit(triangles_F33, low_x, low_z, cell, touch, rows, columns, np.empty(0, np.int64), np.empty(0), out_HW)
     node_N, height_N = np.empty(count, dtype=np.int64), np.empty(count)
@@ -31,7 +31,7 @@ def tops(
 
 @njit(cache=True, nogil=True)
 def _visit(triangles_F33, low_x, low_z, cell, touch, rows, columns, node_N, height_N, top_HW):
-    """Count the meetings of nodes and faces; write them down, or raise `top_HW`, where there is room for it."""
+    """Count the pairs of nodes and faces; also record them, or raise `top_HW`, where these arrays are not empty."""
     polygon_P3 = np.empty((3, 3))
     count = 0
     for face in range(triangles_F33.shape[0]):
@@ -43,7 +43,7 @@ def _visit(triangles_F33, low_x, low_z, cell, touch, rows, columns, node_N, heig
         vx, vy, vz = polygon_P3[2, 0] - ax, polygon_P3[2, 1] - ay, polygon_P3[2, 2] - az
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         if abs(ny) < 1e-3 * np.sqrt(nx * nx + ny * ny + nz * nz):
-            continue  # upright: seen from above it is a line
+            continue  # vertical: seen from above it is a line
         low_y = min(ay, polygon_P3[1, 1], polygon_P3[2, 1])
         high_y = max(ay, polygon_P3[1, 1], polygon_P3[2, 1])
         min_x, max_x = min(ax, ax + ux, ax + vx), max(ax, ax + ux, ax + vx)

@@ -11,13 +11,13 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.navigation.geodesic import GeodesicField
-from avw.sim_bridge.navigation.navgrid import NavGrid
+from avw.sim_bridge.navigation.flat.grid import FlatGrid
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import AGENT_RADIUS
 from tests.sim_bridge.boxes import box_scene, flat, room
 
-FLAT = NavGrid.from_scene(box_scene(*flat()))
+FLAT = free_space_of(box_scene(*flat()))
 # What stands between ankle and head in `flat()`: (min x, min z, max x, max z).
 OBSTACLES = (
     (4.95, 0.0, 5.05, 3.5),
@@ -73,7 +73,7 @@ def test_distances_agree_with_the_visibility_graph() -> None:
     errors = []
     for _ in range(4):
         goal_3 = FLAT.sample(rng)
-        field = GeodesicField(FLAT, goal_3)
+        field = FLAT.build_geodesic(goal_3)
         starts_N3 = np.array([FLAT.sample(rng, clearance=0.11) for _ in range(60)])
         exact_N = _exact(starts_N3[:, [0, 2]], goal_3[[0, 2]])
         measured_N = np.array([field.distance(start_3) for start_3 in starts_N3])
@@ -86,14 +86,14 @@ def test_distances_agree_with_the_visibility_graph() -> None:
 
 
 def test_in_sight_of_the_goal_the_distance_is_the_straight_line() -> None:
-    field = GeodesicField(FLAT, np.array([3.0, 0.0, 6.0]))
+    field = FLAT.build_geodesic(np.array([3.0, 0.0, 6.0]))
     for x, z in [(0.5, 7.5), (3.0, 3.0), (4.5, 5.03)]:
         assert field.distance(np.array([x, 0.0, z])) == pytest.approx(math.hypot(x - 3.0, z - 6.0), abs=1e-12)
 
 
 def test_a_path_is_walkable_and_as_long_as_its_distance() -> None:
     rng = keyed_rng("test", "path")
-    field = GeodesicField(FLAT, np.array([8.5, 0.0, 7.5]))
+    field = FLAT.build_geodesic(np.array([8.5, 0.0, 7.5]))
     for _ in range(100):
         start_3 = FLAT.sample(rng)
         path_N3 = field.path(start_3)
@@ -101,23 +101,24 @@ def test_a_path_is_walkable_and_as_long_as_its_distance() -> None:
         assert np.array_equal(path_N3[-1], [8.5, 0.0, 7.5])
         length = np.linalg.norm(np.diff(path_N3, axis=0), axis=1).sum()
         assert length == pytest.approx(field.distance(start_3), abs=1e-9)
+        assert isinstance(FLAT, FlatGrid)
         assert all(FLAT.sees(a_3, b_3) for a_3, b_3 in itertools.pairwise(path_N3))
 
 
 def test_a_goal_just_off_the_floor_counts_its_offset() -> None:
-    field = GeodesicField(FLAT, np.array([0.02, 0.0, 5.0]))
+    field = FLAT.build_geodesic(np.array([0.02, 0.0, 5.0]))
     assert field.offset == pytest.approx(0.08, abs=0.05)
     assert field.distance(np.array([2.02, 0.0, 5.0])) == pytest.approx(2.0, abs=0.03)
 
 
 @pytest.mark.parametrize("goal", [(20.0, 0.0, 3.0), (3.0, 2.0, 6.0)])
 def test_an_unreachable_goal_is_one_clear_sentence(goal: tuple[float, float, float]) -> None:
-    with pytest.raises(SceneError, match=r"the goal .* is .* off the floor that the agent can reach.*within 0\.5 m"):
-        GeodesicField(FLAT, np.array(goal))
+    with pytest.raises(SceneError, match=r"the goal .* is not on the floor that the agent can reach.*within 0\.5 m"):
+        FLAT.build_geodesic(np.array(goal))
 
 
 def test_fields_are_kept_with_their_grid() -> None:
     goal = (3.0, 0.0, 6.0)
-    assert GeodesicField.to(FLAT, goal) is GeodesicField.to(FLAT, np.array(goal))
-    other = NavGrid.from_scene(box_scene(*room(8.0, 8.0)))
-    assert GeodesicField.to(other, goal) is not GeodesicField.to(FLAT, goal)
+    assert FLAT.geodesic(goal) is FLAT.geodesic(np.array(goal))
+    other = free_space_of(box_scene(*room(8.0, 8.0)))
+    assert other.geodesic(goal) is not FLAT.geodesic(goal)
