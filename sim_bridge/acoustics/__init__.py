@@ -1,1 +1,1 @@
-"""From a source and a pose to what each ear hears."""
+"""Acoustics: impulse responses from a source to a listener, and the continuous sound of an episode."""

@@ -1,10 +1,12 @@
-"""Six octave bands that are causal and add up flat: a tree of Linkwitz-Riley crossovers.
+"""Six causal octave bands whose sum has a flat magnitude response: a tree of Linkwitz-Riley crossovers.
 
-Each crossover is a squared second-order Butterworth pair; low and high pass add up to an all-pass, so bands that
-are given equal gains add up to a product of all-passes: magnitude exactly 1 at every frequency, nothing before
-the input (zero-phase filters would ring before the direct sound), 24 dB per octave on both skirts.
-Source: S. Linkwitz, "Active crossover networks for non-coincident drivers", JAES 24 (1976); the all-passes that
+Each crossover is a squared second-order Butterworth pair. Its low and high pass add up to an all-pass, so bands with
+equal gains add up to a product of all-passes: magnitude exactly 1 at every frequency and no output before the input
+(zero-phase filters would ring before the direct sound). Both skirts of a band fall by 24 dB per octave.
+Sources: S. Linkwitz, "Active crossover networks for non-coincident drivers", JAES 24 (1976); the all-passes that
 keep a tree flat: J. D'Appolito, "Active realization of multiway all-pass crossover systems", JAES 35 (1987).
+
+Shapes: B octave bands · I discrete paths · N paths · Q low passes.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ import numpy as np
 
 from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 
-# Crossovers lie midway between the centres; the lowest band reaches down to 0 Hz, the highest up to Nyquist.
+# Crossovers lie at the geometric mean of two centres; the lowest band reaches to 0 Hz, the highest to Nyquist.
 CROSSOVERS = tuple(math.sqrt(low * high) for low, high in itertools.pairwise(OCTAVE_BANDS))
-_SHELF_ROUNDS = 6  # of fitting the weights of the low passes
+_SHELF_ROUNDS = 6  # iterations of the fit of the low passes' weights
 RINGING_SECONDS = 0.03
-"""After this long every band's impulse response is more than 120 dB below its peak: padding for FFT filtering."""
+"""After this time every band's impulse response is over 120 dB below its peak; the padding for FFT filtering."""
 
 SPEED_OF_SOUND = 343.0  # m/s, air at 20 degrees C
 # Pure-tone attenuation of air, dB per metre, at the band centres: ISO 9613-1 at 20 degrees C, 50 % humidity, 1 atm.
@@ -30,7 +32,7 @@ AIR_DB_PER_METRE = (0.00044, 0.00131, 0.00272, 0.00466, 0.00986, 0.02965)
 
 @lru_cache(maxsize=8)
 def band_responses(n_fft: int, sample_rate: int) -> np.ndarray:
-    """complex64 (6, n_fft // 2 + 1): the bands' frequency responses on the grid of an `n_fft`-point real FFT."""
+    """complex64 (6, n_fft // 2 + 1): the frequency responses of the bands at the bins of an `n_fft`-point real FFT."""
     z = np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)
     lows, highs = zip(*(_linkwitz_riley(frequency, sample_rate, z) for frequency in CROSSOVERS), strict=True)
     bands = []
@@ -50,10 +52,11 @@ def band_responses(n_fft: int, sample_rate: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def shelf_responses(n_fft: int, sample_rate: int) -> np.ndarray:
-    """complex64 (5, n_fft // 2 + 1): first-order low passes at the crossovers, on the grid of an `n_fft`-point FFT.
+    """complex64 (5, n_fft // 2 + 1): first-order low passes at the crossovers, at the bins of an `n_fft`-point FFT.
 
-    What single paths are coloured with: an impulse of the highest band's amplitude, plus a low pass for every step
-    from a band to the one below. Causal, without the crossovers' all-pass; a path of equal bands stays an impulse.
+    They filter discrete paths: a path is an impulse of the highest band's amplitude, plus one low pass for each step
+    from a band to the next lower one. They are causal and have no all-pass phase, so a path whose bands are equal stays
+    an impulse.
     """
     z = np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)
     result = np.array([_low_pass(frequency, sample_rate, z) for frequency in CROSSOVERS], dtype=np.complex64)
@@ -62,16 +65,19 @@ def shelf_responses(n_fft: int, sample_rate: int) -> np.ndarray:
 
 
 def shelf_weights(amplitude_IB: np.ndarray, sample_rate: int) -> np.ndarray:
-    """float32 (I, 6): weights of the five low passes and of the impulse, so that at the bands' centres the sum has
-    the magnitudes |amplitude_IB| (their sign is one for a path: that of the sum over its bands)."""
+    """float32 (I, 6): weights of the five low passes and of the impulse.
+
+    With them the sum has the magnitudes |amplitude_IB| at the centres of the bands. A path has one sign: that of the
+    sum of its amplitudes over the bands.
+    """
     z_B = np.exp(-2j * np.pi * np.asarray(OCTAVE_BANDS) / sample_rate)
     steps_QB = np.array([_low_pass(frequency, sample_rate, z_B) for frequency in CROSSOVERS])
     sign_I1 = np.where(amplitude_IB.sum(axis=1, keepdims=True) < 0.0, -1.0, 1.0)
-    wanted_IB = np.maximum(np.abs(amplitude_IB).astype(np.float64), 1e-12)
-    level_IB = wanted_IB.copy()
+    target_IB = np.maximum(np.abs(amplitude_IB).astype(np.float64), 1e-12)
+    level_IB = target_IB.copy()
     for _ in range(_SHELF_ROUNDS):
-        heard_IB = np.abs(level_IB[:, -1:] - np.diff(level_IB, axis=1) @ steps_QB)
-        level_IB *= wanted_IB / np.maximum(heard_IB, 1e-12)
+        current_IB = np.abs(level_IB[:, -1:] - np.diff(level_IB, axis=1) @ steps_QB)
+        level_IB *= target_IB / np.maximum(current_IB, 1e-12)
     return (sign_I1 * np.concatenate([-np.diff(level_IB, axis=1), level_IB[:, -1:]], axis=1)).astype(np.float32)
 
 
@@ -92,6 +98,6 @@ def _linkwitz_riley(frequency: float, sample_rate: int, z: np.ndarray) -> tuple[
 
 
 def air_amplitude(path_metres: np.ndarray) -> np.ndarray:
-    """float32 (6, N): the factor on sound pressure that air leaves of each band after paths of N lengths."""
+    """float32 (6, N): the factor by which air absorption reduces the pressure in each band, for N path lengths (m)."""
     decibels = np.asarray(AIR_DB_PER_METRE)[:, None] * np.asarray(path_metres, dtype=np.float64)[None, :]
     return (10.0 ** (-decibels / 20.0)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Sound around edges: what reaches a listener over one or two edges, and how loud it is in each octave band.
+"""Diffraction: paths from a source to a listener over one or two edges, with their pressure in each octave band.
 
     edges = find_edges(ray_scene)                              # once per scene (edges.py)
     sight = edges_in_sight(edges, ray_scene, source_3)         # once per source
@@ -7,25 +7,25 @@
         ...  # add an impulse of pressure_6 after path / c, from direction_3; the direct sound would be 1 / r
 
 Model: rigid wedges by the uniform theory of diffraction (R. G. Kouyoumjian and P. H. Pathak, Proc. IEEE 62, 1448, 1974;
-for rooms: N. Tsingos et al., SIGGRAPH 2001), at the centre of each band. It stays within 0.6 dB of the exact solution
-(M. A. Biot and I. Tolstoy, JASA 29, 381, 1957) from 125 Hz up and 0.3 m from the edge. Two edges multiply, with the
-distance parameters of A. D. Pierce's wide barrier (JASA 55, 941, 1974); where a wall is thin against the wave, the one
-wedge that they merge into bounds them. Walls of 6 to 30 cm stay within 2 dB of boundary elements. A finite edge makes
-the share that the Fresnel zones on it have of an infinite one, without their ripples: half where the apex lies at an
-end, fading beyond it.
+for rooms: N. Tsingos et al., SIGGRAPH 2001), at the centre of each band. It agrees within 0.6 dB with the exact
+solution (M. A. Biot and I. Tolstoy, JASA 29, 381, 1957) from 125 Hz upwards and from 0.3 m away from the edge. The
+gains of two edges are multiplied, with the distance parameters of A. D. Pierce's wide barrier (JASA 55, 941, 1974).
+Where a wall is thin compared with the wavelength, the single wedge that its two edges merge into is an upper bound.
+Walls of 6 to 30 cm agree within 2 dB with the boundary element method. A finite edge has the fraction of an infinite
+edge's pressure that its Fresnel zones contribute, without their ripples: half if the apex lies at an end, less beyond.
 
-Shadow and light: a path that bends round an edge into its shadow is emitted as it is, half the direct pressure at the
-shadow boundary. There the direct sound vanishes at a stroke, so a listener on the lit side also gets the diffracted
-wave, which is *negative* and half the direct pressure at the boundary: direct and diffracted sum to one continuous
-level. It is emitted only while what it corrects is in sight (the direct sound; for two edges the path over one), and
-faded out between half and three halves of a period of lag, where direct and reflected sound say all. Pressures are
-therefore signed, and to be added to the impulse response as they are. A narrow post casts no shadow at low frequencies,
-because both of its sides are emitted.
+Shadow and lit side: a path that bends around an edge into its shadow is emitted unchanged, with half the direct
+pressure at the shadow boundary. The direct sound stops abruptly at that boundary, so a listener on the lit side also
+receives the diffracted wave. There it is *negative*, with half the direct pressure at the boundary, so that the sum of
+direct and diffracted sound is continuous. This correction is emitted only while the path that it corrects is visible
+(the direct sound; for two edges, the path over one of them). It fades out between half a period and one and a half
+periods of lag, beyond which direct and reflected sound suffice. Pressures are therefore signed; add them to the impulse
+response as they are. A narrow post casts no shadow at low frequencies, because the paths around both sides are emitted.
 
-What it leaves out: three edges and more, reflections before or after an edge, what the faces absorb, paths through
+Not modelled: three or more edges, reflections before or after an edge, absorption by the faces, paths through
 partitions. Parts of one edge share its pressure, so nothing is counted twice.
 
-Shapes: E edges · N paths · P pairs of edges.
+Shapes: E edges · N paths · P pairs of edges · L sample points on edges · K pairs of sample points · U unique pairs.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 
-_LIFT = 1e-3  # metres left free at the far end of a leg
-_SPACING = 0.5  # metres between the places along an edge where its visibility is sampled
-_PLACES = 8  # at most, per edge
+_LIFT = 1e-3  # metres at the far end of a path segment that are not tested for obstacles
+_SPACING = 0.5  # metres between the points along an edge where its visibility is sampled
+_MAX_POINTS = 8  # per edge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiffractionConfig:
-    """How much is looked at; time per listener grows with `edges` and `pairs`.
+    """Limits of the search; the time per listener grows with `edges` and `pairs`.
 
-    edges, pairs: candidates kept per source, those that look largest from it · gap: metres that two edges of one path
-    may be apart, 0 for single edges only · faintest_db: paths that stay this far below a free direct sound in all bands
-    are dropped
+    edges, pairs: candidates kept per source: those that appear largest from it
+    gap: largest distance in metres between the two edges of one path, 0 for single edges only
+    faintest_db: a path is dropped if it stays this far below the unobstructed direct sound in all bands
     """
 
     edges: int = 128
@@ -69,8 +69,10 @@ class DiffractionConfig:
 
 @dataclass(frozen=True, slots=True)
 class EdgesInSight:
-    """What one source makes of the edges: those that it sees, those that lead on from them, and pair_P2, indices into
-    them, first the edge that the sound meets first."""
+    """The edges that matter for one source: those that it sees, and those that sound reaches over them.
+
+    source_3: metres · pair_P2: indices into `edges`; the sound reaches the edge in column 0 first
+    """
 
     source_3: np.ndarray
     edges: Edges
@@ -80,10 +82,11 @@ class EdgesInSight:
 
 @dataclass(frozen=True, slots=True)
 class DiffractedPaths:
-    """What reaches a listener over edges.
+    """The diffracted paths to one listener.
 
-    length_N: metres · direction_N3: unit vectors from the listener to the last apex · departure_N3: from the source to
-    the first apex · pressure_N6: signed, spreading included, 1/r being the direct sound · order_N: edges on the path
+    length_N: metres · direction_N3: unit vectors from the listener to the last apex · departure_N3: unit vectors from
+    the source to the first apex · pressure_N6: signed, with spreading, in units in which the direct sound is 1/r ·
+    order_N: number of edges on the path
     """
 
     length_N: np.ndarray
@@ -99,27 +102,33 @@ class DiffractedPaths:
 def edges_in_sight(
     edges: Edges, ray_scene: RayScene, source_3: np.ndarray, config: DiffractionConfig | None = None
 ) -> EdgesInSight:
-    """The edges that a source at `source_3` (metres) sees, and the pairs that may lead its sound on."""
+    """The edges that a source at `source_3` (metres) sees, and the pairs of edges that its sound may follow.
+
+    Raises UsageError unless `source_3` is three finite numbers.
+    """
     config = config or DiffractionConfig()
     source_3 = checked_position(source_3, "source")
-    places_L3, edge_L = _places(edges)
-    visible_L = ~_hidden(ray_scene, places_L3, np.broadcast_to(source_3, places_L3.shape))
-    distance_L = np.maximum(np.linalg.norm(places_L3 - source_3, axis=1), 0.1)
-    # The angle that an edge spans, seen from the source, says how much of its sound can go over it.
+    point_L3, edge_L = _sample_points(edges)
+    visible_L = ~_hidden(ray_scene, point_L3, np.broadcast_to(source_3, point_L3.shape))
+    distance_L = np.maximum(np.linalg.norm(point_L3 - source_3, axis=1), 0.1)
+    # The angle that an edge subtends at the source tells how much of the source's sound can pass over it.
     spanned_E = np.bincount(edge_L, visible_L * edges.length_E[edge_L] / distance_L, minlength=len(edges))
     span_E = spanned_E / np.maximum(np.bincount(edge_L, minlength=len(edges)), 1)
-    seen_E = np.argsort(-span_E, kind="stable")[: config.edges]
-    seen_E = seen_E[span_E[seen_E] > 0.0]
-    pair_P2 = _pairs(edges, ray_scene, source_3, seen_E, places_L3, edge_L, config)
-    later_E = np.setdiff1d(pair_P2[:, 1], seen_E)
-    chosen_E = np.concatenate([seen_E, later_E])
+    visible_E = np.argsort(-span_E, kind="stable")[: config.edges]
+    visible_E = visible_E[span_E[visible_E] > 0.0]
+    pair_P2 = _pairs(edges, ray_scene, source_3, visible_E, point_L3, edge_L, config)
+    later_E = np.setdiff1d(pair_P2[:, 1], visible_E)
+    chosen_E = np.concatenate([visible_E, later_E])
     renumbered_E = np.zeros(len(edges), dtype=np.int64)
     renumbered_E[chosen_E] = np.arange(len(chosen_E))
     return EdgesInSight(source_3, edges[chosen_E], renumbered_E[pair_P2], config)
 
 
 def diffracted_paths(sight: EdgesInSight, ray_scene: RayScene, listener_3: np.ndarray) -> DiffractedPaths:
-    """All paths over one or two edges to a listener at `listener_3` (metres); no state, no randomness."""
+    """All paths over one or two edges to a listener at `listener_3` (metres); a pure function of its arguments.
+
+    Raises UsageError unless `listener_3` is three finite numbers.
+    """
     listener_3 = checked_position(listener_3, "listener")
     edges, source_3, pair_P2 = sight.edges, sight.source_3, sight.pair_P2
     shape = (edges.start_E3, edges.axis_E3, edges.length_E, edges.face_E3, edges.normal_E3, edges.angle_E)
@@ -145,10 +154,10 @@ def diffracted_paths(sight: EdgesInSight, ray_scene: RayScene, listener_3: np.nd
     open_N = ~hidden[1 : 1 + n] & ~hidden[1 + n : 1 + 2 * n]
     open_M = ~hidden[1 + 2 * n :].reshape(3, m).any(axis=0)
 
-    # At the boundary itself the straight path decides, so that sound neither doubles nor vanishes there.
+    # At the boundary itself the visibility of the straight path decides, so that sound is neither doubled nor lost.
     lit_N = (side_E[single_E] < 0) | ((side_E[single_E] == 0) & ~hidden[0])
     keep_N = open_N & ~(lit_N & hidden[0])
-    # What two edges correct on the lit side of one is the path over the other alone.
+    # On the lit side of one of two edges, the path to correct is the one over the other edge alone.
     free_E = np.zeros(len(edges), dtype=bool)
     free_E[single_E] = keep_N
     alone_M2 = free_E[pair_P2[double_P, ::-1]]
@@ -175,35 +184,35 @@ def _pairs(
     edges: Edges,
     ray_scene: RayScene,
     source_3: np.ndarray,
-    seen_E: np.ndarray,
-    places_L3: np.ndarray,
+    visible_E: np.ndarray,
+    point_L3: np.ndarray,
     edge_L: np.ndarray,
     config: DiffractionConfig,
 ) -> np.ndarray:
-    """(P, 2): edges that see each other, where sound that bends round the first can bend round the second."""
+    """(P, 2): pairs of edges that see each other, where sound bent around the first can bend around the second."""
     none_P2 = np.zeros((0, 2), dtype=np.int64)
-    if config.gap == 0.0 or config.pairs == 0 or len(seen_E) == 0:
+    if config.gap == 0.0 or config.pairs == 0 or len(visible_E) == 0:
         return none_P2
     shape = (edges.start_E3, edges.face_E3, edges.normal_E3, edges.angle_E)
-    from_L = np.flatnonzero(np.isin(edge_L, seen_E))
-    first_K, second_K = kernels.bends(*shape, places_L3, edge_L, from_L, source_3, config.gap)
-    keep_K = ~_hidden(ray_scene, places_L3[first_K], places_L3[second_K])
+    from_L = np.flatnonzero(np.isin(edge_L, visible_E))
+    first_K, second_K = kernels.candidate_pairs(*shape, point_L3, edge_L, from_L, source_3, config.gap)
+    keep_K = ~_hidden(ray_scene, point_L3[first_K], point_L3[second_K])
     first_K, second_K = first_K[keep_K], second_K[keep_K]
     if len(first_K) == 0:
         return none_P2
-    near_K = np.linalg.norm(places_L3[first_K] - source_3, axis=1)
-    far_K = np.linalg.norm(places_L3[second_K] - places_L3[first_K], axis=1)
-    worth_K = np.minimum(edges.length_E[edge_L[first_K]], edges.length_E[edge_L[second_K]]) / (near_K + far_K + 0.1)
+    near_K = np.linalg.norm(point_L3[first_K] - source_3, axis=1)
+    far_K = np.linalg.norm(point_L3[second_K] - point_L3[first_K], axis=1)
+    priority_K = np.minimum(edges.length_E[edge_L[first_K]], edges.length_E[edge_L[second_K]]) / (near_K + far_K + 0.1)
     pair_U, group_K = np.unique(edge_L[first_K] * len(edges) + edge_L[second_K], return_inverse=True)
-    worth_U = np.zeros(len(pair_U))
-    np.maximum.at(worth_U, group_K, worth_K)
-    best_U = np.argsort(-worth_U, kind="stable")[: config.pairs]
+    priority_U = np.zeros(len(pair_U))
+    np.maximum.at(priority_U, group_K, priority_K)
+    best_U = np.argsort(-priority_U, kind="stable")[: config.pairs]
     return np.stack([pair_U[best_U] // len(edges), pair_U[best_U] % len(edges)], axis=1)
 
 
-def _places(edges: Edges) -> tuple[np.ndarray, np.ndarray]:
-    """Places (L, 3) along all edges, a little off them into the open, and the edge of each."""
-    count_E = np.clip(np.ceil(edges.length_E / _SPACING).astype(np.int64) + 1, 3, _PLACES)
+def _sample_points(edges: Edges) -> tuple[np.ndarray, np.ndarray]:
+    """Sample points (L, 3) along all edges, `STAND_OFF` away from them into the open air, and the edge of each."""
+    count_E = np.clip(np.ceil(edges.length_E / _SPACING).astype(np.int64) + 1, 3, _MAX_POINTS)
     edge_L = np.repeat(np.arange(len(edges)), count_E)
     index_L = np.arange(len(edge_L)) - np.repeat(np.cumsum(count_E) - count_E, count_E)
     along_L = STAND_OFF + (edges.length_E[edge_L] - 2.0 * STAND_OFF) * index_L / (count_E[edge_L] - 1)
@@ -216,9 +225,9 @@ def _unit(vector_N3: np.ndarray) -> np.ndarray:
 
 
 def _hidden(ray_scene: RayScene, from_N3: np.ndarray, to_N3: np.ndarray) -> np.ndarray:
-    """bool_N: whether anything stands between two points."""
-    towards_N3 = to_N3 - from_N3
-    distance_N = np.linalg.norm(towards_N3, axis=1)
+    """bool_N: whether any face lies between two points."""
+    offset_N3 = to_N3 - from_N3
+    distance_N = np.linalg.norm(offset_N3, axis=1)
     return ray_scene.occluded(
-        from_N3, towards_N3 / np.maximum(distance_N, 1e-9)[:, None], np.maximum(distance_N - _LIFT, 0.0)
+        from_N3, offset_N3 / np.maximum(distance_N, 1e-9)[:, None], np.maximum(distance_N - _LIFT, 0.0)
     )

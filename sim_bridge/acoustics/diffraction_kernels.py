@@ -1,6 +1,7 @@
-"""The wedge solution, evaluated: Numba, double precision, no fastmath.
+"""Numba kernels of the wedge solution: double precision, no fastmath.
 
-Gains are pressure relative to a free path of the same length. Angles in radians from an edge's reference face.
+Gains are pressures relative to an unobstructed path of the same length. Angles are in radians from an edge's reference
+face.
 Shapes: E edges · P pairs of edges · B octave bands.
 """
 
@@ -11,18 +12,18 @@ import math
 import numpy as np
 from numba import njit
 
-_FACE = math.radians(1.0)  # a direction this near a face runs along it
-_EXACT = 1e-6
-_LIT_FULL = math.pi  # phase lag of the edge behind the straight path up to which the lit side is corrected in full,
-_LIT_NONE = 3.0 * math.pi  # and from which it is not; nor is it farther from the boundary than this angle:
-LIT_ANGLE = math.radians(45.0)
-_BOUNDARY = 1e-3  # radians: nearer the shadow boundary than this, rays decide on which side of it a point lies
-_NEWTON = 12
+_FACE = math.radians(1.0)  # a direction within this angle of a face counts as along the face
+_EXACT = 1e-6  # radians: tolerance of the angles of source and listener
+_LIT_FULL = math.pi  # radians: phase lag of the edge path behind the straight one up to which the correction is full
+_LIT_NONE = 3.0 * math.pi  # radians: phase lag from which the lit side is not corrected
+LIT_ANGLE = math.radians(45.0)  # angle from the shadow boundary from which the lit side is not corrected
+_BOUNDARY = 1e-3  # radians from the shadow boundary within which shadow rays decide on which side a point lies
+_NEWTON = 12  # iterations
 
 
 @njit(cache=True, nogil=True)
 def fresnel_auxiliary(x):
-    """f(x) and g(x), x >= 0, of the Fresnel integrals (Abramowitz and Stegun 7.3.5-6), to 0.5 %."""
+    """The auxiliary Fresnel functions f(x) and g(x), x >= 0 (Abramowitz and Stegun 7.3.5-6), to 0.5 %."""
     t = 0.5 * math.pi * x * x
     if x < 2.2:  # the power series of C(x) and S(x)
         term, c, s = x, 0.0, 0.0
@@ -45,20 +46,24 @@ def fresnel_auxiliary(x):
 
 @njit(cache=True, nogil=True)
 def wedge_gain(open_angle, minus, plus, k_l, grazing):
-    """(bent, straight): pressure round a rigid wedge over free pressure at the same path length.
+    """(bent, straight): pressure around a rigid wedge relative to the free pressure at the same path length.
 
-    minus, plus: difference and sum of the angles of the two legs, radians · k_l: wave number times r r' / path.
-    bent: of the diffracted wave in the shadow, 1/2 at the shadow boundary but for what the other faces add; on the lit
-    side its mirror image. There the whole field is 1 + bent - straight, which meets it: straight is twice the term
-    that changes its sign at the boundary, where it is 1. With `grazing`, a leg along a face, the reflected wave is part
-    of the incident one, and so are their terms.
-    Kouyoumjian and Pathak (1974), with F(X) = sqrt(2 pi X) (f + j g)(sqrt(2 X / pi)) put in, so that the poles of the
-    cotangents cancel.
+    minus, plus: difference and sum of the angles of both path segments, radians · k_l: wave number times r r' / path
+    grazing: whether a segment runs along a face. The reflected wave then is part of the incident one, and so is its
+    term.
+
+    bent: gain of the diffracted wave in the shadow: 1/2 at the shadow boundary, apart from the terms of the other
+    faces. On the lit side it is the mirror image of that.
+    straight: twice the term that changes its sign at the shadow boundary, where it is 1. The total field on the lit
+    side is 1 + bent - straight, which is continuous with the shadow.
+
+    Source: Kouyoumjian and Pathak (1974), with F(X) = sqrt(2 pi X) (f + j g)(sqrt(2 X / pi)) substituted, so that the
+    poles of the cotangents cancel.
     """
     n = open_angle / math.pi
     scale = math.sqrt(2.0 * k_l / math.pi)
     real, imaginary, own_real, own_imaginary = 0.0, 0.0, 0.0, 0.0
-    twin = -1 if not grazing else (3 if plus <= open_angle else 2)  # along the reference face, or along the other
+    twin = -1 if not grazing else (3 if plus <= open_angle else 2)  # 3: along the reference face, 2: along the other
     for which in range(4):
         beta = minus if which < 2 else plus
         sign = 1.0 if which % 2 == 0 else -1.0
@@ -66,7 +71,7 @@ def wedge_gain(open_angle, minus, plus, k_l, grazing):
         period = np.rint((beta + sign * math.pi) / (2.0 * math.pi * n))
         root_a = math.sqrt(2.0) * abs(math.cos(n * math.pi * period - 0.5 * beta))
         sine = math.sin(half)
-        if abs(sine) < 1e-9:  # on the boundary itself: the limit
+        if abs(sine) < 1e-9:  # on the boundary itself: use the limit
             half += 1e-7
             root_a = math.sqrt(2.0) * math.sin(n * 1e-7)
             sine = math.sin(half)
@@ -83,14 +88,14 @@ def wedge_gain(open_angle, minus, plus, k_l, grazing):
 
 @njit(cache=True, nogil=True)
 def _beyond(u):
-    """The share of a straight edge's pressure that comes from beyond a point at Fresnel distance u >= 0 of its apex."""
+    """The share of an infinite edge's pressure from beyond the point at Fresnel distance u >= 0 from the apex."""
     f, g = fresnel_auxiliary(u)
     return math.sqrt(0.5 * (f * f + g * g))
 
 
 @njit(cache=True, nogil=True)
 def finite_share(low, high, scale):
-    """The share of an infinite edge's pressure that its piece from `low` to `high` (metres from the apex) makes."""
+    """The share of an infinite edge's pressure from its piece between `low` and `high` (metres from the apex)."""
     low_share, high_share = _beyond(abs(low) * scale), _beyond(abs(high) * scale)
     if low <= 0.0 <= high:
         return 1.0 - low_share - high_share
@@ -99,7 +104,7 @@ def finite_share(low, high, scale):
 
 @njit(cache=True, nogil=True)
 def _lit(phase, minus):
-    """How much of the correction on the lit side is made where the edge lags the straight path by `phase`."""
+    """The fraction (0 to 1) of the lit-side correction if the edge path lags the straight path by `phase` radians."""
     if minus >= math.pi:
         return 1.0
     off = max((phase - _LIT_FULL) / (_LIT_NONE - _LIT_FULL), 0.0)
@@ -111,7 +116,7 @@ def _lit(phase, minus):
 
 @njit(cache=True, nogil=True)
 def _side(minus):
-    """1 in the shadow, -1 in the light, 0 at the boundary."""
+    """1 in the shadow, -1 on the lit side, 0 at the boundary."""
     if abs(minus - math.pi) < _BOUNDARY:
         return 0
     return 1 if minus > math.pi else -1
@@ -119,7 +124,10 @@ def _side(minus):
 
 @njit(cache=True, nogil=True)
 def _around(start_3, axis_3, face_3, normal_3, open_angle, point_3, slack):
-    """A point in an edge's own cylinder: along it (metres), distance from it, angle (-1: `slack` deep in the solid)."""
+    """Cylindrical coordinates of a point around an edge: position along it and distance from it (metres), and angle.
+
+    The angle is -1 for a point that lies more than `slack` radians inside the solid.
+    """
     x = y = z = 0.0
     for i in range(3):
         d = point_3[i] - start_3[i]
@@ -138,9 +146,10 @@ def _around(start_3, axis_3, face_3, normal_3, open_angle, point_3, slack):
 
 @njit(cache=True, nogil=True)
 def first_order(start_E3, axis_E3, length_E, face_E3, normal_E3, angle_E, source_3, listener_3, k_B, margin):
-    """Paths over one edge: apex along it (metres), length (metres), side, and gains bent_EB and straight_EB.
+    """Paths over one edge: apex_E (metres along the edge), path_E (metres), side_E, and gains bent_EB and straight_EB.
 
-    The apex keeps `margin` metres from the ends of its edge. Gains are 0 where there is no such path.
+    side_E: see `_side`. The apex stays `margin` metres away from the ends of its edge. The gains of an edge without a
+    path are 0.
     """
     count, bands = len(length_E), len(k_B)
     apex_E, path_E, side_E = np.zeros(count), np.ones(count), np.zeros(count, dtype=np.int8)
@@ -192,7 +201,7 @@ def _shortest(start_1, axis_1, start_2, axis_2, source_3, listener_3, a, b):
         d1, d2, d3 = max(math.sqrt(d1), 1e-6), max(math.sqrt(d2), 1e-6), max(math.sqrt(d3), 1e-6)
         g1, g2a, g2b, g3 = g1 / d1, g2a / d2, g2b / d2, g3 / d3
         total = d1 + d2 + d3
-        if total > best + 1e-12:  # overshot: the length is convex, so half the step goes downhill
+        if total > best + 1e-12:  # overshot: the length is convex, so half the step reduces it
             step_a, step_b = 0.5 * step_a, 0.5 * step_b
             a, b = a - step_a, b - step_b
             continue
@@ -213,7 +222,7 @@ def _shortest(start_1, axis_1, start_2, axis_2, source_3, listener_3, a, b):
 
 @njit(cache=True, nogil=True)
 def _apex(start_3, axis_3, length, p_3, q_3, margin):
-    """Where the shortest path from p to q meets an edge (metres along it), kept `margin` off its ends."""
+    """Where the shortest path from p to q meets an edge (metres along it), kept `margin` away from its ends."""
     zp = zq = pp = qq = 0.0
     for i in range(3):
         dp, dq = p_3[i] - start_3[i], q_3[i] - start_3[i]
@@ -232,11 +241,12 @@ def _parallel(axis_1, axis_2):
 
 @njit(cache=True, nogil=True)
 def second_order(start_E3, axis_E3, length_E, face_E3, normal_E3, angle_E, pair_P2, source_3, listener_3, k_B, margin):
-    """Paths over two edges, as `first_order`: apex_P2, path_P, side_P2, bent_PB, straight_PB.
+    """Paths over two edges, as in `first_order`: apex_P2, path_P, side_P2, bent_PB, straight_PB.
 
-    The double wedge after Pierce (1974), extended from one wide barrier to any two edges: the edge that bends more sees
-    the whole rest of the path behind the other, the other one the stretch between them only. That says too much of a
-    wall thinner than a sixth of a wave or so, where the two edges act as one: the wedge that they merge into bounds it.
+    The double wedge after Pierce (1974), extended from one wide barrier to any two edges. For the edge that bends the
+    sound more, the distance on the far side is the whole rest of the path; for the other edge it is only the segment
+    between the edges. This overestimates the pressure at a wall thinner than about a sixth of a wavelength, where the
+    two edges act as one, so the wedge that they merge into is an upper bound.
     """
     count, bands = len(pair_P2), len(k_B)
     apex_P2, path_P = np.zeros((count, 2)), np.ones(count)
@@ -252,7 +262,7 @@ def second_order(start_E3, axis_E3, length_E, face_E3, normal_E3, angle_E, pair_
         b = min(max(free_b, margin), length_E[j] - margin)
         for k in range(3):
             p_3[k], q_3[k] = start_E3[i, k] + a * axis_E3[i, k], start_E3[j, k] + b * axis_E3[j, k]
-        if a != free_a or b != free_b:  # one end is reached: the other apex moves on
+        if a != free_a or b != free_b:  # one apex is clamped to an end: recompute the other
             for _ in range(4):
                 a = _apex(start_E3[i], axis_E3[i], length_E[i], source_3, q_3, margin)
                 for k in range(3):
@@ -276,7 +286,7 @@ def second_order(start_E3, axis_E3, length_E, face_E3, normal_E3, angle_E, pair_
         total = d1 + d2 + d3
         path_P[n] = total
         parallel = _parallel(axis_E3[i], axis_E3[j])
-        if not parallel and d2 < 3.0 * margin:  # where two edges meet, each makes its own path already
+        if not parallel and d2 < 3.0 * margin:  # where two edges meet, each already has its own path
             continue
         sine_1, sine_2 = rs / d1, rr / d3
         wave_1, wave_2 = d1 * (d2 + d3) / total * sine_1**2, d3 * (d1 + d2) / total * sine_2**2
@@ -289,12 +299,12 @@ def second_order(start_E3, axis_E3, length_E, face_E3, normal_E3, angle_E, pair_
             wave_1 = d1 * d2 / (d1 + d2) * sine_1**2
         curvature_1 = sine_1**2 * (1.0 / d1 + 1.0 / (d2 + d3))
         curvature_2 = sine_2**2 * (1.0 / d3 + 1.0 / (d1 + d2))
-        # A wave that grazes a rigid face between the edges counts its incident and reflected halves as one.
+        # For a wave that grazes a rigid face between the edges, the incident and reflected halves count as one.
         joined = (phi_q < _FACE or phi_q > angle_E[i] - _FACE) and (phi_p < _FACE or phi_p > angle_E[j] - _FACE)
         merged = 0.0
         if joined and parallel:
             merged = min(angle_E[i] + angle_E[j] - math.pi, 2.0 * math.pi)
-            # Angles from the face between the edges become angles around the one edge, from its first outer face.
+            # Convert angles from the face between the edges to angles around the merged edge, from its first face.
             outer_s = phi_s if phi_q > math.pi else angle_E[i] - phi_s
             outer_r = angle_E[i] - math.pi + (phi_r if phi_p < math.pi else angle_E[j] - phi_r)
             outer_r = min(outer_r, merged)
@@ -305,7 +315,7 @@ def second_order(start_E3, axis_E3, length_E, face_E3, normal_E3, angle_E, pair_
             k = k_B[band]
             share_1 = finite_share(-free_a, length_E[i] - free_a, math.sqrt(k * curvature_1 / math.pi))
             share_2 = finite_share(-free_b, length_E[j] - free_b, math.sqrt(k * curvature_2 / math.pi))
-            share = min(share_1, share_2) if parallel else share_1 * share_2  # side by side, they are cut off once
+            share = min(share_1, share_2) if parallel else share_1 * share_2  # parallel edges are cut off once
             share *= _lit(k * lag_1, minus_1) * _lit(k * lag_2, minus_2) * (0.5 if joined else 1.0)
             bent_1, straight_1 = wedge_gain(angle_E[i], minus_1, phi_s + phi_q, k * wave_1, joined)
             bent_2, straight_2 = wedge_gain(angle_E[j], minus_2, phi_p + phi_r, k * wave_2, joined)
@@ -329,9 +339,12 @@ def _angle(start_3, face_3, normal_3, point_3):
 
 
 @njit(cache=True, nogil=True)
-def bends(start_E3, face_E3, normal_E3, angle_E, places_L3, edge_L, from_L, source_3, gap):
-    """Pairs of places on edges, `gap` metres apart at most, where sound from the source bends round the first edge, or
-    nearly so, towards the second, and may bend on round that."""
+def candidate_pairs(start_E3, face_E3, normal_E3, angle_E, point_L3, edge_L, from_L, source_3, gap):
+    """Pairs of sample points (first_K, second_K, indices into `point_L3`) that a path over two edges may use.
+
+    They lie on different edges and at most `gap` metres apart. Sound from the source bends around the first edge
+    towards the second, or nearly so, and may then bend around the second.
+    """
     first_K, second_K = np.empty(1024, dtype=np.int64), np.empty(1024, dtype=np.int64)
     found = 0
     for a in from_L:
@@ -341,13 +354,13 @@ def bends(start_E3, face_E3, normal_E3, angle_E, places_L3, edge_L, from_L, sour
             j = edge_L[b]
             square = 0.0
             for k in range(3):
-                square += (places_L3[b, k] - places_L3[a, k]) ** 2
+                square += (point_L3[b, k] - point_L3[a, k]) ** 2
             if i == j or square > gap * gap:
                 continue
-            leaving = _angle(start_E3[i], face_E3[i], normal_E3[i], places_L3[b])
+            leaving = _angle(start_E3[i], face_E3[i], normal_E3[i], point_L3[b])
             if abs(arriving - leaving) <= math.pi - LIT_ANGLE:
                 continue
-            reaching = _angle(start_E3[j], face_E3[j], normal_E3[j], places_L3[a])
+            reaching = _angle(start_E3[j], face_E3[j], normal_E3[j], point_L3[a])
             if max(reaching, angle_E[j] - reaching) <= math.pi - LIT_ANGLE:
                 continue
             if found == len(first_K):

@@ -1,15 +1,16 @@
-"""The edges of a scene that sound bends around: where the faces leave more than half of the space around them open.
+"""The diffracting edges of a scene: those where more than half of the space around the edge is open.
 
-A triangle soup is read as two-sided sheets, so winding does not matter: around every edge the faces are sorted by
-angle, and the widest open sector between two neighbours is the air side. If it is clearly wider than pi (a wall's
-corner, a door jamb, a lintel; 2 pi at the free edge of a sheet) it is a wedge that diffracts. Faces that meet along
-part of an edge only (T-junctions), vertices repeated per surface and collinear pieces are handled per carrier line:
-all pieces on one line are swept together, and what has the same wedge is one edge.
+A triangle soup is treated as two-sided sheets, so the winding order does not matter. Around every edge the faces are
+sorted by angle, and the widest open sector between two neighbouring faces is the air side. If that sector is clearly
+wider than pi (the corner of a wall, a door jamb, a lintel; 2 pi at the free edge of a sheet), the edge is a wedge that
+diffracts. Faces that share only part of an edge (T-junctions), vertices repeated per surface and collinear pieces are
+handled per carrier line: all pieces on one line are swept together, and adjacent pieces with the same wedge become one
+edge.
 
-A wedge also needs room to diffract into: edges that lie against another surface (the foot of a wall, a rug, a skirting
-board, the outer rim of a door frame) are dropped by probing the air on both of its sides.
+A wedge also needs open space to diffract into. Edges that lie against another surface (the foot of a wall, a rug, a
+skirting board, the outer rim of a door frame) are dropped, after the air on both sides of the edge has been probed.
 
-Shapes: E edges · F faces · H face sides (three a face).
+Shapes: E edges · F faces · H face sides (three per face) · N corners · V vertices · G lines · U unique sides.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from numba import njit
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.rendering.raycast import RayScene
 
-STAND_OFF = 0.01  # metres off an edge, into the open, at which its visibility is tested
-_WELD = 1e-3  # metres: vertices nearer than this are one
-_SAME_LINE = 2e-3  # metres and sine: pieces that agree so well lie on one line
+STAND_OFF = 0.01  # metres from an edge into the open air, where its visibility is tested
+_WELD = 1e-3  # metres: vertices closer than this are merged
+_SAME_LINE = 2e-3  # metres and sine of the angle: pieces that differ by less lie on one line
 _SAME_WEDGE = math.radians(2.0)
-_PROBES = 3  # places along an edge where the air around it is tested
+_PROBES = 3  # points along an edge where the air around it is tested
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EdgesConfig:
-    """Which edges count.
+    """Which edges diffract.
 
-    min_length: metres · min_bend: radians by which the open sector must exceed pi, so that facets of round things
-    do not count · clearance: metres of air that both sides of a wedge need · max_edges: the longest are kept
+    min_length: metres · min_bend: radians by which the open sector must exceed pi, which excludes the facets of round
+    objects · clearance: metres of air required on both sides of a wedge · max_edges: only the longest ones are kept
     """
 
     min_length: float = 0.3
@@ -55,9 +56,9 @@ class EdgesConfig:
 class Edges:
     """Diffracting edges, longest first, float64.
 
-    start_E3, length_E: metres · axis_E3: unit vector along the edge · face_E3: unit vector from the edge into the face
-    where angles start · normal_E3: unit vector off that face into the open · angle_E: the open sector, radians,
-    pi + min_bend to 2 pi.
+    start_E3, length_E: metres · axis_E3: unit vector along the edge · face_E3: unit vector from the edge into the
+    reference face, from which angles are measured · normal_E3: unit normal of that face, towards the open side ·
+    angle_E: the open sector in radians, from pi + min_bend to 2 pi
     """
 
     start_E3: np.ndarray
@@ -81,24 +82,24 @@ class Edges:
         )
 
     def direction(self, angle_E: np.ndarray) -> np.ndarray:
-        """(E, 3): the unit vectors across each edge at an angle (radians) from its reference face."""
+        """(E, 3): unit vectors perpendicular to each edge, at an angle (radians) from its reference face."""
         return np.cos(angle_E)[:, None] * self.face_E3 + np.sin(angle_E)[:, None] * self.normal_E3
 
 
-_KNOWN: WeakKeyDictionary[RayScene, Edges] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[RayScene, Edges] = WeakKeyDictionary()
 
 
 def scene_edges(ray_scene: RayScene) -> Edges:
-    """`find_edges` with its defaults, kept as long as the scene's tree."""
-    if ray_scene not in _KNOWN:
-        _KNOWN[ray_scene] = find_edges(ray_scene)
-    return _KNOWN[ray_scene]
+    """`find_edges` with its default settings, cached for as long as `ray_scene` exists."""
+    if ray_scene not in _CACHE:
+        _CACHE[ray_scene] = find_edges(ray_scene)
+    return _CACHE[ray_scene]
 
 
 def find_edges(ray_scene: RayScene, config: EdgesConfig | None = None) -> Edges:
-    """Every diffracting edge of a scene; a pure function of its triangles, whatever their order of corners.
+    """All diffracting edges of a scene; a pure function of its triangles that does not depend on their winding order.
 
-    Scans have millions of small, rough triangles: their edges rarely line up to `min_length`, so few are found, and a
+    Scans have millions of small, rough triangles. Their edges rarely line up to `min_length`, so few edges are found; a
     million triangles take seconds.
     """
     config = config or EdgesConfig()
@@ -114,7 +115,7 @@ def find_edges(ray_scene: RayScene, config: EdgesConfig | None = None) -> Edges:
 
 
 def _sides(corners_F33: np.ndarray, min_bend: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sides of all triangles that may diffract: start, end and a unit vector across, into the face."""
+    """The sides of triangles that may diffract: start, end, and the unit vector perpendicular to it into the face."""
     corners_F33 = corners_F33[np.isfinite(corners_F33).all(axis=(1, 2))]
     if len(corners_F33) == 0:
         return (np.zeros((0, 3)),) * 3
@@ -137,7 +138,7 @@ def _sides(corners_F33: np.ndarray, min_bend: float) -> tuple[np.ndarray, np.nda
     across_H3 -= np.sum(across_H3 * along_H3, axis=1, keepdims=True) * along_H3
     height_H = np.linalg.norm(across_H3, axis=1)
     across_H3 /= np.maximum(height_H, 1e-12)[:, None]
-    # Most sides lie between two faces in (nearly) one plane: drop those before anything else is done.
+    # Most sides lie between two nearly coplanar faces: drop those first.
     new_H = np.append(True, (np.diff(a_H) != 0) | (np.diff(b_H) != 0))
     first_U = np.flatnonzero(new_H)
     count_U = np.diff(np.append(first_U, len(a_H)))
@@ -145,18 +146,18 @@ def _sides(corners_F33: np.ndarray, min_bend: float) -> tuple[np.ndarray, np.nda
     bent = np.sum(across_H3[pair_U] * across_H3[pair_U + 1], axis=1) > -math.cos(min_bend)
     keep_H = np.repeat(count_U != 2, count_U)
     keep_H[pair_U] = keep_H[pair_U + 1] = bent
-    keep_H &= height_H > 1e-4  # slivers have no plane of their own
+    keep_H &= height_H > 1e-4  # slivers do not define a plane
     return start_H3[keep_H], position_V3[b_H[keep_H]], across_H3[keep_H]
 
 
 def _wedges_of_lines(start_H3: np.ndarray, end_H3: np.ndarray, across_H3: np.ndarray, config: EdgesConfig) -> Edges:
-    """Sort the sides by the line they lie on, and sweep each line for stretches with one and the same wedge."""
+    """Group the sides by the line they lie on, and sweep each line for stretches with the same wedge."""
     along_H3 = end_H3 - start_H3
     along_H3 /= np.linalg.norm(along_H3, axis=1, keepdims=True)
     lead_H = np.where(np.abs(along_H3[:, 0]) > 1e-3, 0, np.where(np.abs(along_H3[:, 1]) > 1e-3, 1, 2))
     along_H3 *= np.sign(along_H3[np.arange(len(lead_H)), lead_H])[:, None]
     foot_H3 = start_H3 - np.sum(start_H3 * along_H3, axis=1, keepdims=True) * along_H3
-    # Off the middle between two cells, where multiples of a millimetre would fall either way.
+    # The offset keeps multiples of a millimetre away from cell boundaries, where rounding could go either way.
     key_H6 = np.floor(np.concatenate([along_H3, foot_H3], axis=1) / _SAME_LINE + 0.37).astype(np.int64)
     order_H = np.lexsort(key_H6.T)
     key_H6, along_H3 = key_H6[order_H], along_H3[order_H]
@@ -190,8 +191,11 @@ def _wedges_of_lines(start_H3: np.ndarray, end_H3: np.ndarray, across_H3: np.nda
 
 
 @njit(cache=True, nogil=True)
-def _sweep(first_G, low_H, high_H, angle_H, least):
-    """Stretches of each line with an open sector of at least `least`: line, ends, where the sector starts, width."""
+def _sweep(first_G, low_H, high_H, angle_H, min_width):
+    """Stretches of each line with an open sector of at least `min_width` radians.
+
+    Returns the line, both ends (metres along the line), and the start and width of the sector (radians).
+    """
     room = 2 * len(low_H)
     line_E = np.empty(room, dtype=np.int64)
     low_E, high_E, from_E, open_E = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
@@ -200,34 +204,34 @@ def _sweep(first_G, low_H, high_H, angle_H, least):
     for line in range(len(first_G) - 1):
         begin, end = first_G[line], first_G[line + 1]
         stop_N = np.sort(np.concatenate((low_H[begin:end], high_H[begin:end])))
-        upcoming, living, fresh = begin, 0, True
+        upcoming, n_active, is_new = begin, 0, True
         for at in range(len(stop_N) - 1):
             low, high = stop_N[at], stop_N[at + 1]
             if high - low < _WELD:
                 continue
             middle = 0.5 * (low + high)
             while upcoming < end and low_H[upcoming] < middle:
-                active[living] = upcoming
-                living += 1
+                active[n_active] = upcoming
+                n_active += 1
                 upcoming += 1
             kept = 0
-            for k in range(living):
+            for k in range(n_active):
                 if high_H[active[k]] > middle:
                     active[kept] = active[k]
                     kept += 1
-            living = kept
-            if living == 0:
-                fresh = True
+            n_active = kept
+            if n_active == 0:
+                is_new = True
                 continue
-            here_N = np.sort(angle_H[active[:living]])
+            here_N = np.sort(angle_H[active[:n_active]])
             width, start = here_N[0] + 2.0 * math.pi - here_N[-1], here_N[-1]
-            for k in range(living - 1):
+            for k in range(n_active - 1):
                 if here_N[k + 1] - here_N[k] > width:
                     width, start = here_N[k + 1] - here_N[k], here_N[k]
-            if width < least:
-                fresh = True
+            if width < min_width:
+                is_new = True
                 continue
-            if not fresh and abs(open_E[found - 1] - width) < _SAME_WEDGE:
+            if not is_new and abs(open_E[found - 1] - width) < _SAME_WEDGE:
                 turn = (from_E[found - 1] - start + math.pi) % (2.0 * math.pi) - math.pi
                 if abs(turn) < _SAME_WEDGE:
                     high_E[found - 1] = high
@@ -235,21 +239,21 @@ def _sweep(first_G, low_H, high_H, angle_H, least):
             line_E[found], low_E[found], high_E[found] = line, low, high
             from_E[found], open_E[found] = start, width
             found += 1
-            fresh = False
+            is_new = False
     return line_E[:found], low_E[:found], high_E[:found], from_E[:found], open_E[:found]
 
 
 def _has_air(edges: Edges, ray_scene: RayScene, clearance: float) -> np.ndarray:
-    """bool_E: whether somewhere along the edge there is air beyond both faces, where a wave would bend to.
+    """bool_E: whether, at some point along the edge, there is air beyond both faces for a wave to bend into.
 
-    Beyond a face means half-way between its continuation past the edge and the other face.
+    Beyond a face means half-way between the continuation of that face past the edge and the other face.
     """
     air_E = np.zeros(len(edges), dtype=bool)
     off_E3 = edges.start_E3 + STAND_OFF * edges.direction(0.5 * edges.angle_E)
     half_E = 0.5 * (math.pi + edges.angle_E)
     beyond = [edges.direction(half_E), edges.direction(edges.angle_E - half_E)]
-    for place in (np.arange(_PROBES) + 0.5) / _PROBES:
-        origin_E3 = off_E3 + (place * edges.length_E)[:, None] * edges.axis_E3
+    for fraction in (np.arange(_PROBES) + 0.5) / _PROBES:
+        origin_E3 = off_E3 + (fraction * edges.length_E)[:, None] * edges.axis_E3
         blocked_E = np.zeros(len(edges), dtype=bool)
         for direction_E3 in beyond:
             blocked_E |= ray_scene.occluded(origin_E3, direction_E3, clearance)

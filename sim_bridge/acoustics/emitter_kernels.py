@@ -1,7 +1,8 @@
-"""The inner loops of the virtual-emitter engine, compiled once by Numba. No fast-math: equal bytes everywhere.
+"""Numba kernels of the virtual-emitter engine. No fast-math, so results are the same bytes on every machine.
 
-Shapes: N rays or emitters · I discrete paths · F faces · M materials · B octave bands · C channels of the receiver
-P A elevation and azimuth grid of the receiver · G lateral groups of directions · L bins of the late field.
+Shapes: N rays or emitters · I discrete paths · F faces · M materials · B octave bands · C channels of the receiver ·
+S samples · P A elevation and azimuth grid of the receiver · G lateral groups of directions · L bins of the late field ·
+Q table entries.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ def bounce(
     longest,
     faintest_N,
 ):
-    """Move every ray to its hit, take what the surface absorbs, and send it on, mirrored or scattered.
+    """Move every ray to its hit, subtract what the surface absorbs, and reflect it specularly or scatter it.
 
-    All but the random numbers and tables is changed in place. Returns alive_N (bool), normal_N3: the hit faces'
-    normals, turned towards the side the rays came from, and scattered_N: whether they left by Lambert's law.
+    face_N, distance_N: each ray's hit, -1 for none · random_N3: uniform numbers in 0 to 1 · lift: metres by which new
+    origins are moved off the face · longest: metres after which a ray ends · faintest_N: energy below which it ends.
+    origin_N3, direction_N3, path_N and energy_NB are changed in place. Returns alive_N (bool), normal_N3 (the normals
+    of the hit faces, on the side from which the rays came) and scattered_N (bool: left by Lambert's law).
     """
     count, bands = energy_NB.shape
     alive_N = np.zeros(count, dtype=np.bool_)
@@ -65,7 +68,7 @@ def bounce(
         origin_N3[n, 2] += distance * dz + lift * nz
         if random_N3[n, 0] < scattering_M[surface]:
             scattered_N[n] = True
-            # Lambert: the square of the sine of the angle from the normal is uniform.
+            # Lambert's law: the squared sine of the angle from the normal is uniformly distributed.
             sine = math.sqrt(random_N3[n, 1])
             cosine = math.sqrt(1.0 - random_N3[n, 1])
             turn = 2.0 * math.pi * random_N3[n, 2]
@@ -84,7 +87,7 @@ def bounce(
             ox = dx - 2.0 * along * nx
             oy = dy - 2.0 * along * ny
             oz = dz - 2.0 * along * nz
-        # Embree measures distance in lengths of the direction, so it must stay a unit vector for hundreds of bounces.
+        # Embree measures distances in multiples of the direction's length, which must stay 1 over hundreds of bounces.
         inverse = 1.0 / math.sqrt(ox * ox + oy * oy + oz * oz)
         direction_N3[n, 0] = ox * inverse
         direction_N3[n, 1] = oy * inverse
@@ -93,8 +96,11 @@ def bounce(
 
 
 @njit(cache=True, nogil=True)
-def facing(position_N3, normal_N3, path_N, ear_3, longest):
-    """The emitters that look towards the ear in time: their index, unit direction from the ear, distance."""
+def facing_emitters(position_N3, normal_N3, path_N, ear_3, longest):
+    """The emitters that face the ear and whose total path to it is shorter than `longest` metres.
+
+    Returns their indices, unit directions from the ear and distances (metres).
+    """
     count = len(path_N)
     index_N = np.empty(count, dtype=np.int32)
     direction_N3 = np.empty((count, 3), dtype=np.float32)
@@ -122,10 +128,11 @@ def facing(position_N3, normal_N3, path_N, ear_3, longest):
 def connect(
     index_N, hidden_N, direction_N3, distance_N, normal_N3, path_N, amplitude_NB, near, samples_per_metre, air_QB
 ):
-    """The visible emitters as they arrive: arrival_N (samples), amplitude_NB, azimuth_N (radians), row_N.
+    """The arrivals from the visible emitters: arrival_N (samples), amplitude_NB, azimuth_N (radians), row_N.
 
-    Rows are tens of degrees of elevation above -90. An emitter stands for a patch, not a point, so its inverse square
-    law is softened within `near` metres. `air_QB` is what air leaves of the pressure after 0, 1, 2 ... metres.
+    hidden_N: whether each of `index_N` is occluded · air_QB: factor of air absorption on pressure after 0, 1, 2 ...
+    metres. A row is the elevation in steps of 10 degrees above -90. An emitter represents a patch rather than a point,
+    so its inverse square law is softened within `near` metres.
     """
     count, bands = len(index_N), amplitude_NB.shape[1]
     visible = 0
@@ -133,7 +140,7 @@ def connect(
         if not hidden_N[k]:
             visible += 1
     arrival_N = np.empty(visible, dtype=np.float32)
-    heard_NB = np.empty((visible, bands), dtype=np.float32)
+    arriving_NB = np.empty((visible, bands), dtype=np.float32)
     azimuth_N = np.empty(visible, dtype=np.float32)
     row_N = np.empty(visible, dtype=np.int32)
     at = 0
@@ -149,12 +156,12 @@ def connect(
         arrival_N[at] = path * samples_per_metre
         metre = min(int(path + np.float32(0.5)), len(air_QB) - 1)
         for b in range(bands):
-            heard_NB[at, b] = gain * amplitude_NB[n, b] * air_QB[metre, b]
+            arriving_NB[at, b] = gain * amplitude_NB[n, b] * air_QB[metre, b]
         azimuth_N[at] = math.atan2(x, -z)
         elevation = math.degrees(math.asin(min(max(y, np.float32(-1.0)), np.float32(1.0))))
         row_N[at] = math.floor((elevation + 90.0) / 10.0 + 0.5)
         at += 1
-    return arrival_N, heard_NB, azimuth_N, row_N
+    return arrival_N, arriving_NB, azimuth_N, row_N
 
 
 @njit(cache=True, nogil=True)
@@ -175,17 +182,17 @@ def deposit(
     group_PA,
     share_PA,
 ):
-    """Add every arrival: as an impulse to the early part, as energy to the bins of the late field.
+    """Add every arrival as an impulse to the early part and as energy to the bins of the late field.
 
-    Between samples `fade_from` and `fade_to` impulses give way to the late field. Energy is split linearly between
-    the two nearest bins and the two lateral groups that the direction lies between.
+    Impulses fade out between samples `fade_from` and `fade_to`, where the late field takes over. Energy is split
+    linearly between the two nearest bins and between the two lateral groups on either side of the direction.
     """
     columns = gain_PACB.shape[1]
     channels, bands = gain_PACB.shape[2], gain_PACB.shape[3]
     bins = energy_LGCB.shape[0]
     per_radian = columns / (2.0 * math.pi)
     for n in range(len(arrival_N)):
-        # Turning left by yaw moves everything clockwise (to the right) around the head.
+        # A left turn by `yaw` moves every direction clockwise (to the right) relative to the head.
         column = math.floor((azimuth_N[n] + yaw) * per_radian + 0.5) % columns
         row = max(row_N[n] - row_offset, 0)
         arrival = arrival_N[n]
@@ -221,10 +228,10 @@ def deposit(
 def deposit_paths(
     shelf_CBS, flat_CS, arrival_I, azimuth_I, elevation_I, weight_IB, yaw, ir_PACS, delay_PAC, lag_QS, centre
 ):
-    """Add discrete paths (direct sound, images, edges) with the receiver's own response for their direction.
+    """Add discrete paths (direct sound, images, edges), each with the receiver's response for its direction.
 
-    weight_IB: of the low passes, one buffer of `shelf_CBS` each, and of the bare impulse, which goes to `flat_CS`.
-    lag_QS: fractional delays of 0 to 1 sample in rising order, each of `centre` samples more.
+    weight_IB: weights of the low passes, which go to one buffer of `shelf_CBS` each, then of the unfiltered impulse,
+    which goes to `flat_CS` · lag_QS: fractional delays of 0 to 1 sample in rising order, plus `centre` samples each.
     """
     rows, columns, channels, taps = ir_PACS.shape
     shelves = weight_IB.shape[1] - 1

@@ -1,10 +1,10 @@
-"""From a source to its virtual emitters: rays, bounces, walls, and the hits that are kept.
+"""Ray tracing from a source to its virtual emitters: rays, reflections, transmission, and the selection of hits.
 
-Rays leave the source on a Fibonacci lattice and are followed until their energy or the response's length is spent.
-Every hit could re-radiate what its surface reflects; `_thin` keeps a budget of them without changing the energy that
-is expected. Where material lets sound through, a few rays are followed behind the wall.
+Rays leave the source on a Fibonacci lattice and are followed until their energy or the length of the response runs
+out. Every hit could re-radiate the energy that its surface reflects; `_select_emitters` keeps a limited number of hits
+without changing the expected energy. Where a material transmits sound, a few rays are continued behind the wall.
 
-Shapes: N rays or emitters · B octave bands.
+Shapes: N rays or emitters · B octave bands · Q groups.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from avw.sim_bridge.acoustics.surfaces import AcousticSurfaces
 from avw.sim_bridge.acoustics.walls import LIFT_METRES, far_side
 from avw.sim_bridge.rendering.raycast import RayScene
 
-FULL_POWER = 4.0 * math.pi  # of a source whose pressure is 1/r, in units where intensity is pressure squared
-_FAINTEST = 1e-7  # of a ray's first energy: below, it is followed no further
-_THROUGH_SHARES = ((8, 1.0 / 32.0), (32, 1.0 / 96.0))
-"""(bounces, share): until so many bounces, rays that enter walls at each, in units of those that left the source."""
-_THROUGH_BUDGET = 1.0 / 8.0  # of the emitters, for sound that came through walls
+FULL_POWER = 4.0 * math.pi  # power of a source whose pressure is 1/r, in units where intensity is pressure squared
+_MIN_ENERGY = 1e-7  # a ray ends when its energy falls below this fraction of its initial energy
+_TRANSMITTED_SHARES = ((8, 1.0 / 32.0), (32, 1.0 / 96.0))
+"""(bounces, share): up to this many bounces, this many rays per bounce enter walls, relative to the initial number."""
+_TRANSMITTED_BUDGET = 1.0 / 8.0  # share of the emitters that is reserved for sound that came through walls
 _AT_SOURCE, _NO_IMAGE = -2, -1
-_CELL_METRES = 2.5  # within which hits are neighbours
-_CRACK_EVERY = 16  # bounces, between looks for rays
-_CRACK_STRIDE = 0.35  # metres a bounce: with less, on average, a ray is caught between near faces
-_SHORTEST_STRIDE = 0.25  # metres, mean, between bounces: a bound on their number even in a crack without absorption
+_CELL_METRES = 2.5  # hits within one cell of this size are neighbours
+_TRAPPED_EVERY = 16  # bounces between two searches for trapped rays
+_TRAPPED_STRIDE = 0.35  # metres per bounce: a ray with a lower average is trapped between close faces
+_SHORTEST_STRIDE = 0.25  # mean metres per bounce: limits the number of bounces even in a gap without absorption
 
 
 @dataclass(frozen=True, slots=True)
 class Emitters:
-    """What one source turned into. position_N3, normal_N3: metres · path_N: metres from the source, all float32.
+    """The virtual emitters of one source, all float32.
 
-    amplitude_NB: signed pressure of each band, such that `amplitude**2 * cos / distance**2` is its mean square.
+    position_N3: metres · normal_N3: unit vectors · path_N: metres travelled from the source
+    amplitude_NB: signed pressure in each band, such that `amplitude**2 * cos / distance**2` is its mean square
     """
 
     position_N3: np.ndarray
@@ -48,7 +49,7 @@ class Emitters:
 
 @dataclass(frozen=True, slots=True)
 class _Hits:
-    """The surviving hits of one bounce; float32 throughout."""
+    """The rays that survived one bounce, as hits; float32, `through_N` bool."""
 
     position_N3: np.ndarray
     normal_N3: np.ndarray
@@ -58,11 +59,11 @@ class _Hits:
 
 
 @dataclass(slots=True)
-class _Flight:
-    """Rays on their way: where they are, where they go, what they have left. The kernels change them in place.
+class _RayState:
+    """The state of all rays: position, direction, travelled path and remaining energy. Kernels change it in place.
 
-    faintest_N: energy below which a ray is followed no further · through_N: whether it came through a wall
-    mirror_N: the plane last mirrored in, `_AT_SOURCE`, or `_NO_IMAGE` where no image has this history
+    faintest_N: energy below which a ray ends · through_N: whether the ray came through a wall
+    mirror_N: the plane of the last specular reflection, `_AT_SOURCE`, or `_NO_IMAGE` if no image has this history
     """
 
     origin_N3: np.ndarray
@@ -73,12 +74,13 @@ class _Flight:
     through_N: np.ndarray
     mirror_N: np.ndarray
 
-    def kept(self, which_N: np.ndarray) -> _Flight:
-        """Copies of some of the rays, by mask or index."""
-        return _Flight(*(getattr(self, field.name)[which_N] for field in fields(self)))
+    def kept(self, which_N: np.ndarray) -> _RayState:
+        """Copies of the rays selected by a mask or by indices."""
+        return _RayState(*(getattr(self, field.name)[which_N] for field in fields(self)))
 
-    def joined(self, other: _Flight) -> _Flight:
-        return _Flight(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
+    def joined(self, other: _RayState) -> _RayState:
+        """These rays followed by those of `other`."""
+        return _RayState(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
 
 
 def trace_emitters(
@@ -95,58 +97,63 @@ def trace_emitters(
     directivity: Directivity,
     forward_3: np.ndarray,
 ) -> tuple[Emitters, Images]:
-    """Follow `count` rays over `longest` metres; keep `budget` emitters, and the images that their histories name."""
-    flight = _launch(count, rng, source_3, surfaces, directivity, forward_3)
-    opens = transmission and bool((surfaces.transmission_MB > 0.0).any())
+    """Trace the source at `source_3` (metres) and return its emitters and its mirror images.
+
+    count: rays · budget: emitters to keep · longest: metres after which a ray ends · image_order: 0, 1 or 2 ·
+    transmission: whether rays pass through walls · directivity, forward_3: the source's pattern and its axis.
+    The images are those whose planes the rays met.
+    """
+    state = _launch(count, rng, source_3, surfaces, directivity, forward_3)
+    transmits = transmission and bool((surfaces.transmission_MB > 0.0).any())
     hits: list[_Hits] = []
     histories: list[tuple[np.ndarray, ...]] = []
     for bounce in range(max(1_000, math.ceil(longest / _SHORTEST_STRIDE))):
-        if len(flight.path_N) == 0:
+        if len(state.path_N) == 0:
             break
-        hit = rays.trace(flight.origin_N3, flight.direction_N3)
-        share = next((share for bounces, share in _THROUGH_SHARES if bounce < bounces), 0.0)
-        behind = None
-        if opens and share > 0.0:
-            behind = _through(rays, surfaces, rng, max(1, round(count * share)), flight, hit)
+        hit = rays.trace(state.origin_N3, state.direction_N3)
+        share = next((share for bounces, share in _TRANSMITTED_SHARES if bounce < bounces), 0.0)
+        transmitted = None
+        if transmits and share > 0.0:
+            transmitted = _transmitted_rays(rays, surfaces, rng, max(1, round(count * share)), state, hit)
         alive_N, normal_N3, scattered_N = kernels.bounce(
-            flight.origin_N3,
-            flight.direction_N3,
-            flight.path_N,
-            flight.energy_NB,
+            state.origin_N3,
+            state.direction_N3,
+            state.path_N,
+            state.energy_NB,
             hit["primID"],
             hit["tfar"],
-            rng.random((len(flight.path_N), 3), dtype=np.float32),
+            rng.random((len(state.path_N), 3), dtype=np.float32),
             surfaces.normal_F3,
             surfaces.surface_F,
             surfaces.reflection_MB,
             surfaces.scattering_M,
             np.float32(LIFT_METRES),
             np.float32(longest),
-            flight.faintest_N,
+            state.faintest_N,
         )
-        flight, face_N = flight.kept(alive_N), hit["primID"][alive_N]
-        # Copies: the next bounce changes all of them in place.
+        state, face_N = state.kept(alive_N), hit["primID"][alive_N]
+        # Copy, because the next bounce changes these arrays in place.
         hits.append(
             _Hits(
-                flight.origin_N3.copy(),
+                state.origin_N3.copy(),
                 normal_N3[alive_N],
-                flight.path_N.copy(),
-                flight.energy_NB.copy(),
-                flight.through_N,
+                state.path_N.copy(),
+                state.energy_NB.copy(),
+                state.through_N,
             )
         )
         plane_N = surfaces.plane_F[face_N].astype(np.int64)
         if bounce < 2:
-            histories.append((flight.mirror_N, plane_N, surfaces.scattering_M[surfaces.surface_F[face_N]]))
-        flight.mirror_N = np.where(
-            scattered_N[alive_N] | (flight.mirror_N == _NO_IMAGE) | (bounce > 0), _NO_IMAGE, plane_N
+            histories.append((state.mirror_N, plane_N, surfaces.scattering_M[surfaces.surface_F[face_N]]))
+        state.mirror_N = np.where(
+            scattered_N[alive_N] | (state.mirror_N == _NO_IMAGE) | (bounce > 0), _NO_IMAGE, plane_N
         )
-        if behind is not None:
-            flight = flight.joined(behind)
-        if bounce % _CRACK_EVERY == _CRACK_EVERY - 1:
-            flight = _out_of_cracks(flight, bounce, rng)
-    images = _leave_to_images(hits, histories, surfaces, source_3, image_order)
-    return _thin(hits, budget, rng), images
+        if transmitted is not None:
+            state = state.joined(transmitted)
+        if bounce % _TRAPPED_EVERY == _TRAPPED_EVERY - 1:
+            state = _thin_trapped_rays(state, bounce, rng)
+    images = _separate_images(hits, histories, surfaces, source_3, image_order)
+    return _select_emitters(hits, budget, rng), images
 
 
 def _launch(
@@ -156,43 +163,43 @@ def _launch(
     surfaces: AcousticSurfaces,
     directivity: Directivity,
     forward_3: np.ndarray,
-) -> _Flight:
-    """All rays at the source, each as loud as the source is in its direction."""
+) -> _RayState:
+    """All rays at the source, with energies that follow the directivity."""
     direction_N3 = _sphere(count, rng)
     gain_NB = directivity.gain(direction_N3, forward_3).astype(np.float32)
     power = np.float32(FULL_POWER / count)
-    return _Flight(
+    return _RayState(
         origin_N3=np.broadcast_to(source_3.astype(np.float32), direction_N3.shape).copy(),
         direction_N3=direction_N3,
         path_N=np.zeros(count, dtype=np.float32),
         energy_NB=np.broadcast_to(power, (count, surfaces.reflection_MB.shape[1])) * gain_NB**2,
-        faintest_N=np.full(count, _FAINTEST * FULL_POWER / count, dtype=np.float32),
+        faintest_N=np.full(count, _MIN_ENERGY * FULL_POWER / count, dtype=np.float32),
         through_N=np.zeros(count, dtype=np.bool_),
         mirror_N=np.full(count, _AT_SOURCE, dtype=np.int64),
     )
 
 
-def _out_of_cracks(flight: _Flight, bounce: int, rng: np.random.Generator) -> _Flight:
-    """Russian roulette for rays caught between near faces: one in four goes on, with the energy of all."""
-    caught_N = flight.path_N < (bounce - 2 * _CRACK_EVERY) * _CRACK_STRIDE
-    if not caught_N.any():
-        return flight
-    kept_N = ~caught_N | (rng.random(len(caught_N)) < 0.25)
-    flight = flight.kept(kept_N)
-    raised_N = np.where(caught_N, np.float32(4.0), np.float32(1.0))[kept_N]
-    flight.energy_NB = flight.energy_NB * raised_N[:, None]
-    flight.faintest_N = flight.faintest_N * raised_N
-    return flight
+def _thin_trapped_rays(state: _RayState, bounce: int, rng: np.random.Generator) -> _RayState:
+    """Russian roulette for rays trapped between close faces: one in four continues, with four times the energy."""
+    trapped_N = state.path_N < (bounce - 2 * _TRAPPED_EVERY) * _TRAPPED_STRIDE
+    if not trapped_N.any():
+        return state
+    kept_N = ~trapped_N | (rng.random(len(trapped_N)) < 0.25)
+    state = state.kept(kept_N)
+    raised_N = np.where(trapped_N, np.float32(4.0), np.float32(1.0))[kept_N]
+    state.energy_NB = state.energy_NB * raised_N[:, None]
+    state.faintest_N = state.faintest_N * raised_N
+    return state
 
 
-def _leave_to_images(
+def _separate_images(
     hits: list[_Hits],
     histories: list[tuple[np.ndarray, ...]],
     surfaces: AcousticSurfaces,
     source_3: np.ndarray,
     order: int,
 ) -> Images:
-    """Find the images, and take from the hits on their histories what the images carry, in place."""
+    """Find the images, and remove in place the energy that they carry from the hits with the same histories."""
     nothing_N = np.zeros(0, dtype=np.int64)
     plane_N = histories[0][1] if histories else nothing_N
     before_N, second_N = (histories[1][0], histories[1][1]) if len(histories) > 1 else (nothing_N, nothing_N)
@@ -213,49 +220,49 @@ def _leave_to_images(
     return images
 
 
-def _through(
+def _transmitted_rays(
     rays: RayScene,
     surfaces: AcousticSurfaces,
     rng: np.random.Generator,
     wanted: int,
-    flight: _Flight,
+    state: _RayState,
     hit: dict[str, np.ndarray],
-) -> _Flight | None:
-    """About `wanted` new rays that go on behind what the rays in flight hit; None where nothing lets sound through.
+) -> _RayState | None:
+    """About `wanted` new rays that continue behind the faces that the rays hit; None if no face transmits sound.
 
-    Drawn systematically with probabilities that follow the energy that the face in front lets through, and raised by
-    one over them.
+    Systematic sampling, with probabilities proportional to the energy that the front face transmits; the energy of a
+    sampled ray is divided by its probability.
     """
     face_N = hit["primID"]
     met_N = np.flatnonzero(face_N >= 0)
-    passed_NB = flight.energy_NB[met_N] * surfaces.transmission_MB[surfaces.surface_F[face_N[met_N]]]
+    passed_NB = state.energy_NB[met_N] * surfaces.transmission_MB[surfaces.surface_F[face_N[met_N]]]
     total_N = passed_NB.mean(axis=1, dtype=np.float64)
     if not total_N.sum() > 0.0:
         return None
-    probability_N = _inclusion(total_N, min(wanted, int((total_N > 0.0).sum())))
+    probability_N = _inclusion_probability(total_N, min(wanted, int((total_N > 0.0).sum())))
     picked_N = np.flatnonzero(np.diff(np.floor(np.cumsum(probability_N) + rng.random()), prepend=0.0) > 0)
-    born = flight.kept(met_N[picked_N])
+    spawned = state.kept(met_N[picked_N])
     reached_N = hit["tfar"][met_N[picked_N]]
-    hit_N3 = born.origin_N3 + reached_N[:, None] * born.direction_N3
-    exit_N3, depth_N, share_NB = far_side(rays, surfaces, hit_N3, born.direction_N3, face_N[met_N[picked_N]])
-    energy_NB = (born.energy_NB * share_NB / probability_N[picked_N, None]).astype(np.float32)
-    return _Flight(
+    hit_N3 = spawned.origin_N3 + reached_N[:, None] * spawned.direction_N3
+    exit_N3, depth_N, share_NB = far_side(rays, surfaces, hit_N3, spawned.direction_N3, face_N[met_N[picked_N]])
+    energy_NB = (spawned.energy_NB * share_NB / probability_N[picked_N, None]).astype(np.float32)
+    return _RayState(
         origin_N3=exit_N3,
-        direction_N3=born.direction_N3,
-        path_N=born.path_N + reached_N + depth_N,
+        direction_N3=spawned.direction_N3,
+        path_N=spawned.path_N + reached_N + depth_N,
         energy_NB=energy_NB,
-        faintest_N=_FAINTEST * energy_NB.max(axis=1, initial=0.0),
+        faintest_N=_MIN_ENERGY * energy_NB.max(axis=1, initial=0.0),
         through_N=np.ones(len(energy_NB), dtype=np.bool_),
         mirror_N=np.full(len(energy_NB), _NO_IMAGE, dtype=np.int64),
     )
 
 
-def _thin(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
-    """Keep `budget` hits, the early and the strong ones rather, and raise the energy of the kept by 1/probability.
+def _select_emitters(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
+    """Keep `budget` hits, preferring early and strong ones, and divide the energy of each by its probability.
 
-    Probability is min(1, c * merit): as many emitters in every octave of time, more in quiet rooms than their energy
-    earns. Drawn systematically, which keeps the counts exact. Sound that came through walls has a share of its own:
-    where nothing else arrives, it is all there is.
+    The probability is min(1, c * importance): equally many emitters per octave of time, and more in quiet rooms than
+    their energy alone would give. Systematic sampling keeps the counts exact. Sound that came through walls has its own
+    share of the budget, because in some places nothing else arrives.
     """
     hits = [hit for hit in hits if len(hit.path_N)]
     if not hits:
@@ -266,16 +273,16 @@ def _thin(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
     path_N = np.concatenate([hit.path_N for hit in hits])
     energy_NB = np.concatenate([hit.energy_NB for hit in hits])
     through_N = np.concatenate([hit.through_N for hit in hits])
-    merit_N = _merit(energy_NB, path_N, position_N3)
-    probability_N = np.zeros(len(merit_N))
-    beyond = min(int(through_N.sum()), max(1, round(budget * _THROUGH_BUDGET))) if through_N.any() else 0
-    if beyond:
-        probability_N[through_N] = _inclusion(
-            _merit(energy_NB[through_N], path_N[through_N], position_N3[through_N]), beyond
+    importance_N = _importance(energy_NB, path_N, position_N3)
+    probability_N = np.zeros(len(importance_N))
+    reserved = min(int(through_N.sum()), max(1, round(budget * _TRANSMITTED_BUDGET))) if through_N.any() else 0
+    if reserved:
+        probability_N[through_N] = _inclusion_probability(
+            _importance(energy_NB[through_N], path_N[through_N], position_N3[through_N]), reserved
         )
-    probability_N[~through_N] = _inclusion(merit_N[~through_N], max(1, budget - beyond))
+    probability_N[~through_N] = _inclusion_probability(importance_N[~through_N], max(1, budget - reserved))
     picked_N = np.flatnonzero(np.diff(np.floor(np.cumsum(probability_N) + rng.random()), prepend=0.0) > 0)
-    # Neighbours in memory are neighbours in space: shadow rays and kernels then walk warm caches.
+    # Neighbours in space become neighbours in memory, so that shadow rays and kernels use the caches well.
     picked_N = picked_N[np.argsort(_morton(position_N3[picked_N]), kind="stable")]
     sign_N = rng.integers(0, 2, len(picked_N)) * 2.0 - 1.0
     scale_N = 1.0 / (math.pi * probability_N[picked_N])  # Lambert's law: power / pi per unit of solid angle
@@ -288,11 +295,11 @@ def _thin(hits: list[_Hits], budget: int, rng: np.random.Generator) -> Emitters:
     )
 
 
-def _merit(energy_NB: np.ndarray, path_N: np.ndarray, position_N3: np.ndarray) -> np.ndarray:
-    """How much a hit matters: its energy over that of its neighbours in space and in octaves of time.
+def _importance(energy_NB: np.ndarray, path_N: np.ndarray, position_N3: np.ndarray) -> np.ndarray:
+    """Importance of each hit: its energy relative to that of its neighbours in space and in octaves of time.
 
-    Dividing by all of their energy would keep as many emitters in a quiet room as in a loud one, by none of it
-    almost none there; we divide by its root.
+    Division by the neighbours' full energy would keep as many emitters in a quiet room as in a loud one; no division
+    would keep almost none in a quiet room. We divide by its square root.
     """
     energy_N = energy_NB.mean(axis=1, dtype=np.float64)
     octave_N1 = np.floor(2.0 * np.log2(np.maximum(path_N, 1.0)))[:, None]
@@ -308,7 +315,7 @@ def _merit(energy_NB: np.ndarray, path_N: np.ndarray, position_N3: np.ndarray) -
 
 
 def _morton(position_N3: np.ndarray) -> np.ndarray:
-    """int64 (N,): places along a curve that stays near itself, of cells of 0.25 m (G. M. Morton, IBM, 1966)."""
+    """int64 (N,): Morton codes of cells of 0.25 m, a space-filling order that keeps neighbours together (IBM, 1966)."""
     cell_N3 = np.floor(position_N3 / 0.25).astype(np.int64)
     cell_N3 -= cell_N3.min(axis=0, initial=0)
     code_N = np.zeros(len(cell_N3), dtype=np.int64)
@@ -318,20 +325,20 @@ def _morton(position_N3: np.ndarray) -> np.ndarray:
     return code_N
 
 
-def _inclusion(merit_N: np.ndarray, budget: int) -> np.ndarray:
-    """min(1, c * merit) with c such that the sum is `budget` (all ones where there are no more than that)."""
-    if len(merit_N) <= budget:
-        return np.ones(len(merit_N))
-    falling_N = np.sort(merit_N)[::-1]
-    rest_N = np.cumsum(falling_N[::-1])[::-1]  # sum of this merit and all smaller ones
-    certain_N = np.arange(len(merit_N))
-    scale_N = (budget - certain_N[:budget]) / np.maximum(rest_N[:budget], 1e-300)  # the first `certain` kept for sure
+def _inclusion_probability(importance_N: np.ndarray, budget: int) -> np.ndarray:
+    """min(1, c * importance), with c such that the sum is `budget` (all ones if there are at most `budget`)."""
+    if len(importance_N) <= budget:
+        return np.ones(len(importance_N))
+    falling_N = np.sort(importance_N)[::-1]
+    rest_N = np.cumsum(falling_N[::-1])[::-1]  # sum of this importance and all smaller ones
+    certain_N = np.arange(len(importance_N))
+    scale_N = (budget - certain_N[:budget]) / np.maximum(rest_N[:budget], 1e-300)  # for `certain` sure ones
     first = int(np.argmax(scale_N * falling_N[:budget] <= 1.0))
-    return np.minimum(1.0, scale_N[first] * merit_N)
+    return np.minimum(1.0, scale_N[first] * importance_N)
 
 
 def _sphere(count: int, rng: np.random.Generator) -> np.ndarray:
-    """float32 (count, 3): unit vectors on a Fibonacci lattice, turned about its axis by a random angle."""
+    """float32 (count, 3): unit vectors on a Fibonacci lattice, rotated about its axis by a random angle."""
     index_N = np.arange(count) + 0.5
     height_N = 1.0 - 2.0 * index_N / count
     radius_N = np.sqrt(1.0 - height_N**2)

@@ -1,13 +1,14 @@
-"""The virtual-emitter engine: trace from the source once, then connect every listener pose to what was found.
+"""The virtual-emitter engine: trace rays from the source once, then connect every listener pose to the result.
 
-The source stands still for a whole episode, so its rays are traced once into *virtual emitters*: points on
-surfaces, each with the path already travelled and the energy left in six octave bands. For a listener, every
-emitter in sight (one shadow ray each) re-radiates its energy by Lambert's law. Early arrivals are placed one by one;
-later ones are gathered into a late field. The direct sound, mirror images of the source and the paths around edges
-are exact, with the receiver's own response for their direction. Neighbouring poses share their emitters and so their
-noise; a response is a pure function of (scene, source, seed, pose); turning on the spot traces nothing.
+The source does not move during an episode, so its rays are traced once into *virtual emitters*: points on surfaces,
+each with the path travelled so far and the energy left in six octave bands. For a listener, every visible emitter (one
+shadow ray each) re-radiates its energy by Lambert's law. Early arrivals are rendered one by one; later ones are
+gathered into a late field. The direct sound, the mirror images of the source and the paths around edges are exact, with
+the receiver's own response for their direction. Neighbouring poses share their emitters and therefore their noise. A
+response is a pure function of (scene, source, seed, pose). A turn on the spot traces no rays.
 
-Shapes: N emitters or rays · I discrete paths · B octave bands · C channels of the receiver · E ears · S samples.
+Shapes: N emitters or rays · I discrete paths · B octave bands · C channels of the receiver · E ears · S samples ·
+Q whole metres of path.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avw.sim_bridge.acoustics import emitter_kernels as kernels
-from avw.sim_bridge.acoustics.audible import Audible, open_ears, render
+from avw.sim_bridge.acoustics.arrivals import Arrivals, prepare_receiver, render
 from avw.sim_bridge.acoustics.bands import SPEED_OF_SOUND, air_amplitude, shelf_weights
 from avw.sim_bridge.acoustics.diffraction import EdgesInSight, diffracted_paths, edges_in_sight
 from avw.sim_bridge.acoustics.directivity import Directivity, make_directivity
@@ -29,7 +30,7 @@ from avw.sim_bridge.acoustics.emitter_trace import Emitters, trace_emitters
 from avw.sim_bridge.acoustics.engine import checked_position
 from avw.sim_bridge.acoustics.images import Images, image_paths
 from avw.sim_bridge.acoustics.surfaces import acoustic_surfaces
-from avw.sim_bridge.acoustics.walls import LIFT_METRES, energy_along
+from avw.sim_bridge.acoustics.walls import LIFT_METRES, transmitted_energy
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.raycast import RayScene
@@ -41,18 +42,18 @@ _OMNI = make_directivity("omni")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmittersConfig:
-    """What the responses cost and how they sound.
+    """Quality, cost and features of the responses.
 
-    emitters: virtual emitters kept per source; noise falls with the root of it, time grows with it
-    rays: rays traced from a source, each bounce of which may become an emitter
-    length_seconds: of a response; later sound is dropped
-    near_metres: nothing grows louder nearer than this; keeps the levels of a dataset bounded
-    image_order: specular reflections that are exact: 0, 1 or 2; the energy in the room is the same for each
+    emitters: virtual emitters kept per source; noise falls with their square root, time grows linearly
+    rays: rays traced from each source; every bounce of a ray may become an emitter
+    length_seconds: length of a response; later sound is dropped
+    near_metres: below this distance levels stop growing, which keeps the levels of a dataset bounded
+    image_order: highest order of exact specular reflections: 0, 1 or 2; the total energy is the same for each
     transmission: whether sound passes through walls · diffraction: whether it bends around edges
-    air: whether air absorbs
+    air: whether air absorbs sound
     layout: "binaural" (channels left, right), "mono" or "foa" (W, Y, Z, X; SN3D)
     hrtf: a SOFA file for binaural layouts; None: MIT KEMAR, which is measured up to 8 kHz (16 kHz rate)
-    positions: listener positions whose visibility is remembered, for turns on the spot
+    positions: listener positions per source whose arrivals are cached, for turns on the spot
     """
 
     emitters: int = 10_000
@@ -78,7 +79,7 @@ class EmittersConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlacedSource:
-    """A source in the engine. position_3: metres · forward_3: the axis of its directivity."""
+    """A source in the engine. position_3: metres · forward_3: the axis of its directivity, of any length above 0."""
 
     position_3: tuple[float, float, float]
     directivity: Directivity = _OMNI
@@ -87,7 +88,7 @@ class PlacedSource:
 
 @dataclass(frozen=True, slots=True)
 class _Traced:
-    """A source with what its rays found. turn: of the late field's carriers, so that every seed has its own noise."""
+    """A traced source. turn: rotation of the late field's carriers in bins, so that every seed has its own noise."""
 
     source: PlacedSource
     source_3: np.ndarray
@@ -98,10 +99,10 @@ class _Traced:
 
 
 class EmittersEngine:
-    """Room responses from virtual emitters; see `AcousticEngine` for units and the module for the method.
+    """Room responses from virtual emitters; see `AcousticEngine` for units and the module docstring for the method.
 
-    Pressure is such that the direct sound of a frontal source at r metres has energy 1/r^2 in the mean of the ears.
-    Raises UsageError for a layout that does not exist and for a head that cannot serve the sample rate.
+    The direct sound of a frontal source at r metres has energy 1/r^2 in the mean of the ears.
+    Raises UsageError for an unknown layout and for a head that does not support the sample rate.
     """
 
     name = "emitters"
@@ -111,24 +112,24 @@ class EmittersEngine:
         self.config = config or EmittersConfig()
         self.sample_rate = sample_rate
         self.n_samples = round(self.config.length_seconds * sample_rate)
-        self._ears = open_ears(self.config.layout, sample_rate, self.n_samples, self.config.hrtf)
+        self._receiver = prepare_receiver(self.config.layout, sample_rate, self.n_samples, self.config.hrtf)
         self._rays = ray_scene
         self._surfaces = acoustic_surfaces(ray_scene)
         metres_Q = np.arange(math.ceil(self.config.length_seconds * SPEED_OF_SOUND) + 2)
         air_QB = air_amplitude(metres_Q).T if self.config.air else np.ones((len(metres_Q), len(OCTAVE_BANDS)))
         self._air_QB = np.ascontiguousarray(air_QB, dtype=np.float32)
         self._traced: list[_Traced] = []
-        self._audible: OrderedDict[tuple[int, float, float, float], Audible] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, float, float, float], Arrivals] = OrderedDict()
 
     def set_source(self, position_3: np.ndarray, seed: int = 0) -> None:
-        """Trace the source at `position_3` (metres). Raises UsageError for a position that is not three numbers."""
+        """Trace the source at `position_3` (metres). Raises UsageError unless that is three finite numbers."""
         x, y, z = checked_position(position_3).tolist()
         self.set_sources([PlacedSource(position_3=(x, y, z))], seed)
 
     def set_sources(self, sources: Sequence[PlacedSource], seed: int = 0) -> None:
-        """Trace several sources, each with rays of its own; `impulse_response(pose, k)` is that of the k-th.
+        """Trace several sources, each with its own rays; `impulse_response(pose, k)` is the response to source k.
 
-        The response of a source does not depend on the others. Raises UsageError for a position that is not finite.
+        The response to a source does not depend on the others. Raises UsageError for a position that is not finite.
         """
         traced = []
         for source in sources:
@@ -152,43 +153,44 @@ class EmittersEngine:
                 edges = edges_in_sight(scene_edges(self._rays), self._rays, source_3)
             traced.append(_Traced(source, source_3, emitters, images, edges, int(rng.integers(1 << 31))))
         self._traced = traced
-        self._audible.clear()
+        self._cache.clear()
 
     def impulse_response(self, pose: Pose, source: int = 0) -> np.ndarray:
         """float32 (channels, S): from a source to the receiver at `pose`; channels 0, 1 are the left and right ear."""
-        audible = self._hear(pose.ears_3, source)
-        return render(audible, pose.yaw, self._ears, self._traced[source].turn)
+        arrivals = self._arrivals_at(pose.ears_3, source)
+        return render(arrivals, pose.yaw, self._receiver, self._traced[source].turn)
 
     def omni_response(self, position_3: np.ndarray, source: int = 0) -> np.ndarray:
-        """float32 (S,): to an omnidirectional microphone at `position_3` (the very point, not a floor point)."""
-        audible = self._hear(np.asarray(position_3, dtype=np.float64), source)
-        microphone = open_ears("mono", self.sample_rate, self.n_samples)
-        return render(audible, 0.0, microphone, self._traced[source].turn)[0]
+        """float32 (S,): from a source to an omnidirectional microphone at `position_3` (metres; not on the floor)."""
+        arrivals = self._arrivals_at(np.asarray(position_3, dtype=np.float64), source)
+        microphone = prepare_receiver("mono", self.sample_rate, self.n_samples)
+        return render(arrivals, 0.0, microphone, self._traced[source].turn)[0]
 
     def close(self) -> None:
-        self._audible.clear()
+        """Release the traced sources; `set_source` makes the engine usable again."""
+        self._cache.clear()
         self._traced = []
 
-    def _hear(self, ear_3: np.ndarray, source: int) -> Audible:
-        """Everything that reaches a point, from memory if it was asked for lately."""
+    def _arrivals_at(self, ear_3: np.ndarray, source: int) -> Arrivals:
+        """All sound that reaches a point, from the cache if it was requested recently."""
         if not 0 <= source < len(self._traced):
             if not self._traced:
                 raise UsageError("no source in this acoustic engine: call set_source before impulse_response")
-            raise UsageError(f"no source {source} in this acoustic engine: it has {len(self._traced)}, counted from 0")
+            raise UsageError(f"no source {source} in this acoustic engine: it has {len(self._traced)}, numbered from 0")
         key = (source, float(ear_3[0]), float(ear_3[1]), float(ear_3[2]))
-        if key in self._audible:
-            self._audible.move_to_end(key)
-            return self._audible[key]
-        audible = self._listen(self._traced[source], ear_3)
-        self._audible[key] = audible
-        while len(self._audible) > self.config.positions * len(self._traced):
-            self._audible.popitem(last=False)
-        return audible
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        arrivals = self._find_arrivals(self._traced[source], ear_3)
+        self._cache[key] = arrivals
+        while len(self._cache) > self.config.positions * len(self._traced):
+            self._cache.popitem(last=False)
+        return arrivals
 
-    def _listen(self, traced: _Traced, ear_3: np.ndarray) -> Audible:
-        """Connect a point with every emitter in sight and every discrete path."""
+    def _find_arrivals(self, traced: _Traced, ear_3: np.ndarray) -> Arrivals:
+        """Connect a point to every visible emitter and every discrete path."""
         emitters, rate = traced.emitters, self.sample_rate / SPEED_OF_SOUND
-        index_N, direction_N3, distance_N = kernels.facing(
+        index_N, direction_N3, distance_N = kernels.facing_emitters(
             emitters.position_N3, emitters.normal_N3, emitters.path_N, ear_3, np.float32(self.n_samples / rate)
         )
         origin_N3 = np.empty_like(direction_N3)
@@ -206,13 +208,13 @@ class EmittersEngine:
             rate,
             self._air_QB,
         )
-        path_I, towards_I3, amplitude_IB = self._discrete(traced, ear_3)
+        path_I, towards_I3, amplitude_IB = self._discrete_paths(traced, ear_3)
         within_I = path_I * rate < self.n_samples - 1
         path_I, towards_I3, amplitude_IB = path_I[within_I], towards_I3[within_I], amplitude_IB[within_I]
         arrival_I = path_I * rate
         if self.config.air and len(arrival_I):
             amplitude_IB = amplitude_IB * air_amplitude(path_I).T
-        return Audible(
+        return Arrivals(
             arrival_N,
             amplitude_NB,
             azimuth_N,
@@ -223,14 +225,14 @@ class EmittersEngine:
             shelf_weights(amplitude_IB, self.sample_rate),
         )
 
-    def _discrete(self, traced: _Traced, ear_3: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Direct sound, images and edges: path_I metres, towards_I3 unit vectors of arrival, amplitude_IB."""
+    def _discrete_paths(self, traced: _Traced, ear_3: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Direct sound, images and edges: path_I (metres), towards_I3 (unit vectors from the ear), amplitude_IB."""
         config, source, source_3 = self.config, traced.source, traced.source_3
         paths, towards, amplitudes = [], [], []
         line_3 = source_3 - ear_3
         distance = float(np.linalg.norm(line_3))
         unit_3 = line_3 / distance if distance > 1e-6 else np.array([0.0, 0.0, -1.0])
-        passed_B = energy_along(self._rays, self._surfaces, ear_3, unit_3, distance)
+        passed_B = transmitted_energy(self._rays, self._surfaces, ear_3, unit_3, distance)
         free = passed_B is not None and passed_B.min() == 1.0
         if passed_B is not None and (free or config.transmission):
             gain_B = _gain(source, -unit_3[None])[0]
@@ -256,7 +258,7 @@ class EmittersEngine:
 
 
 def _gain(source: PlacedSource, direction_N3: np.ndarray) -> np.ndarray:
-    """(N, B), or what broadcasts to it: the source's amplitude in the directions in which sound leaves it."""
+    """The source's amplitude in the directions in which sound leaves it: (N, B), or (1, 1), which broadcasts to it."""
     if source.directivity is _OMNI:
         return np.ones((1, 1), dtype=np.float32)
     return source.directivity.gain(direction_N3, np.asarray(source.forward_3, dtype=np.float64))

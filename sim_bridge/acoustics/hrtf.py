@@ -1,12 +1,13 @@
-"""The head: head-related impulse responses as minimum phase plus delay, on a regular grid of directions.
+"""Head-related impulse responses as minimum phase plus delay, on a regular grid of directions.
 
-The shipped head is MIT's KEMAR (Gardner & Martin 1994, see data/NOTICE), 16 kHz; a user's own comes from a SOFA
-file at any rate. What is done to the measured responses stands in `hrtf_grid.py`: level and time *differences*
-between directions and ears stay as measured, the colour that all directions share goes.
+The shipped head is MIT's KEMAR (Gardner & Martin 1994, see data/NOTICE) at 16 kHz; a user's own head comes from a SOFA
+file at any rate. `hrtf_grid.py` documents the processing: level and time *differences* between directions and ears
+stay as measured, and the spectrum that all directions have in common is removed.
 
 Angles: azimuth clockwise seen from above (0 ahead, 90 right), elevation upwards; degrees in the tables. Rows are 10
-degrees apart and the last is straight up, so P rows reach down to 90 - 10 (P - 1) degrees: -40 for KEMAR, whose
-14 rows stand for everything below too. `elevation_row` finds the row of an angle, whatever P.
+degrees apart and the last one is straight up, so P rows reach down to 90 - 10 (P - 1) degrees: to -40 for KEMAR, whose
+lowest of 14 rows also represents everything below. `elevation_row` finds the row of an angle for any P.
+
 Shapes: P elevations · A azimuths · E ears · S taps · B octave bands · F frequencies.
 """
 
@@ -27,22 +28,22 @@ from avw.sim_bridge.acoustics.hrtf_grid import AZIMUTH_STEP, ELEVATION_STEP, Mea
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.types import SAMPLE_RATE
 
-TAPS = 96  # of the shipped head; `Hrtf.taps` of any
-RATES = (16_000, 48_000)  # Hz: the lowest and highest that responses are made for
+TAPS = 96  # length of the shipped head's responses; see `Hrtf.taps` for any head
+RATES = (16_000, 48_000)  # Hz: the lowest and highest supported sample rate
 FRACTIONAL_TAPS = 32
 FRACTIONAL_CENTRE = FRACTIONAL_TAPS // 2 - 1
-_CUTOFF = 0.96  # of Nyquist, where a fractional delay has lost 6 dB
-_HEARING = 20_000.0  # Hz: a head that is measured up to here may serve any rate
+_CUTOFF = 0.96  # fraction of Nyquist at which a fractional delay attenuates by 6 dB
+_HEARING = 20_000.0  # Hz: a head measured up to this frequency supports any rate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hrtf:
-    """Responses on a grid of P elevations (the last is 90 degrees) by 72 azimuths (0..355).
+    """Responses on a grid of P elevations (the last is 90 degrees) by 72 azimuths (0 to 355 degrees).
 
-    ir_PAES: minimum phase, float64; straight ahead the mean power of both ears over 0..8 kHz is 1
-    delay_PAE: samples, relative to the arrival at the centre of the head: the near ear's is negative
-    gain_PAEB: float32, amplitude of each octave band (root of the mean power in it)
-    diffuse: what a diffuse field becomes in these ears
+    ir_PAES: minimum phase, float64; straight ahead, the mean power of both ears over 0 to 8 kHz is 1
+    delay_PAE: samples relative to the arrival at the centre of the head; negative for the nearer ear
+    gain_PAEB: float32 amplitude in each octave band (square root of the mean power in it)
+    diffuse: response of the two ears to a diffuse field
     """
 
     name: str
@@ -57,7 +58,7 @@ class Hrtf:
         return int(self.ir_PAES.shape[-1])
 
     def towards(self, azimuth: float, elevation: float) -> tuple[np.ndarray, np.ndarray]:
-        """ir_ES and delay_E (samples) for sound from `azimuth`, `elevation` (radians), bilinear on the grid."""
+        """ir_ES and delay_E (samples) for sound from `azimuth`, `elevation` (radians), interpolated bilinearly."""
         rows, columns = self.ir_PAES.shape[:2]
         column = math.degrees(azimuth) / AZIMUTH_STEP % columns
         row = rows - 1 - (90.0 - math.degrees(elevation)) / ELEVATION_STEP
@@ -73,7 +74,7 @@ class Hrtf:
 
 
 def elevation_row(elevation_N: np.ndarray, rows: int) -> np.ndarray:
-    """int (N,): the row of a grid of `rows` elevations that is nearest to each elevation (radians)."""
+    """int (N,): the row, in a grid of `rows` elevations, nearest to each elevation (radians)."""
     below_top_N = np.floor((90.0 - np.degrees(elevation_N)) / ELEVATION_STEP + 0.5).astype(np.int64)
     return np.clip(rows - 1 - below_top_N, 0, rows - 1)
 
@@ -81,17 +82,18 @@ def elevation_row(elevation_N: np.ndarray, rows: int) -> np.ndarray:
 def load_hrtf(sample_rate: int = SAMPLE_RATE, sofa: str | Path | None = None) -> Hrtf:
     """The shipped KEMAR head, or the one in the SOFA file `sofa`, at `sample_rate` (Hz, 16 to 48 kHz).
 
-    A SOFA file of another rate is resampled; one that ends below both the engine's bandwidth and 20 kHz is refused,
-    for nothing can be known of what it did not measure. Raises UsageError, also for a file that is no such head.
+    A SOFA file of another rate is resampled. A file whose bandwidth ends below both the engine's bandwidth and 20 kHz
+    is refused, because the missing frequencies are unknown. Raises UsageError for that, for an unsupported rate, and
+    for a file that is missing or not a SOFA head.
     """
     if not (isinstance(sample_rate, int) and RATES[0] <= sample_rate <= RATES[1]):
         raise UsageError(f"sample rate {sample_rate!r}: expected a whole number of Hz from {RATES[0]} to {RATES[1]}")
     if sofa is None:
         if sample_rate != SAMPLE_RATE:
             raise UsageError(
-                f"binaural sound at {sample_rate} Hz needs a head of yours, as a SOFA file: the shipped KEMAR is "
-                f"measured at {SAMPLE_RATE} Hz and stops at {SAMPLE_RATE // 2} Hz; give a SOFA file, use "
-                f"{SAMPLE_RATE} Hz, or listen in mono or first-order ambisonics"
+                f"binaural sound at {sample_rate} Hz needs your own head, as a SOFA file: the shipped KEMAR is "
+                f"sampled at {SAMPLE_RATE} Hz and holds nothing above {SAMPLE_RATE // 2} Hz; pass a SOFA file, use "
+                f"{SAMPLE_RATE} Hz, or use the layout mono or foa"
             )
         return _load_kemar()
     path = Path(sofa)
@@ -103,14 +105,14 @@ def load_hrtf(sample_rate: int = SAMPLE_RATE, sofa: str | Path | None = None) ->
 
 
 def measured_kemar() -> MeasuredHead:
-    """MIT's 710 measurements themselves, as shipped: with the loudspeaker, the ear canal and their latency."""
+    """MIT's 710 measurements as shipped, which include the loudspeaker, the ear canal and the latency."""
     with np.load(str(files(__package__).joinpath("data/kemar_16k.npz")), allow_pickle=False) as data:
         ir_NES = np.moveaxis(data["ir"] * np.float64(data["scale"]), 1, 2)
         direction_N3 = head_vectors(np.radians(data["az"], dtype=np.float64), np.radians(data["el"], dtype=np.float64))
     return MeasuredHead(
         name="MIT KEMAR",
         sample_rate=SAMPLE_RATE,
-        ir_NES=ir_NES[:, ::-1],  # channel 0 is the ear at azimuth 90, our right ear, number 1
+        ir_NES=ir_NES[:, ::-1],  # their channel 0 is the ear at azimuth 90, our right ear, index 1
         delay_NE=np.zeros(ir_NES.shape[:2]),
         direction_N3=direction_N3,
     )
@@ -123,14 +125,14 @@ def _load_kemar() -> Hrtf:
 
 @lru_cache(maxsize=4)
 def _load_sofa(path: str, _modified: int, _size: int, sample_rate: int) -> Hrtf:
-    """The head in a file, remembered until the file changes."""
-    from avw.sim_bridge.acoustics.sofa import read_sofa  # h5py, which nothing else here needs
+    """The head in a file, cached until the file changes."""
+    from avw.sim_bridge.acoustics.sofa import read_sofa  # imports h5py, which nothing else here needs
 
     measured = read_sofa(path)
     if measured.sample_rate / 2 < min(sample_rate / 2, _HEARING):
         raise UsageError(
             f"SOFA file {path!r} is sampled at {measured.sample_rate} Hz and holds nothing above "
-            f"{measured.sample_rate / 2:.0f} Hz: too little for {sample_rate} Hz; use at most "
+            f"{measured.sample_rate / 2:.0f} Hz: not enough for {sample_rate} Hz; use at most "
             f"{measured.sample_rate} Hz, or another file"
         )
     return _head(measured, sample_rate, symmetric=False)
@@ -156,9 +158,10 @@ def _head(measured: MeasuredHead, sample_rate: int, *, symmetric: bool) -> Hrtf:
 def fractional_delay(fraction: float) -> np.ndarray:
     """(32,) taps that delay by FRACTIONAL_CENTRE + `fraction` samples (0..1): a Kaiser-windowed sinc.
 
-    It reaches 15 samples (0.94 ms at 16 kHz) before its centre and passes 0..0.9 of Nyquist (7.2 kHz) within 0.6 dB.
-    Its cutoff lies a little below Nyquist, so that its level is the same (0.1 dB up to there) for every fraction: two
-    ears differ in theirs, which would else tell in the level difference of the highest octave, and flutter in a walk.
+    It starts 15 samples (0.94 ms at 16 kHz) before its centre and passes 0 to 0.9 of Nyquist (7.2 kHz) within 0.6 dB.
+    Its cutoff is a little below Nyquist, so that its level is the same (within 0.1 dB up to there) for every fraction.
+    The two ears have different fractions; with a level that depends on the fraction, their level difference in the
+    highest octave would be wrong and would fluctuate during a walk.
     """
     offsets = np.arange(FRACTIONAL_TAPS) - FRACTIONAL_CENTRE - fraction
     window = np.i0(4.0 * np.sqrt(np.maximum(0.0, 1.0 - (offsets / (FRACTIONAL_TAPS / 2)) ** 2))) / np.i0(4.0)

@@ -1,14 +1,15 @@
-"""The late field: from the energy that arrives, bin by bin, to sound that is dense however few emitters there are.
+"""The late field: dense reverberation from the energy that arrives in each time bin, even with few emitters.
 
-Late reflections are too many to matter one by one; what is heard is how their energy decays in each band and from
-which side it comes. Their energy is gathered in bins of 4 ms, smoothed over a window that grows with time (a decay
-changes ever more slowly), and carried by noise of constant energy. Directions are gathered in lateral groups: each
-has a carrier of its own, which reaches every channel with that group's delay, so that the ears agree below some
-hundred hertz as they do in a real room and time differences survive into the tail; level differences are those of
-every single arrival.
-Energy envelopes carried by shaped noise: M. Vorlaender, Auralization (2nd ed., 2020), ch. 11.
+Single late reflections are not perceived; the decay of their energy in each band and the side from which it comes are.
+Their energy is collected in bins of 4 ms, smoothed over a window that grows with time (a decay changes more and more
+slowly), and carried by noise of constant energy. Directions are collected in lateral groups. Each group has its own
+carrier, which reaches every channel with the delay of that group. As a result, the ears are coherent below a few
+hundred hertz, as in a real room, and time differences are kept in the tail; level differences are those of the single
+arrivals.
+Source for energy envelopes carried by shaped noise: M. Vorlaender, Auralization (2nd ed., 2020), ch. 11.
 
-Shapes: G lateral groups · C channels · B octave bands · L bins · S samples · P A grid of the receiver.
+Shapes: G lateral groups · C channels · B octave bands · L bins · S samples · F frequencies · P A elevation and azimuth
+grid of the receiver.
 """
 
 from __future__ import annotations
@@ -26,20 +27,21 @@ from avw.sim_bridge.acoustics.receivers import Receiver
 from avw.sim_bridge.randomness import keyed_rng
 
 BIN_SECONDS = 0.004
-_WINDOW_SHARE = 0.18  # of the time since the first arrival: half width of the smoothing window
-_WIDEST_SECONDS = 0.1  # half width at most
-STEEPEST = 1.2  # nepers over half a window
-_LEVEL_SECONDS = 0.04  # over which a carrier's energy is constant
-_LATERAL = (-0.9, -0.3, 0.3, 0.9)  # sines of the lateral angles of two-eared groups, left to right
-_SILENCE = 1e-10  # of the strongest bin: where all that follows is weaker, the response ends
+_WINDOW_SHARE = 0.18  # half width of the smoothing window, as a fraction of the time since the first arrival
+_WIDEST_SECONDS = 0.1  # largest half width of the window
+MAX_WINDOW_DECAY = 1.2  # nepers over half a window; steeper decays get a narrower window
+_LEVEL_SECONDS = 0.04  # window over which a carrier's energy is constant
+_LATERAL = (-0.9, -0.3, 0.3, 0.9)  # sines of the lateral angles of the groups for two ears, left to right
+_SILENCE = 1e-10  # the response ends when all later bins are below this fraction of the strongest bin
 
 
 @dataclass(frozen=True, slots=True)
 class LateField:
-    """Carriers of one receiver. A pure function of (receiver, rate, length).
+    """The noise carriers of one receiver; a pure function of (receiver, rate, length).
 
-    carrier_CLGBS: float32, blocks of noise of unit power a band's share · group_PA, share_PA: the lateral group
-    below each direction of the grid and the share of the one above it · bin_samples: S of a block
+    carrier_CLGBS: float32, blocks of noise; each band has the power that it has in white noise of unit power
+    group_PA: the lower of the two lateral groups that each direction of the grid lies between · share_PA: the share of
+    the upper group · bin_samples: length S of a block
     """
 
     carrier_CLGBS: np.ndarray
@@ -58,9 +60,10 @@ class LateField:
     def add(
         self, out_CS: np.ndarray, energy_LGCB: np.ndarray, first: float, fade_from: float, fade_to: float, turn: int
     ) -> None:
-        """Add to `out_CS` what the bins hold after the early part, which ends between two samples `fade_*`.
+        """Add the sound of the bins to `out_CS`, in place.
 
-        first: samples until the first arrival · turn: blocks by which the carriers are turned, for another noise
+        first: samples until the first arrival · fade_from, fade_to: samples between which the late field fades in ·
+        turn: number of blocks by which the carriers are rotated, which selects a different noise
         """
         begin = max(0, int(fade_from / self.bin_samples) - 1)
         widest = max(1, round(_WIDEST_SECONDS / BIN_SECONDS))
@@ -72,10 +75,10 @@ class LateField:
 
 
 def late_field(receiver: Receiver, sample_rate: int, n_samples: int) -> LateField:
-    """The late field of `receiver` for responses of `n_samples`; some 50 ms of work."""
+    """The late field of `receiver` for responses of `n_samples`; takes about 50 ms."""
     block = round(BIN_SECONDS * sample_rate)
     bins = -(-n_samples // block)
-    length = bins * block  # circular: turned carriers have no seam
+    length = bins * block  # circular, so that rotated carriers have no seam
     group_PA, share_PA, weight_GPA = _groups(receiver)
     bands_BF = band_responses(length, sample_rate)
     turn_F = -2j * math.pi * np.arange(length // 2 + 1) / length
@@ -83,7 +86,7 @@ def late_field(receiver: Receiver, sample_rate: int, n_samples: int) -> LateFiel
     for group, weight_PA in enumerate(weight_GPA):
         rng = keyed_rng("late field", sample_rate, group)
         white_F = fft.rfft(rng.integers(0, 2, length) * 2.0 - 1.0)
-        level_BS = _levelled(fft.irfft(white_F * bands_BF, length, axis=-1), bands_BF, sample_rate)
+        level_BS = _flattened(fft.irfft(white_F * bands_BF, length, axis=-1), bands_BF, sample_rate)
         spectrum_BF = fft.rfft(level_BS, axis=-1)
         for channel in range(receiver.channels):
             delay = float((weight_PA * receiver.delay_PAC[..., channel]).sum() / weight_PA.sum())
@@ -95,10 +98,11 @@ def late_field(receiver: Receiver, sample_rate: int, n_samples: int) -> LateFiel
 
 
 def _groups(receiver: Receiver) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """group_PA, share_PA (of the group above), and weight_GPA: how much of each direction belongs to each group.
+    """group_PA, share_PA (of the upper group), and weight_GPA: how much of each direction belongs to each group.
 
-    Two ears: four groups from left to right, blended, because a time difference is one of lateral angle. Signed
-    gains (ambisonics): the sixteen octants within which no gain changes its sign. One microphone: one group.
+    Two ears: four groups from left to right, blended, because time differences depend on the lateral angle. Signed
+    gains (ambisonics): sixteen sectors (eight of azimuth, above and below the horizon) within which no gain changes
+    its sign. One microphone: one group.
     """
     rows, columns = receiver.gain_PACB.shape[:2]
     elevation_P1 = np.radians(90.0 - ELEVATION_STEP * np.arange(rows)[::-1])[:, None]
@@ -126,8 +130,8 @@ def _groups(receiver: Receiver) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return group_PA, share_PA, weight_GPA
 
 
-def _levelled(noise_BS: np.ndarray, bands_BF: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Bands of noise whose energy over `_LEVEL_SECONDS` is a band's share of white noise everywhere."""
+def _flattened(noise_BS: np.ndarray, bands_BF: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Bands of noise, scaled so that every window of `_LEVEL_SECONDS` has the energy of that band of white noise."""
     count = noise_BS.shape[1]
     window_S = np.zeros(count)
     width = round(_LEVEL_SECONDS * sample_rate)
@@ -140,11 +144,11 @@ def _levelled(noise_BS: np.ndarray, bands_BF: np.ndarray, sample_rate: int) -> n
 
 @njit(cache=True, nogil=True)
 def smoothed(energy_LGCB, first, start, share, widest):  # pragma: no cover - compiled
-    """Energy per bin from bin `start` on, averaged over bins within `share` of the time since bin `first`.
+    """Energy per bin from bin `start` on, averaged over a window whose half width is `share` of the time since `first`.
 
-    A mean over a window overstates a decay of slope k (nepers a bin) by sinh(k (m + 1/2)) / ((2 m + 1) sinh(k / 2)).
-    That is taken back, with the band's slope between the two halves of the window; where it is steep, the window
-    shrinks.
+    The half width m is at most `widest` bins. For a decay of slope k (nepers per bin), the mean over the window is too
+    large by the factor sinh(k (m + 1/2)) / ((2 m + 1) sinh(k / 2)). This is corrected with the band's slope between the
+    two halves of the window; where the decay is steep, the window is narrowed.
     """
     bins, groups, channels, bands = energy_LGCB.shape
     total = np.zeros((bins + 1, groups, channels, bands))
@@ -169,8 +173,8 @@ def smoothed(energy_LGCB, first, start, share, widest):  # pragma: no cover - co
                 after = band_total[i + m + 1, b] - band_total[i + 1, b]
                 if before > 0.0 and after > 0.0:
                     slope = abs(math.log(before / after)) / (m + 1)
-                    if slope * m > STEEPEST:
-                        m = int(STEEPEST / slope)
+                    if slope * m > MAX_WINDOW_DECAY:
+                        m = int(MAX_WINDOW_DECAY / slope)
                     if slope > 1e-4:
                         factor = (2 * m + 1) * math.sinh(0.5 * slope) / math.sinh(slope * (m + 0.5))
             half[b], scale[b] = m, factor / (2 * m + 1)
@@ -184,7 +188,7 @@ def smoothed(energy_LGCB, first, start, share, widest):  # pragma: no cover - co
 
 @njit(cache=True, nogil=True)
 def _synthesise(out_CS, level_LGCB, fade_L, carrier_CLGBS, turn, ramp_S):  # pragma: no cover - compiled
-    """Carry the levels; amplitudes run straight from the centre of a bin to that of the next."""
+    """Modulate the carriers with the levels; amplitudes are linear between the centres of neighbouring bins."""
     bins, groups, channels, bands = level_LGCB.shape
     block = len(ramp_S)
     samples = out_CS.shape[1]

@@ -1,4 +1,4 @@
-"""The only file that knows every acoustic engine: from a name to an engine for a scene."""
+"""Opens an acoustic engine by name; the only file that knows all engines."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def make_engine(
 ) -> AcousticEngine:
     """The engine called `name` ("emitters" or "rlr") for one scene. Imports only what that engine needs.
 
-    emitters: virtual emitters kept per source, for the engine that has them · hrtf: a SOFA file instead of KEMAR.
-    Raises UsageError for another name or a head that the engine cannot take, BackendError where an optional engine
-    is not installed.
+    emitters: virtual emitters kept per source ("emitters" only) · hrtf: a SOFA file instead of KEMAR ("emitters" only).
+    Raises UsageError for an unknown name, or for a SOFA file with an engine that does not support one, and
+    BackendError if an optional engine is not installed.
     """
     if name == "emitters":
         from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
@@ -27,7 +27,7 @@ def make_engine(
         return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, 2 * emitters // 5), hrtf=hrtf))
     if name == "rlr":
         if hrtf is not None:
-            raise UsageError("RLR hears with a head of its own: leave out the SOFA file, or use --acoustics emitters")
+            raise UsageError("RLR uses its own head model: omit the SOFA file, or use --acoustics emitters")
         from avw.sim_bridge.acoustics.rlr import RlrEngine
 
         return RlrEngine(scene)

@@ -1,16 +1,16 @@
-"""What a listener hears with: two ears, one omnidirectional microphone, or first-order ambisonics.
+"""Receivers: two ears, one omnidirectional microphone, or first-order ambisonics.
 
-An engine asks a receiver three things: tables for the many late arrivals (`gain_PACB`, `delay_PAC`), a response for
-each of the few discrete ones (`towards`), and how a diffuse field lies in its channels (`diffuse_CB`,
+A receiver provides three things to an engine: tables for the many late arrivals (`gain_PACB`, `delay_PAC`), a response
+for each of the few discrete arrivals (`towards`), and the response of its channels to a diffuse field (`diffuse_CB`,
 `coherence_CCB`).
 
 *Tables.* Row p, column a: elevation 90 - 10 (P - 1 - p) degrees, azimuth 5 a degrees clockwise from straight ahead
-(-Z at yaw 0). The last row is straight up; P is 14 for KEMAR, whose lowest row stands for everything below -40
-degrees, and 19 where -90 is reached: find rows with `hrtf.elevation_row`, never by a fixed offset. All is in the
-head's frame: at yaw y (counter-clockwise) a sound from azimuth z arrives at azimuth z + y.
+(-Z at yaw 0). The last row is straight up. P is 14 for KEMAR, whose lowest row represents everything below -40 degrees,
+and 19 if the grid reaches -90: find rows with `hrtf.elevation_row`, never by a fixed offset. Directions are in the
+frame of the head: at yaw y (counter-clockwise), sound from azimuth z in the world arrives at azimuth z + y.
 
-*Levels.* A source at r metres in the free field gives amplitude 1/r in mono, in channel W of ambisonics, and in the
-mean power of the two ears (0..8 kHz) when it is straight ahead.
+*Levels.* A source at r metres in the free field has amplitude 1/r in mono, in channel W of ambisonics, and (as the root
+of the mean power of the two ears over 0 to 8 kHz) in binaural sound if it is straight ahead.
 
 *Ambisonics.* Channels W, Y, Z, X (ACN order) in SN3D normalisation, the AmbiX convention: M. Chapman et al., "A
 standard for interchange of ambisonic signal sets", Ambisonics Symposium 2009; C. Nachbar et al., "AmbiX", Ambisonics
@@ -39,7 +39,7 @@ _COLUMNS = round(360.0 / AZIMUTH_STEP)
 
 
 class Receiver(Protocol):
-    """What an acoustic engine needs of a listener."""
+    """What an acoustic engine needs to know about a listener; the module docstring defines the tables."""
 
     @property
     def name(self) -> str: ...
@@ -52,22 +52,22 @@ class Receiver(Protocol):
 
     @property
     def taps(self) -> int:
-        """Length S of the responses of `towards`."""
+        """Length S of the responses that `towards` returns."""
         ...
 
     @property
     def gain_PACB(self) -> np.ndarray:
-        """float32: signed amplitude of each direction, channel and octave band."""
+        """float32: signed amplitude for each direction, channel and octave band."""
         ...
 
     @property
     def delay_PAC(self) -> np.ndarray:
-        """float64: samples after the arrival at the centre of the head; negative is earlier."""
+        """float64: samples relative to the arrival at the centre of the head; negative means earlier."""
         ...
 
     @property
     def diffuse_CB(self) -> np.ndarray:
-        """float64: amplitude of each channel and octave band in a diffuse field whose mono amplitude is 1."""
+        """float64: amplitude in each channel and octave band for a diffuse field whose mono amplitude is 1."""
         ...
 
     @property
@@ -76,13 +76,13 @@ class Receiver(Protocol):
         ...
 
     def towards(self, azimuth: float, elevation: float) -> tuple[np.ndarray, np.ndarray]:
-        """ir_CS and delay_C (samples) for one sound from `azimuth`, `elevation` (radians, head's frame)."""
+        """ir_CS and delay_C (samples) for sound from `azimuth`, `elevation` (radians, frame of the head)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Binaural:
-    """Two ears, left and right, of a head."""
+    """The two ears of a head: channel 0 is left, channel 1 right."""
 
     head: Hrtf
     name: str = "binaural"
@@ -120,9 +120,9 @@ class Binaural:
 
 @dataclass(frozen=True, slots=True)
 class Coincident:
-    """Microphones at one point whose gains are the same at all frequencies: mono and ambisonics.
+    """Microphones at one point with frequency-independent gains: mono and ambisonics.
 
-    The first channel is omnidirectional; the others, if any, are the figures of eight Y (left), Z (up) and X (ahead).
+    The first channel is omnidirectional; the others, if any, are figures of eight: Y (left), Z (up) and X (ahead).
     """
 
     name: str
@@ -154,16 +154,18 @@ class Coincident:
 
 
 def make_receiver(layout: str = "binaural", sample_rate: int = SAMPLE_RATE, sofa: str | Path | None = None) -> Receiver:
-    """The receiver called `layout` at `sample_rate` (Hz); `sofa`: the head of a binaural one, in a file.
+    """The receiver called `layout` ("binaural", "mono" or "foa") at `sample_rate` (Hz).
 
-    Raises UsageError for another name, a head without ears to put it on, or a rate that the head cannot serve.
+    sofa: a SOFA file with the head of a binaural receiver; None: KEMAR.
+    Raises UsageError for an unknown layout, for a SOFA file with another layout than binaural, and for a sample rate
+    that the head does not support.
     """
     if layout == "binaural":
         return Binaural(load_hrtf(sample_rate, sofa))
     if layout not in LAYOUTS:
         raise UsageError(f"unknown listener layout {layout!r}: expected one of {', '.join(LAYOUTS)}")
     if sofa is not None:
-        raise UsageError(f"a SOFA file is a head, and {layout!r} listens without one: use the layout 'binaural'")
+        raise UsageError(f"a SOFA file holds a head, and the layout {layout!r} has none: use the layout 'binaural'")
     channel_names = ("mono",) if layout == "mono" else ("W", "Y", "Z", "X")
     azimuth_A = np.radians(AZIMUTH_STEP * np.arange(_COLUMNS))
     elevation_P = np.radians(ELEVATION_STEP * np.arange(_ROWS) - 90.0)
@@ -173,7 +175,7 @@ def make_receiver(layout: str = "binaural", sample_rate: int = SAMPLE_RATE, sofa
 
 
 def _ambisonic(azimuth: np.ndarray, elevation: np.ndarray) -> np.ndarray:
-    """(4, ...): W, Y, Z, X of a plane wave of amplitude 1; the azimuth runs clockwise, theirs against it."""
+    """(4, ...): W, Y, Z, X of a plane wave of amplitude 1. The azimuth is clockwise, unlike that of ambisonics."""
     across = np.cos(elevation)
     one = np.ones(np.broadcast_shapes(azimuth.shape, elevation.shape))
     return np.stack([one, -np.sin(azimuth) * across, np.sin(elevation) * one, np.cos(azimuth) * across])

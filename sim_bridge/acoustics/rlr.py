@@ -1,9 +1,9 @@
 """RLR-Audio-Propagation, SoundSpaces 2.0's acoustic engine, as an optional `AcousticEngine`.
 
-Closed source, CC-BY-NC-4.0, Linux x86-64: `pip install 'avw[rlr]'`. Its reverberation is drawn from a stream that
-every answer moves on, so it is not reproducible in our sense: a response depends on those asked for before. With one
-thread and a fresh context for every source, the same calls in the same order do repeat, which is how an episode
-asks: from its step 0 on.
+Closed source, CC-BY-NC-4.0, Linux x86-64: `pip install 'avw[rlr]'`. Its reverberation uses random numbers from a stream
+that every response advances, so it is not reproducible in our sense: a response depends on the requests before it. With
+one thread and a new context for every source, the same calls in the same order do give the same responses. An episode
+always requests its responses in order from step 0, so it repeats.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from avw.sim_bridge.acoustics.engine import checked_position
 from avw.sim_bridge.acoustics.rlr_materials import write_materials
 from avw.sim_bridge.acoustics.rlr_process import RlrProcess
 from avw.sim_bridge.errors import BackendError, UsageError
@@ -24,17 +25,20 @@ from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.types import SAMPLE_RATE, Pose
 
 LEVEL = 2.41
-"""RLR's pressure to ours: makes a frontal source at 1 m have energy 1 in the mean of the ears (measured at 2 m)."""
+"""Factor from RLR's pressure to ours: energy 1 in the mean of both ears for a frontal source at 1 m (measured at 2)."""
 MONO_LEVEL = 3.35
-"""The same for its mono listener: a source at r metres has energy 1 / r^2 (within 0.3 dB from 1 to 8 m)."""
+"""The same factor for its mono listener: a source at r metres has energy 1/r^2 (within 0.3 dB from 1 to 8 m)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RlrConfig:
-    """rays: 5,000 is RLR's default, 500 SoundSpaces' for navigation · depth: bounces a ray may live; fewer than 200
-    cut the tails of coupled rooms · bands: 4 by default there, which smears octave-band materials
-    diffraction, transmission: as there, on by default (its diffraction does nothing without mesh simplification)
-    length_seconds: responses are cut or padded to this · patience_seconds: a silence that counts as a hang.
+class RlrSettings:
+    """Settings of RLR itself, in our child process or in Habitat-Sim's audio sensor.
+
+    rays: RLR's and Habitat's default is 5,000, SoundSpaces uses 500 for navigation
+    depth: maximum number of bounces of a ray; fewer than 200 shorten the decay of coupled rooms
+    bands: frequency bands; RLR's default is 4, which blurs octave-band materials
+    diffraction, transmission: on by default, as in RLR (its diffraction has no effect without mesh simplification)
+    length_seconds: responses are cut or padded to this length
     """
 
     rays: int = 500
@@ -43,19 +47,31 @@ class RlrConfig:
     diffraction: bool = True
     transmission: bool = True
     length_seconds: float = 1.25
-    patience_seconds: float = 300.0
 
     def __post_init__(self) -> None:
         if self.rays < 1 or self.depth < 1 or self.bands < 1:
             raise UsageError("rays, depth and bands must be at least 1")
-        if not (self.length_seconds > 0.0 and self.patience_seconds > 0.0):
-            raise UsageError("length_seconds and patience_seconds must be above 0")
+        if not self.length_seconds > 0.0:
+            raise UsageError("length_seconds must be above 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RlrConfig(RlrSettings):
+    """`RlrSettings`, and patience_seconds: a child process that gives no answer for so long is ended."""
+
+    patience_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        RlrSettings.__post_init__(self)  # `super()` without arguments does not work in a dataclass with slots
+        if not self.patience_seconds > 0.0:
+            raise UsageError("patience_seconds must be above 0")
 
 
 class RlrEngine:
-    """See `AcousticEngine`. RLR offers no seed: `seed` is ignored. Raises BackendError where it is absent or dies.
+    """See `AcousticEngine`. RLR has no seed, so `seed` is ignored.
 
-    After a death, `set_source` starts another process: a run over many episodes loses one of them, not all.
+    Raises BackendError if RLR is not installed, or if its process dies or gives no answer. After that, `set_source`
+    starts another process, so that a run over many episodes loses only one of them.
     """
 
     name = "rlr"
@@ -70,17 +86,15 @@ class RlrEngine:
         self.config = config or RlrConfig()
         self.sample_rate = sample_rate
         self.n_samples = round(self.config.length_seconds * sample_rate)
-        self.cpu_seconds = 0.0  # what its processes have spent on responses so far
+        self.cpu_seconds = 0.0  # CPU time that its processes have spent on responses so far
         self._scene = scene
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # where RLR reads the materials
         self._process: RlrProcess | None = None
         self._source: list[float] | None = None
 
     def set_source(self, position_3: np.ndarray, seed: int = 0) -> None:
-        """Place the source (metres), in a fresh context: what is heard next depends only on the calls after this."""
-        position = [float(value) for value in np.asarray(position_3).reshape(-1)]
-        if len(position) != 3 or not all(map(math.isfinite, position)):
-            raise UsageError(f"a source's position must be three finite numbers (metres), not {position_3!r}")
+        """Place the source (metres), in a new context: the next responses depend only on the calls after this one."""
+        position = [float(value) for value in checked_position(position_3)]
         if self._process is None:
             self._start()
         self._ask({"do": "source", "position": position})
@@ -92,11 +106,11 @@ class RlrEngine:
         return self._listen("binaural", pose.ears_3, quaternion) * np.float32(LEVEL)
 
     def omni_response(self, position_3: np.ndarray) -> np.ndarray:
-        """float32 (S,): to an omnidirectional microphone at `position_3` (the very point, not a floor point)."""
+        """float32 (S,): from the source to an omnidirectional microphone at `position_3` (metres; not on the floor)."""
         return self._listen("mono", position_3, [1.0, 0.0, 0.0, 0.0])[0] * np.float32(MONO_LEVEL)
 
     def close(self) -> None:
-        """End the child process; `set_source` would start another. Safe to call twice."""
+        """End the child process; `set_source` starts another one. Safe to call twice."""
         process, self._process = self._process, None
         self._source = None
         if process is not None:
@@ -109,7 +123,7 @@ class RlrEngine:
             self.close()
 
     def _start(self) -> None:
-        """A process that knows the scene."""
+        """Start a process and send it the scene."""
         scene = self._scene
         self._folder = tempfile.TemporaryDirectory(prefix="avw-rlr-")
         database = Path(self._folder.name) / "materials.json"
@@ -122,7 +136,7 @@ class RlrEngine:
             "indirect_ray_depth": self.config.depth,
             "diffraction": int(self.config.diffraction),
             "transmission": int(self.config.transmission),
-            "temporal_coherence": 0,  # on, it gives wrong levels after a jump
+            "temporal_coherence": 0,  # if on, levels after a jump of the listener are wrong
             "max_ir_length": max(4.0, self.config.length_seconds),
         }
         self._process = RlrProcess(scene.scene_id, self.config.patience_seconds)
@@ -135,13 +149,13 @@ class RlrEngine:
 
     def _listen(self, layout: str, position_3: np.ndarray, quaternion: list[float]) -> np.ndarray:
         if self._source is None:
-            raise UsageError("no source in this acoustic engine: call set_source before asking for a response")
+            raise UsageError("no source in this acoustic engine: call set_source before you request a response")
         position = [float(value) for value in position_3]
         header = {"do": "listen", "layout": layout, "position": position, "quaternion": quaternion}
-        heard_CS = self._ask(header)[0]
-        response_CS = np.zeros((len(heard_CS), self.n_samples), dtype=np.float32)
-        kept = min(self.n_samples, heard_CS.shape[1])
-        response_CS[:, :kept] = heard_CS[:, :kept]
+        raw_CS = self._ask(header)[0]
+        response_CS = np.zeros((len(raw_CS), self.n_samples), dtype=np.float32)
+        kept = min(self.n_samples, raw_CS.shape[1])
+        response_CS[:, :kept] = raw_CS[:, :kept]
         return response_CS
 
     def _ask(self, header: dict[str, Any], *arrays: np.ndarray) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Our materials in RLR-Audio-Propagation's words, for the engine that runs here and for the one inside Habitat-Sim."""
+"""Our materials in RLR-Audio-Propagation's format, for the engine in our child process and the one in Habitat-Sim."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from avw.sim_bridge.scenes.scene import Scene
 
 
 def write_materials(scene: Scene, path: Path) -> list[str]:
-    """Write RLR's material database, one entry for each surface of `scene`; returns their names, in that order."""
+    """Write RLR's material database to `path`, with one entry per surface of `scene`; returns their names in order."""
     materials = [_material(index, surface.material) for index, surface in enumerate(scene.surfaces)]
     path.write_text(json.dumps({"materials": materials}), encoding="utf-8")
     return [material["name"] for material in materials]
 
 
 def _material(index: int, material: Material) -> dict[str, Any]:
-    """A material in RLR's JSON: coefficients as frequency, value, frequency, value ...; all eight keys are needed."""
+    """A material as RLR's JSON: coefficients as frequency, value, frequency, value ...; all eight keys are required."""
 
     def curve(values: tuple[float, ...]) -> list[float]:
         return [number for pair in zip(OCTAVE_BANDS, values, strict=True) for number in map(float, pair)]

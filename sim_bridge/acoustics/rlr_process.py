@@ -1,4 +1,4 @@
-"""The parent's side of RLR's child process: what its deaths and silences mean, in words."""
+"""The parent's side of RLR's child process, which turns its crashes and hangs into error messages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _COMMAND = (sys.executable, "-m", "avw.sim_bridge.acoustics.rlr_worker")
 
 
 class RlrProcess:
-    """One child. `ask` sends a request and waits for its answer, at most `patience` seconds.
+    """One child process. `ask` sends a request and waits for the reply, at most `patience` seconds.
 
-    A child that dies or falls silent is ended and raises BackendError with its last words; so does every later `ask`.
+    If the child dies or gives no answer in time, it is ended and `ask` raises BackendError with the end of its error
+    output. Every later `ask` raises BackendError too.
     """
 
     def __init__(self, scene_id: str, patience: float, command: tuple[str, ...] = _COMMAND):
@@ -29,7 +30,7 @@ class RlrProcess:
         return self._child.pid
 
     def ask(self, header: dict[str, Any], *arrays: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """The child's reply and its arrays."""
+        """The child's reply and its arrays. Raises BackendError if it has ended, dies, hangs or reports an error."""
         if self._child.ended:
             raise BackendError("this RLR process has ended: call set_source, which starts another")
         what = f"while asked for {header['do']!r} in scene {self._scene_id!r}"
@@ -38,16 +39,16 @@ class RlrProcess:
         except ChildError as error:
             if error.silent:
                 raise BackendError(
-                    f"RLR's process {error.how} {what} and was ended{error.words}. Raise "
-                    "RlrConfig.patience_seconds if the scene is huge, lower `rays`, or use --acoustics emitters"
+                    f"RLR's process {error.how} {what} and was ended{error.words}. Increase "
+                    "RlrConfig.patience_seconds if the scene is very large, reduce `rays`, or use --acoustics emitters"
                 ) from error
             raise BackendError(
                 f"RLR's process ended with {error.how} {what}{error.words}. It aborts on geometry or materials that "
-                "it cannot take: try `avw doctor --acoustics rlr`, which tests it in plain rooms, or use --acoustics "
-                "emitters"
+                "it does not support: try `avw doctor --acoustics rlr`, which tests it in simple rooms, or use "
+                "--acoustics emitters"
             ) from error
         if "error" in reply:
-            raise BackendError(f"RLR refused {what}: {reply['error']}")
+            raise BackendError(f"RLR reported an error {what}: {reply['error']}")
         return reply, answer
 
     def close(self) -> None:

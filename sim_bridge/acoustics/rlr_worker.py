@@ -1,7 +1,7 @@
-"""The child process in which RLR-Audio-Propagation lives: `python -m avw.sim_bridge.acoustics.rlr_worker`.
+"""The child process that runs RLR-Audio-Propagation: `python -m avw.sim_bridge.acoustics.rlr_worker`.
 
-The library aborts where another would raise, and brings its own libstdc++ along; here it can harm nobody. It talks
-in `avw.sim_bridge.process.messages` over stdin and stdout; what the library prints goes to stderr.
+The library aborts the process instead of raising errors, and it loads its own libstdc++, so it is isolated here.
+Requests and replies are `avw.sim_bridge.process.messages` over stdin and stdout; the library's output goes to stderr.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import numpy as np
 
 from avw.sim_bridge.process.messages import receive, send
 
-LAYOUTS = {"binaural": ("Binaural", 2), "mono": ("Mono", 1)}  # ours → RLR's channel layout and its channels
+LAYOUTS = {"binaural": ("Binaural", 2), "mono": ("Mono", 1)}  # our name → RLR's channel layout and number of channels
 
 
 class _Room:
-    """A scene in RLR. Every source gets a fresh context for each layout that is asked for: RLR draws its reverberation
-    from a stream that each answer moves on, so with one thread the same calls in the same order repeat bit for bit.
+    """A scene in RLR.
+
+    Every source gets a new context for each layout that is requested. RLR's reverberation uses random numbers from a
+    stream that each response advances; with a new context and one thread, the same calls in the same order give the
+    same bits.
     """
 
     def __init__(self, header: dict[str, Any], vertices_V3: np.ndarray, faces_F3: np.ndarray, surface_F: np.ndarray):
@@ -74,7 +77,7 @@ class _Room:
 def main() -> None:
     """Serve one scene until stdin closes."""
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what the library prints must not end up among the messages
+    os.dup2(2, 1)  # keep the library's output out of the messages
     requests = sys.stdin.buffer
     room: _Room | None = None
     while True:
@@ -87,7 +90,7 @@ def main() -> None:
         if header["do"] == "scene":
             room = _Room(header, *arrays)
         elif room is None:
-            send(replies, {"error": "no scene was sent yet"})
+            send(replies, {"error": "no scene has been sent yet"})
             continue
         elif header["do"] == "source":
             room.set_source(header["position"])

@@ -1,4 +1,4 @@
-"""What sound needs to know of a scene's faces: normals, coefficients per material, and which lie in one plane.
+"""Acoustic tables of a scene's faces: normals, coefficients per material, and planes of coplanar faces.
 
 Shapes: F faces · M surfaces (materials as used) · B octave bands · P planes.
 """
@@ -13,22 +13,22 @@ import numpy as np
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.scene import Scene
 
-LEAST_PLANE = 0.5  # square metres: smaller planes mirror only what is far above 1 kHz
-_NORMAL_STEP = 1e-3  # faces whose normals agree this well, and
-_OFFSET_STEP = 2e-3  # whose planes are this many metres apart, are one plane
+MIN_PLANE_AREA = 0.5  # square metres: smaller planes reflect specularly only far above 1 kHz
+_NORMAL_STEP = 1e-3  # faces are coplanar if their normals agree within this step
+_OFFSET_STEP = 2e-3  # and their plane offsets within this many metres
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AcousticSurfaces:
-    """The faces of one scene as sound meets them.
+    """The acoustic properties of all faces of one scene.
 
-    normal_F3: float32 unit vectors · surface_F: int32
-    reflection_MB: energy that comes back, 1 - absorption · transmission_MB: energy that goes through, never more than
-        is absorbed, whatever a user's map says
-    scattering_M: share of the reflected energy that leaves by Lambert's law. A ray carries all bands at once, so it
+    normal_F3: float32 unit vectors · surface_F: int32 index of a face's surface
+    reflection_MB: share of the energy that is reflected, 1 - absorption · transmission_MB: share that passes through;
+        limited to the absorbed share, whatever a user's material map says
+    scattering_M: share of the reflected energy that leaves by Lambert's law. A ray carries all bands at once, so this
         is the mean of the bands from 500 Hz to 2 kHz.
-    plane_F: int32 index of a face's plane, -1 where that is too small to mirror · plane_normal_P3, plane_offset_P:
-        float64, the plane is normal . x = offset · plane_surface_P: the surface that all of its faces have
+    plane_F: int32 index of a face's plane, -1 if the plane is too small for images · plane_normal_P3, plane_offset_P:
+        float64; the plane is normal . x = offset · plane_surface_P: the surface of all of its faces
     """
 
     normal_F3: np.ndarray
@@ -42,14 +42,14 @@ class AcousticSurfaces:
     plane_surface_P: np.ndarray
 
 
-_KNOWN: WeakKeyDictionary[RayScene, AcousticSurfaces] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[RayScene, AcousticSurfaces] = WeakKeyDictionary()
 
 
 def acoustic_surfaces(ray_scene: RayScene) -> AcousticSurfaces:
-    """Tables of a scene; a pure function of it, kept as long as its tree."""
-    if ray_scene not in _KNOWN:
-        _KNOWN[ray_scene] = _tables(ray_scene.scene)
-    return _KNOWN[ray_scene]
+    """The tables of a scene; a pure function of it, cached for as long as `ray_scene` exists."""
+    if ray_scene not in _CACHE:
+        _CACHE[ray_scene] = _tables(ray_scene.scene)
+    return _CACHE[ray_scene]
 
 
 def _tables(scene: Scene) -> AcousticSurfaces:
@@ -79,9 +79,9 @@ def _tables(scene: Scene) -> AcousticSurfaces:
 def _planes(
     normal_F3: np.ndarray, offset_F: np.ndarray, surface_F: np.ndarray, area_F: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Plane of every face (-1: small), and the largest face of every plane, which stands for it.
+    """The plane of every face (-1: too small), and the largest face of every plane, which represents it.
 
-    Coplanar faces of one surface are one plane even in different rooms: they share their mirror images.
+    Coplanar faces of one surface form one plane even in different rooms: they share their mirror images.
     """
     key_F5 = np.concatenate(
         [
@@ -93,7 +93,7 @@ def _planes(
     )
     _, group_F = np.unique(key_F5, axis=0, return_inverse=True)
     area_G = np.bincount(group_F, area_F)
-    large_G = area_G >= LEAST_PLANE
+    large_G = area_G >= MIN_PLANE_AREA
     index_G = np.where(large_G, np.cumsum(large_G) - 1, -1).astype(np.int32)
     plane_F = index_G[group_F]
     order = np.lexsort((-area_F, plane_F))

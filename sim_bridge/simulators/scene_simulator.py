@@ -69,7 +69,7 @@ class SceneSimulator(EpisodeState):
         if not self.engine.reproducible or self._heard != (source.position_3, seed):
             self.engine.set_source(np.asarray(source.position_3, dtype=np.float64), seed)
             self._heard = (source.position_3, seed)
-        self._stream = BinauralStream(clip_S, source.phase, manner=self.config.stream)
+        self._stream = BinauralStream(clip_S, source.phase, mode=self.config.stream)
         self._source = source
         self._field = None
         self._pose = start

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from avw.sim_bridge.acoustics.engine import checked_position
-from avw.sim_bridge.acoustics.rlr import LEVEL
+from avw.sim_bridge.acoustics.rlr import LEVEL, RlrSettings
 from avw.sim_bridge.errors import BackendError, UsageError
 from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.simulators.habitat import remedies
@@ -25,23 +25,8 @@ _episodes = itertools.count()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AudioSensorConfig:
-    """rays: 500 is SoundSpaces' for navigation, 5,000 Habitat's default · depth: bounces a ray may live
-    bands: 4 by default there, which smears octave-band materials · length_seconds: responses are cut or padded to this.
-    """
-
-    rays: int = 500
-    depth: int = 200
-    bands: int = 8
-    diffraction: bool = True
-    transmission: bool = True
-    length_seconds: float = 1.25
-
-    def __post_init__(self) -> None:
-        if self.rays < 1 or self.depth < 1 or self.bands < 1:
-            raise UsageError("rays, depth and bands must be at least 1")
-        if not self.length_seconds > 0.0:
-            raise UsageError("length_seconds must be above 0")
+class AudioSensorConfig(RlrSettings):
+    """Settings of Habitat-Sim's audio sensor: those of RLR, which it runs."""
 
 
 class AudioSensorEngine:

@@ -1,4 +1,4 @@
-"""Diffraction against what is known exactly: the half-plane, the wedge, a thick wall by boundary elements."""
+"""Diffraction compared with exact solutions for the half-plane and the wedge, and with boundary elements for a wall."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _quarter_space() -> Scene:
 
 
 def _at(angle: float, radius: float, x: float) -> tuple[float, float, float]:
-    """A point around the x axis; angle 0 lies in the screen's (the solid's) face below, y < 0, and grows over +z."""
+    """A point around the x axis; angle 0 lies in the face of the screen or solid, y < 0, and increases towards +z."""
     return x, -radius * math.cos(angle), radius * math.sin(angle)
 
 
@@ -84,11 +84,11 @@ def test_length_direction_and_apex_of_a_path() -> None:
     apex_3 = np.array([-1.0 + 3.0 * 2.0 / 3.0, 0.0, 0.0])
     towards_3 = (apex_3 - listener) / np.linalg.norm(apex_3 - listener)
     assert np.allclose(paths.direction_N3[0], towards_3, atol=0.02), "1 cm of stand-off"
-    assert (np.diff(paths.pressure_N6[0]) < 0.0).all(), "high frequencies bend less"
+    assert (np.diff(paths.pressure_N6[0]) < 0.0).all(), "high frequencies are diffracted less"
 
 
 def _total_level_db(scene: Scene, rays: RayScene, source: tuple, listener: tuple, sight: object) -> np.ndarray:
-    """Direct and diffracted pressure added up in each band, relative to a free direct sound."""
+    """The sum of direct and diffracted pressure in each band, relative to an unobstructed direct sound."""
     source_3, listener_3 = np.array(source), np.array(listener)
     distance = float(np.linalg.norm(source_3 - listener_3))
     hidden = rays.occluded(listener_3[None], ((source_3 - listener_3) / distance)[None], distance)[0]
@@ -113,12 +113,12 @@ def test_walking_into_the_shadow_is_continuous_and_starts_at_minus_6_db(solid: s
     boundary = np.argmin(np.abs(heights - (0.8 / 1.6) * 2.2))
     assert levels_N6[boundary, 5] == pytest.approx(-6.0, abs=1.0)
     assert (levels_N6[-1] < levels_N6[boundary]).all()
-    assert (np.diff(levels_N6[boundary + 100 :], axis=1) < 0.1).all(), "in the shadow, high frequencies fade first"
+    assert (np.diff(levels_N6[boundary + 100 :], axis=1) < 0.1).all(), "in the shadow, high frequencies are weaker"
 
 
 @pytest.mark.parametrize("thickness", [0.1, 0.3])
 def test_a_thick_wall_within_2_db_of_boundary_elements(thickness: float) -> None:
-    """An independent wave solver, in two dimensions, where path over path and edge over edge compare alike."""
+    """An independent wave solver in two dimensions, where relative pressures can be compared with ours."""
     source, listener = np.array([1.3, -0.9]), np.array([-1.0 - thickness, -0.7])  # z, y
     scene = box_scene(((-FAR, -FAR, -thickness), (FAR, 0.0, 0.0)))
     paths = _paths(scene, (0.0, source[1], source[0]), (0.0, listener[1], listener[0]))
@@ -132,7 +132,7 @@ def test_a_thick_wall_within_2_db_of_boundary_elements(thickness: float) -> None
 
 
 def _slab(k: float, thickness: float, source_2: np.ndarray, listener_2: np.ndarray) -> float:
-    """|H0| field at a listener behind a rigid slab 8 m deep: collocation on constant elements."""
+    """Field at a listener behind a rigid slab 8 m deep, relative to |H0|: collocation with constant elements."""
     corners = np.array([(-thickness, 0.0), (0.0, 0.0), (0.0, -8.0), (-thickness, -8.0)])
     middle, normal, size = [], [], []
     for a_2, b_2 in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -158,8 +158,8 @@ def _slab(k: float, thickness: float, source_2: np.ndarray, listener_2: np.ndarr
     return 4.0 * abs(free(listener_2) + (from_elements(listener_2[None]) @ surface_N)[0])
 
 
-def test_half_an_edge_makes_half_the_pressure() -> None:
-    """Where the apex lies on a free end of an edge, only one side of its Fresnel zones is there."""
+def test_half_an_edge_gives_half_the_pressure() -> None:
+    """If the apex lies at the free end of an edge, only one side of its Fresnel zones exists."""
     whole = _paths(_half_plane(), _at(0.6, 2.0, 0.0), _at(4.2, 2.0, 0.0))
     half = quads([(0.0, -FAR, 0.0), (FAR, -FAR, 0.0), (FAR, 0.0, 0.0), (0.0, 0.0, 0.0)])
     paths = _paths(half, _at(0.6, 2.0, 0.0), _at(4.2, 2.0, 0.0))
@@ -180,13 +180,13 @@ def test_swapping_source_and_listener_changes_nothing(seed: int) -> None:
     assert np.allclose(there.pressure_N6.sum(axis=0), back.pressure_N6.sum(axis=0), rtol=0.01)
 
 
-def test_a_closed_room_lets_nothing_out() -> None:
+def test_no_diffracted_path_leaves_a_closed_room() -> None:
     closed = [*flat(), ((4.95, 0.0, 3.5), (5.05, 2.1, 4.5))]
     assert len(_paths(box_scene(*closed), (3.0, 1.5, 4.0), (8.0, 1.5, 1.0))) == 0
     assert len(_paths(box_scene(*flat()), (3.0, 1.5, 4.0), (8.0, 1.5, 1.0))) > 0
 
 
-def test_an_edge_in_pieces_is_one_path() -> None:
+def test_an_edge_in_pieces_gives_one_path() -> None:
     cuts = [-FAR, -3.0, -0.4, 0.0, 0.1, 1.0, 8.0, FAR]
     pieces = [
         [(a, low, 0.0), (b, low, 0.0), (b, 0.0, 0.0), (a, 0.0, 0.0)]
@@ -199,7 +199,7 @@ def test_an_edge_in_pieces_is_one_path() -> None:
     assert np.allclose(whole.pressure_N6, cut.pressure_N6, rtol=1e-6)
 
 
-def test_an_obstacle_on_a_leg_takes_the_path_away() -> None:
+def test_an_obstacle_on_a_segment_removes_the_path() -> None:
     screen = [(-FAR, -FAR, 0.0), (FAR, -FAR, 0.0), (FAR, 0.0, 0.0), (-FAR, 0.0, 0.0)]
     source, listener = (0.0, -1.0, 2.0), (0.0, -1.0, -2.0)
     board = [(-0.1, -0.6, 1.0), (0.1, -0.6, 1.0), (0.1, -0.4, 1.0), (-0.1, -0.4, 1.0)]
@@ -207,12 +207,12 @@ def test_an_obstacle_on_a_leg_takes_the_path_away() -> None:
     assert len(_paths(quads(screen, board), source, listener)) == 0
 
 
-def test_the_open_field_beyond_an_edge_is_left_alone() -> None:
-    """Far on the lit side, direct and reflected sound are all there is."""
+def test_the_open_field_far_on_the_lit_side_has_no_diffraction() -> None:
+    """Far on the lit side there is only direct and reflected sound."""
     assert len(_paths(_half_plane(), (0.0, 3.0, 2.0), (0.0, 3.0, -2.0))) == 0
 
 
-def test_the_same_bytes_again() -> None:
+def test_results_are_reproducible_to_the_byte() -> None:
     scene, source, listener = box_scene(*flat()), (1.0, 1.5, 6.0), (8.3, 1.5, 2.0)
     one, other = _paths(scene, source, listener), _paths(scene, source, listener)
     assert len(one) > 0

@@ -1,4 +1,4 @@
-"""Source directivity: closed forms, the sphere's own limits, the user's tables, and files that are none."""
+"""Source directivity: closed forms, limits of the sphere model, users' tables, and files that are not valid tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEVELS_DB = [[-3.0] * 6, [-4.0] * 6, [-9.0] * 6, [-23.0, -13.0, -13.0, -13.0, -1
 
 
 def fibonacci(count: int) -> np.ndarray:
-    """Unit vectors (N, 3), each standing for the same solid angle."""
+    """Unit vectors (N, 3), each representing the same solid angle."""
     y_N = 1.0 - (2.0 * np.arange(count) + 1.0) / count
     turn_N = math.pi * (3.0 - math.sqrt(5.0)) * np.arange(count)
     across_N = np.sqrt(1.0 - y_N**2)
@@ -43,7 +43,7 @@ def test_the_axis_has_amplitude_one_and_the_power_is_the_mean_over_the_sphere(na
 
 
 @given(share=st.floats(0.0, 1.0), angle=st.floats(0.0, math.pi), turn=st.floats(-math.pi, math.pi))
-def test_the_cardioid_family_is_its_formula(share: float, angle: float, turn: float) -> None:
+def test_the_cardioid_family_follows_its_formula(share: float, angle: float, turn: float) -> None:
     direction_3 = np.array([math.sin(angle) * math.cos(turn), math.sin(angle) * math.sin(turn), -math.cos(angle)])
     gain_1B = cardioid(share).gain(2.5 * direction_3[None], AHEAD_3)
     np.testing.assert_allclose(gain_1B, share + (1.0 - share) * math.cos(angle), atol=1e-5)
@@ -55,17 +55,17 @@ def test_known_directivity_indices() -> None:
     np.testing.assert_allclose(cardioid(0.0).index_db_B, 10 * math.log10(3.0), atol=1e-4)
 
 
-def test_a_share_for_each_band() -> None:
+def test_each_band_can_have_its_own_share() -> None:
     gain_NB = cardioid((1.0, 0.9, 0.8, 0.7, 0.6, 0.5)).gain(-AHEAD_3[None], AHEAD_3)
     np.testing.assert_allclose(gain_NB[0], [1.0, 0.8, 0.6, 0.4, 0.2, 0.0], atol=1e-6)
     with pytest.raises(UsageError, match="cardioid"):
         cardioid(1.2)
 
 
-def test_a_small_sphere_radiates_everywhere_and_a_large_one_is_a_piston_in_a_wall() -> None:
+def test_a_small_sphere_is_omnidirectional_and_a_large_one_is_a_piston_in_a_wall() -> None:
     angle_K = np.linspace(0.0, math.pi, 181)
     np.testing.assert_allclose(cap_on_sphere(angle_K, 0.09, 0.016, 5.0), 1.0, atol=0.02)
-    # A cap much larger than the wave, on a sphere much larger than itself: 2 J1(k a sin) / (k a sin) near the axis.
+    # A cap much larger than the wavelength, on a much larger sphere: 2 J1(k a sin) / (k a sin) near the axis.
     from scipy.special import j1
 
     hertz, cap = 8_000.0, 0.05
@@ -77,7 +77,7 @@ def test_a_small_sphere_radiates_everywhere_and_a_large_one_is_a_piston_in_a_wal
 
 
 def test_the_series_has_converged_and_obeys_low_frequency_theory() -> None:
-    # To first order in x = k a a point source on a rigid sphere gives |1 - 1.5 i x cos(angle)|: all else is order x^2.
+    # To first order in x = k a, a point source on a rigid sphere gives |1 - 1.5 i x cos(angle)|; the rest is O(x^2).
     angle_K = np.linspace(0.0, math.pi, 19)
     x = 0.02
     hertz = x * 343.0 / (2 * math.pi * 0.09)
@@ -88,7 +88,7 @@ def test_the_series_has_converged_and_obeys_low_frequency_theory() -> None:
 
 
 @pytest.mark.parametrize("name", ["voice", "loudspeaker"])
-def test_mouths_and_cones_beam_more_the_higher_the_band(name: str) -> None:
+def test_voice_and_loudspeaker_are_more_directive_in_higher_bands(name: str) -> None:
     index_B = make_directivity(name).index_db_B
     assert (np.diff(index_B) > 0).all()
     assert index_B[0] < 0.5
@@ -96,7 +96,7 @@ def test_mouths_and_cones_beam_more_the_higher_the_band(name: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
-def test_a_table_of_ones_own_is_read_relative_to_its_axis(tmp_path: Path, suffix: str) -> None:
+def test_a_users_table_is_read_relative_to_its_axis(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"mine{suffix}"
     if suffix == ".json":
         path.write_text(json.dumps({"angles_deg": ANGLES_DEG, "gain_db": LEVELS_DB}))
@@ -110,7 +110,7 @@ def test_a_table_of_ones_own_is_read_relative_to_its_axis(tmp_path: Path, suffix
 
 
 def tables() -> dict[str, bytes]:
-    """Files that are no table of directivity, each wrong in its own way."""
+    """Files that are not valid directivity tables, each for a different reason."""
 
     def as_json(angles: object = ANGLES_DEG, levels: object = LEVELS_DB) -> bytes:
         return json.dumps({"angles_deg": angles, "gain_db": levels}).encode()
@@ -140,14 +140,14 @@ def tables() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", sorted(tables()))
-def test_files_that_are_no_table_say_so(tmp_path: Path, name: str) -> None:
+def test_files_that_are_not_valid_tables_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(tables()[name])
     with pytest.raises(UsageError, match="directivity table"):
         load_directivity(path)
 
 
-def test_wrong_names_axes_and_missing_files_say_so(tmp_path: Path) -> None:
+def test_unknown_names_wrong_axes_and_missing_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="omni, subcardioid"):
         make_directivity("trumpet")
     with pytest.raises(UsageError, match="FileNotFoundError"):
@@ -157,12 +157,12 @@ def test_wrong_names_axes_and_missing_files_say_so(tmp_path: Path) -> None:
             make_directivity("cardioid").gain(AHEAD_3[None], np.array(axis))
 
 
-def test_a_source_heard_from_its_own_place_is_on_its_axis() -> None:
+def test_a_listener_at_the_source_gets_the_amplitude_of_the_axis() -> None:
     np.testing.assert_allclose(make_directivity("cardioid").gain(np.zeros((1, 3)), AHEAD_3), 1.0)
 
 
 @pytest.mark.parametrize("name", ["voice", "loudspeaker"])
-def test_the_documented_indices_are_the_computed_ones(name: str) -> None:
+def test_documented_directivity_indices_match_the_computed_ones(name: str) -> None:
     page = (ROOT / "docs" / "acoustics.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
     documented_B = [float(word) for word in row.split("|")[3].split()]

@@ -1,4 +1,4 @@
-"""Diffracting edges are a property of the shape, not of how it is cut into triangles."""
+"""Diffracting edges depend on the shape, not on how it is divided into triangles."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_a_box_has_twelve_square_edges() -> None:
     middle_3 = np.array([1.5, 3.0, 4.5])
     inward_E3 = middle_3 - (edges.start_E3 + 0.5 * edges.length_E[:, None] * edges.axis_E3)
     outward_E3 = edges.direction(0.5 * edges.angle_E)
-    assert (np.sum(inward_E3 * outward_E3, axis=1) < 0.0).all(), "the open sector looks away from the solid"
+    assert (np.sum(inward_E3 * outward_E3, axis=1) < 0.0).all(), "the open sector points away from the solid"
     for vector_E3 in (edges.axis_E3, edges.face_E3, edges.normal_E3):
         assert np.allclose(np.linalg.norm(vector_E3, axis=1), 1.0)
     assert np.allclose(np.cross(edges.face_E3, edges.normal_E3), edges.axis_E3)
 
 
-def test_a_sheet_has_four_free_edges_whatever_its_triangles() -> None:
+def test_a_sheet_has_four_free_edges_for_any_triangulation() -> None:
     whole = _edges(quads(_upright(0.0, 2.0, 1.0, 2.0)))
-    # Three strips whose ends meet the others' sides half-way: T-junctions all along, and no vertex shared.
+    # Pieces whose ends meet the middle of other pieces' sides: T-junctions everywhere and no shared vertices.
     cut = _edges(
         quads(
             _upright(0.0, 1.3, 1.0, 1.6),
@@ -77,19 +77,21 @@ def test_corners_of_a_room_seen_from_inside_do_not_diffract_but_a_doorway_does()
     middle_E3 = inside.start_E3 + 0.5 * inside.length_E[:, None] * inside.axis_E3
     jambs = (np.abs(inside.axis_E3[:, 1]) > 0.99) & (np.abs(middle_E3[:, 0] - 5.0) < 0.06) & (inside.length_E < 2.2)
     assert sorted(middle_E3[jambs, 2].round(3)) == [3.5, 3.5, 4.5, 4.5]
-    assert np.allclose(inside.length_E[jambs], 2.1), "a jamb ends at its lintel"
+    assert np.allclose(inside.length_E[jambs], 2.1), "a jamb ends at the lintel"
     feet = (middle_E3[:, 1] < 0.01) & (middle_E3[:, 0] > 0.01) & (middle_E3[:, 0] < 9.99)
-    assert not (feet & (middle_E3[:, 2] > 0.01) & (middle_E3[:, 2] < 7.99)).any(), "the foot of a wall has no air"
+    assert not (feet & (middle_E3[:, 2] > 0.01) & (middle_E3[:, 2] < 7.99)).any(), (
+        "there is no air below the foot of a wall"
+    )
 
 
-def test_what_lies_on_another_surface_does_not_diffract() -> None:
+def test_an_object_lying_on_another_surface_does_not_diffract() -> None:
     rug = [(1.0, 0.005, 1.0), (3.0, 0.005, 1.0), (3.0, 0.005, 2.0), (1.0, 0.005, 2.0)]
     floor = [(-9.0, 0.0, -9.0), (9.0, 0.0, -9.0), (9.0, 0.0, 9.0), (-9.0, 0.0, 9.0)]
     edges = _edges(quads(floor, rug))
     assert edges.length_E.round(3).tolist() == [18.0] * 4
 
 
-def test_facets_of_round_things_do_not_diffract() -> None:
+def test_facets_of_round_objects_do_not_diffract() -> None:
     around = np.linspace(0.0, 2.0 * math.pi, 25)
     sides = [
         [
@@ -103,21 +105,21 @@ def test_facets_of_round_things_do_not_diffract() -> None:
     assert not (np.abs(_edges(quads(*sides)).axis_E3[:, 1]) > 0.99).any()
 
 
-def test_the_longest_edges_are_kept_and_short_ones_dropped() -> None:
+def test_the_longest_edges_are_kept_and_short_ones_are_dropped() -> None:
     scene = box_scene(((0.0, 0.0, 0.0), (0.2, 1.0, 4.0)))
     assert sorted(_edges(scene).length_E.round(3)) == [1.0] * 4 + [4.0] * 4
     assert _edges(scene, EdgesConfig(max_edges=4)).length_E.round(3).tolist() == [4.0] * 4
     assert len(_edges(scene, EdgesConfig(min_length=5.0))) == 0
 
 
-def test_bad_vertices_and_degenerate_faces_are_passed_over() -> None:
+def test_bad_vertices_and_degenerate_faces_are_ignored() -> None:
     scene = box_scene(((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
     vertices_V3 = np.concatenate([scene.vertices_V3, [[np.nan, 0.0, 0.0]]])
     faces_F3 = np.concatenate([scene.faces_F3, [[0, 1, 8], [2, 2, 3], [0, 1, 1]]])
     assert len(_edges(mesh_scene(vertices_V3, faces_F3))) == 12
 
 
-def test_a_generated_house_yields_its_jambs() -> None:
+def test_the_door_jambs_of_a_generated_house_are_found() -> None:
     scene = generate_house(0)
     edges = _edges(scene)
     upright = np.abs(edges.axis_E3[:, 1]) > 0.99

@@ -20,19 +20,19 @@ SMALL = {"emitters": 3_000, "rays": 600}
 POSE = Pose(-1.2, 0.0, 0.8, 0.4)
 
 
-def test_several_sources_sound_as_each_would_alone() -> None:
-    places = ((1.5, 1.5, -1.0), (-2.0, 1.2, -1.5))
+def test_each_of_several_sources_sounds_as_if_it_were_alone() -> None:
+    positions = ((1.5, 1.5, -1.0), (-2.0, 1.2, -1.5))
     engine = EmittersEngine(ROOM, EmittersConfig(**SMALL))
-    engine.set_sources([PlacedSource(position_3=place) for place in places], seed=4)
+    engine.set_sources([PlacedSource(position_3=position_3) for position_3 in positions], seed=4)
     together = [engine.impulse_response(POSE, source) for source in range(2)]
-    for place, heard_ES in zip(places, together, strict=True):
-        engine.set_source(np.array(place), seed=4)
-        assert engine.impulse_response(POSE).tobytes() == heard_ES.tobytes()
+    for position_3, response_ES in zip(positions, together, strict=True):
+        engine.set_source(np.array(position_3), seed=4)
+        assert engine.impulse_response(POSE).tobytes() == response_ES.tobytes()
     with pytest.raises(UsageError, match="no source 1"):
         engine.impulse_response(POSE, 1)
 
 
-def test_a_source_that_looks_away_is_quieter_and_leaves_the_room_its_power() -> None:
+def test_a_source_turned_away_has_quieter_direct_sound_and_the_same_reverberation() -> None:
     engine = EmittersEngine(ROOM, EmittersConfig(**SMALL))
     pattern = cardioid(0.5)
     towards = (POSE.x - 1.5, 0.0, POSE.z + 1.0)
@@ -42,7 +42,7 @@ def test_a_source_that_looks_away_is_quieter_and_leaves_the_room_its_power() -> 
         engine.set_sources([PlacedSource(position_3=(1.5, 1.5, -1.0), directivity=pattern, forward_3=forward_3)])
         response_S = engine.omni_response(np.array(POSE.ears_3))
         begin = onset(response_S) + 1_200
-        direct.append(float(np.abs(engine._hear(POSE.ears_3, 0).weight_IB[0]).max()))
+        direct.append(float(np.abs(engine._arrivals_at(POSE.ears_3, 0).weight_IB[0]).max()))
         reverberant.append(level_db(response_S[begin:]))
     assert direct[1] < 0.01 * direct[0]
     assert reverberant[0] == pytest.approx(reverberant[1], abs=1.5)
@@ -52,23 +52,23 @@ def test_a_source_that_looks_away_is_quieter_and_leaves_the_room_its_power() -> 
 
 
 @pytest.mark.parametrize(("layout", "channels"), [("mono", 1), ("binaural", 2), ("foa", 4)])
-def test_layouts_share_their_level(layout: str, channels: int) -> None:
+def test_all_layouts_have_the_same_level(layout: str, channels: int) -> None:
     engine = EmittersEngine(ROOM, EmittersConfig(layout=layout, **SMALL))
     engine.set_source(np.array([1.5, 1.5, -1.0]), seed=1)
-    heard_CS = engine.impulse_response(POSE)
-    assert heard_CS.shape == (channels, engine.n_samples)
+    response_CS = engine.impulse_response(POSE)
+    assert response_CS.shape == (channels, engine.n_samples)
     mono = engine.omni_response(POSE.ears_3)
-    pressure = heard_CS.mean(axis=0) if layout == "mono" else heard_CS[0]
+    pressure = response_CS.mean(axis=0) if layout == "mono" else response_CS[0]
     if layout == "binaural":
-        # Heads amplify a diffuse field a little, and face the source at an angle here.
-        assert level_db(heard_CS) - 3.0 == pytest.approx(level_db(mono), abs=2.5)
+        # A head amplifies a diffuse field a little, and here the source is not straight ahead.
+        assert level_db(response_CS) - 3.0 == pytest.approx(level_db(mono), abs=2.5)
     else:
         assert level_db(pressure) == pytest.approx(level_db(mono), abs=0.3)
 
 
-def test_ambisonics_points_to_the_source_and_turns_with_the_listener() -> None:
+def test_ambisonics_points_to_the_source_and_rotates_with_the_listener() -> None:
     engine = EmittersEngine(RayScene(shoebox((30.0, 20.0, 30.0), 1.0, 0.5)), EmittersConfig(layout="foa", **SMALL))
-    engine.set_source(np.array([-3.0, 9.5, 0.0]))  # on the left of a listener who looks along -Z
+    engine.set_source(np.array([-3.0, 9.5, 0.0]))  # on the left of a listener that faces -Z
     for yaw, (left, ahead) in ((0.0, (1.0, 0.0)), (math.pi / 2, (0.0, 1.0)), (-math.pi / 2, (0.0, -1.0))):
         w_S, y_S, z_S, x_S = engine.impulse_response(Pose(0.0, 8.0, 0.0, yaw))
         gains = [float(channel_S @ w_S / (w_S @ w_S)) for channel_S in (y_S, z_S, x_S)]
@@ -76,7 +76,7 @@ def test_ambisonics_points_to_the_source_and_turns_with_the_listener() -> None:
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000, 48_000])
-def test_rates_agree_on_time_level_and_reverberation(rate: int) -> None:
+def test_sample_rates_agree_on_arrival_time_and_reverberation(rate: int) -> None:
     engine = EmittersEngine(ROOM, EmittersConfig(layout="mono", **SMALL), rate)
     engine.set_source(np.array([1.5, 1.5, -1.0]), seed=1)
     response_S = engine.impulse_response(POSE)[0]
@@ -86,6 +86,6 @@ def test_rates_agree_on_time_level_and_reverberation(rate: int) -> None:
     assert engine.n_samples == round(1.25 * rate)
 
 
-def test_above_16_khz_two_ears_need_a_head_of_the_users() -> None:
+def test_binaural_sound_above_16_khz_needs_a_sofa_file() -> None:
     with pytest.raises(UsageError, match="SOFA"):
         EmittersEngine(ROOM, EmittersConfig(**SMALL), 48_000)

@@ -1,4 +1,4 @@
-"""The virtual-emitter engine: pure, repeatable, physically plausible, and turning on the spot traces nothing."""
+"""The virtual-emitter engine: reproducible and physically plausible, and a turn on the spot traces no rays."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def room() -> EmittersEngine:
     return engine_in(shoebox((6.0, 3.0, 5.0), 0.2, 0.5))
 
 
-def test_the_answer_depends_on_scene_source_seed_and_pose_alone(room: EmittersEngine) -> None:
+def test_the_response_depends_only_on_scene_source_seed_and_pose(room: EmittersEngine) -> None:
     first = room.impulse_response(POSE)
     for other in (Pose(1.0, 0.0, 1.0, 0.0), Pose(-1.2, 0.0, 0.8, -2.0), Pose(0.0, 0.0, 0.0, 1.0)):
         room.impulse_response(other)
@@ -50,7 +50,7 @@ def test_shape_type_and_finiteness(room: EmittersEngine) -> None:
     assert np.isfinite(response_ES).all()
 
 
-def test_another_seed_is_another_noise_at_the_same_level(room: EmittersEngine) -> None:
+def test_another_seed_gives_different_noise_at_the_same_level(room: EmittersEngine) -> None:
     one = room.impulse_response(POSE)
     room.set_source(SOURCE, seed=2)
     two = room.impulse_response(POSE)
@@ -59,23 +59,25 @@ def test_another_seed_is_another_noise_at_the_same_level(room: EmittersEngine) -
     assert level_db(one) == pytest.approx(level_db(two), abs=1.0)
 
 
-def test_turning_traces_nothing_and_walking_does(room: EmittersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_turning_traces_no_rays_and_walking_does(room: EmittersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    traced_counts = []
     occluded = room._rays.occluded
     monkeypatch.setattr(
-        room._rays, "occluded", lambda *rays, **how: asked.append(len(rays[0])) or occluded(*rays, **how)
+        room._rays,
+        "occluded",
+        lambda *rays, **options: traced_counts.append(len(rays[0])) or occluded(*rays, **options),
     )
     room.impulse_response(Pose(0.3, 0.0, 0.3, 0.0))
-    standing = len(asked)
-    assert standing > 0
+    after_first_pose = len(traced_counts)
+    assert after_first_pose > 0
     for degrees in range(0, 360, 10):
         room.impulse_response(Pose(0.3, 0.0, 0.3, math.radians(degrees)))
-    assert len(asked) == standing
+    assert len(traced_counts) == after_first_pose
     room.impulse_response(Pose(0.3, 0.0, 0.45, 0.0))
-    assert len(asked) > standing
+    assert len(traced_counts) > after_first_pose
 
 
-def test_a_whole_turn_brings_back_the_response(room: EmittersEngine) -> None:
+def test_a_full_turn_gives_the_same_response(room: EmittersEngine) -> None:
     np.testing.assert_allclose(
         room.impulse_response(Pose(0.3, 0.0, 0.3, 0.1)),
         room.impulse_response(Pose(0.3, 0.0, 0.3, 0.1 + 2 * math.pi)),
@@ -83,9 +85,9 @@ def test_a_whole_turn_brings_back_the_response(room: EmittersEngine) -> None:
     )
 
 
-def test_reverberation_takes_sides_too() -> None:
-    # The wall on the left is 2 m away, the one on the right 4 m, the source straight ahead: until the right wall's
-    # reflections come (275 samples after the onset) what comes back comes rather from the left.
+def test_early_reverberation_is_lateralised() -> None:
+    # The source is straight ahead, the left wall is 2 m away and the right wall 4 m: until the reflections of the right
+    # wall arrive (275 samples after the onset), more energy arrives from the left.
     engine = engine_in(shoebox((6.0, 3.0, 5.0), 0.3, 1.0), emitters=20_000, rays=4_000)
     engine.set_source(np.array([-1.0, 1.5, -1.5]), seed=0)
     response_ES = engine.impulse_response(Pose(-1.0, 0.0, 1.0, 0.0))
@@ -93,7 +95,7 @@ def test_reverberation_takes_sides_too() -> None:
     assert ild_db(response_ES[:, after_direct : after_direct + 160]) > 1.0
 
 
-def test_high_absorption_dries_the_room_and_absorption_may_differ_by_band() -> None:
+def test_absorption_shortens_reverberation_in_each_band_separately() -> None:
     ear = np.array([-1.2, 1.5, 0.8])
     wet = engine_in(shoebox((6.0, 3.0, 5.0), 0.1, 0.5)).omni_response(ear)
     dry = engine_in(shoebox((6.0, 3.0, 5.0), 0.6, 0.5)).omni_response(ear)
@@ -103,14 +105,14 @@ def test_high_absorption_dries_the_room_and_absorption_may_differ_by_band() -> N
     assert rt60(bands[0]) > 1.8 * rt60(bands[5])
 
 
-def test_sound_through_a_wall_keeps_its_direction_and_loses_what_the_material_says() -> None:
+def test_sound_through_a_wall_keeps_its_direction_and_loses_the_materials_loss() -> None:
     free = engine_in(shoebox((8.0, 3.0, 4.0), 1.0, 0.5))
     walled = engine_in(shoebox((8.0, 3.0, 4.0), 1.0, 0.5, wall_x=0.0, transmission=0.01))
     sealed = engine_in(shoebox((8.0, 3.0, 4.0), 1.0, 0.5, wall_x=0.0, transmission=0.0))
     pose = Pose(-1.5, 0.0, -1.0, 0.0)  # the source is on the right
-    heard = {name: engine.impulse_response(pose) for name, engine in (("free", free), ("walled", walled))}
-    assert level_db(heard["free"]) - level_db(heard["walled"]) == pytest.approx(20.0, abs=0.2)
-    assert ild_db(heard["walled"]) == pytest.approx(ild_db(heard["free"]), abs=0.2)
+    responses = {name: engine.impulse_response(pose) for name, engine in (("free", free), ("walled", walled))}
+    assert level_db(responses["free"]) - level_db(responses["walled"]) == pytest.approx(20.0, abs=0.2)
+    assert ild_db(responses["walled"]) == pytest.approx(ild_db(responses["free"]), abs=0.2)
     assert np.abs(sealed.impulse_response(pose)).max() == 0.0
 
 
@@ -128,14 +130,14 @@ def test_neighbouring_poses_share_their_noise(room: EmittersEngine) -> None:
     assert np.abs(np.diff(levels)).max() < 1.0
 
 
-def test_an_open_scene_and_a_listener_out_of_reach_are_no_error() -> None:
+def test_a_listener_out_of_reach_gets_silence() -> None:
     box = shoebox((200.0, 3.0, 5.0), 0.2, 0.5)
     engine = engine_in(box, length_seconds=0.2)
     engine.set_source(np.array([-95.0, 1.5, 0.0]))
     assert np.abs(engine.impulse_response(Pose(95.0, 0.0, 0.0, 0.0))).max() == 0.0
 
 
-def test_emitters_are_no_more_than_asked_and_energy_is_kept() -> None:
+def test_energy_does_not_depend_on_the_number_of_emitters() -> None:
     scene, ear = shoebox((6.0, 3.0, 5.0), 0.2, 0.5), np.array([-1.2, 1.5, 0.8])
     levels = [
         level_db(engine_in(scene, emitters=emitters, rays=1_000).omni_response(ear)) for emitters in (3_000, 100_000)

@@ -1,4 +1,4 @@
-"""The head: symmetric, causal, unit level ahead, and with the time differences of a human head."""
+"""The shipped head: symmetric, causal, unit level ahead, and with the time differences of a human head."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_small_turns_change_little(azimuth: float, elevation: float) -> None:
     assert np.abs(there_E - here_E).max() < 0.4
 
 
-def test_the_near_ear_is_earlier_and_louder_on_the_whole_side() -> None:
+def test_sound_reaches_the_nearer_ear_earlier_and_louder() -> None:
     head = load_hrtf()
     for degrees in range(20, 161, 10):
         ir_ES, delay_E = head.towards(math.radians(degrees), 0.0)
@@ -48,28 +48,28 @@ def test_the_near_ear_is_earlier_and_louder_on_the_whole_side() -> None:
     assert 550e-6 < (delay_E[0] - delay_E[1]) / 16_000 < 750e-6
 
 
-def test_band_gains_grow_apart_with_frequency() -> None:
+def test_level_differences_grow_with_frequency() -> None:
     gain_EB = load_hrtf().gain_PAEB[4, 18]  # elevation 0, azimuth 90
     ild_B = 20 * np.log10(gain_EB[1] / gain_EB[0])
     assert ild_B[0] < 4.0
     assert ild_B[5] > 10.0
 
 
-def test_responses_begin_at_once() -> None:
-    # Near the aperture of the ear most energy arrives within the first millisecond: nothing rings ahead of it.
+def test_responses_start_without_delay() -> None:
+    # Most of the energy arrives within the first millisecond: there is no pre-ringing.
     ir_PAES = load_hrtf().ir_PAES
     assert (np.square(ir_PAES[..., :16]).sum(-1) / np.square(ir_PAES).sum(-1)).min() > 0.75
 
 
 @given(fraction=st.floats(0.0, 1.0))
-def test_fractional_delay_passes_the_same_whatever_the_fraction(fraction: float) -> None:
+def test_fractional_delay_has_the_same_level_for_every_fraction(fraction: float) -> None:
     whole_F, level_F = (np.abs(np.fft.rfft(fractional_delay(x), 1_600))[: 720 + 1] for x in (0.0, fraction))
     assert np.abs(20 * np.log10(level_F)).max() < 0.6  # up to 7.2 kHz, every 10 Hz
     assert np.abs(20 * np.log10(level_F / whole_F)).max() < 0.1
 
 
 @given(fraction=st.floats(0.0, 1.0))
-def test_fractional_delay_keeps_level_and_delays_by_what_it_says(fraction: float) -> None:
+def test_fractional_delay_keeps_the_level_and_delays_by_the_fraction(fraction: float) -> None:
     taps = fractional_delay(fraction)
     frequency = 1_000.0 / 16_000.0
     response = np.sum(taps * np.exp(-2j * np.pi * frequency * np.arange(len(taps))))
@@ -86,11 +86,11 @@ def test_another_sample_rate_is_refused() -> None:
 def test_a_diffuse_field_sounds_flat_and_the_same_in_both_ears() -> None:
     gain_EB = load_hrtf().diffuse.gain_EB
     np.testing.assert_allclose(gain_EB, gain_EB.mean(), rtol=0.01)
-    # From all around it is a little louder than from straight ahead, by the head's directivity.
+    # The head's directivity makes a diffuse field a little louder than sound from straight ahead.
     assert 0.0 < 20 * math.log10(gain_EB.mean()) < 2.0
 
 
-def test_ears_agree_on_long_waves_of_a_diffuse_field_and_not_on_short_ones() -> None:
+def test_ears_are_coherent_in_a_diffuse_field_at_low_frequencies_only() -> None:
     diffuse = load_hrtf().diffuse
     assert diffuse.coherence_F[0] == pytest.approx(1.0, abs=0.01)
     assert np.abs(diffuse.coherence_F).max() <= 1.0 + 1e-9
@@ -101,6 +101,6 @@ def test_ears_agree_on_long_waves_of_a_diffuse_field_and_not_on_short_ones() -> 
     assert diffuse.coherence_B[0] > 0.85
 
 
-def test_long_waves_pass_the_head_as_if_it_were_not_there() -> None:
+def test_the_head_does_not_affect_long_waves() -> None:
     at_dc_PAE = load_hrtf().ir_PAES.sum(axis=-1)
     np.testing.assert_allclose(at_dc_PAE / at_dc_PAE.mean(), 1.0, atol=0.1)  # 1 dB; as measured, 8 dB

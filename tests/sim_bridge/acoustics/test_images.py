@@ -1,4 +1,4 @@
-"""Mirror images: where theory puts them, only where the line really exists, and no energy twice."""
+"""Mirror images: at the theoretical positions, only for paths that exist, and without counting energy twice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def engine_in(scene: Any, **config: Any) -> EmittersEngine:
 
 
 def images_of_a_box(order: int) -> list[tuple[float, int]]:
-    """Distance and order of every image of a shoebox up to `order`, by the closed form of Allen and Berkley (1979)."""
+    """Distance and order of every image of a shoebox up to `order`, from Allen and Berkley's closed form (1979)."""
     low_3 = np.array([-SIZE[0] / 2, 0.0, -SIZE[2] / 2])
     found = []
     for p in np.ndindex(2, 2, 2):
@@ -43,36 +43,36 @@ def images_of_a_box(order: int) -> list[tuple[float, int]]:
     return sorted(found)
 
 
-def test_arrivals_in_a_box_are_those_of_the_closed_form() -> None:
+def test_arrivals_in_a_box_match_the_closed_form() -> None:
     absorption = 0.3
     engine = engine_in(shoebox(tuple(SIZE), absorption, 0.0), image_order=2, air=False, diffraction=False)
-    audible = engine._hear(EAR, 0)
+    arrivals = engine._arrivals_at(EAR, 0)
     expected = images_of_a_box(2)
-    order = np.argsort(audible.arrival_I)
-    distances = audible.arrival_I[order] * SPEED / SAMPLE_RATE
+    order = np.argsort(arrivals.arrival_I)
+    distances = arrivals.arrival_I[order] * SPEED / SAMPLE_RATE
     np.testing.assert_allclose(distances, [distance for distance, _ in expected], atol=2e-3)
-    # With equal bands all of a path's amplitude is in its last weight, the bare impulse.
+    # If all bands are equal, the whole amplitude of a path is in its last weight, the unfiltered impulse.
     amplitudes = [math.sqrt(1 - absorption) ** bounces / distance for distance, bounces in expected]
-    np.testing.assert_allclose(audible.weight_IB[order, -1], amplitudes, rtol=1e-3)
-    assert np.abs(audible.weight_IB[:, :-1]).max() < 1e-6
+    np.testing.assert_allclose(arrivals.weight_IB[order, -1], amplitudes, rtol=1e-3)
+    assert np.abs(arrivals.weight_IB[:, :-1]).max() < 1e-6
 
 
-def test_an_image_needs_its_whole_line_to_be_free() -> None:
-    # The wall at x = 0 hides what the source's half of the room reflects, but not the half with the listener.
+def test_an_image_needs_an_unobstructed_path() -> None:
+    # The wall at x = 0 blocks all images for a listener in the other half of the room, but not in the source's half.
     whole = engine_in(shoebox(tuple(SIZE), 0.2, 0.0), transmission=False, diffraction=False)
     halved = engine_in(shoebox(tuple(SIZE), 0.2, 0.0, wall_x=0.0), transmission=False, diffraction=False)
-    assert len(whole._hear(EAR, 0).arrival_I) == len(images_of_a_box(2))
-    assert len(halved._hear(EAR, 0).arrival_I) == 0
+    assert len(whole._arrivals_at(EAR, 0).arrival_I) == len(images_of_a_box(2))
+    assert len(halved._arrivals_at(EAR, 0).arrival_I) == 0
     same_half = np.array([1.6, 1.2, 1.05])
-    walls = halved._hear(same_half, 0)
-    assert len(walls.arrival_I) == len(images_of_a_box(2))  # a box again, of another shape
+    walls = halved._arrivals_at(same_half, 0)
+    assert len(walls.arrival_I) == len(images_of_a_box(2))  # the half is again a box
 
 
-def test_scattering_takes_from_the_images_what_it_gives_to_the_emitters() -> None:
+def test_scattering_reduces_the_amplitude_of_images() -> None:
     for scattering in (0.1, 0.6):
         engine = engine_in(shoebox(tuple(SIZE), 0.2, scattering), image_order=1, air=False, diffraction=False)
-        audible = engine._hear(EAR, 0)
-        direct, reflected = np.sort(audible.weight_IB[:, -1] * audible.arrival_I * SPEED / SAMPLE_RATE)[[-1, 0]]
+        arrivals = engine._arrivals_at(EAR, 0)
+        direct, reflected = np.sort(arrivals.weight_IB[:, -1] * arrivals.arrival_I * SPEED / SAMPLE_RATE)[[-1, 0]]
         assert direct == pytest.approx(1.0, abs=1e-3)
         assert reflected == pytest.approx(math.sqrt(0.8 * (1 - scattering)), abs=2e-3)
 
@@ -80,18 +80,20 @@ def test_scattering_takes_from_the_images_what_it_gives_to_the_emitters() -> Non
 @pytest.mark.parametrize(("absorption", "scattering"), [(0.1, 0.1), (0.4, 0.1), (0.3, 0.6)])
 def test_the_energy_in_the_room_does_not_depend_on_the_order_of_images(absorption: float, scattering: float) -> None:
     scene, rng = RayScene(shoebox(tuple(SIZE), absorption, scattering)), np.random.default_rng(3)
-    places = [rng.uniform([-2.5, 0.5, -2.0], [2.5, 2.5, 2.0]) for _ in range(10)]
+    positions = [rng.uniform([-2.5, 0.5, -2.0], [2.5, 2.5, 2.0]) for _ in range(10)]
     levels = []
     for order in (0, 1, 2):
         engine = EmittersEngine(scene, EmittersConfig(emitters=15_000, rays=3_000, image_order=order))
         engine.set_source(SOURCE, seed=2)
-        energy = np.mean([np.square(engine.omni_response(place_3), dtype=np.float64).sum() for place_3 in places])
+        energy = np.mean(
+            [np.square(engine.omni_response(position_3), dtype=np.float64).sum() for position_3 in positions]
+        )
         levels.append(10.0 * math.log10(energy))
     assert levels == pytest.approx([levels[0]] * 3, abs=0.5)
 
 
-def test_sound_takes_the_same_way_back() -> None:
-    # Mono and omnidirectional, averaged over draws: what is left of the difference is the emitters' own.
+def test_swapping_source_and_listener_keeps_the_energy() -> None:
+    # Mono and omnidirectional, averaged over seeds: the remaining difference comes from the emitters.
     scene = RayScene(box_scene(*flat()))
     one_3, other_3 = np.array([2.0, 1.5, 6.5]), np.array([6.6, 1.2, 3.0])
     config = EmittersConfig(emitters=20_000, rays=4_000)
@@ -105,21 +107,21 @@ def test_sound_takes_the_same_way_back() -> None:
     assert np.abs(energies[0] - energies[1]).max() < 1.0
 
 
-def test_planes_are_coplanar_faces_of_one_surface() -> None:
+def test_coplanar_faces_of_one_surface_form_one_plane() -> None:
     surfaces = acoustic_surfaces(RayScene(shoebox(tuple(SIZE))))
     assert len(surfaces.plane_offset_P) == 6
     assert sorted(np.bincount(surfaces.plane_F)) == [2] * 6
     assert sorted(np.round(np.abs(surfaces.plane_offset_P), 6)) == [0.0, 2.5, 2.5, 3.0, 3.0, 3.0]
 
 
-def test_small_planes_make_no_images() -> None:
+def test_small_planes_have_no_images() -> None:
     surfaces = acoustic_surfaces(RayScene(shoebox((0.5, 0.5, 0.5))))
     assert (surfaces.plane_F == -1).all()
     engine = EmittersEngine(RayScene(shoebox((0.5, 0.5, 0.5))), EmittersConfig(emitters=500, rays=200))
     engine.set_source(np.array([0.1, 0.2, 0.1]))
-    assert len(engine._hear(np.array([-0.1, 0.2, 0.1]), 0).arrival_I) == 1  # the direct sound alone
+    assert len(engine._arrivals_at(np.array([-0.1, 0.2, 0.1]), 0).arrival_I) == 1  # only the direct sound
 
 
-def test_an_order_that_does_not_exist_is_refused() -> None:
+def test_an_unsupported_order_is_refused() -> None:
     with pytest.raises(UsageError, match="image_order = 3"):
         EmittersConfig(image_order=3)

@@ -1,4 +1,4 @@
-"""Measures against signals whose answer is known in closed form."""
+"""Measures compared with closed forms for known signals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_decay_times_of_exponential_noise(seconds: float, gain: float) -> None:
     assert measures.edt(ir_S) == pytest.approx(seconds, rel=0.25)
 
 
-def test_a_decay_that_is_cut_short_has_no_reverberation_time() -> None:
+def test_a_truncated_decay_has_no_reverberation_time() -> None:
     assert math.isnan(measures.rt60(np.array([1.0, 0.9, 0.8])))
 
 
@@ -53,7 +53,7 @@ def test_silence_has_no_onset() -> None:
 
 
 @given(left=st.floats(1e-3, 1e3), right=st.floats(1e-3, 1e3))
-def test_ild_is_the_ratio_of_the_ears(left: float, right: float) -> None:
+def test_ild_is_the_level_ratio_of_the_ears(left: float, right: float) -> None:
     noise_S = decaying_noise(0.5)
     signal_ES = np.stack([left * noise_S, right * noise_S])
     assert measures.ild_db(signal_ES) == pytest.approx(20 * math.log10(left / right), abs=1e-6)
@@ -61,13 +61,13 @@ def test_ild_is_the_ratio_of_the_ears(left: float, right: float) -> None:
 
 
 @given(lag=st.integers(-14, 14))
-def test_itd_is_the_left_ears_delay(lag: int) -> None:
+def test_itd_is_the_delay_of_the_left_ear(lag: int) -> None:
     noise_S = np.pad(decaying_noise(0.3, 0.5), 20)
     signal_ES = np.stack([np.roll(noise_S, lag), noise_S])
     assert measures.itd_seconds(signal_ES) == pytest.approx(lag / RATE, abs=1e-9)
 
 
-def test_itd_ignores_what_lies_above_the_cutoff() -> None:
+def test_itd_ignores_frequencies_above_the_cutoff() -> None:
     time_S = np.arange(4_000) / RATE
     low_S = np.sin(2 * np.pi * 500 * time_S)
     high_S = 5.0 * np.sin(2 * np.pi * 4_000 * time_S)
@@ -75,7 +75,7 @@ def test_itd_ignores_what_lies_above_the_cutoff() -> None:
     assert measures.itd_seconds(signal_ES) == pytest.approx(8 / RATE, abs=2e-5)
 
 
-def test_octave_bands_add_up_to_the_energy_of_a_tone() -> None:
+def test_a_tone_has_most_energy_in_its_octave_band() -> None:
     time_S = np.arange(RATE) / RATE
     for band, frequency in ((0, 100.0), (3, 1_000.0), (5, 6_000.0)):
         tone_S = np.sin(2 * np.pi * frequency * time_S) * np.hanning(RATE)
@@ -83,7 +83,7 @@ def test_octave_bands_add_up_to_the_energy_of_a_tone() -> None:
         assert energy_B.argmax() == band
 
 
-def test_eyring_of_a_known_room_and_what_air_takes() -> None:
+def test_eyring_time_of_a_known_room_and_the_effect_of_air() -> None:
     # 100 m^3, 130 m^2, absorption 0.2: 0.161 * 100 / (130 * 0.2231) = 0.555 s
     assert measures.eyring_rt60(100.0, 130.0, 0.2) == pytest.approx(0.555, abs=0.003)
     assert measures.eyring_rt60(100.0, 130.0, 0.2, 0.03) < 0.555

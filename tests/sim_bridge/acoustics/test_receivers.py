@@ -1,4 +1,4 @@
-"""Layouts: mono is an impulse, ambisonics obeys its own algebra, ears are the head's; all share one level."""
+"""Layouts: mono is an impulse, ambisonics follows its equations, binaural is the head; all have the same level."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_tables_and_responses_have_the_shapes_that_an_engine_needs(layout: str) 
 
 
 @given(azimuth=angles, elevation=elevations)
-def test_mono_hears_one_impulse_from_everywhere(azimuth: float, elevation: float) -> None:
+def test_mono_receives_one_impulse_from_every_direction(azimuth: float, elevation: float) -> None:
     ir_CS, delay_C = make_receiver("mono").towards(azimuth, elevation)
     assert ir_CS.tolist() == [[1.0]]
     assert delay_C.tolist() == [0.0]
 
 
-def test_mono_tables_change_nothing() -> None:
+def test_mono_tables_have_unit_gain_and_no_delay() -> None:
     receiver = make_receiver("mono")
     assert (receiver.gain_PACB == 1.0).all()
     assert not receiver.delay_PAC.any()
@@ -48,7 +48,7 @@ def test_mono_tables_change_nothing() -> None:
 
 
 @given(azimuth=angles, elevation=elevations)
-def test_ambisonic_figures_of_eight_are_the_direction_itself(azimuth: float, elevation: float) -> None:
+def test_ambisonic_figures_of_eight_are_the_direction_vector(azimuth: float, elevation: float) -> None:
     (w, y, z, x), delay_C = make_receiver("foa").towards(azimuth, elevation)
     right, up, back = head_vectors(np.array(azimuth), np.array(elevation))
     np.testing.assert_allclose([y[0], z[0], x[0]], [-right, up, -back], atol=1e-12)
@@ -88,7 +88,7 @@ def test_tables_agree_with_the_responses_at_their_nodes(layout: str) -> None:
 
 
 @pytest.mark.parametrize("layout", ["mono", "foa", "binaural"])
-def test_diffuse_levels_are_the_tables_means_over_the_sphere(layout: str) -> None:
+def test_diffuse_levels_are_means_of_the_tables_over_the_sphere(layout: str) -> None:
     receiver = make_receiver(layout)
     power_PACB = np.square(receiver.gain_PACB, dtype=np.float64)
     mean_CB = np.einsum("p,pcb->cb", solid_angles(len(power_PACB)), power_PACB.mean(axis=1))
@@ -102,7 +102,7 @@ def test_ambisonic_channels_are_independent_in_a_diffuse_field() -> None:
     np.testing.assert_allclose(covariance_CC, np.diag([1, 1 / 3, 1 / 3, 1 / 3]), atol=0.005)
 
 
-def test_every_layout_hears_a_frontal_source_at_the_same_level() -> None:
+def test_a_frontal_source_has_the_same_level_in_every_layout() -> None:
     both_ES, _ = make_receiver("binaural").towards(0.0, 0.0)
     assert np.square(both_ES).sum(axis=1).mean() == pytest.approx(1.0, rel=1e-3)
     assert make_receiver("mono").towards(0.0, 0.0)[0][0, 0] == 1.0
@@ -115,12 +115,12 @@ def test_rows_are_counted_from_straight_up() -> None:
     assert elevation_row(elevation_N, 19).tolist() == [18, 17, 5, 5, 0]
 
 
-def test_the_binaural_layout_is_the_head() -> None:
+def test_the_binaural_layout_uses_the_shipped_head() -> None:
     assert make_receiver("binaural").gain_PACB is load_hrtf().gain_PAEB
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
-def test_only_ears_depend_on_the_sample_rate(rate: int) -> None:
+def test_only_the_binaural_layout_depends_on_the_sample_rate(rate: int) -> None:
     for layout in ("mono", "foa"):
         np.testing.assert_array_equal(make_receiver(layout, rate).gain_PACB, make_receiver(layout).gain_PACB)
     if rate > 16_000:
@@ -128,8 +128,8 @@ def test_only_ears_depend_on_the_sample_rate(rate: int) -> None:
             make_receiver("binaural", rate)
 
 
-def test_wrong_layouts_are_named() -> None:
+def test_wrong_layouts_are_refused() -> None:
     with pytest.raises(UsageError, match="binaural, mono, foa"):
         make_receiver("quad")
-    with pytest.raises(UsageError, match="without one"):
+    with pytest.raises(UsageError, match="holds a head"):
         make_receiver("mono", sofa="head.sofa")

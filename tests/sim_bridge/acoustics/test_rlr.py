@@ -1,4 +1,4 @@
-"""The adapter to RLR-Audio-Propagation: its absence, its protocol, and (where installed) the physics."""
+"""The adapter to RLR-Audio-Propagation: a missing installation, the protocol, and (if installed) the physics."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_messages_survive_the_pipe() -> None:
         receive(pipe)
 
 
-def test_a_reply_in_another_language_is_an_end_of_file() -> None:
+def test_a_reply_of_another_protocol_raises_end_of_file() -> None:
     with pytest.raises(EOFError, match="protocol"):
         receive(io.BytesIO(b"HTTP/1.1 200 OK"))
 
 
 @pytest.mark.skipif(INSTALLED, reason="rlr-audio-propagation is installed")
-def test_its_absence_says_what_to_type() -> None:
+def test_a_missing_installation_tells_what_to_type() -> None:
     scene = shoebox((6.0, 3.0, 5.0))
     with pytest.raises(BackendError, match=r"avw\[rlr\]"):
         make_engine("rlr", scene, RayScene(scene))
@@ -67,13 +67,13 @@ def test_its_absence_says_what_to_type() -> None:
 
 @needs_rlr
 @pytest.mark.parametrize("check", ANY_ENGINE, ids=lambda check: check.__name__)
-def test_it_obeys_the_physics_of_any_engine(check: Any) -> None:
+def test_it_passes_the_physics_checks_of_every_engine(check: Any) -> None:
     result = check(make)
     assert result.ok, f"{result.name}: expected {result.expected}, measured {result.measured}"
 
 
 @needs_rlr
-def test_its_level_is_that_of_our_engine(room: RlrEngine) -> None:
+def test_its_level_matches_our_engine(room: RlrEngine) -> None:
     scene = shoebox((6.0, 3.0, 5.0), 0.2, 0.5)
     ours = make_engine("emitters", scene, RayScene(scene))
     energies = []
@@ -84,7 +84,7 @@ def test_its_level_is_that_of_our_engine(room: RlrEngine) -> None:
 
 
 @needs_rlr
-def test_the_same_calls_on_a_fresh_source_repeat(room: RlrEngine) -> None:
+def test_the_same_calls_after_a_new_source_give_the_same_responses(room: RlrEngine) -> None:
     answers = []
     for _ in range(2):
         room.set_source(np.array([1.5, 1.5, -1.0]))
@@ -93,7 +93,7 @@ def test_the_same_calls_on_a_fresh_source_repeat(room: RlrEngine) -> None:
 
 
 @needs_rlr
-def test_the_same_calls_in_another_process_repeat() -> None:
+def test_the_same_calls_in_another_process_give_the_same_responses() -> None:
     answers = []
     for _ in range(2):
         engine = make(shoebox((6.0, 3.0, 5.0), 0.2, 0.5))
@@ -104,7 +104,7 @@ def test_the_same_calls_in_another_process_repeat() -> None:
 
 
 @needs_rlr
-def test_a_dead_child_is_a_named_error_and_the_next_source_starts_another(room: RlrEngine) -> None:
+def test_a_dead_child_is_reported_and_the_next_source_starts_another(room: RlrEngine) -> None:
     room.set_source(np.array([1.5, 1.5, -1.0]))
     before = room.impulse_response(POSE)
     assert room._process is not None
@@ -127,8 +127,8 @@ def test_a_hang_becomes_an_error() -> None:
 
 
 @needs_rlr
-def test_materials_arrive_octave_band_by_octave_band() -> None:
-    """A room that absorbs at 4 kHz alone is quieter there alone: with 8 bands, by 1 kHz nothing of it is left."""
+def test_materials_are_applied_per_octave_band() -> None:
+    """A room that absorbs only at 4 kHz is quieter only there; with 8 bands there is no effect at 1 kHz and below."""
     levels = []
     for high in (0.1, 0.8):
         engine = RlrEngine(shoebox((6.0, 3.0, 5.0), (0.1,) * 5 + (high,), 0.5), RlrConfig(rays=2_000))
@@ -141,7 +141,7 @@ def test_materials_arrive_octave_band_by_octave_band() -> None:
 
 
 @needs_rlr
-def test_the_microphone_hears_one_over_r(room: RlrEngine) -> None:
+def test_the_level_at_the_microphone_is_one_over_r(room: RlrEngine) -> None:
     engine = make(empty_space())
     engine.set_source(np.array([0.0, 9.5, 0.0]))
     for distance in (1.0, 2.0, 4.0):
@@ -151,7 +151,7 @@ def test_the_microphone_hears_one_over_r(room: RlrEngine) -> None:
 
 
 @needs_rlr
-def test_what_passes_through_a_wall_can_be_switched_off() -> None:
+def test_transmission_can_be_switched_off() -> None:
     levels = []
     for transmission in (True, False):
         scene = shoebox((8.0, 3.0, 4.0), 0.2, 0.5, wall_x=0.0, transmission=0.1)
@@ -170,7 +170,9 @@ def test_bad_requests_say_what_to_do(room: RlrEngine) -> None:
         room.set_source(np.array([0.0, np.inf, 0.0]))
 
 
-@pytest.mark.parametrize("wrong", [{"rays": 0}, {"depth": 0}, {"bands": 0}, {"patience_seconds": 0.0}])
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    "wrong", [{"rays": 0}, {"depth": 0}, {"bands": 0}, {"length_seconds": 0.0}, {"patience_seconds": 0.0}]
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
         RlrConfig(**wrong)

@@ -1,4 +1,4 @@
-"""RLR's process as seen from the parent: hangs, deaths and nonsense become errors that name them. No RLR needed."""
+"""The parent's side of RLR's process: hangs, crashes and invalid replies become clear errors. RLR is not needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def process(program: str, patience: float = 20.0) -> RlrProcess:
     return RlrProcess("a house", patience, (sys.executable, "-c", program))
 
 
-def test_what_is_asked_comes_back_however_large() -> None:
+def test_large_messages_are_returned_unchanged() -> None:
     child = process(ECHO)
     large = np.arange(300_000, dtype=np.float32).reshape(-1, 3)  # far more than a pipe holds
     for _ in range(2):
@@ -35,7 +35,7 @@ def test_what_is_asked_comes_back_however_large() -> None:
     child.close()
 
 
-def test_a_death_is_named_with_its_last_words() -> None:
+def test_a_crash_is_reported_with_its_error_output() -> None:
     child = process("import sys, os; sys.stderr.write('could not open materials'); sys.stderr.flush(); os.abort()")
     with pytest.raises(BackendError, match=r"signal 6 while asked for 'scene' in scene 'a house'.*could not open mat"):
         child.ask({"do": "scene"})
@@ -43,7 +43,7 @@ def test_a_death_is_named_with_its_last_words() -> None:
         child.ask({"do": "scene"})
 
 
-def test_an_early_end_says_its_exit_code() -> None:
+def test_an_early_exit_is_reported_with_its_exit_code() -> None:
     with pytest.raises(BackendError, match=r"exit code 3.*it said nothing"):
         process("raise SystemExit(3)").ask({"do": "scene"})
 
@@ -59,13 +59,13 @@ def test_a_hang_is_ended_in_time(reads: bool) -> None:
     child.close()
 
 
-def test_nonsense_is_a_death() -> None:
+def test_an_invalid_reply_is_reported_as_a_crash() -> None:
     with pytest.raises(BackendError, match="ended"):
         process("print('HTTP/1.1 200 OK', flush=True)").ask({"do": "scene"})
 
 
-def test_a_refusal_is_passed_on() -> None:
+def test_an_error_reply_is_passed_on() -> None:
     child = process(ECHO)
-    with pytest.raises(BackendError, match=r"refused.*too many corners"):
+    with pytest.raises(BackendError, match=r"reported an error.*too many corners"):
         child.ask({"do": "scene", "error": "too many corners"})
     child.close()

@@ -1,4 +1,4 @@
-"""Sounds: the ring is always the same bytes; files of any shape become mono loops; bad ones say why."""
+"""Sounds: the ring is reproducible, audio files of any format become mono loops, and bad files are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def rms(signal_S: np.ndarray) -> float:
     return math.sqrt(np.square(signal_S, dtype=np.float64).mean())
 
 
-def test_the_ring_is_seven_steps_of_mono_at_one_loudness() -> None:
+def test_the_ring_is_seven_steps_of_normalised_mono() -> None:
     clip_S = load_sound("ring")
     assert clip_S.shape == (RING_SAMPLES,) == (7 * 2_400,)
     assert clip_S.dtype == np.float32
@@ -29,7 +29,7 @@ def test_the_ring_is_seven_steps_of_mono_at_one_loudness() -> None:
     assert np.abs(clip_S).max() <= PEAK_LIMIT
 
 
-def test_the_ring_is_made_anew_to_the_same_samples() -> None:
+def test_the_ring_is_synthesised_to_the_same_samples_every_time() -> None:
     again = ring.__wrapped__()
     assert hashlib.sha256(again.tobytes()).digest() == hashlib.sha256(ring().tobytes()).digest()
 
@@ -54,13 +54,13 @@ def test_the_ring_has_two_bursts_and_short_pauses() -> None:
     assert max(pauses) * 0.005 <= 0.15
 
 
-def test_the_rings_loop_has_no_seam() -> None:
+def test_the_loop_of_the_ring_has_no_seam() -> None:
     clip_S = load_sound("ring")
     steps = np.abs(np.diff(clip_S))
     assert abs(clip_S[0] - clip_S[-1]) <= steps.max()
 
 
-def test_changing_a_loaded_sound_leaves_the_next_one_alone() -> None:
+def test_changing_a_loaded_sound_does_not_affect_the_next_one() -> None:
     load_sound("ring")[:] = 0.0
     assert rms(load_sound("ring")) > 0.05
 
@@ -88,12 +88,14 @@ def test_a_spiky_sound_is_limited_by_its_peak(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("absent.wav", None, "neither a shipped sound"),
-        ("text.wav", b"this is no sound at all, only words", "no audio file"),
-        ("empty.wav", b"", "no audio file"),
-        ("cut.flac", b"fLaC\x00\x00\x00\x22", "no audio file"),
+        ("text.wav", b"this file holds text and not sound", "not an audio file"),
+        ("empty.wav", b"", "not an audio file"),
+        ("cut.flac", b"fLaC\x00\x00\x00\x22", "not an audio file"),
     ],
 )
-def test_unreadable_sounds_say_why(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_errors_for_unreadable_sounds_give_the_reason(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -101,7 +103,7 @@ def test_unreadable_sounds_say_why(tmp_path: Path, name: str, content: bytes | N
         load_sound(str(path))
 
 
-def test_folders_and_empty_silent_and_damaged_sounds_say_why(tmp_path: Path) -> None:
+def test_folders_and_empty_silent_or_damaged_sounds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SoundError, match="folder"):
         load_sound(str(tmp_path))
     for name, samples_S, message in (
@@ -114,8 +116,8 @@ def test_folders_and_empty_silent_and_damaged_sounds_say_why(tmp_path: Path) -> 
             load_sound(str(tmp_path / name))
 
 
-def test_endless_sounds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sounds, "_LONGEST_SECONDS", 0.5)
+def test_sounds_that_are_too_long_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds, "_MAX_SECONDS", 0.5)
     soundfile.write(tmp_path / "long.wav", np.ones(16_000), 16_000)
     with pytest.raises(SoundError, match="longer than"):
         load_sound(str(tmp_path / "long.wav"))
@@ -127,7 +129,7 @@ def test_the_ring_at_another_rate_is_the_same_ring(rate: int) -> None:
     assert clip_S.dtype == np.float32
     assert len(clip_S) == round(1.05 * rate)
     assert np.abs(clip_S).max() <= PEAK_LIMIT + 1e-6
-    # The same harmonics at the same loudness, and nothing above them: the loop has no seam at any rate.
+    # The same harmonics at the same level and nothing above them, so that the loop has no seam at any rate.
     ours_F = np.fft.rfft(clip_S.astype(np.float64)) / len(clip_S)
     theirs_F = np.fft.rfft(original_S.astype(np.float64)) / len(original_S)
     scale = rms(clip_S) / rms(original_S)
@@ -136,12 +138,12 @@ def test_the_ring_at_another_rate_is_the_same_ring(rate: int) -> None:
     assert np.abs(ours_F[8_400:]).max() < 1e-6
 
 
-def test_the_ring_at_16_khz_is_what_it_was() -> None:
+def test_the_ring_at_16_khz_is_the_original() -> None:
     np.testing.assert_array_equal(load_sound("ring", 16_000), ring())
 
 
 @pytest.mark.parametrize("rate", [8_000, 96_000, 16_000.5, "16000"])
-def test_odd_rates_are_refused(rate: object) -> None:
+def test_unsupported_rates_are_refused(rate: object) -> None:
     with pytest.raises(SoundError, match="from 16000 to 48000"):
         load_sound("ring", rate)  # type: ignore[arg-type]
 
@@ -153,23 +155,23 @@ def test_a_48_khz_mp3_needs_no_ffmpeg(tmp_path: Path, monkeypatch: pytest.Monkey
     tone_S = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
     soundfile.write(tmp_path / "tone.mp3", tone_S, 48_000, format="MP3")
     clip_S = load_sound(str(tmp_path / "tone.mp3"), rate)
-    assert len(clip_S) == pytest.approx(rate, rel=0.06)  # an encoder adds some silence
+    assert len(clip_S) == pytest.approx(rate, rel=0.06)  # the encoder adds some silence
     assert rms(clip_S) == pytest.approx(REFERENCE_RMS, rel=0.01)
     assert np.abs(np.fft.rfft(clip_S)).argmax() * rate / len(clip_S) == pytest.approx(440, abs=2)
 
 
-def test_a_sound_that_nobody_can_decode_asks_for_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_undecodable_sound_suggests_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "clip.m4a").write_bytes(bytes([0, 0, 0, 24]) + b"ftypM4A \0\0\0\0M4A mp42isom" + bytes(2_000))
-    with pytest.raises(SoundError, match="there is no ffmpeg to ask; convert it to WAV"):
+    with pytest.raises(SoundError, match="ffmpeg is not installed; convert it to WAV"):
         load_sound(str(tmp_path / "clip.m4a"))
 
 
-def test_a_header_that_promises_too_much_is_not_believed(tmp_path: Path) -> None:
+def test_a_header_with_excessive_sizes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "promise.flac"
     soundfile.write(path, np.zeros(4_000) + 0.1, 16_000)
     content = bytearray(path.read_bytes())
-    content[21:26] = bytes([content[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # STREAMINFO's number of samples: 2^36 - 1
+    content[21:26] = bytes([content[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # number of samples in STREAMINFO: 2^36 - 1
     path.write_bytes(content)
     with pytest.raises(SoundError, match="longer than 600 s"):
         load_sound(str(path))

@@ -1,4 +1,4 @@
-"""The stream: endless, exact at its seams, one convolution while the listener stands."""
+"""The stream: an endless loop that follows the time-varying filter exactly, also across steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def decaying(taps: int) -> np.ndarray:
 
 
 def definition(clip_S: np.ndarray, phase: int, response_TES: np.ndarray, step: int, n: int) -> np.ndarray:
-    """Sample n of `step` (0: the one that `reset` returns), from the time-varying filter's definition."""
+    """Sample n of `step` (0: the one that `reset` returns), by the definition of the time-varying filter."""
     share = (n + 1) / STEP_SAMPLES if step > 0 else 1.0
     now_ES = share * response_TES[step] + (1.0 - share) * response_TES[max(step - 1, 0)]
     at = phase + (step - 1) * STEP_SAMPLES + n - np.arange(response_TES.shape[2])
@@ -57,14 +57,14 @@ def test_shape_and_type() -> None:
         assert heard_ES.dtype == np.float32
 
 
-def test_the_ring_repeats_every_seven_steps_for_a_standing_listener() -> None:
+def test_the_ring_repeats_every_seven_steps_for_a_stationary_listener() -> None:
     response_ES = decaying(20_000)
     stream = BinauralStream(load_sound("ring"), 1_234)
     steps = [stream.reset(response_ES), *(stream.step(response_ES) for _ in range(13))]
     np.testing.assert_allclose(np.concatenate(steps[:7], 1), np.concatenate(steps[7:], 1), atol=1e-5)
 
 
-def test_phase_is_a_shift_of_the_same_sound() -> None:
+def test_the_phase_shifts_the_sound_in_time() -> None:
     response_ES = decaying(20_000)
     late = BinauralStream(load_sound("ring"), STEP_SAMPLES).reset(response_ES)
     early = BinauralStream(load_sound("ring"), 0)
@@ -72,7 +72,7 @@ def test_phase_is_a_shift_of_the_same_sound() -> None:
     np.testing.assert_allclose(late, early.step(response_ES), atol=1e-5)
 
 
-def test_a_pure_delay_plays_the_clip_itself() -> None:
+def test_a_pure_delay_returns_the_clip() -> None:
     clip_S = load_sound("ring")
     response_ES = np.zeros((2, 100), dtype=np.float32)
     response_ES[0, 0], response_ES[1, 3] = 1.0, 0.5
@@ -82,7 +82,7 @@ def test_a_pure_delay_plays_the_clip_itself() -> None:
 
 
 def test_there_is_no_click_between_steps() -> None:
-    # A slow tone through responses that differ: the jump across a seam is no larger than within a step.
+    # A low tone with changing responses: differences across step boundaries are no larger than within a step.
     clip_S = np.sin(2 * np.pi * 40 * np.arange(16_000) / 16_000).astype(np.float32)
     stream = BinauralStream(clip_S)
     levels = (1.0, 0.2, 0.9, 0.1)
@@ -92,7 +92,7 @@ def test_there_is_no_click_between_steps() -> None:
     assert np.abs(np.diff(heard_S)).max() < 1.1 * 2 * np.pi * 40 / 16_000
 
 
-def test_earlier_steps_are_not_overwritten_by_later_ones() -> None:
+def test_later_steps_do_not_overwrite_earlier_ones() -> None:
     stream = BinauralStream(load_sound("ring"))
     first = stream.reset(decaying(20_000))
     kept = first.copy()
@@ -100,27 +100,27 @@ def test_earlier_steps_are_not_overwritten_by_later_ones() -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-def soundspaces_hears(clip_S: np.ndarray, index: int, response_ES: np.ndarray) -> np.ndarray:
-    """2,400 samples from clip sample `index` on, through a direct-form filter that is fed the whole past."""
+def soundspaces_step(clip_S: np.ndarray, index: int, response_ES: np.ndarray) -> np.ndarray:
+    """2,400 samples from clip sample `index` on, by a direct-form filter that processes the whole past."""
     taps = response_ES.shape[1]
-    if index < taps:  # nothing before the clip, nothing after it
+    if index < taps:  # the clip with silence before and after it
         line_S = np.concatenate([clip_S, np.zeros(STEP_SAMPLES)])[: index + STEP_SAMPLES]
     else:
-        turns = -(-(index + STEP_SAMPLES) // len(clip_S))
-        line_S = np.tile(clip_S, turns)[: index + STEP_SAMPLES]
-    heard = [signal.lfilter(ear_S.astype(np.float64), 1.0, line_S.astype(np.float64)) for ear_S in response_ES]
-    return np.stack(heard)[:, index:]
+        repetitions = -(-(index + STEP_SAMPLES) // len(clip_S))
+        line_S = np.tile(clip_S, repetitions)[: index + STEP_SAMPLES]
+    steps_heard = [signal.lfilter(ear_S.astype(np.float64), 1.0, line_S.astype(np.float64)) for ear_S in response_ES]
+    return np.stack(steps_heard)[:, index:]
 
 
 def soundspaces_episode(clip_S: np.ndarray, index: int, response_TES: list[np.ndarray]) -> list[np.ndarray]:
-    """What SoundSpaces' description gives for a first observation and the steps after it."""
+    """The first observation and the steps after it, as the description of SoundSpaces' mode defines them."""
     if 16_000 <= len(clip_S) < 32_000:
         clip_S = np.concatenate([clip_S, clip_S, clip_S])
     index %= len(clip_S)
-    steps = [soundspaces_hears(clip_S, index, response_TES[0])]
+    steps = [soundspaces_step(clip_S, index, response_TES[0])]
     for last_ES, now_ES in itertools.pairwise(response_TES):
         index = (index + STEP_SAMPLES) % len(clip_S)
-        before_ES, after_ES = (soundspaces_hears(clip_S, index, ir_ES) for ir_ES in (last_ES, now_ES))
+        before_ES, after_ES = (soundspaces_step(clip_S, index, ir_ES) for ir_ES in (last_ES, now_ES))
         rising_S = np.interp(np.arange(STEP_SAMPLES), [0, 800], [0.0, 1.0])
         steps.append(before_ES * (1.0 - rising_S) + after_ES * rising_S)
     return steps
@@ -132,33 +132,33 @@ def soundspaces_episode(clip_S: np.ndarray, index: int, response_TES: list[np.nd
     taps=st.lists(st.sampled_from([1, 500, 3_000]), min_size=4, max_size=4),
     index=st.integers(0, 200_000),
 )
-def test_the_manner_of_soundspaces_follows_its_description(loop: int, taps: list[int], index: int) -> None:
+def test_the_soundspaces_mode_follows_its_description(loop: int, taps: list[int], index: int) -> None:
     clip_S, response_TES = noise(loop), [decaying(count) for count in taps]
-    stream = BinauralStream(clip_S, index + STEP_SAMPLES, manner="soundspaces")
-    heard = [stream.reset(response_TES[0]), *(stream.step(response_ES) for response_ES in response_TES[1:])]
-    for heard_ES, expected_ES in zip(heard, soundspaces_episode(clip_S, index, response_TES), strict=True):
+    stream = BinauralStream(clip_S, index + STEP_SAMPLES, mode="soundspaces")
+    steps_heard = [stream.reset(response_TES[0]), *(stream.step(response_ES) for response_ES in response_TES[1:])]
+    for heard_ES, expected_ES in zip(steps_heard, soundspaces_episode(clip_S, index, response_TES), strict=True):
         assert heard_ES.shape == (2, STEP_SAMPLES)
         assert heard_ES.dtype == np.float32
-        np.testing.assert_allclose(heard_ES, expected_ES, atol=2e-2)  # of noise of RMS 1 through up to 3,000 taps
+        np.testing.assert_allclose(heard_ES, expected_ES, atol=2e-2)  # for noise of RMS 1 and up to 3,000 taps
 
 
-def test_soundspaces_cuts_the_reverberation_off_at_the_turn_of_the_loop_and_we_do_not() -> None:
+def test_only_the_soundspaces_mode_cuts_reverberation_off_when_the_loop_repeats() -> None:
     clip_S = np.zeros(40_000, dtype=np.float32)
-    clip_S[-1] = 1.0  # a click at the very end: all that follows it is reverberation
+    clip_S[-1] = 1.0  # a click at the very end, so that everything after it is reverberation
     response_ES = np.ones((2, 4_000), dtype=np.float32)
-    for manner, rings in (("glide", True), ("soundspaces", False)):
-        stream = BinauralStream(clip_S, 40_000, manner=manner)
+    for mode, continues in (("glide", True), ("soundspaces", False)):
+        stream = BinauralStream(clip_S, 40_000, mode=mode)
         stream.reset(response_ES)
-        assert (np.abs(stream.step(response_ES)).max() > 0.5) == rings, manner
+        assert (np.abs(stream.step(response_ES)).max() > 0.5) == continues, mode
 
 
-def test_both_manners_agree_for_a_standing_listener_far_from_the_turn() -> None:
+def test_both_modes_agree_for_a_stationary_listener_far_from_the_loop_boundary() -> None:
     clip_S, response_ES = noise(60_000), decaying(3_000)
-    heard = []
-    for manner in ("glide", "soundspaces"):
-        stream = BinauralStream(clip_S, 30_000, manner=manner)
-        heard.append(np.concatenate([stream.reset(response_ES), stream.step(response_ES)], axis=1))
-    np.testing.assert_allclose(*heard, atol=1e-3)
+    steps_heard = []
+    for mode in ("glide", "soundspaces"):
+        stream = BinauralStream(clip_S, 30_000, mode=mode)
+        steps_heard.append(np.concatenate([stream.reset(response_ES), stream.step(response_ES)], axis=1))
+    np.testing.assert_allclose(*steps_heard, atol=1e-3)
 
 
 def test_bad_requests_say_what_to_do() -> None:
@@ -171,4 +171,4 @@ def test_bad_requests_say_what_to_do() -> None:
     with pytest.raises(UsageError, match="impulse response"):
         BinauralStream(load_sound("ring")).reset(np.zeros(10, dtype=np.float32))
     with pytest.raises(UsageError, match="glide, soundspaces"):
-        BinauralStream(load_sound("ring"), manner="wavy")
+        BinauralStream(load_sound("ring"), mode="wavy")

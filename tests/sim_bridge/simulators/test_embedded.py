@@ -27,5 +27,5 @@ def test_the_head_may_be_the_users(tmp_path: Path) -> None:
     assert theirs[-1].audio_ES.tobytes() != ours[-1].audio_ES.tobytes()
     with pytest.raises(UsageError, match="SOFA"):
         EmbeddedSimulator("procedural-0002", dataclasses.replace(SMALL, hrtf=str(tmp_path / "none.sofa")))
-    with pytest.raises(UsageError, match="RLR hears with a head of its own"):
+    with pytest.raises(UsageError, match="RLR uses its own head model"):
         EmbeddedSimulator("procedural-0002", dataclasses.replace(config, acoustics="rlr"))
