@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from avw.avw4k.reading.episodes import DatasetEpisode as DatasetEpisode
     from avw.avw4k.reading.episodes import EpisodeDataset as EpisodeDataset
     from avw.avw4k.reading.episodes import open_dataset as open_dataset
+    from avw.model.evaluate_run import evaluate as evaluate
     from avw.model.imagination import Imagination as Imagination
     from avw.model.imagination import Recording as Recording
+    from avw.model.train import train as train
     from avw.model.world_model import WorldModel as WorldModel
     from avw.sim_bridge.errors import AvwError as AvwError
     from avw.sim_bridge.simulators.open_simulator import open_simulator as open_simulator
@@ -64,10 +66,12 @@ _DEFINED_IN = {
     "StepResult": "avw.sim_bridge.task.task",
     "TaskConfig": "avw.sim_bridge.task.task",
     "WorldModel": "avw.model.world_model",
+    "evaluate": "avw.model.evaluate_run",
     "make_env": "avw.sim_bridge.task.env",
     "open_dataset": "avw.avw4k.reading.episodes",
     "open_simulator": "avw.sim_bridge.simulators.open_simulator",
     "sample_episode": "avw.sim_bridge.task.task",
+    "train": "avw.model.train",
 }
 
 __all__ = [*_DEFINED_IN, "__version__"]

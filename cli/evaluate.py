@@ -11,7 +11,6 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import WholeNumbers
-from avw.cli.train import pick_device
 
 NAMES = {
     "psnr": "PSNR, dB ↑",
@@ -53,16 +52,13 @@ def evaluate(
     """
     from tqdm import tqdm
 
-    from avw.avw4k.reading.dataset import open_dataset
-    from avw.model.evaluate import EvaluationConfig
-    from avw.model.evaluate import evaluate as measure
-    from avw.model.world_model import WorldModel
+    from avw.model.evaluate_run import evaluate as measure
 
-    model = WorldModel.load(run, pick_device(device))
-    dataset = open_dataset(data or Path(model.note["data"]))
-    config = EvaluationConfig(split=split, horizons=horizons, count=count, denoising_steps=denoising_steps)
     with tqdm(total=count * len(horizons), desc="evaluate", unit="window", mininterval=0.5) as bar:
-        result = measure(model, dataset, config, out=run, progress=bar.update)
+        result = measure(
+            run, data, split=split, horizons=horizons, count=count, denoising_steps=denoising_steps, device=device,
+            progress=bar.update,
+        )  # fmt: skip
     for horizon, reason in result["skipped_horizons"].items():
         click.echo(f"Horizon {horizon} was skipped: {reason}.", err=True)
     click.echo(json.dumps(result) if as_json else table(result))

@@ -50,24 +50,9 @@ def train(
     """
     from tqdm import tqdm
 
-    from avw.avw4k.reading.dataset import open_dataset
-    from avw.model.training.presets import preset
-    from avw.model.training.train import train as run
-    from avw.sim_bridge.errors import UsageError
+    from avw.model.train import train as run
 
     chosen = tuple(word for word in (w.strip() for w in stages.split(",")) if word)
-    if not chosen or any(word not in STAGES for word in chosen):
-        raise UsageError(f"--stages {stages}: expected one or more of {','.join(STAGES)}, e.g. --stages 2,3")
-    dataset = open_dataset(data)
-    config = preset(
-        size,
-        dataset,
-        seed=seed,
-        steps=list(steps) if steps else None,
-        scale=scale,
-        contexts=batch,
-        learning_rate=learning_rate,
-    )
     bars: dict[str, tqdm[Any]] = {}
     last: dict[str, dict[str, float]] = {}
 
@@ -86,7 +71,10 @@ def train(
             bar.close()
 
     try:
-        model = run(dataset, out, config, stages=chosen, device=pick_device(device), report=report)
+        model = run(
+            data, out, size=size, stages=chosen, steps=steps, scale=scale, batch=batch, learning_rate=learning_rate,
+            seed=seed, device=device, report=report,
+        )  # fmt: skip
     finally:
         for bar in bars.values():
             bar.close()
@@ -104,20 +92,3 @@ def train(
         return
     click.echo(f"{out}: AV-CDiT {size}, {parameters / 1e6:.2f} M parameters; finished stages: {', '.join(chosen)}")
     click.echo(f"Next: avw evaluate {out} {data}\n      avw navigate --policy mpc --model {out}")
-
-
-def pick_device(device: str) -> str:
-    """The PyTorch device; `auto` is the GPU if there is one. Raises UsageError for a device that does not work."""
-    import torch
-
-    from avw.sim_bridge.errors import UsageError
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"--device {device}: PyTorch cannot use this device ({str(error).splitlines()[0]}). Try --device cpu"
-        ) from error
-    return device

@@ -22,11 +22,12 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
     ),
     "avw4k": (("plan", "execution"), ("shards",), ("reading",), ("writing",), ("exports", "viewing")),
     "model": (
-        ("checkpoint", "diffusion", "av_cdit", "imagination", "metrics"),
+        ("checkpoint", "device", "diffusion", "av_cdit", "imagination", "metrics"),
         ("tokenizers",),
         ("rotation", "world_model"),
         ("training",),
-        ("planning", "evaluate"),
+        ("train", "planning", "evaluate"),
+        ("evaluate_run",),
         ("report",),
     ),
 }

@@ -1,0 +1,52 @@
+"""`avw.train`: train a world model with the defaults of `avw train`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from avw.avw4k.reading.dataset import Dataset, open_dataset
+from avw.model.device import pick_device
+from avw.model.training.presets import preset
+from avw.model.training.train import STAGES, Report
+from avw.model.training.train import train as train_config
+from avw.model.world_model import WorldModel
+from avw.sim_bridge.errors import UsageError
+
+
+def train(
+    data: str | Path | Dataset,
+    out: str | Path = "runs/latest",
+    *,
+    size: str = "nano",
+    stages: Sequence[str] = STAGES,
+    steps: Sequence[int] | None = None,
+    scale: float = 1.0,
+    batch: int | None = None,
+    learning_rate: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    report: Report = lambda stage, step, steps, losses: None,
+) -> WorldModel:
+    """Train the world model on a dataset into the run folder `out`, or continue the training that is there.
+
+    data: a dataset or its folder · size: "nano" trains on a laptop CPU; S, B, L and XL are NWM's sizes
+    stages: some of "tokenizers", "1", "2", "3" · steps: of stages 1, 2 and 3; None: those of the size, times `scale`
+    batch: contexts per batch, four targets each · learning_rate: its maximum; None: that of the size
+    device: "auto", "cpu", "cuda", … · report: called in every step with (stage, step, steps, losses)
+
+    The same arguments as `avw train` has options. Raises UsageError for a wrong value, and if `out` holds another run.
+    """
+    if not stages or any(stage not in STAGES for stage in stages):
+        raise UsageError(f"--stages {','.join(stages)}: expected one or more of {','.join(STAGES)}, e.g. --stages 2,3")
+    dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    config = preset(
+        size,
+        dataset,
+        seed=seed,
+        steps=list(steps) if steps else None,
+        scale=scale,
+        contexts=batch,
+        learning_rate=learning_rate,
+    )
+    return train_config(dataset, Path(out), config, stages=tuple(stages), device=pick_device(device), report=report)
