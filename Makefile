@@ -1,7 +1,7 @@
-# AVW: `make help` lists what a person types. Everything lives in .venv, data/ and runs/; `make clean` removes the rest.
+# AVW: `make help` lists the targets. Results are in .venv, data/ and runs/; `make clean` removes everything else.
 
 PYTHON ?= python3
-# The torch to install, as pip takes it; e.g. TORCH='torch==2.13.0+cu128' or a path to a wheel.
+# The torch package to install, in any form that pip accepts; e.g. TORCH='torch==2.13.0+cu128' or a path to a wheel.
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
 
@@ -18,14 +18,14 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ##@ Everyday
-help: ## this list
+help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo "Variables: PYTHON=$(PYTHON)  TORCH=$(TORCH)  WORKERS=$(WORKERS)"
 
-install: $(STAMP) ## create .venv and install AVW with everything that demo and test need
+install: $(STAMP) ## create .venv and install AVW with all dependencies of demo and test
 
-# Skipped, and so offline, as long as neither the packaging nor the tested versions changed.
+# Skipped, without network access, if neither pyproject.toml nor the tested versions have changed.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \
 	  sys.exit(0 if v >= (3, 11) else f"AVW needs Python 3.11 or newer, but $(PYTHON) is {v.major}.{v.minor}; \
@@ -36,42 +36,42 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install $(QUIET) -c .venv/constraints.txt -e '.[model,dev]'
 	@touch $@
 
-demo: install ## the whole path, small: houses, data, training, evaluation, navigation, runs/demo/report.html
+demo: install ## run everything at a small scale and write runs/demo/report.html (under 15 minutes on 2 cores)
 	PATH="$(CURDIR)/$(BIN):$$PATH" WORKERS=$(WORKERS) bash benchmarks/recipes/demo.sh
 
-test: install ## the test suite (under 10 minutes on 2 cores)
+test: install ## run the test suite (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest -m 'not slow'
 
-test-all: install ## the test suite with its long matrices
+test-all: install ## run the test suite with its slow tests
 	$(BIN)/python -m pytest
 
-##@ The three commands, small; each also runs alone with no argument at all: avw generate, avw train, avw navigate
-generate: install ## data/small: a small dataset
+##@ Small versions of the main commands (avw generate, avw train and avw navigate also run without arguments)
+generate: install ## write a small dataset to data/small
 	$(BIN)/avw generate data/small --scenes procedural:4 --trajectories 8 --steps 60 --workers $(WORKERS)
 
-train: install ## runs/small: a few steps of each training stage
+train: install ## run a few steps of each training stage in runs/small
 	$(BIN)/avw train data/small --out runs/small --size nano --steps 40,40,40
 
-navigate: install ## the planner of runs/small in a house that it has not seen
+navigate: install ## plan with the model of runs/small in a house that it has not seen
 	$(BIN)/avw navigate --policy mpc --model runs/small --episodes 2
 
 ##@ Figures
-results: install ## every published figure, from nothing (up to 2 hours on 2 cores)
+results: install ## compute all published figures (up to 2 hours on 2 cores)
 	PATH="$(CURDIR)/$(BIN):$$PATH" WORKERS=$(WORKERS) bash benchmarks/recipes/results.sh
 
 ##@ Development
-lint: install ## style
+lint: install ## check the code style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install ## static types
+types: install ## check the static types
 	$(BIN)/mypy
 
-ci: ## what the gate runs: lint, types, test, and the three commands
+ci: ## run everything that continuous integration runs: lint, types, test, and the main commands
 	$(MAKE) lint types test
 	$(MAKE) generate train navigate
 
-clean: ## remove what was built and cached (keeps data/, runs/ and .venv)
+clean: ## remove build results and caches (keeps data/, runs/ and .venv)
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .numba_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole path, small enough for a coffee: simulate, generate, learn, evaluate, navigate, report.
-# Run it as `make demo`. Any step that was finished before is recognised and skipped or resumed.
+# All steps at a small scale: generate, train, evaluate, navigate, report. Run it with `make demo`.
+# Steps that were finished before are skipped, and interrupted steps are resumed.
 set -euo pipefail
 
 DATA="${DATA:-data/demo}"
@@ -9,16 +9,16 @@ WORKERS="${WORKERS:-2}"
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
-say "1/5 generate: furnished houses, trajectories, RGB-D and binaural sound → $DATA"
+say "1/5 generate: furnished houses, trajectories, RGB-D images and binaural sound → $DATA"
 avw generate "$DATA" --preset demo --workers "$WORKERS"
 
 say "2/5 train: tokenizers, then the diffusion world model in three stages → $RUN"
 avw train "$DATA" --out "$RUN" --size nano --scale 0.3
 
-say "3/5 evaluate: imagined futures beside what needs no learning, in houses never trained on"
+say "3/5 evaluate: compare predictions with baselines, in houses that were not used for training"
 avw evaluate "$RUN" "$DATA" --count 300
 
-say "4/5 navigate: planning in imagined futures beside the baselines"
+say "4/5 navigate: compare planning with predictions and other policies"
 avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy mapping-audio --policy random --policy oracle \
   --episodes 12 --workers "$WORKERS"
 

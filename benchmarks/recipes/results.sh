@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every published figure, from nothing: `make results` (up to 2 hours on 2 cores; it resumes where it was stopped).
-# Training and calibration see the train and validation houses only; the test houses are looked at once, here.
+# Computes all published figures: `make results` (up to 2 hours on 2 cores; run it again to resume).
+# Training and calibration use the training and validation houses only. The test houses are used once, here.
 set -euo pipefail
 
 DATA="${DATA:-data/results}"
