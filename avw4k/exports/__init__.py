@@ -1,1 +1,1 @@
-"""A dataset in other formats: one file each, all behind `export`."""
+"""Export a dataset to other formats: one file per format, and `export` as their common entry."""

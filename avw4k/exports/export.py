@@ -1,4 +1,4 @@
-"""The door to every format: `export(dataset, out, to)` writes a folder that is there whole or not at all."""
+"""Export to any format: `export(dataset, out, to)` writes a complete folder, or none."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from avw.sim_bridge.errors import DatasetError, UsageError
 
 FORMATS = ("lerobot", "webdataset", "mp4")
 Progress = Callable[[int], object]
-"""progress(n): n more episodes are written."""
+"""progress(n): n more episodes have been written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportReport:
-    """What was written."""
+    """What an export has written."""
 
     path: str
     to: str
@@ -41,14 +41,14 @@ def export(
 ) -> ExportReport:
     """Write the committed episodes of `splits` in the format `to` into the new folder `out`.
 
-    Raises UsageError for an unknown format or a folder that is not empty, BackendError where the format's tool is not
-    on this machine, DatasetError for damaged data or a full disk.
+    Raises UsageError for an unknown format or a folder that is not empty, BackendError if a tool that the format needs
+    is not installed, DatasetError for damaged data or a full disk.
     """
     if to not in FORMATS:
         raise UsageError(f"unknown format {to!r}: expected one of {', '.join(FORMATS)}")
     refs = [ref for ref in dataset.episodes() if ref.split in splits]
     if not refs:
-        raise DatasetError(f"{dataset.path} holds no episode of {', '.join(splits)} yet; type: avw info {dataset.path}")
+        raise DatasetError(f"{dataset.path} has no episodes of {', '.join(splits)} yet; type: avw info {dataset.path}")
     write: Callable[[Dataset, list[EpisodeRef], Path, Progress], Any] = import_module(f"avw.avw4k.exports.{to}").write
     with readable_errors(f"cannot export to {to}", out), new_folder(out) as folder:
         write(dataset, refs, folder, progress)
@@ -61,9 +61,9 @@ def export(
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes `out` when all is written. Raises UsageError if `out` holds files."""
+    """A folder to write into, renamed to `out` at the end. Raises UsageError if `out` contains files."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is not empty; name a new folder, or remove that one")
+        raise UsageError(f"{out} is not empty; choose a new folder, or delete this one")
     partial = out.with_name(out.name + TMP_SUFFIX)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -78,7 +78,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def episode_note(dataset: Dataset, ref: EpisodeRef) -> dict[str, Any]:
-    """What is said of an episode beside its arrays: plain values."""
+    """Metadata of an episode, as plain values."""
     table = dataset.records[ref.shard].episodes[ref.demo]
     note = {"index": ref.index, "split": ref.split, "scene": ref.scene, "mode": ref.mode, "sound": ref.spec.sound}
     return note | {"steps": ref.steps, "success": bool(table["success"]), "spec_sha256": dataset.spec.sha256}

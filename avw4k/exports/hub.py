@@ -1,6 +1,7 @@
-"""Datasets to and from the Hugging Face Hub, with its own library (`pip install 'avw[hub]'`).
+"""Upload datasets to the Hugging Face Hub and download them, with the Hub's library (`pip install 'avw[hub]'`).
 
-What is restricted stays here unless someone who may says otherwise; what arrives is checked against its own manifest.
+A dataset whose licences restrict publishing is not uploaded unless the user states that they have permission. A
+downloaded dataset is checked against its manifest.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.sim_bridge.errors import DatasetError, UsageError
 
 BESIDE = ("info.json", "manifest.jsonl", "episodes.parquet", "README.md", "croissant.json")
-PATTERNS = [*BESIDE, "train-*.h5", "val-*.h5", "test-*.h5"]  # nothing else is fetched
+PATTERNS = [*BESIDE, "train-*.h5", "val-*.h5", "test-*.h5"]  # nothing else is downloaded
 READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubReport:
-    """What was sent or fetched (or would be). address: the dataset's page, "" for a dry run"""
+    """What was uploaded or downloaded, or would be. address: the dataset's page, "" for a dry run"""
 
     repo: str
     path: str
@@ -43,10 +44,10 @@ def push(
     token: str | None = None,
     endpoint: str | None = None,
 ) -> HubReport:
-    """Upload a complete dataset to the dataset repository `repo` ("user/name"), making it if need be.
+    """Upload a complete dataset to the dataset repository `repo` ("user/name"), creating the repository if needed.
 
-    endpoint: another Hub than the public one. Raises UsageError for a dataset whose licences restrict publishing,
-    unless `allow_restricted`, DatasetError for one that is incomplete or damaged, or an upload that fails.
+    endpoint: a Hub other than the public one. Raises UsageError for a dataset whose licences restrict publishing
+    (unless `allow_restricted`), DatasetError for an incomplete or damaged dataset, or if the upload fails.
     """
     dataset = open_dataset(folder)
     terms = dataset.info.get("licences", {})
@@ -54,8 +55,8 @@ def push(
     if restricted and not allow_restricted:
         listed = "; ".join(f"{name}: {text}" for name, text in terms.items() if name != "restricted")
         raise UsageError(
-            f"{folder} may not be published as it is ({listed}). If you have the permission of whoever holds those "
-            "rights, add --allow-restricted"
+            f"the licences of {folder} restrict publishing it ({listed}). If the holders of these rights have given "
+            "you permission, add --allow-restricted"
         )
     if not dataset.complete:
         raise DatasetError(f"{folder} is not complete; type: avw generate {folder}")
@@ -63,13 +64,13 @@ def push(
     names = (*BESIDE, *sorted(dataset.records))
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise DatasetError(f"{folder} lacks {', '.join(missing)}; type: avw generate {folder}")
+        raise DatasetError(f"{folder} has no {', '.join(missing)}; type: avw generate {folder}")
     size = sum((folder / name).stat().st_size for name in names)
     report = HubReport(repo=repo, path=str(folder), files=names, bytes=size, restricted=restricted)
     if dry_run:
         return report
     api = _hub().HfApi(endpoint=endpoint, token=token)
-    with _reported(f"{folder} could not be sent to {repo}"):
+    with _reported(f"{folder} could not be uploaded to {repo}"):
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
         done = api.upload_folder(
             repo_id=repo, repo_type="dataset", folder_path=folder, allow_patterns=list(names),
@@ -83,16 +84,16 @@ def push(
 def pull(
     repo: str, folder: Path, *, revision: str | None = None, token: str | None = None, endpoint: str | None = None
 ) -> HubReport:
-    """Download a dataset repository into a new folder (or go on with an interrupted download), and check every shard.
+    """Download a dataset repository into a new folder, or continue an interrupted download, and check every shard.
 
-    Raises UsageError for a folder that holds something else, DatasetError for a download that fails or is not what
-    its manifest says.
+    Raises UsageError for a folder that contains something else, DatasetError if the download fails or does not match
+    its manifest.
     """
     hub = _hub()
-    traces = folder / ".cache" / "huggingface"  # the library's own, there until a download is whole
+    traces = folder / ".cache" / "huggingface"  # the Hub library keeps its state here until a download is complete
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not traces.is_dir())):
-        raise UsageError(f"{folder} is not empty; name a new folder, or remove that one")
-    with _reported(f"{repo} could not be fetched"):
+        raise UsageError(f"{folder} is not empty; choose a new folder, or delete this one")
+    with _reported(f"{repo} could not be downloaded"):
         hub.snapshot_download(
             repo, repo_type="dataset", revision=revision, local_dir=folder, allow_patterns=PATTERNS, token=token,
             endpoint=endpoint,
@@ -111,11 +112,11 @@ def pull(
 
 
 def check(dataset: Dataset) -> None:
-    """Raises DatasetError for a shard whose bytes are not those of the manifest."""
+    """Raises DatasetError for a shard whose SHA-256 differs from the manifest."""
     for name, record in dataset.records.items():
         path = dataset.path / name
         if not path.is_file() or _sha256(path) != record.sha256:
-            raise DatasetError(f"{path} is not what the manifest says; type: avw verify {dataset.path} --repair")
+            raise DatasetError(f"{path} does not match the manifest; type: avw verify {dataset.path} --repair")
 
 
 def _sha256(path: Path) -> str:
@@ -130,13 +131,15 @@ def _hub() -> Any:
     try:
         import huggingface_hub
     except ModuleNotFoundError as error:
-        raise UsageError("this needs huggingface-hub, which is not installed; type: pip install 'avw[hub]'") from error
+        raise UsageError(
+            "the Hub needs huggingface-hub, which is not installed; type: pip install 'avw[hub]'"
+        ) from error
     return huggingface_hub
 
 
 @contextmanager
 def _reported(what: str) -> Iterator[None]:
-    """The library's errors have no root but Exception: each becomes one sentence."""
+    """Turn any error of the Hub library into one sentence: its errors share no base class but Exception."""
     try:
         yield
     except Exception as error:

@@ -1,8 +1,8 @@
-"""LeRobot's dataset format, version 3.0: Parquet with pictures inside, which its own library reads.
+"""LeRobot's dataset format, version 3.0: Parquet files that contain the images, readable with LeRobot's library.
 
-A frame is an observation and the action taken there; the last observation of an episode, which no action follows, is
-left out. Pose and distance are privileged, so they are columns of their own and no part of `observation`.
-Sound is not a word of LeRobot's; it travels as a plain array, `observation.audio`, float32 (2, 2400) in linear units.
+A frame is an observation and the action taken there. The last observation of an episode is omitted, because no action
+follows it. Pose and distance are privileged, so they have their own columns and are not part of `observation`.
+LeRobot has no type for sound, so it is stored as an array, `observation.audio`, float32 (2, 2400) in linear units.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ CAMERA = "observation.images.front"
 TASKS = {
     "approach": "walk to the ringing source and stop beside it",
     "leave": "walk away from the ringing source",
-    "unrelated": "walk about, whatever sounds",
+    "unrelated": "walk around and ignore the sound",
 }
 
 
 def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Progress) -> None:
-    """data/, meta/episodes/, meta/tasks.parquet, meta/info.json, meta/stats.json; a data file for each shard."""
+    """Write data/, with one file per shard, and meta/: episodes/, tasks.parquet, info.json, stats.json."""
     ordered = sorted(refs, key=lambda ref: SPLITS.index(ref.split))  # stable: a split is a range of episodes
     features = _features(dataset.spec.simulator.size)
     statistics = {name: _Statistics() for name, feature in features.items() if feature["dtype"] != "image"}
@@ -68,7 +68,7 @@ def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Prog
 
 
 def _features(size: int) -> dict[str, dict[str, Any]]:
-    """LeRobot's description of every column. Shapes of one number are written (1,)."""
+    """LeRobot's description of every column. The shape of a scalar is (1,)."""
 
     def column(dtype: str, *shape: int, names: list[str] | None = None) -> dict[str, Any]:
         return {"dtype": dtype, "shape": list(shape or (1,)), "names": names}
@@ -157,7 +157,7 @@ def _png(rgb_HWC: np.ndarray) -> bytes:
 
 
 def _episode(ref: EpisodeRef, number: int, first: int, chunk: int, file: int) -> dict[str, Any]:
-    """A row of LeRobot's episode table; `avw/…` is ours."""
+    """A row of LeRobot's episode table; the columns `avw/…` are additions."""
     return {
         "episode_index": number,
         "tasks": [TASKS[ref.mode]],
@@ -214,7 +214,7 @@ def _info(
 
 
 class _Statistics:
-    """Smallest, largest, mean and deviation of a column, over all but its last axis, as episodes come."""
+    """Running minimum, maximum, mean and standard deviation of a column, over all axes but the last."""
 
     def __init__(self) -> None:
         self.count, self.rows = 0, 0
@@ -225,7 +225,7 @@ class _Statistics:
 
     def add(self, array: np.ndarray) -> None:
         self.rows += len(array)
-        # Pictures, depth and sound are one quantity; a vector has one a component.
+        # Images, depth and sound are one quantity; each component of a vector is a quantity of its own.
         values = array.reshape(-1, array.shape[-1] if array.ndim == 2 else 1).astype(np.float64)
         self.count += len(values)
         self.low, self.high = np.minimum(self.low, values.min(axis=0)), np.maximum(self.high, values.max(axis=0))

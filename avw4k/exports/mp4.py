@@ -1,6 +1,6 @@
-"""mp4: a film of each episode with its binaural sound, and a .json of what was done. Lossy: to watch, not to train on.
+"""mp4: a video of each episode with its binaural sound, and a .json file with its actions, rewards and poses.
 
-Frame k is shown while the sound of step k is heard; both last 0.15 s.
+Frame k is shown while the sound of step k is played; both last 0.15 s. The video is lossy: for viewing, not training.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ KEPT = ("actions", "rewards", "dones", "collided", "geodesic", "commanded", "rea
 
 
 def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Progress) -> None:
-    """{split}/000000.mp4 and .json. Raises BackendError where there is no ffmpeg."""
+    """Write {split}/000000.mp4 and .json. Raises BackendError if ffmpeg is not installed."""
     if find_ffmpeg() is None:
         raise BackendError(
-            "mp4 needs ffmpeg, which is not on the path; install it (Debian: apt-get install ffmpeg), or type --to "
-            "webdataset or --to lerobot, which need nothing"
+            "mp4 needs ffmpeg, which is not on the path; install it (Debian: apt-get install ffmpeg), or use --to "
+            "webdataset or --to lerobot, which do not need it"
         )
-    # One gain for all, so that loudness stays comparable between films.
+    # One gain for all episodes, so that loudness is comparable between videos.
     gain = np.float32(dataset.audio_scale / dataset.spec.audio_full_scale)
     for ref in refs:
         rows = dataset.read(ref)

@@ -1,4 +1,4 @@
-"""Films: frames and their sound as one mp4, by the user's own ffmpeg."""
+"""Video: frames and their sound as one mp4, written by the ffmpeg that is installed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 
 def find_ffmpeg() -> str | None:
-    """Where ffmpeg is, or None."""
+    """The path of ffmpeg, or None."""
     return shutil.which("ffmpeg")
 
 
 def write_film(path: Path, rgb_THWC: np.ndarray, audio_ES: np.ndarray) -> None:
-    """Write uint8 frames, one a step, and sound in [-1, 1]. Raises BackendError when ffmpeg is missing or fails."""
+    """Write uint8 frames, one per step, and sound in [-1, 1]. Raises BackendError if ffmpeg is missing or fails."""
     import soundfile
 
     ffmpeg = find_ffmpeg()

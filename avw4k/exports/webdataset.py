@@ -1,7 +1,7 @@
-"""WebDataset: one tar a shard, one sample an episode, arrays as .npy and what is said of it as .json.
+"""WebDataset: one tar per shard, one sample per episode, with arrays as .npy and metadata as .json.
 
-`wds.WebDataset("train-{000000..000009}.tar").decode()` gives them back. The last observation is row T of rgb, depth
-and audio, as `avw.avw4k.reading.dataset` has it. Audio is int16; times `audio_scale` (in the .json) it is linear.
+`wds.WebDataset("train-{000000..000009}.tar").decode()` reads them. The last observation is row T of rgb, depth and
+audio, as in `avw.avw4k.reading.dataset`. Audio is int16; multiplied by `audio_scale` (in the .json) it is linear.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 
 
 def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Progress) -> None:
-    """{split}-000000.tar …, numbered without gaps in each split."""
+    """Write {split}-000000.tar and so on, numbered without gaps within each split."""
     numbers: dict[str, int] = {}
     for shard, group in groupby(refs, key=lambda ref: ref.shard):
         episodes = list(group)
@@ -37,7 +37,7 @@ def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Prog
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    """The same bytes at any time, by anyone."""
+    """Add a file. Its header has no time and no owner, so that the same export has the same bytes."""
     info = tarfile.TarInfo(name)
     info.size = len(content)
     tar.addfile(info, io.BytesIO(content))

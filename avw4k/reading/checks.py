@@ -1,4 +1,4 @@
-"""Reading one shard again, in full: its checksum, its schema, and what its arrays say about each other."""
+"""Check one shard in full: its checksum, its schema, and the consistency of its arrays."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ READ_BYTES = 1 << 20
 
 
 def check_shard(path: Path, spec: DatasetSpec, shard: ShardSpec) -> ShardRecord:
-    """Read every byte of a shard and compare it with the plan, the schema and itself; its manifest record if sound.
+    """Read every byte of a shard and check it against the plan and the schema; the manifest record of a valid shard.
 
-    Raises DatasetError with the first thing that is wrong.
+    Raises DatasetError with the first problem found.
     """
     digest = file_sha256(path)
     rows = []
@@ -45,7 +45,7 @@ def check_shard(path: Path, spec: DatasetSpec, shard: ShardSpec) -> ShardRecord:
 
 
 def _check_demo(file: ShardFile, demo: int, spec: DatasetSpec, episode: EpisodeSpec) -> dict[str, Any]:
-    """The demo's row of the episode table. Raises DatasetError for anything that is not as it should be."""
+    """The row of a demo in the episode table. Raises DatasetError for any inconsistency."""
     where = f"{file.filename}, demo_{demo}"
     attributes = demo_attributes(file, demo)
     for name, value in dataclasses.asdict(episode).items():
@@ -58,7 +58,7 @@ def _check_demo(file: ShardFile, demo: int, spec: DatasetSpec, episode: EpisodeS
             raise DatasetError(f"{where}: {name} holds a number that is not finite")
     for claim, holds in _consistency(rows, spec):
         if not holds:
-            raise DatasetError(f"{where}: {claim} does not hold")
+            raise DatasetError(f"{where}: this is not true: {claim}")
     source = read_source(file, demo)
     geodesic, success = rows["geodesic"], bool(rows["rewards"][-1] > 0.5 * spec.task.success_reward)
     return {
@@ -79,10 +79,10 @@ def _check_demo(file: ShardFile, demo: int, spec: DatasetSpec, episode: EpisodeS
 
 
 def _consistency(rows: dict[str, np.ndarray], spec: DatasetSpec) -> list[tuple[str, bool]]:
-    """What the arrays say about each other."""
+    """Statements about the arrays, and whether each is true."""
     actions, geodesic = rows["actions"], rows["geodesic"].astype(np.float64)
     if actions.max(initial=0) > max(Action):
-        return [("every action being one of 0 … 3", False)]
+        return [("every action is one of 0 … 3", False)]
     poses = [Pose(x, y, z, yaw) for (x, y, z), yaw in zip(rows["position"], rows["yaw"], strict=True)]
     commanded = [relative_motion(pose, pose.after(Action(a))) for pose, a in zip(poses, actions, strict=False)]
     realised = [relative_motion(a, b) for a, b in itertools.pairwise(poses)]
@@ -91,12 +91,12 @@ def _consistency(rows: dict[str, np.ndarray], spec: DatasetSpec) -> list[tuple[s
     turns = np.array([0.0, 0.0, TURN_RADIANS, -TURN_RADIANS])[actions]
     turned = np.array([wrap_angle(b - a) for a, b in itertools.pairwise(rows["yaw"])])
     return [
-        ("done exactly where the action is STOP", bool(np.array_equal(rows["dones"], actions == Action.STOP))),
-        ("no step after a STOP", not (actions[:-1] == Action.STOP).any()),
-        ("rewards following from the geodesic distances", bool(np.allclose(rewards, rows["rewards"], atol=1e-4))),
-        ("commanded motion following from the actions", bool(np.allclose(commanded, rows["commanded"], atol=1e-6))),
-        ("realised motion following from the poses", bool(np.allclose(realised, rows["realised"], atol=1e-6))),
-        ("turns of 10 degrees where commanded", bool(np.allclose(turned, turns, atol=1e-6))),
+        ("done is true exactly where the action is STOP", bool(np.array_equal(rows["dones"], actions == Action.STOP))),
+        ("no step follows a STOP", not (actions[:-1] == Action.STOP).any()),
+        ("rewards follow from the geodesic distances", bool(np.allclose(rewards, rows["rewards"], atol=1e-4))),
+        ("commanded motion follows from the actions", bool(np.allclose(commanded, rows["commanded"], atol=1e-6))),
+        ("realised motion follows from the poses", bool(np.allclose(realised, rows["realised"], atol=1e-6))),
+        ("turns are 10 degrees where commanded", bool(np.allclose(turned, turns, atol=1e-6))),
     ]
 
 

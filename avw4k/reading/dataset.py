@@ -1,4 +1,4 @@
-"""Reading a dataset: which episodes there are, and any part of any of them. Never wrong arrays, rather an error."""
+"""Read a dataset: its list of episodes, and any part of any episode. Damaged data is an error, not a wrong array."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from avw.avw4k.shards.untrusted_hdf5 import ShardFile
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.types import Source
 
-OPEN_SHARDS = 32  # handles kept open in a process
+OPEN_SHARDS = 32  # file handles kept open per process
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpisodeRef:
-    """Where an episode lies: demo number `demo` of the file `shard`. `index` counts through the dataset."""
+    """Where an episode is stored: demo number `demo` of the file `shard`. `index` is its number in the dataset."""
 
     index: int
     shard: str
@@ -86,8 +86,8 @@ class Dataset:
     ) -> dict[str, np.ndarray]:
         """Rows start…stop of the arrays `keys` (default: all) of an episode.
 
-        Observations and states have T + 1 rows, the last being the final one; what belongs to actions has T.
-        Raises DatasetError when the shard is missing, truncated, damaged or of another dataset.
+        Observations and states have T + 1 rows, including the final one; arrays of actions and rewards have T.
+        Raises DatasetError for a shard that is missing, truncated, damaged or of another dataset.
         """
         wanted = tuple(FEATURES if keys is None else keys)
         size = self.spec.simulator.size
@@ -98,14 +98,14 @@ class Dataset:
         return read_source(self._open(ref), ref.demo)
 
     def close(self) -> None:
-        """Close what is open; reading opens it again."""
+        """Close all files. Reading opens them again."""
         if self._process == os.getpid():
             for file in self._files.values():
                 file.close()
         self._files.clear()
 
     def _open(self, ref: EpisodeRef) -> ShardFile:
-        if self._process != os.getpid():  # forked: the handles are the parent's
+        if self._process != os.getpid():  # forked: the handles belong to the parent
             self._files, self._process = OrderedDict(), os.getpid()
         file = self._files.get(ref.shard)
         if file is None:
@@ -115,10 +115,10 @@ class Dataset:
                 self._files.popitem(last=False)[1].close()
         self._files.move_to_end(ref.shard)
         known = (ref.shard, ref.demo, ref.index)
-        if known not in self._recognised:  # once an open file: attributes take longer to read than a short span
+        if known not in self._recognised:  # once per open file: reading attributes takes longer than reading a few rows
             if demo_attributes(file, ref.demo).get("index") != ref.index:
                 raise DatasetError(
-                    f"{file.filename}, demo_{ref.demo}: not episode {ref.index}; is `ref` of this dataset?"
+                    f"{file.filename}, demo_{ref.demo}: this is not episode {ref.index}; is `ref` from another dataset?"
                 )
             self._recognised.add(known)
         return file
@@ -146,26 +146,26 @@ class Dataset:
 
 
 def read_source(file: h5py.File, demo: int) -> Source:
-    """The source that a demo's attributes describe."""
+    """The source described by a demo's attributes."""
     try:
         values = json.loads(demo_attributes(file, demo)["source"])
         position_3, floor_3 = (tuple(float(x) for x in values[name]) for name in ("position_3", "floor_3"))
         return Source(position_3, floor_3, str(values["sound"]), int(values["phase"]))  # type: ignore[arg-type]
     except (ValueError, TypeError, KeyError) as error:
-        raise DatasetError(f"{file.filename}, demo_{demo}: its source cannot be understood ({error})") from error
+        raise DatasetError(f"{file.filename}, demo_{demo}: its source is not valid ({error})") from error
 
 
 def open_dataset(path: str | Path) -> Dataset:
     """Open the dataset in a folder, complete or not.
 
-    Raises DatasetError when there is none, or when it was written by a newer schema or altered.
+    Raises DatasetError if there is no dataset, or if it has a newer schema or was altered.
     """
     info, spec = read_info(Path(path))
     return Dataset(Path(path), info, spec, read_manifest(Path(path)))
 
 
 def read_info(folder: Path) -> tuple[dict[str, Any], DatasetSpec]:
-    """What info.json says, and its spec. Raises DatasetError as `open_dataset` does."""
+    """The content of info.json, and the spec in it. Raises DatasetError as `open_dataset` does."""
     file = folder / "info.json"
     if not file.is_file():
         raise DatasetError(f"{folder} holds no dataset (no info.json there); type: avw generate {folder}")

@@ -1,14 +1,14 @@
-"""In which order an epoch visits the windows of a split: shuffled, near each other on disk, each exactly once.
+"""The order in which an epoch visits the windows of a split: shuffled, close together on disk, each exactly once.
 
-Shapes: B contexts of a batch. A *sample* is a frame that ends a context: every frame but an episode's last.
+Shapes: B contexts of a batch. A *sample* is a frame that ends a context: every frame except the last of an episode.
 
-    episodes, in an order drawn for the epoch      ▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒
-    cut evenly over the ranks, then into lanes     rank 0: lane 0 | lane 1    rank 1: lane 0 | lane 1
-    a lane's samples, shuffled within pools        one pool of episodes is in memory while its windows are drawn
+    episodes, in the random order of the epoch     ▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒|▒▒▒▒
+    divided evenly into ranks, then into lanes     rank 0: lane 0 | lane 1    rank 1: lane 0 | lane 1
+    a lane's samples, shuffled within pools        one pool of episodes is in memory while its windows are read
 
-Batch b of a rank comes from lane b mod `lanes`, so a worker that does every W-th batch stays in its own lanes, and an
-episode is decoded once. A batch is a pure function of (seed, epoch, rank, b): nothing has to be saved but its number,
-and the number of workers changes nothing.
+Batch b of a rank comes from lane b mod `lanes`, so a worker that reads every W-th batch stays in its own lanes, and an
+episode is decoded once. A batch is a pure function of (seed, epoch, rank, b): its number is the only state to save, and
+the number of workers does not change it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import numpy as np
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 
-KEPT_ORDERS = 2  # epochs whose order of episodes is kept: workers may be an epoch apart
+KEPT_ORDERS = 2  # epochs whose episode order is kept: workers may be one epoch apart
 KEPT_POOLS = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpochConfig:
-    """contexts: of a batch, on each rank; batches differ by one context at most, so that none is padded or dropped
+    """contexts: per batch, on each rank; batches differ by one context at most, so none is padded or dropped
     lanes: streams that batches alternate between; as many as workers, or a multiple · pool: episodes shuffled together
     """
 
@@ -38,7 +38,7 @@ class EpochConfig:
 
 
 class EpochOrder:
-    """The batches of any epoch for one of `ranks` processes. samples_E: how many samples each episode has."""
+    """The batches of any epoch for one of `ranks` processes. samples_E: number of samples of each episode."""
 
     def __init__(
         self, samples_E: np.ndarray, config: EpochConfig, purpose: str, *, rank: int = 0, ranks: int = 1
@@ -50,9 +50,9 @@ class EpochOrder:
         self.samples_E, self.config, self.purpose = np.asarray(samples_E, np.int64), config, purpose
         self.rank, self.ranks, self.total = rank, ranks, int(self.samples_E.sum())
         if self.total < ranks:
-            raise UsageError(f"{self.total} samples for {ranks} ranks: each needs at least one")
+            raise UsageError(f"{self.total} samples for {ranks} ranks: each rank needs at least one")
         self._low, self._high = self.total * rank // ranks, self.total * (rank + 1) // ranks
-        # As many batches on every rank, else the one that has more would wait for the others for ever.
+        # The same number of batches on every rank; otherwise the rank with more would wait for the others forever.
         most, least = (self.total + ranks - 1) // ranks, self.total // ranks
         self.batches = min((most + config.contexts - 1) // config.contexts, least)
         lanes = np.array([len(range(lane, self.batches, config.lanes)) for lane in range(config.lanes)])
@@ -65,20 +65,20 @@ class EpochOrder:
     def batch(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray]:
         """(episode_B, step_B) of batch `number` of an epoch, on this rank."""
         if not 0 <= number < self.batches:
-            raise UsageError(f"batch {number} of {self.batches}")
+            raise UsageError(f"batch {number} does not exist: the epoch has batches 0 to {self.batches - 1}")
         lane = number % self.config.lanes
         q = int(self._lane_start[lane]) + number // self.config.lanes
         low, high = self._cut(int(self._lane_start[lane])), self._cut(int(self._lane_end[lane]))
         return self._place(epoch, self._shuffled(epoch, lane, low, high, self._cut(q), self._cut(q + 1)))
 
     def _cut(self, q: int) -> int:
-        """The first sample of the q-th batch, counted lane after lane."""
+        """The first sample of the q-th batch, counting lane after lane."""
         return self._low + (self._high - self._low) * q // self.batches
 
     def _shuffled(self, epoch: int, lane: int, low: int, high: int, start: int, stop: int) -> np.ndarray:
-        """Samples start…stop of a lane that owns low…high, each pool of which is shuffled."""
+        """Samples start…stop of the lane low…high, whose pools are shuffled."""
         parts = []
-        size, pools = high - low, -(-(high - low) // self._pool)  # cut evenly: no pool is a small rest
+        size, pools = high - low, -(-(high - low) // self._pool)  # divided evenly: no pool is a small remainder
         for pool in range(((start - low + 1) * pools - 1) // size, ((stop - low) * pools - 1) // size + 1):
             first, last = low + size * pool // pools, low + size * (pool + 1) // pools
             key = (epoch, lane, pool)
@@ -91,7 +91,7 @@ class EpochOrder:
         return np.concatenate(parts)
 
     def _place(self, epoch: int, sample_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Samples counted through the epoch's own order of episodes → (episode, step)."""
+        """(episode, step) of samples, which are numbered in the episode order of the epoch."""
         if epoch not in self._orders:
             order_E = keyed_rng(self.config.seed, "epoch", self.purpose, epoch).permutation(len(self.samples_E))
             self._orders[epoch] = order_E, np.cumsum(self.samples_E[order_E])

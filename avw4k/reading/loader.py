@@ -1,13 +1,13 @@
-"""Windows as batches of tensors: read, decoded and assembled by worker processes, each sample once an epoch.
+"""Windows as batches of tensors: read, decoded and assembled by worker processes, each sample once per epoch.
 
 Shapes: B contexts · T context frames · K targets a context · H W image · E ears · S samples.
 
     loader = WindowLoader(Windows(dataset, "train", WindowConfig()), LoaderConfig(workers=4))
-    for batch in loader:                      # what is left of the epoch; then the next one
+    for batch in loader:                      # the rest of the epoch; the next loop is the next epoch
         ...
-        saved = loader.state_dict()           # a few numbers; `load_state_dict` goes on with the very next batch
+        saved = loader.state_dict()           # a few numbers; after `load_state_dict` the next batch follows
 
-Workers may be forked or spawned and may persist: they get numbers of batches, and open the shards themselves.
+Workers may be forked or spawned and may persist: they receive batch numbers and open the shards themselves.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ MOST_WORKERS = 1024  # of a DataLoader over a WindowStream
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoaderConfig:
-    """targets: K, sharing one context · senses: what of rgb, depth and audio is read
-    workers: processes; 0 reads in this one · start: "fork", "spawn" or "forkserver" · prefetch: batches a worker
-    rank, ranks: this process among those that train together
+    """targets: K targets per context · senses: which of rgb, depth and audio to read
+    workers: processes; 0 reads in this process · start: "fork", "spawn" or "forkserver" · prefetch: batches per worker
+    rank, ranks: number of this process, and of all processes that train together
     """
 
     epochs: EpochConfig = field(default_factory=EpochConfig)
@@ -55,7 +55,7 @@ class LoaderConfig:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrameBatch:
     """rgb: uint8 (…, H, W, 3) · depth: float32 (…, H, W) metres · audio: float32 (…, 2, 2400), linear; None if not read
-    The rest is as `WindowBatch` says; frames are its frame numbers, distances and rewards labels.
+    The other fields are those of `WindowBatch`: frame numbers, motions and labels.
     """
 
     context_BT: Tensor
@@ -77,7 +77,7 @@ class FrameBatch:
         return len(self.context_BT)
 
     def pin_memory(self) -> FrameBatch:
-        """What DataLoader calls for a copy in page-locked memory."""
+        """A copy in page-locked memory; DataLoader calls this."""
         return self._each(lambda tensor: tensor.pin_memory())
 
     def to(self, device: torch.device | str) -> FrameBatch:
@@ -89,7 +89,7 @@ class FrameBatch:
 
 
 class WindowFrames(Dataset[FrameBatch]):
-    """The batches of every epoch by (epoch, number). Decodes whole episodes and keeps those of its pools."""
+    """Batches by (epoch, number). Decodes whole episodes, and keeps the episodes of the pools in use."""
 
     def __init__(self, windows: Windows, config: LoaderConfig) -> None:
         unknown = set(config.senses) - set(SENSES)
@@ -132,7 +132,7 @@ class WindowFrames(Dataset[FrameBatch]):
         return found
 
     def _episode(self, number: int) -> dict[str, np.ndarray]:
-        """A whole episode, decoded: its chunks are then read once for all the windows on it."""
+        """A whole decoded episode: its chunks are then read once for all of its windows."""
         found = self._decoded.get(number)
         if found is None:
             windows = self.windows
@@ -144,7 +144,7 @@ class WindowFrames(Dataset[FrameBatch]):
         return found
 
     def _room(self) -> int:
-        """Episodes to keep: those of the pools that this process draws from, and one at either end of each."""
+        """How many episodes to keep: those of the pools that this process reads, and one at each end of each pool."""
         info, epochs = get_worker_info(), self.config.epochs
         workers = info.num_workers if info else 1
         return (epochs.pool + 2) * (epochs.lanes // math.gcd(epochs.lanes, workers))
@@ -185,7 +185,7 @@ class WindowStream(IterableDataset[FrameBatch]):
 
 
 class _Rest(Sampler[tuple[int, int]]):
-    """The numbers of the batches that are left of the loader's epoch."""
+    """The numbers of the remaining batches of the loader's epoch."""
 
     def __init__(self, loader: WindowLoader) -> None:
         self.loader = loader
@@ -196,7 +196,7 @@ class _Rest(Sampler[tuple[int, int]]):
 
 
 class WindowLoader:
-    """Iterating gives the batches that are left of the current epoch; iterating again, those of the next."""
+    """Iterating gives the remaining batches of the current epoch; iterating again, those of the next epoch."""
 
     def __init__(self, windows: Windows, config: LoaderConfig | None = None) -> None:
         self.config = config or LoaderConfig()
@@ -216,7 +216,7 @@ class WindowLoader:
         )
 
     def __len__(self) -> int:
-        """Batches of an epoch, the same on every rank."""
+        """Batches per epoch, the same on every rank."""
         return self.frames.order.batches
 
     def __iter__(self) -> Iterator[FrameBatch]:
@@ -227,23 +227,23 @@ class WindowLoader:
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the loader stands: plain numbers. Take it after a batch is used, and before the next is fetched."""
+        """The position of the loader, as plain numbers. Call it after using a batch and before fetching the next."""
         return {"epoch": self.epoch, "batch": self.done, "of": self._identity()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the batch after the last one of `state`. Raises UsageError if it counts other batches."""
+        """Continue after the last batch of `state`. Raises UsageError if `state` is of another sequence of batches."""
         here = self._identity()
         differing = [f"{key} {state['of'].get(key)} then, {here[key]} now" for key in here
                      if state["of"].get(key) != here[key]]  # fmt: skip
         if differing:
             raise UsageError(
-                f"the saved position is in another sequence of batches ({'; '.join(differing)}): resume with the "
-                "configuration that it was saved with, or begin anew. Only the number of workers may change."
+                f"the saved position belongs to another sequence of batches ({'; '.join(differing)}): resume with the "
+                "configuration that it was saved with, or start again. Only the number of workers may change."
             )
         self.epoch, self.done = int(state["epoch"]), int(state["batch"])
 
     def _identity(self) -> dict[str, Any]:
-        """Everything that the sequence of batches depends on, as plain values."""
+        """All values that the sequence of batches depends on."""
         windows, config = self.frames.windows, self.config
         return {
             "dataset": windows.dataset.spec.sha256,

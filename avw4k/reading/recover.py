@@ -1,7 +1,7 @@
-"""The simulator of a recorded episode, reopened: stand where it began, hear what it heard, and go another way.
+"""Reopen the simulator of a recorded episode: start where it started, and replay it or act differently.
 
-The spec beside a shard says everything about the simulator, and the shard where the episode began and what sounded.
-Doing the recorded actions again gives the recorded observations, bit for bit, where the backend is reproducible.
+The spec of the dataset describes the simulator; the shard holds the start and the source of the episode. Replaying the
+recorded actions gives the recorded observations, bit for bit, if the backend is reproducible.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from avw.sim_bridge.types import Action, Observation, Pose, Source
 class RecordedEpisode:
     """An open simulator at the start of an episode of a dataset.
 
-    observation: the latest one, at first that of the start · actions: what was done when it was recorded
-    task: rewards and the end, as the dataset defines them
+    observation: the latest observation, at first that of the start · actions: the recorded actions
+    task: rewards and the end of the episode, as the dataset defines them
     """
 
     ref: EpisodeRef
@@ -36,18 +36,18 @@ class RecordedEpisode:
     observation: Observation
 
     def reset(self) -> Observation:
-        """Back to the start, with the same sound at the same phase."""
+        """Return to the start, with the same sound at the same phase."""
         self.observation = self.task.reset(self.start, self.source, seed=self.ref.spec.source_seed)
         return self.observation
 
     def step(self, action: Action | int) -> StepResult:
-        """Act, as recorded or otherwise."""
+        """Take an action, as recorded or another."""
         result = self.task.step(action)
         self.observation = result.observation
         return result
 
     def replay(self) -> Iterator[StepResult]:
-        """From the start again, doing what was done."""
+        """Repeat the recorded actions from the start."""
         self.reset()
         for action in self.actions:
             yield self.step(action)

@@ -1,4 +1,4 @@
-"""What a dataset shows: motion modes, actions and distances, counted from the manifest, no shard being opened."""
+"""Statistics of a dataset: motion modes, actions and distances, counted from the manifest without opening shards."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from avw.sim_bridge.types import Action
 
 
 def distance_edges(config: MotionConfig) -> np.ndarray:
-    """Edges in metres of the counted distances, the last bin being open."""
+    """Edges in metres of the bins of distances; the last bin is open."""
     return np.array([*(config.distance_bins or MotionConfig().distance_bins), np.inf])
 
 
 def distance_counts(config: MotionConfig, distances: Iterable[float]) -> list[int]:
-    """How many distances (metres) fall into each bin of the spec."""
+    """Number of distances (metres) in each bin of the spec."""
     counts, _ = np.histogram(np.fromiter(distances, dtype=np.float64), distance_edges(config))
     return [int(count) for count in counts]
 
 
 def dataset_statistics(dataset: Dataset) -> dict[str, Any]:
-    """Of all episodes and of each mode: shares of actions, bumps, STOPs, histograms of distances to the source.
+    """For all episodes and for each mode: shares of actions, collisions, STOPs, histograms of distance to the source.
 
-    asked_share: the mode's share in the spec · starts, frames: counts of episodes by first distance, and of frames,
-    in the bins between `distance_edges` (metres, the last bin open; null for datasets of schema 1, which did not count)
+    asked_share: the mode's share in the spec · starts, frames: number of episodes by first distance, and of frames, in
+    the bins between `distance_edges` (metres, last bin open; null for datasets of schema 1, which have no counts)
     """
     spec = dataset.spec
     rows = {row["index"]: row for record in dataset.records.values() for row in record.episodes}
@@ -63,7 +63,7 @@ def _group(rows: list[dict[str, Any]], config: MotionConfig) -> dict[str, Any]:
 
 
 def statistics_text(values: dict[str, Any]) -> str:
-    """The same as a table for a person."""
+    """The statistics as a table."""
     modes, edges = values["modes"], values["distance_edges"]
     lines = [f"  {'':<22}" + "".join(f"{name:>12}" for name in modes)]
 
@@ -72,9 +72,9 @@ def statistics_text(values: dict[str, Any]) -> str:
 
     groups = list(modes.values())
     line("trajectories", (str(group["episodes"]) for group in groups))
-    line("share (asked)", (f"{group['share']:.0%} ({group['asked_share']:.0%})" for group in groups))
-    line("metres walked, mean", (f"{group['metres']:.1f}" for group in groups))
-    line("steps that bump", (f"{group['bumps']:.1%}" for group in groups))
+    line("share (requested)", (f"{group['share']:.0%} ({group['asked_share']:.0%})" for group in groups))
+    line("mean metres walked", (f"{group['metres']:.1f}" for group in groups))
+    line("steps with collision", (f"{group['bumps']:.1%}" for group in groups))
     line("successful STOPs", (str(group["successes"]) for group in groups))
     if all(group["actions"] for group in groups if group["episodes"]):
         for action in Action:
@@ -84,7 +84,7 @@ def statistics_text(values: dict[str, Any]) -> str:
         if any(group[key] is None for group in groups if group["episodes"]):
             continue
         for number, low in enumerate(edges):
-            high = f"to {edges[number + 1]:g} m" if number + 1 < len(edges) else "m and more"
+            high = f"to {edges[number + 1]:g} m" if number + 1 < len(edges) else "m or more"
             line(f"{title} {low:g} {high}", (_share(group[key], number) for group in groups))
     return "\n".join(lines)
 

@@ -1,10 +1,10 @@
-"""Windows: which frames are a context, which are its targets, and the motion between them.
+"""Windows: the frames of a context, the frames of its targets, and the motion between them.
 
-Shapes: B contexts · K targets a context · T context frames. A *frame* is one observation; frames of all episodes of a
-split are numbered through, and arrays indexed by that number stand beside each other (RGB, latents, sound).
+Shapes: B contexts · K targets per context · T context frames. A *frame* is one observation. The frames of all episodes
+of a split are numbered consecutively, and RGB, latents and sound are arrays indexed by that number.
 
 A batch is a pure function of (seed, purpose, batch number): there is no sampler state to save, so a resumed training
-sees exactly the windows that an uninterrupted one would have seen.
+run sees exactly the windows that an uninterrupted run would have seen.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from avw.sim_bridge.randomness import keyed_rng
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WindowConfig:
-    """ages: how many steps ago each context frame was, oldest first, ending in 0 (now)
-    min_offset, max_offset: inclusive range of steps to a target, 0 excluded, negative = the past.
-    near: offsets are drawn as range · u^near with u uniform, so that near > 1 favours near targets.
-    motion: "commanded" (what a planner can know: the actions as if nothing were in the way) or "realised".
+    """ages: how many steps ago each context frame was observed, oldest first, ending in 0 (now)
+    min_offset, max_offset: inclusive range of steps to a target; 0 is excluded, negative offsets are in the past
+    near: offsets are range · u^near with u uniform, so that near > 1 favours near targets
+    motion: "commanded" (the effect of the actions with nothing in the way, which a planner knows) or "realised"
     """
 
     ages: tuple[int, ...] = (3, 2, 1, 0)
@@ -36,10 +36,11 @@ class WindowConfig:
 
 @dataclass(frozen=True, slots=True)
 class WindowBatch:
-    """context_BT, target_BK: frame numbers · motion_BK3: (forward m, left m, net turn rad) in the heading frame at t
-    past_BT3: where each context frame was taken, likewise: the agent knows its own actions
+    """context_BT, target_BK: frame numbers
+    motion_BK3: motion to each target, (forward m, left m, net turn rad) in the heading frame at t
+    past_BT3: the same for each context frame, because the agent knows its own actions
     offset_BK: steps · progress_BK: metres of geodesic distance gained · distance_BK: metres to the source at the target
-    reward_BK: Σ r from t to t+offset; NaN for offsets in the past."""
+    reward_BK: Σ r from t to t+offset; NaN for offsets in the past"""
 
     context_BT: np.ndarray
     past_BT3: np.ndarray
@@ -52,16 +53,16 @@ class WindowBatch:
 
 
 class Windows:
-    """All windows of one split of a dataset. Holds the small arrays (motion, distances) only."""
+    """All windows of one split of a dataset. Only the small arrays (motion, distances) are in memory."""
 
     def __init__(self, dataset: Dataset, split: str, config: WindowConfig) -> None:
         if config.min_offset > config.max_offset or config.max_offset < 1:
-            raise DatasetError(f"offsets {config.min_offset}…{config.max_offset} hold no future target")
+            raise DatasetError(f"the offsets {config.min_offset} to {config.max_offset} contain no future target")
         self.dataset, self.split, self.config = dataset, split, config
         self.episodes: list[EpisodeRef] = dataset.episodes(split)
         if not self.episodes:
             raise DatasetError(
-                f"{dataset.path}: the split {split!r} holds no episode. Datasets of fewer than three scenes have no "
+                f"{dataset.path}: the split {split!r} has no episodes. Datasets of fewer than three scenes have no "
                 "validation or test split: generate with --scenes procedural:3 or more."
             )
         keys = ["yaw", "geodesic", config.motion, "rewards"]
@@ -76,24 +77,24 @@ class Windows:
         self.yaw_F = np.concatenate([row["yaw"] for row in rows])
         self.geodesic_F = np.concatenate([row["geodesic"] for row in rows]).astype(np.float64)
         self.travel_F2 = np.concatenate([travelled(row["yaw"], row[config.motion]) for row in rows])
-        # Rewards are sums over steps: cumulated over frames, a window's is a difference.
+        # The reward of a window is a sum over steps: a difference of cumulative sums.
         self.reward_F = np.concatenate([np.concatenate([[0.0], np.cumsum(row["rewards"])]) for row in rows])
 
     def __len__(self) -> int:
-        """Frames that can end a context: all but the last of each episode."""
+        """Number of frames that can end a context: all but the last of each episode."""
         return self.frames - len(self.episodes)
 
     def draw(self, seed: int, purpose: str, number: int, contexts: int, targets: int) -> WindowBatch:
-        """Batch `number` of an endless sequence."""
+        """Batch `number` of an infinite sequence."""
         rng = keyed_rng(seed, "windows", self.split, purpose, number)
         t_B = rng.integers(0, self.frames, contexts)
         t_B = np.where(t_B == self.end_F[t_B], t_B - 1, t_B)  # a context needs at least one step of future
         return self.window(t_B, self.offsets(t_B, targets, rng))
 
     def offsets(self, t_B: np.ndarray, targets: int, rng: np.random.Generator) -> np.ndarray:
-        """Offsets (B, K) for contexts that end at t_B, as the configuration wants them drawn, inside the episode.
+        """Random offsets (B, K) for contexts that end at t_B, as configured, inside the episode.
 
-        Half of those that may be in the past are. A context without enough future takes the farthest there is.
+        Half of the offsets that may be in the past are. A context near the end of its episode gets shorter offsets.
         """
         config, shape = self.config, (len(t_B), targets)
         room_B = self.end_F[t_B] - t_B
@@ -108,13 +109,13 @@ class Windows:
         return offset_BK
 
     def at(self, offset: int, count: int) -> WindowBatch:
-        """`count` windows with one target at `offset`, spread evenly over the split (all of them if fewer)."""
+        """`count` windows with one target at `offset`, spread evenly over the split; all windows if there are fewer."""
         t = np.flatnonzero(np.arange(self.frames) + offset <= self.end_F)
         t = t[np.unique(np.linspace(0, len(t) - 1, min(count, len(t))).round().astype(np.int64))]
         return self.window(t, np.full((len(t), 1), offset))
 
     def window(self, t_B: np.ndarray, offset_BK: np.ndarray) -> WindowBatch:
-        """The windows whose contexts end at frames t_B. Before an episode's first frame that frame is repeated."""
+        """The windows whose contexts end at frames t_B. Before the start of an episode its first frame is repeated."""
         context_BT = t_B[:, None] - np.array(self.config.ages)
         context_BT = np.maximum(context_BT, self.start_F[t_B][:, None])
         target_BK = np.clip(t_B[:, None] + offset_BK, self.start_F[t_B][:, None], self.end_F[t_B][:, None])
@@ -132,7 +133,7 @@ class Windows:
         )
 
     def motion(self, t_B: np.ndarray, frame_BN: np.ndarray) -> np.ndarray:
-        """float32 (B, N, 3): the poses of frames (of the same episodes) seen from the heading frames at t_B."""
+        """float32 (B, N, 3): the poses of frames of the same episodes, in the heading frames at t_B."""
         dx, dz = np.moveaxis(self.travel_F2[frame_BN] - self.travel_F2[t_B][:, None], -1, 0)
         sin, cos = np.sin(self.yaw_F[t_B])[:, None], np.cos(self.yaw_F[t_B])[:, None]
         turn = (self.yaw_F[frame_BN] - self.yaw_F[t_B][:, None] + np.pi) % (2 * np.pi) - np.pi
@@ -140,7 +141,7 @@ class Windows:
 
 
 def travelled(yaw_T: np.ndarray, motion_T3: np.ndarray) -> np.ndarray:
-    """(T, 2): world x and z, from the episode's start, of an agent whose every step did `motion` exactly."""
+    """(T + 1, 2): world x and z, relative to the start, of an agent whose steps are exactly `motion`."""
     sin, cos = np.sin(yaw_T[:-1]), np.cos(yaw_T[:-1])
     forward, left = motion_T3[:, 0].astype(np.float64), motion_T3[:, 1].astype(np.float64)
     steps = np.stack([-forward * sin - left * cos, -forward * cos + left * sin], -1)
@@ -148,10 +149,10 @@ def travelled(yaw_T: np.ndarray, motion_T3: np.ndarray) -> np.ndarray:
 
 
 class FrameCache:
-    """Arrays over all frames of a split, memory-mapped from a folder: filled once, then read by number.
+    """Arrays over all frames of a split, memory-mapped from a folder: computed once, then read by frame number.
 
-    A finished array carries its key (what it was made from) in a text file written last, so that a cache which was
-    interrupted or belongs to other data is made again.
+    The key of an array (what it was computed from) is in a text file that is written last, so that an interrupted
+    array, or one that belongs to other data, is computed again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -159,7 +160,7 @@ class FrameCache:
         folder.mkdir(parents=True, exist_ok=True)
 
     def load(self, name: str, key: str) -> np.ndarray | None:
-        """The array if it is complete and was made for `key`."""
+        """The array, if it is complete and was computed for `key`."""
         note = self.folder / f"{name}.key"
         if not note.exists() or note.read_text() != key:
             return None

@@ -111,7 +111,7 @@ def test_lerobots_own_library_reads_it(dataset: Dataset, lerobot: Path, monkeypa
         assert item["action"].tolist() == [rows["actions"][t], rows["actions"][min(t + 1, 11)]]
         assert item["next.reward"].item() == rows["rewards"][t]
         assert item["timestamp"].item() == pytest.approx(0.15 * t)
-        assert {"approach": "walk to", "leave": "walk away", "unrelated": "walk about"}[ref.mode] in item["task"]
+        assert {"approach": "walk to", "leave": "walk away", "unrelated": "walk around"}[ref.mode] in item["task"]
 
 
 # mp4

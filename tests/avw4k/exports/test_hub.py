@@ -62,7 +62,7 @@ def test_a_dataset_comes_back_byte_for_byte(free: Path, hub: LocalHub, tmp_path:
 
 
 def test_what_is_restricted_stays_here_without_the_flag(reference: Path, hub: LocalHub):
-    with pytest.raises(UsageError, match=r"may not be published as it is.*--allow-restricted"):
+    with pytest.raises(UsageError, match=r"restrict publishing it.*--allow-restricted"):
         push(reference, REPO, token=TOKEN, endpoint=hub.url)
     assert hub.requests == []
     push(reference, REPO, token=TOKEN, endpoint=hub.url, allow_restricted=True)
@@ -80,11 +80,11 @@ def test_damage_is_found_before_sending_and_after_fetching(free: Path, hub: Loca
     shard = next(iter(open_dataset(free).records))
     content = hub.files[REPO][shard]
     hub.files[REPO][shard] = content[:-1] + bytes([content[-1] ^ 1])
-    with pytest.raises(DatasetError, match=f"{shard} is not what the manifest says"):
+    with pytest.raises(DatasetError, match=f"{shard} does not match the manifest"):
         pull(REPO, tmp_path / "back", endpoint=hub.url)
     copy = Path(shutil.copytree(free, tmp_path / "copy"))
     (copy / shard).write_bytes(content[:-1])
-    with pytest.raises(DatasetError, match="is not what the manifest says"):
+    with pytest.raises(DatasetError, match="does not match the manifest"):
         push(copy, REPO, token=TOKEN, endpoint=hub.url)
 
 
@@ -97,9 +97,9 @@ def test_nothing_but_a_dataset_is_fetched(free: Path, hub: LocalHub, tmp_path: P
 
 
 def test_refusals_are_sentences(free: Path, hub: LocalHub, tmp_path: Path):
-    with pytest.raises(DatasetError, match=r"could not be sent to me/houses.*hf auth login"):
+    with pytest.raises(DatasetError, match=r"could not be uploaded to me/houses.*hf auth login"):
         push(free, REPO, token="wrong", endpoint=hub.url)
-    with pytest.raises(DatasetError, match="me/nothing could not be fetched"):
+    with pytest.raises(DatasetError, match="me/nothing could not be downloaded"):
         pull("me/nothing", tmp_path / "back", endpoint=hub.url)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")

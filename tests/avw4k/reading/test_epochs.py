@@ -106,5 +106,5 @@ def test_impossible_orders_are_named(arguments: dict[str, int], says: str):
         EpochOrder(np.array([1, 2]), EpochConfig(), "train", **arguments)
     with pytest.raises(UsageError, match="at least 1"):
         EpochOrder(np.array([1, 2]), EpochConfig(lanes=0), "train")
-    with pytest.raises(UsageError, match="batch 9 of"):
+    with pytest.raises(UsageError, match="batch 9 does not exist"):
         EpochOrder(np.array([1, 2]), EpochConfig(), "train").batch(0, 9)
