@@ -16,7 +16,7 @@ class UsageError(AvwError):
 
 
 class SceneError(UsageError):
-    """A scene that is missing, is no mesh, or has no floor to stand on."""
+    """A scene that is missing, is not a mesh, or has no floor to stand on."""
 
 
 class SoundError(UsageError):

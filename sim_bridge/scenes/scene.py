@@ -11,11 +11,12 @@ from avw.sim_bridge.scenes.materials.materials import Material
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surface:
-    """What a face looks like and what it is made of. texture_HWC: uint8 RGB, repeated over the uv plane.
+    """The appearance and the acoustic material of faces.
 
-    emission: how much light the face gives off by itself (0: none; 1: it looks like its texture in full light),
-    for lamps, screens and windows by day.
-    category: what the face belongs to, in one lower-case word or two ("wall", "floor", "sofa", "tv"); "": unknown.
+    texture_HWC: uint8 sRGB, repeated over the uv plane
+    emission: light emitted by the face (0: none; 1: it looks like its texture in full light), for lamps, screens and
+        windows by day
+    category: what the face belongs to, as one or two lower-case words ("wall", "floor", "sofa", "tv"); "" if unknown
     """
 
     name: str
@@ -27,7 +28,7 @@ class Surface:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Light:
-    """A point light. position_3: metres · power_3: linear RGB, radiant intensity."""
+    """A point light. position_3: metres · power_3: radiant intensity, linear RGB"""
 
     position_3: tuple[float, float, float]
     power_3: tuple[float, float, float]
@@ -35,7 +36,7 @@ class Light:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Room:
-    """An axis-aligned room on the floor plan: metres in x and z."""
+    """An axis-aligned room of a floor plan; x and z in metres."""
 
     kind: str
     min_x: float
@@ -46,12 +47,13 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """Everything that rendering, acoustics and navigation need to know of a place.
+    """Everything that rendering, acoustics and navigation need to know about a place.
 
-    vertices_V3: float32 metres · faces_F3: int32 · uv_F32: float32 (F, 3, 2), one per corner, 1 = one texture
-    surface_F: int32, index into `surfaces`
-    object_F: int32, which object each face belongs to: 0 is the building, every piece of furniture has its own
-    number; of a scan, its collection's number plus one, and 0 what it does not label; None where nobody told
+    vertices_V3: float32, metres · faces_F3: int32 · surface_F: int32, index into `surfaces`
+    uv_F32: float32 (F, 3, 2), texture coordinates per corner; one texture covers 0 to 1
+    object_F: int32, the object that each face belongs to, or None if unknown. In generated houses 0 is the building and
+        every piece of furniture has its own number. In scans it is the object number of the collection plus one, and 0
+        for faces without a label.
     """
 
     scene_id: str

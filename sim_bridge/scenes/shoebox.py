@@ -1,4 +1,4 @@
-"""An empty rectangular room of one material: the scene whose sound theory knows."""
+"""An empty rectangular room of one material, for which room acoustics has closed-form results."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ _SIDES = ((0, 2, 6, 4), (1, 5, 7, 3), (0, 4, 5, 1), (2, 3, 7, 6), (0, 1, 3, 2), 
 def uniform_material(
     absorption: float | tuple[float, ...], scattering: float = 0.5, transmission: float = 0.0
 ) -> Material:
-    """A material with the same coefficients in every octave band (or absorption given for each of the six)."""
+    """A material with the same coefficients in every octave band; absorption may also be given per band (six values).
+
+    Raises SceneError for coefficients outside 0..1 or a wrong number of bands.
+    """
     bands = len(OCTAVE_BANDS)
     absorption_6 = tuple(absorption) if isinstance(absorption, tuple) else (float(absorption),) * bands
     coefficients = (*absorption_6, scattering, transmission)
     if len(absorption_6) != bands or not all(0.0 <= value <= 1.0 for value in coefficients):
         raise SceneError(
-            f"a material takes {bands} absorptions, a scattering and a transmission in 0..1: {coefficients}"
+            f"a material takes {bands} absorptions, a scattering and a transmission in 0..1, got {coefficients}"
         )
     return Material(
         name="uniform",
@@ -41,11 +44,12 @@ def shoebox(
     gap: float = 0.0,
     transmission: float = 0.0,
 ) -> Scene:
-    """A room of `size_3` metres, x and z centred on the origin, floor at y = 0, seen from within.
+    """A room of `size_3` metres, centred on the origin in x and z, with the floor at y = 0 and faces pointing inwards.
 
-    wall_x: metres; a thin wall across the room at this x, of the same material · gap: metres that it leaves open at its
-    +z end · transmission: its share of energy let through. Raises SceneError for a size that is not positive, a wall
-    that is not in the room or coefficients outside 0..1.
+    absorption, scattering, transmission: as in `uniform_material`
+    wall_x: x of a thin wall across the room, of the same material (metres); None for no wall
+    gap: width of the opening at the +z end of that wall (metres)
+    Raises SceneError for a size that is not positive, a wall outside the room or coefficients outside 0..1.
     """
     if len(size_3) != 3 or not all(np.isfinite(size_3)) or min(size_3) <= 0.0:
         raise SceneError(f"a shoebox needs three positive sizes in metres, not {size_3!r}")
@@ -55,7 +59,7 @@ def shoebox(
     faces = [triangle for a, b, c, d in _SIDES for triangle in ((a, b, c), (a, c, d))]
     if wall_x is not None:
         if abs(wall_x) >= width / 2 or not 0.0 <= gap < depth:
-            raise SceneError(f"wall_x = {wall_x} with a gap of {gap} m lies outside a room of {width} x {depth} m")
+            raise SceneError(f"wall_x = {wall_x} with a gap of {gap} m does not fit into a room of {width} x {depth} m")
         low, high, h = -depth / 2, depth / 2 - gap, height
         corners = [[wall_x, 0, low], [wall_x, h, low], [wall_x, h, high], [wall_x, 0, high]]
         vertices.append(np.array(corners, dtype=np.float64))

@@ -227,7 +227,7 @@ def test_durations_read_well(seconds: float, text: str) -> None:
 def test_info_lints_scenes(run: Run, glb: Path, tmp_path: Path) -> None:
     result = run("info", glb, "--picture", tmp_path / "plan" / "flat.png")
     assert result.exit_code == 0, "warnings alone do not fail"
-    assert "up axis      y (written by AVW)" in result.stdout or "up axis      y (said by" in result.stdout
+    assert "up axis      y (written by AVW)" in result.stdout or "up axis      y (given by" in result.stdout
     assert (tmp_path / "plan" / "flat.png").stat().st_size > 1000
     document = json.loads(run("info", f"{glb}?units=cm", "--json").stdout)
     assert document["findings"][0]["severity"] == "error"

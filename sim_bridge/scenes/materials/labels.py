@@ -1,9 +1,9 @@
-"""From a mesh's own words to acoustic materials, and how much of a scene those words covered.
+"""Choose acoustic materials from the labels in a mesh, and measure how much of a scene has a known material.
 
 The vocabulary covers plain English and the categories of Matterport40, Replica, HM3D, ScanNet (NYU40) and ADE20k. The
-longest phrase found in a label wins ("shower curtain" before "shower"); among equally long ones the earlier in
-labels.json, which goes from coverings over stated materials to kinds of furniture and, last, the parts of a building:
-"carpet on wood" is a carpet, a "brick wall" brick, an "oak door" a door.
+longest phrase in a label decides ("shower curtain" before "shower"). Among phrases of equal length the first in
+labels.json decides. Its order is: coverings, named materials, kinds of furniture, parts of a building. So "carpet on
+wood" is carpet, "brick wall" is brick, and "oak door" is a door.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.scenes.materials.materials import DEFAULT_MATERIAL, Material, material, material_names
 from avw.sim_bridge.scenes.scene import Scene
 
-DEFAULTED = "default"  # the evidence for a surface whose label says nothing
-SEMANTICS = "semantics: "  # begins the evidence for a surface whose label comes from a scan's semantics
+DEFAULTED = "default"  # evidence of a surface whose labels name no known material
+SEMANTICS = "semantics: "  # prefix of the evidence if the label comes from the semantics of a scan
 
-# Rooms are not things: the bed room's wall is a wall, and a book store's floor a floor.
+# Names of rooms are removed: the wall of a bed room is a wall, not a bed.
 _ROOMS = re.compile(r"\b(bed|bath|living|dining|book|wash|tv|family|powder|shower|laundry) (room|store)\b")
-_SHORTEST_INSIDE = 4  # letters that a word needs to be looked for inside other words ("kitchenfloor")
+_MIN_LETTERS_INSIDE = 4  # shortest word that is searched for inside other words ("kitchenfloor")
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The material of a surface and why: the phrase that was found, `|NAME`, `sidecar`, or `DEFAULTED`.
+    """The material of a surface and the evidence for it: the phrase found, `|NAME`, `sidecar`, or `DEFAULTED`.
 
-    What was found in a scan's semantics has `SEMANTICS` before it.
+    Evidence from the semantics of a scan has the prefix `SEMANTICS`.
     """
 
     material: Material
@@ -42,11 +42,11 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a scene's surfaces are made of, by area.
+    """The materials of a scene by area.
 
-    share: material name -> share of the area in [0, 1], the largest first
-    defaulted: surface name -> share of the area, of surfaces whose label named no material
-    area: square metres of all faces · semantic: share whose material comes from what a scan's semantics say it is
+    area: of all faces (m²) · share: material name -> share of the area in [0, 1], largest first
+    defaulted: surface name -> share of the area, for surfaces whose labels name no known material
+    semantic: share of the area whose material comes from the semantics of a scan
     """
 
     area: float
@@ -61,19 +61,20 @@ class Coverage:
 
 
 def material_from_label(label: str) -> Material | None:
-    """The material that a mesh's own label points to, or None where no word of it is known.
+    """The material for a label of a mesh, or None if it contains no known word.
 
-    A label that ends in `|NAME` (as `export_glb` writes it) names the material itself.
+    A label that ends in `|NAME` (as written by `export_glb`) names the material directly.
     """
     found = _phrase(label)
     return material(found[1]) if found else None
 
 
 def label_material(labels: Sequence[str], given: Mapping[str, str] | None = None) -> Labelled:
-    """The material of a surface that goes by several labels (its material's, its node's, its mesh's), best first.
+    """The material of a surface with several labels (of its material, node and mesh), the most specific first.
 
-    given: label -> material name, from a sidecar; compared whole, without case. Raises UsageError for a name that
-    is no material. A surface that no label speaks for is a hard surface, and its evidence is `DEFAULTED`.
+    given: label -> material name, from a sidecar file; whole labels are compared, ignoring case
+    Without a known word the material is `DEFAULT_MATERIAL` and the evidence `DEFAULTED`. Raises UsageError if `given`
+    names an unknown material.
     """
     lowered = {key.lower(): name for key, name in (given or {}).items()}
     for label in labels:
@@ -87,7 +88,7 @@ def label_material(labels: Sequence[str], given: Mapping[str, str] | None = None
 
 
 def coverage(scene: Scene, evidence: Sequence[str] = ()) -> Coverage:
-    """How the area of `scene` is spread over materials. evidence: of each surface, as `Labelled` has it."""
+    """Measure the materials of `scene` by area. evidence: of each surface, as in `Labelled`"""
     area_F = face_areas(scene.triangles_F33)
     area_S = np.bincount(scene.surface_F, weights=area_F, minlength=len(scene.surfaces))
     total = max(float(area_S.sum()), 1e-12)
@@ -111,7 +112,7 @@ def coverage(scene: Scene, evidence: Sequence[str] = ()) -> Coverage:
 
 
 def face_areas(triangles_F33: np.ndarray) -> np.ndarray:
-    """float64 (F,): square metres of every face."""
+    """Area of every face (m²): float64 (F,)."""
     corners = np.asarray(triangles_F33, dtype=np.float64)
     edge_a, edge_b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     return 0.5 * np.linalg.norm(np.cross(edge_a, edge_b), axis=1)
@@ -119,7 +120,7 @@ def face_areas(triangles_F33: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def _phrase(label: str) -> tuple[str, str] | None:
-    """(the phrase found, the material's name), or None."""
+    """The phrase found in a label and the name of its material, or None."""
     _, bar, name = label.rpartition("|")
     if bar and name in material_names():
         return f"|{name}", name
@@ -130,10 +131,10 @@ def _phrase(label: str) -> tuple[str, str] | None:
         if f" {phrase} " in padded and (best is None or (phrase.count(" "), -rank) > (best[0], -best[1])):
             best = (phrase.count(" "), rank, phrase, name)
     if best is None:
-        # No whole word is known: the longest word inside another one ("woodenfloor01").
+        # No whole word is known: take the longest known word inside another word ("woodenfloor01").
         for rank, (phrase, name) in enumerate(_phrases()):
             joined = phrase.replace(" ", "")
-            if len(joined) >= _SHORTEST_INSIDE and joined in text and (best is None or len(joined) > best[0]):
+            if len(joined) >= _MIN_LETTERS_INSIDE and joined in text and (best is None or len(joined) > best[0]):
                 best = (len(joined), rank, phrase, name)
     return None if best is None else (best[2], best[3])
 
@@ -145,13 +146,13 @@ def _phrases() -> tuple[tuple[str, str], ...]:
     text = files(__package__).joinpath("labels.json").read_text(encoding="utf-8")
     for name, phrases in json.loads(text):
         if name not in known:
-            raise UsageError(f"the vocabulary of labels names {name!r}, which is no material of the table")
+            raise UsageError(f"labels.json names {name!r}, which is not in materials.json")
         pairs += [(_words(phrase), name) for phrase in phrases]
     return tuple(pairs)
 
 
 def _words(label: str) -> str:
-    """Lower-case singular words with single spaces: "KitchenShelves_02" becomes "kitchen shelf"."""
+    """Convert to lower-case singular words with single spaces: "KitchenShelves_02" becomes "kitchen shelf"."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)
     return " ".join(_singular(word) for word in re.findall(r"[a-z]+", parted.lower()))
 

@@ -1,11 +1,12 @@
 """Acoustic materials: absorption, scattering and transmission in octave bands, each with its source.
 
-Absorption is the share of incident energy that does not come back to the room, so it includes what is transmitted.
-Scattering is the share of what comes back that leaves in other than the mirror direction. Transmission is the share of
-incident energy that goes through the whole partition: a wall that is modelled with two faces counts once.
+Absorption is the share of incident energy that is not reflected into the room, so it includes transmitted energy.
+Scattering is the share of the reflected energy that does not go in the specular direction. Transmission is the share of
+incident energy that passes through the whole partition: a wall that is modelled with two faces counts once.
 
-Transmission comes from a partition's measured loss R as 10^(-R/10), or for thin sheets from the mass law, and is never
-more than the absorption: a curtain's was measured in front of a wall, so some of what passes it comes back.
+Transmission is 10^(-R/10) for a partition with measured transmission loss R, or follows the mass law for thin sheets.
+It is never more than the absorption: the absorption of a curtain was measured in front of a wall, so part of the energy
+that passes the curtain comes back.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from avw.sim_bridge.errors import UsageError
 OCTAVE_BANDS = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)  # Hz, centre frequencies
 DEFAULT_MATERIAL = "hard_surface"
 
-# How scattering rises with frequency: Vorlaender's rows of classroom tables over their value at 707 Hz.
+# Increase of scattering with frequency: Vorlaender's rows of classroom tables, divided by their value at 707 Hz.
 _RISE = tuple(value / math.sqrt(0.4 * 0.5) for value in (0.2, 0.3, 0.4, 0.5, 0.5, 0.6))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Material:
-    """Energy coefficients in [0, 1] per octave band; `source` says where the values come from."""
+    """Energy coefficients in [0, 1] per octave band. source: the origin of the values"""
 
     name: str
     absorption_6: tuple[float, ...]
@@ -38,7 +39,7 @@ class Material:
 
 
 def mass_law(surface_mass: float, frequency: float) -> float:
-    """The transmission loss in dB, at least 0, of a limp sheet of `surface_mass` kg/m2 in a diffuse field."""
+    """Transmission loss (dB, at least 0) of a limp sheet in a diffuse field. surface_mass: kg/m2 · frequency: Hz"""
     return max(20.0 * math.log10(surface_mass * frequency) - 47.0, 0.0)
 
 
@@ -68,7 +69,7 @@ def _material(name: str, row: dict[str, Any], data: dict[str, Any]) -> Material:
 
 
 def _loss(row: dict[str, Any], data: dict[str, Any]) -> tuple[tuple[float, ...], str]:
-    """The transmission loss in dB per octave band (infinite: nothing passes), and where it comes from."""
+    """Transmission loss in dB per octave band (infinite if nothing is transmitted), and its source."""
     sources = data["sources"]
     if "none" in row:
         return (math.inf,) * len(OCTAVE_BANDS), f"none: {row['none']}"
@@ -82,12 +83,12 @@ def _loss(row: dict[str, Any], data: dict[str, Any]) -> tuple[tuple[float, ...],
 
 
 def material_names() -> tuple[str, ...]:
-    """Every material in the table, in its order."""
+    """Names of all materials, in the order of the table."""
     return tuple(_table())
 
 
 def material(name: str) -> Material:
-    """The material called `name`. Raises UsageError, naming those there are, for any other name."""
+    """The material called `name`. Raises UsageError with the known names for an unknown name."""
     try:
         return _table()[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Scenes written as binary glTF, with the note that makes Habitat-Sim load them upright."""
+"""Write scenes as binary glTF, with a stage configuration that makes Habitat-Sim load them upright."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 
 from avw.sim_bridge.scenes.scene import Scene
 
-EXTRAS = "avw"  # where the file keeps what glTF has no word for: lights, rooms and categories
+EXTRAS = "avw"  # key in the glTF extras for lights, rooms and categories, which glTF itself cannot store
 
 
 def export_glb(scene: Scene, path: str | Path) -> None:
-    """Write `scene` as a binary glTF, one mesh for each surface; `load_mesh` reads it back but for object numbers.
+    """Write `scene` as binary glTF with one mesh per surface. `load_mesh` reads everything back except object numbers.
 
-    A surface's name carries its acoustic material ("oak floor|wood_floor"); lights, rooms and categories ride as
-    extras. NAME.stage_config.json beside NAME.glb tells Habitat-Sim, which takes a bare GLB for Z-up, that it is
-    Y-up, and to show the textures as they are, because Habitat knows none of the lamps.
+    Surface names include the acoustic material ("oak floor|wood_floor"). Lights, rooms and categories are stored as
+    glTF extras. Habitat-Sim assumes that a GLB is Z-up; NAME.stage_config.json beside NAME.glb declares it as Y-up, and
+    turns shading off, because Habitat does not read the lamps.
     """
     target = Path(path)
     _write(target, _glb(scene))
@@ -66,7 +66,7 @@ def _glb(scene: Scene) -> bytes:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """All of it or nothing, whenever the program or the machine stops."""
+    """Write a file atomically: complete or not at all, even if the program or the machine stops."""
     partial = target.with_name(target.name + ".tmp")
     with partial.open("wb") as file:
         file.write(data)

@@ -1,4 +1,4 @@
-"""Scenes from mesh files (.glb, .gltf, .obj, .ply) of any maker, and a report of how each was read."""
+"""Read scenes from mesh files (.glb, .gltf, .obj, .ply) of any origin, and report how each was interpreted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.scenes.collections.collections import Z_UP, SceneFiles, decodable, scene_files
 from avw.sim_bridge.scenes.materials.labels import coverage
 from avw.sim_bridge.scenes.meshes.glb_export import EXTRAS
-from avw.sim_bridge.scenes.meshes.mesh_guard import MOST_TRIANGLES, guard
+from avw.sim_bridge.scenes.meshes.mesh_guard import MAX_TRIANGLES, guard
 from avw.sim_bridge.scenes.meshes.mesh_options import UNITS, UPS, MeshOptions, mesh_options, rotation_to_y_up
-from avw.sim_bridge.scenes.meshes.mesh_surfaces import SurfaceReader, large_pictures
+from avw.sim_bridge.scenes.meshes.mesh_surfaces import SurfaceReader, allow_large_images
 from avw.sim_bridge.scenes.meshes.scan_labels import read_labels
 from avw.sim_bridge.scenes.meshes.semantic_meshes import face_objects, nearest_objects, read_semantic_mesh
 from avw.sim_bridge.scenes.meshes.semantics import with_semantics
@@ -24,22 +24,30 @@ from avw.sim_bridge.scenes.meshes.up_axis import DECISIVE, walkable_patches
 from avw.sim_bridge.scenes.scene import Light, Room, Scene
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
-SLIVER = 1e-9  # square metres below which a face counts as having no area
-FARTHEST = 1e9  # units from the origin that a vertex may be
-_SCANS = ("mp3d", "matterport", "hm3d", "gibson", "scannet")  # collections of Z-up meshes, in the names of folders
+SLIVER = 1e-9  # m²; smaller faces count as having no area
+MAX_COORDINATE = 1e9  # largest coordinate of a vertex, in units of the file
+_SCANS = (
+    "mp3d",
+    "matterport",
+    "hm3d",
+    "gibson",
+    "scannet",
+)  # names of folders that belong to collections with Z-up meshes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeshReport:
-    """How a file was read.
+    """How a file was interpreted.
 
-    up_3, front_3: unit vectors in the file's own frame that became +Y and -Z
-    up: "y", "z", "x" or "given" · unit: metres in one unit of the file · up_evidence, unit_evidence: why
-    evidence: of each surface's material (`labels.Labelled`) · warnings: sentences about what is missing
-    semantics: the file that says what its objects are, "" for none · by_semantics, by_name, by_default: shares of the
-    area whose material comes from what the object is, from names in the mesh, from nothing
-    geometries, mirrored: placed meshes, and those of them whose nodes mirror
-    zero_area_faces: dropped · unused_vertices: dropped · degenerate_uv: faces without usable texture coordinates
+    up_3, front_3: unit vectors in the frame of the file that became +Y and -Z
+    up: "y", "z", "x" or "given" · unit: metres per unit of the file · up_evidence, unit_evidence: the reasons
+    evidence: the reason for the material of each surface (as in `labels.Labelled`)
+    warnings: sentences about what is missing · semantics: path of the file with the object categories, "" if none
+    by_semantics, by_name, by_default: shares of the area (0 to 1) whose material comes from object categories, from
+        names in the mesh, or is the default
+    geometries, mirrored: number of placed meshes, and how many of them have a mirroring transform
+    zero_area_faces, unused_vertices: numbers of faces and vertices removed
+    degenerate_uv: number of faces without usable texture coordinates
     """
 
     path: str
@@ -65,7 +73,10 @@ class MeshReport:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One geometry, placed: vertices_V3 float64, faces_F3 int64, uv_F32 float32, index of its surface, objects."""
+    """A geometry placed in the scene: vertices_V3 float64, faces_F3 int64, uv_F32 float32, index of its surface.
+
+    object_F: int32 object of each face, None if unknown
+    """
 
     vertices_V3: np.ndarray
     faces_F3: np.ndarray
@@ -76,31 +87,31 @@ class _Part:
 
 
 def load_mesh(path: str | Path) -> Scene:
-    """Read a mesh file; its scene id is the path as given, with its options (`scan.glb?up=z&units=cm`).
+    """Read a mesh file. The scene id is the path as given, with its options (`scan.glb?up=z&units=cm`).
 
-    Acoustic materials go by what a scan's semantics beside it say, else by the names in the file (`labels`), hard
-    surface where neither says anything.
-    Raises SceneError for a file that is missing, no mesh, empty or broken, UsageError for options that are none.
+    Acoustic materials come from the semantics beside a scan if there are any, otherwise from the names in the file
+    (see `labels`). The default is a hard surface.
+    Raises SceneError for a file that is missing, empty, damaged or not a mesh, and UsageError for invalid options.
     """
     return read_mesh(path)[0]
 
 
 def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
-    """The scene in a mesh file, turned Y-up and scaled to metres, and how it was read. Raises as `load_mesh` does."""
+    """Read a mesh file, rotated to Y-up and scaled to metres, with a report. Raises the same errors as `load_mesh`."""
     return read_files(scene_files(str(path)))
 
 
 def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
-    """The scene in these files, turned Y-up and scaled to metres, and how it was read. Raises as `load_mesh` does."""
+    """As `read_mesh`, for a scene whose files are known already."""
     file = decodable(files.mesh)
     if file.is_dir() or file.suffix.lower() not in SUFFIXES:
-        raise SceneError(f"{file} is no mesh file: expected one that ends in {', '.join(SUFFIXES)}")
+        raise SceneError(f"{file} is not a mesh file: expected a name that ends in {', '.join(SUFFIXES)}")
     options = mesh_options(file, files.options, files.stage, files.stage_source)
     guarded = guard(file)
     reader = SurfaceReader(options.materials)
     parts, extras = _read(file, reader)
     if not parts:
-        raise SceneError(f"{file} holds no triangles: point clouds and lines make no scene; export it as a mesh")
+        raise SceneError(f"{file} has no triangles: point clouds and lines are not a scene; export it as a mesh")
     starts = np.cumsum([0, *(len(part.vertices_V3) for part in parts)])
     vertices_V3 = np.concatenate([part.vertices_V3 for part in parts])
     faces_F3 = np.concatenate([part.faces_F3 + starts[k] for k, part in enumerate(parts)])
@@ -114,7 +125,7 @@ def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
     double_area_F = np.linalg.norm(_normals(vertices_V3, faces_F3), axis=1)
     kept_F = double_area_F > 2 * SLIVER
     if not kept_F.any():
-        raise SceneError(f"{file} holds only faces without area: it is damaged, or its unit is tiny (see ?units=)")
+        raise SceneError(f"{file} has only faces without area: it is damaged, or its unit is wrong (set ?units=)")
     slivers = int(len(kept_F) - kept_F.sum())
     if slivers:
         faces_F3, uv_F32, surface_F = faces_F3[kept_F], uv_F32[kept_F], surface_F[kept_F]
@@ -145,7 +156,7 @@ def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
         files, scene, tuple(reader.evidence), object_F, options, rotation_33
     )
     covered = coverage(scene, evidence)
-    format_says = "glTF is in metres" if file.suffix.lower() in (".glb", ".gltf") else "nothing was said"
+    format_says = "glTF is in metres" if file.suffix.lower() in (".glb", ".gltf") else "no unit given"
     right_33 = np.eye(3) if rotation_33 is None else rotation_33
     report = MeshReport(
         path=str(file),
@@ -179,21 +190,30 @@ def _labelled(
     options: MeshOptions,
     rotation_33: np.ndarray | None,
 ) -> tuple[Scene, tuple[str, ...], str, list[str]]:
-    """(the scene with its semantics, evidence, the file they come from or "", sentences about what is missing)."""
+    """Apply the semantics of a scan.
+
+    Returns the scene, the evidence of each surface, the path of the semantics ("" if none), and warnings.
+    """
     missing = []
     if files.objects:
         missing.append(
-            f"{files.objects} objects that the dataset puts into this scene are not shown: the embedded backend reads "
-            "the stage only; for all of it, type --backend habitat"
+            f"{files.objects} objects that the dataset places in this scene are not shown: the embedded backend reads "
+            "only the stage; to include them, type --backend habitat"
         )
     text, mesh = files.semantic_text, files.semantic_mesh
     if text is None or (mesh is None and object_F is None):
         if text is not None:
-            missing.append(f"{text.name} says what its objects are, but no semantic mesh says where: download it too")
+            missing.append(
+                f"{text.name} lists the objects, but the semantic mesh with their places is missing: download it too"
+            )
         elif mesh is not None:
-            missing.append(f"{mesh.name} says where its objects are, but no file says what they are: download it too")
+            missing.append(
+                f"{mesh.name} has the places of objects, but the file with their categories is missing: download it too"
+            )
         elif files.collection:
-            missing.append("no semantics are beside the mesh: acoustic materials go by the names in it, if it has any")
+            missing.append(
+                "no semantics found beside the mesh: acoustic materials come from the names in it, if it has any"
+            )
         return scene, evidence, "", missing
     labels = read_labels(text)
     if object_F is None and mesh is not None:
@@ -210,17 +230,17 @@ def _labelled(
 
 
 def _read(file: Path, reader: SurfaceReader) -> tuple[list[_Part], dict[str, Any]]:
-    """The triangles of every node, in the file's own frame, and what `export_glb` added."""
+    """The triangles of every node, in the frame of the file, and the extras that `export_glb` writes."""
     import trimesh
 
-    logging.getLogger("trimesh").addHandler(logging.NullHandler())  # what it complains of, we name
+    logging.getLogger("trimesh").addHandler(logging.NullHandler())  # problems are reported as our own errors
     try:
-        with large_pictures():
+        with allow_large_images():
             loaded = trimesh.load_scene(str(file), process=False)
-    except Exception as error:  # the readers raise whatever a broken byte leads them to
+    except Exception as error:  # on damaged files, the readers raise many kinds of exceptions
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SceneError(
-            f"{file} cannot be read as a mesh ({reason}): it is damaged or of another format; export it again"
+            f"{file} cannot be read as a mesh ({reason}): it is damaged or has another format; export it again"
         ) from None
     parts: list[_Part] = []
     triangles = 0
@@ -230,8 +250,8 @@ def _read(file: Path, reader: SurfaceReader) -> tuple[list[_Part], dict[str, Any
         if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
             continue
         triangles += len(mesh.faces)
-        if triangles > MOST_TRIANGLES:
-            raise SceneError(f"{file} places more than {MOST_TRIANGLES:,} triangles: simplify it first")
+        if triangles > MAX_TRIANGLES:
+            raise SceneError(f"{file} places more than {MAX_TRIANGLES:,} triangles: simplify it first")
         parts.append(_place(file, str(node), str(name), mesh, np.asarray(matrix_44), reader))
     extras = loaded.metadata.get(EXTRAS) if isinstance(loaded.metadata, dict) else None
     return parts, extras if isinstance(extras, dict) else {}
@@ -241,9 +261,9 @@ def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, r
     faces_F3 = np.asarray(mesh.faces, dtype=np.int64)
     own_V3 = np.asarray(mesh.vertices, dtype=np.float64)
     if own_V3.ndim != 2 or own_V3.shape[1] != 3 or faces_F3.ndim != 2 or faces_F3.shape[1] != 3:
-        raise SceneError(f"{file}, part {name!r}: its vertices are not points in space, or its faces no triangles")
+        raise SceneError(f"{file}, part {name!r}: its vertices are not 3D points, or its faces are not triangles")
     if faces_F3.min() < 0 or faces_F3.max() >= len(own_V3):
-        raise SceneError(f"{file}, part {name!r}: holds faces that name vertices which do not exist: it is damaged")
+        raise SceneError(f"{file}, part {name!r}: some faces refer to vertices that do not exist: the file is damaged")
     vertices_V3 = own_V3 if np.array_equal(matrix_44, np.eye(4)) else own_V3 @ matrix_44[:3, :3].T + matrix_44[:3, 3]
     bad_V = np.asarray(~np.isfinite(vertices_V3).all(axis=1))
     if bad_V.any():
@@ -251,19 +271,18 @@ def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, r
         faces = int(bad_V[faces_F3].any(axis=1).sum())
         if faces:
             raise SceneError(
-                f"{file}, part {name!r}: {int(bad_V.sum()):,} vertices are not finite numbers (NaN or "
-                "infinite), the first is "
-                f"vertex {worst}, and {faces:,} faces use them: it is damaged; export it again, or delete "
-                "those vertices"
+                f"{file}, part {name!r}: {int(bad_V.sum()):,} vertices are not finite (NaN or infinite), the first is "
+                f"vertex {worst}, and {faces:,} faces use them: the file is damaged; export it again, or delete those "
+                "vertices"
             )
-        vertices_V3 = np.where(bad_V[:, None], 0.0, vertices_V3)  # nothing uses them
-    if np.abs(vertices_V3).max() > FARTHEST:
+        vertices_V3 = np.where(bad_V[:, None], 0.0, vertices_V3)  # no face uses them
+    if np.abs(vertices_V3).max() > MAX_COORDINATE:
         raise SceneError(
-            f"{file}, part {name!r}: a vertex lies more than {FARTHEST:.0e} units away: the file is damaged"
+            f"{file}, part {name!r}: a vertex is more than {MAX_COORDINATE:.0e} units away: the file is damaged"
         )
     mirrored = bool(np.linalg.det(matrix_44[:3, :3]) < 0)
     uv_F32, surface = reader.read(mesh, [node, name] if node != name else [name])
-    if mirrored:  # a mirrored node turns its faces inside out
+    if mirrored:  # a mirroring transform turns faces inside out
         faces_F3, uv_F32 = faces_F3[:, ::-1], uv_F32[:, ::-1]
     return _Part(vertices_V3, faces_F3, uv_F32, surface, mirrored, face_objects(mesh))
 
@@ -271,18 +290,18 @@ def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, r
 def _upright(
     file: Path, options: MeshOptions, up_is_given: bool, vertices_V3: np.ndarray, faces_F3: np.ndarray
 ) -> tuple[str, str, np.ndarray | None]:
-    """(which axis is up, why, the rotation to Y-up or None for none)."""
+    """Find the up axis. Returns its name, the reason, and the rotation to Y-up (None if it is the identity)."""
     if options.up_3 is not None:
         named = next((name for name, vector in UPS.items() if np.allclose(vector, options.up_3)), "given")
         rotation_33 = rotation_to_y_up(options.up_3, options.front_3)
         identity = np.allclose(rotation_33, np.eye(3))
-        return named, f"said by {options.up_source}", None if identity else rotation_33
+        return named, f"given by {options.up_source}", None if identity else rotation_33
     if up_is_given:
         return "y", "written by AVW", None
     scale = UNITS[unit_by_size(np.ptp(vertices_V3, axis=0))]
     patch_x, patch_y, patch_z = walkable_patches(vertices_V3[faces_F3] * scale)
     measured = f"{patch_z:.0f} m² to walk on with Z up, {patch_y:.0f} m² with Y up"
-    # X is never up by anyone's convention: it takes more to believe it.
+    # No convention has X up, so it needs stronger evidence.
     if patch_x > 2 * DECISIVE * max(patch_y, patch_z, 0.5):
         return "x", f"geometry: {patch_x:.0f} m² to walk on with X up; {measured}", rotation_to_y_up(UPS["x"])
     if patch_z > DECISIVE * max(patch_y, 0.5):
@@ -291,10 +310,10 @@ def _upright(
         return "y", f"geometry: {measured}", None
     parts = {part.lower() for part in file.resolve().parts}
     if file.with_suffix(".house").exists() or parts & set(_SCANS):
-        return "z", f"its collection is Z-up (geometry does not tell: {measured})", rotation_to_y_up(UPS["z"])
+        return "z", f"its collection is Z-up (geometry is not decisive: {measured})", rotation_to_y_up(UPS["z"])
     suffix = file.suffix.lower()
     reason = "glTF is Y-up by definition" if suffix in (".glb", ".gltf") else f"usual for {suffix}"
-    return "y", f"{reason} (geometry does not tell: {measured})", None
+    return "y", f"{reason} (geometry is not decisive: {measured})", None
 
 
 def _axis(vector_3: np.ndarray) -> tuple[float, float, float]:
@@ -313,7 +332,7 @@ def _lights(extras: dict[str, Any], file: Path) -> tuple[Light, ...]:
         if not np.isfinite(lights).all():
             raise ValueError("not finite")
     except (TypeError, ValueError) as error:
-        raise SceneError(f"{file}: its list of lights is damaged ({error}); export the scene again") from None
+        raise SceneError(f"{file}: the list of lights is damaged ({error}); export the scene again") from None
     return tuple(
         Light(position_3=(row[0], row[1], row[2]), power_3=(row[3], row[4], row[5])) for row in lights.tolist()
     )
@@ -326,4 +345,4 @@ def _rooms(extras: dict[str, Any], file: Path) -> tuple[Room, ...]:
             for kind, x0, z0, x1, z1 in extras.get("rooms", [])
         )
     except (TypeError, ValueError) as error:
-        raise SceneError(f"{file}: its list of rooms is damaged ({error}); export the scene again") from None
+        raise SceneError(f"{file}: the list of rooms is damaged ({error}); export the scene again") from None

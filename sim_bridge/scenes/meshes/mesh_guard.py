@@ -1,6 +1,6 @@
-"""Looks at a mesh file's bytes before a parser does: what it is really, whether it is whole, and what it would cost.
+"""Check the bytes of a mesh file before it is parsed: its real format, whether it is complete, and how large it is.
 
-Files come from the web. A few hundred bytes of glTF can ask for terabytes, and name files anywhere on the disk.
+Files come from the web. A few hundred bytes of glTF can request terabytes of memory, or refer to any file on the disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from avw.sim_bridge.errors import SceneError
 
-MOST_TRIANGLES = 50_000_000  # placed in the scene; a building scanned to the centimetre has a few millions
+MAX_TRIANGLES = 50_000_000  # placed in the scene; a building scanned to the centimetre has a few million
 _GLTF_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 _GLTF_PARTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _COMPRESSED = {"KHR_draco_mesh_compression": "Draco", "EXT_meshopt_compression": "meshopt"}
@@ -24,25 +24,32 @@ _LARGEST_MTL = 10_000_000  # bytes
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Guarded:
-    """What the bytes told. warnings: sentences about what will be missing."""
+    """Facts found by `guard`.
+
+    up_is_given: whether `export_glb` wrote the file, so that it is Y-up
+    warnings: sentences about what will be missing
+    """
 
     up_is_given: bool = False
     warnings: tuple[str, ...] = ()
 
 
 def guard(file: Path) -> Guarded:
-    """Raises SceneError for what is no mesh, broken off, compressed in a way we do not read, or hostile."""
+    """Check a mesh file without parsing its geometry.
+
+    Raises SceneError for a file that is not a mesh, is incomplete, is compressed in an unsupported way, requests more
+    memory than it can fill, or refers to files outside its folder.
+    """
     size = file.stat().st_size
     if size == 0:
-        raise SceneError(f"{file} cannot be read: it is empty (0 bytes), so its download failed; fetch it again")
+        raise SceneError(f"{file} cannot be read: it is empty (0 bytes), so the download failed; download it again")
     with file.open("rb") as stream:
         head = stream.read(512)
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         raise SceneError(
-            f"{file} cannot be read: it is a web page, not a mesh. Most likely the server answered a "
-            "download with an error "
-            "or a login form; open it in an editor to read what it says, and fetch the file again"
+            f"{file} cannot be read: it is a web page, not a mesh. Most likely the server answered the download with "
+            "an error or a login form; open it in an editor to read the message, and download the file again"
         )
     if start.startswith(b"version https://git-lfs"):
         raise SceneError(f"{file} cannot be read: it is a Git LFS pointer, not the mesh; type: git lfs pull")
@@ -59,18 +66,19 @@ def guard(file: Path) -> Guarded:
 
 def _glb_json(file: Path, head: bytes, size: int) -> dict[str, Any]:
     if len(head) < 20 or head[:4] != b"glTF":
-        raise SceneError(f"{file} cannot be read: it does not begin as a binary glTF does; it is of another format")
+        raise SceneError(f"{file} cannot be read: it does not start like a binary glTF; it has another format")
     version, length, json_length, kind = struct.unpack("<III4s", head[4:20])
     if version != 2:
-        raise SceneError(f"{file} cannot be read: it is glTF version {version}, and only 2 is known; export it again")
+        raise SceneError(
+            f"{file} cannot be read: it is glTF version {version}, but only version 2 is supported; export it again"
+        )
     if length > size:
         raise SceneError(
-            f"{file} cannot be read: it should have {length:,} bytes and has {size:,}, so its download or "
-            "copy broke off; "
-            "fetch it again"
+            f"{file} cannot be read: it should have {length:,} bytes but has {size:,}, so a download or copy was "
+            "interrupted; download it again"
         )
     if kind != b"JSON" or json_length + 20 > size:
-        raise SceneError(f"{file} cannot be read: its first chunk is damaged; fetch or export it again")
+        raise SceneError(f"{file} cannot be read: its first chunk is damaged; download or export it again")
     with file.open("rb") as stream:
         stream.seek(20)
         return _json(file, stream.read(json_length))
@@ -80,9 +88,11 @@ def _json(file: Path, text: bytes) -> dict[str, Any]:
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SceneError(f"{file} cannot be read: its glTF header is no JSON ({error}); export it again") from None
+        raise SceneError(
+            f"{file} cannot be read: its glTF header is not valid JSON ({error}); export it again"
+        ) from None
     if not isinstance(tree, dict):
-        raise SceneError(f"{file} cannot be read: its glTF header is no JSON object; export it again")
+        raise SceneError(f"{file} cannot be read: its glTF header is not a JSON object; export it again")
     return tree
 
 
@@ -111,14 +121,13 @@ def _guard_compression(file: Path, tree: dict[str, Any]) -> None:
     for name, short in _COMPRESSED.items():
         if name in used:
             raise SceneError(
-                f"{file} cannot be read: its meshes are compressed with {short} ({name}), which AVW does not "
-                "decode; export "
-                "it again without compression, or convert it once with a glTF tool"
+                f"{file} cannot be read: its meshes are compressed with {short} ({name}), which AVW cannot decode; "
+                "export it again without compression, or convert it once with a glTF tool"
             )
 
 
 def _guard_uris(file: Path, tree: dict[str, Any], size: int) -> tuple[int, list[str]]:
-    """Bytes that the buffers can hold, and sentences about images that are not there."""
+    """The number of bytes that the buffers can hold, and warnings about missing images."""
     held, missing = size, []
     for kind in ("buffers", "images"):
         for entry in tree.get(kind, []):
@@ -129,7 +138,10 @@ def _guard_uris(file: Path, tree: dict[str, Any], size: int) -> tuple[int, list[
             if target.is_file():
                 held += target.stat().st_size
             elif kind == "buffers":
-                raise SceneError(f"{file} cannot be read: it keeps its geometry in {uri!r}, which is not beside it")
+                raise SceneError(
+                    f"{file} cannot be read: its geometry is in {uri!r}, which is not beside it; copy that file into "
+                    "the same folder"
+                )
             else:
                 missing.append(f"the texture {uri!r} is not beside the file: its faces show their base colour")
     return held, missing
@@ -141,24 +153,28 @@ def _guard_accessors(file: Path, tree: dict[str, Any], held: int) -> None:
     for accessor in accessors:
         count = int(accessor["count"])
         total += count * _GLTF_BYTES[accessor["componentType"]] * _GLTF_PARTS[accessor["type"]]
-        # Accessors without data are zeros: legal, and a few bytes could ask for any amount of memory.
+        # Accessors without data are filled with zeros: valid, but a few bytes could request any amount of memory.
         if count < 0 or (count > held and "bufferView" not in accessor):
-            raise SceneError(f"{file} cannot be read: it asks for {count:,} numbers and holds {held:,} bytes")
+            raise SceneError(
+                f"{file} cannot be read: it requests {count:,} numbers but has {held:,} bytes; it is damaged"
+            )
     if total > 64 * held + 1_000_000:
-        raise SceneError(f"{file} cannot be read: it describes {total:,} bytes of geometry and holds {held:,}")
+        raise SceneError(
+            f"{file} cannot be read: it describes {total:,} bytes of geometry but has {held:,}; it is damaged"
+        )
     triangles = []
     for mesh in meshes:
         counts = [p.get("indices", p["attributes"]["POSITION"]) for p in mesh["primitives"]]
         triangles.append(sum(int(accessors[index]["count"]) // 3 for index in counts))
     placed = sum(triangles[node["mesh"]] for node in tree.get("nodes", []) if "mesh" in node)
-    if placed > MOST_TRIANGLES:
+    if placed > MAX_TRIANGLES:
         raise SceneError(
-            f"{file} cannot be read: it places {placed:,} triangles, more than {MOST_TRIANGLES:,}; simplify it first"
+            f"{file} cannot be read: it places {placed:,} triangles, more than {MAX_TRIANGLES:,}; simplify it first"
         )
 
 
 def _guard_nodes(file: Path, tree: dict[str, Any]) -> None:
-    """glTF's nodes are trees; with shared children a few of them could place a mesh billions of times."""
+    """Check that the nodes form trees. With shared children, a few nodes could place a mesh billions of times."""
     parents: dict[int, int] = {}
     for index, node in enumerate(tree.get("nodes", [])):
         for child in node.get("children", []):
@@ -173,7 +189,9 @@ def _guard_nodes(file: Path, tree: dict[str, Any]) -> None:
             seen.add(index)
             index = parents[index]
             if len(seen) > 512:
-                raise SceneError(f"{file} cannot be read: its nodes are nested more than 512 deep; export it again")
+                raise SceneError(
+                    f"{file} cannot be read: its nodes are nested more than 512 levels deep; export it again"
+                )
 
 
 def _undecodable_images(tree: dict[str, Any]) -> list[str]:
@@ -186,43 +204,40 @@ def _undecodable_images(tree: dict[str, Any]) -> list[str]:
     if not basis:
         return []
     return [
-        f"{basis} of {len(images)} textures are KTX2/Basis, which needs a decoder that AVW does not "
-        "have: their faces show "
-        "vertex colours or the base colour. Convert the textures to JPEG or PNG once with a glTF tool, or use the "
-        "variant of the scene without .basis in its name"
+        f"{basis} of {len(images)} textures are KTX2/Basis, which AVW cannot decode: their faces show vertex colours "
+        "or the base colour. Convert the textures to JPEG or PNG once with a glTF tool, or use the variant of the "
+        "scene without .basis in its name"
     ]
 
 
 def inside(file: Path, name: str) -> Path:
-    """The file that `file` refers to as `name`. Raises SceneError for one outside the folder that `file` is in."""
+    """The path that `file` refers to as `name`. Raises SceneError if it is outside the folder of `file`."""
     folder = file.parent.resolve()
     clean = name.strip().replace("\\", "/")
     target = (folder / clean).resolve()
     if clean.startswith("/") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", clean) or not target.is_relative_to(folder):
         raise SceneError(
-            f"{file} cannot be read: it refers to {name!r}, which is not in its own folder; a mesh from "
-            "elsewhere should not "
-            "read other files. Copy what it needs beside it and use relative names"
+            f"{file} cannot be read: it refers to {name!r}, which is not in its own folder. For safety, a mesh may "
+            "only read files in its folder; copy what it needs beside it and use relative names"
         )
     return target
 
 
 def _guard_ply(file: Path, head: bytes, size: int) -> None:
     if not head.startswith(b"ply"):
-        raise SceneError(f"{file} cannot be read: it does not begin as a PLY file does; it is of another format")
+        raise SceneError(f"{file} cannot be read: it does not start like a PLY file; it has another format")
     with file.open("rb") as stream:
         header = stream.read(65_536).split(b"end_header")[0]
     for name, count in re.findall(rb"element\s+(\w+)\s+(\d+)", header):
-        if int(count) > size:  # an element takes a byte at least
+        if int(count) > size:  # an element takes at least one byte
             raise SceneError(
-                f"{file} cannot be read: its header promises {int(count):,} of "
-                f"{name.decode('ascii', 'replace')} and the file "
-                f"has {size:,} bytes; it broke off, or is damaged"
+                f"{file} cannot be read: its header announces {int(count):,} of {name.decode('ascii', 'replace')}, but "
+                f"the file has {size:,} bytes; it is incomplete or damaged, download it again"
             )
 
 
 def _guard_obj(file: Path) -> tuple[str, ...]:
-    """Material libraries and textures are looked up beside the file only."""
+    """Check the material libraries and textures of an OBJ file. They may only be in its folder. Returns warnings."""
     missing = []
     with file.open("r", encoding="utf-8", errors="replace") as stream:
         libraries = {line[6:].strip() for line in stream if line.startswith("mtllib")}
@@ -232,7 +247,9 @@ def _guard_obj(file: Path) -> tuple[str, ...]:
             missing.append(f"the material library {library!r} is not beside the file: its faces are grey")
             continue
         if path.stat().st_size > _LARGEST_MTL:
-            raise SceneError(f"{file} cannot be read: its material library {library!r} is too large to be one")
+            raise SceneError(
+                f"{file} cannot be read: its material library {library!r} is larger than {_LARGEST_MTL:,} bytes"
+            )
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             words = line.split()
             if len(words) < 2 or not words[0].lower().startswith(("map_", "bump", "disp", "refl")):

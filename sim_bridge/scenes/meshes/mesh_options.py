@@ -1,7 +1,8 @@
-"""How a mesh file is to be read where the file itself does not say: which way is up, its unit, what its labels mean.
+"""Options for reading a mesh file: its up axis, its unit and the meaning of its labels.
 
-Most certain first: the scene's name (`scan.glb?up=z&units=cm`), `scan.avw.json` beside it, Habitat's
-`scan.stage_config.json` beside it (`up`, `front`, `units_to_meters`, `scale`), and the dataset that it belongs to.
+Sources by priority, highest first: the scene name (`scan.glb?up=z&units=cm`), `scan.avw.json` beside the file,
+Habitat's `scan.stage_config.json` beside it (`up`, `front`, `units_to_meters`, `scale`), and the dataset that it
+belongs to.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ _SPELLINGS = {"metre": "m", "meter": "m", "metres": "m", "meters": "m", "feet": 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeshOptions:
-    """What was said about a file, and where. None: nobody said.
+    """Options of a file, and the source of each. None: not given.
 
-    up_3, front_3: unit vectors in the file's own frame · unit: metres in one unit of the file
-    materials: label -> acoustic material's name
+    up_3, front_3: unit vectors in the frame of the file · unit: metres per unit of the file
+    materials: label -> name of an acoustic material
     """
 
     up_3: tuple[float, float, float] | None = None
@@ -47,7 +48,7 @@ class MeshOptions:
 
 
 def split_options(scene: str) -> tuple[str, str]:
-    """("scan.glb", "up=z") of "scan.glb?up=z"; a file that really has a question mark in its name is left whole."""
+    """Split "scan.glb?up=z" into ("scan.glb", "up=z"). A name is not split if a file of that full name exists."""
     path, mark, options = scene.partition("?")
     if not mark or Path(scene).expanduser().exists():
         return scene, ""
@@ -55,31 +56,32 @@ def split_options(scene: str) -> tuple[str, str]:
 
 
 def mesh_options(
-    file: Path, said: str = "", dataset: Mapping[str, Any] | None = None, dataset_source: str = ""
+    file: Path, given: str = "", dataset: Mapping[str, Any] | None = None, dataset_source: str = ""
 ) -> MeshOptions:
-    """Everything said about `file`: in its scene name (`up=z&units=cm`), in the files beside it, and by its dataset.
+    """Collect the options of `file` from its scene name, from the files beside it and from its dataset.
 
-    dataset, dataset_source: a stage's attributes, in Habitat's keys, and where they stand.
-    Raises UsageError for an option or a value that is none, SceneError for a damaged file beside it.
+    given: options in the scene name (`up=z&units=cm`)
+    dataset, dataset_source: attributes of the stage with Habitat's keys, and the file that contains them
+    Raises UsageError for an unknown option or value, and SceneError for a damaged file beside `file`.
     """
     options = _stage_config(dataset or {}, dataset_source, file, MeshOptions())
     stage = file.with_suffix(".stage_config.json")
     if stage.is_file():
         values = _json_of(stage)
         asset = values.get("render_asset")
-        if not isinstance(asset, str) or Path(asset).name == file.name:  # else it describes another file
+        if not isinstance(asset, str) or Path(asset).name == file.name:  # otherwise it describes another file
             options = _stage_config(values, str(stage), file, options)
     sidecar = file.with_suffix(".avw.json")
     if sidecar.is_file():
         options = _apply(_json_of(sidecar), options, str(sidecar))
-    if said:
-        pairs = [part.partition("=") for part in said.split("&") if part]
-        options = _apply({key: value for key, _, value in pairs}, options, f"?{said}")
+    if given:
+        pairs = [part.partition("=") for part in given.split("&") if part]
+        options = _apply({key: value for key, _, value in pairs}, options, f"?{given}")
     return options
 
 
 def rotation_to_y_up(up_3: tuple[float, float, float], front_3: tuple[float, float, float] | None = None) -> np.ndarray:
-    """float64 (3, 3): turns the file's `up` to +Y and its `front` to -Z. Raises UsageError if they do not fit."""
+    """Rotation, float64 (3, 3), that maps `up_3` to +Y and `front_3` to -Z. Raises UsageError if they are parallel."""
     up = np.asarray(up_3, dtype=np.float64)
     if front_3 is None:
         nearest = "xyz"[int(np.argmax(np.abs(up)))]
@@ -87,7 +89,7 @@ def rotation_to_y_up(up_3: tuple[float, float, float], front_3: tuple[float, flo
     front = np.asarray(front_3, dtype=np.float64)
     right = np.cross(front, up)
     if np.linalg.norm(right) < 1e-3:
-        raise UsageError(f"up {up_3} and front {front_3} point the same way: expected two directions at right angles")
+        raise UsageError(f"up {up_3} and front {front_3} are parallel: expected two directions at right angles")
     right /= np.linalg.norm(right)
     return np.stack([right, up, -np.cross(up, right)])
 
@@ -108,8 +110,8 @@ def _apply(values: Mapping[str, Any], options: MeshOptions, where: str) -> MeshO
             options = replace(options, materials={str(label): str(name) for label, name in value.items()})
         else:
             raise UsageError(
-                f"{where}: unknown option {key!r}: expected up (x, y, z), units ({', '.join(UNITS)}, or metres a unit) "
-                "or, in a file, materials ({label: acoustic material})"
+                f"{where}: unknown option {key!r}: expected up (x, y, z), units ({', '.join(UNITS)}, or metres per "
+                "unit) or, in a file, materials ({label: acoustic material})"
             )
     return options
 
@@ -124,7 +126,7 @@ def _unit(value: Any, where: str) -> float:
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise UsageError(f"{where}: units={value!r}: expected {', '.join(UNITS)}, or metres a unit such as 0.01")
+        raise UsageError(f"{where}: units={value!r}: expected {', '.join(UNITS)}, or metres per unit such as 0.01")
     return number
 
 
@@ -143,7 +145,7 @@ def _stage_config(values: Mapping[str, Any], source: str, file: Path, options: M
             options = replace(options, unit=float(unit * scale[0]), unit_source=source)
     except (TypeError, ValueError, UsageError) as error:
         raise SceneError(
-            f"{source} says how {file.name} is to be read, but cannot be used ({error}): mend or delete it"
+            f"{source} describes how to read {file.name}, but is not valid ({error}): correct or delete it"
         ) from None
     return options
 
@@ -152,7 +154,7 @@ def _direction(values: Any) -> tuple[float, float, float]:
     vector = np.asarray(values, dtype=np.float64)
     length = float(np.linalg.norm(vector)) if vector.shape == (3,) else 0.0
     if not (math.isfinite(length) and length > 0):
-        raise ValueError(f"{values} is no direction: expected three numbers")
+        raise ValueError(f"{values} is not a direction: expected three numbers, not all 0")
     x, y, z = (float(value) for value in vector / length)
     return x, y, z
 
@@ -161,4 +163,6 @@ def _json_of(path: Path) -> dict[str, Any]:
     try:
         return read_object(path, _LARGEST_SIDECAR)
     except (OSError, ValueError) as error:
-        raise SceneError(f"{path} says how a mesh is to be read, but is damaged ({error}): mend or delete it") from None
+        raise SceneError(
+            f"{path} describes how to read a mesh, but is damaged ({error}): correct or delete it"
+        ) from None

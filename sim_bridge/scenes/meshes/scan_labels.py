@@ -1,4 +1,4 @@
-"""What the objects of a scan are: Matterport3D's `.house`, HM3D's `.semantic.txt`, Replica's and Gibson's JSON.
+"""Read the object categories of scans: Matterport3D's `.house`, HM3D's `.semantic.txt`, Replica's and Gibson's JSON.
 
 Formats: the .house file, github.com/niessner/Matterport, data_organization.md, and habitat-sim,
 src/esp/scene/Mp3dSemanticScene.cpp; HM3D's, HM3DSemanticScene.cpp there; `info_semantic.json`,
@@ -16,18 +16,19 @@ from typing import Any
 
 from avw.sim_bridge.errors import SceneError
 
-MOST_OBJECTS = 65_536  # Habitat keeps 16 bits of an object's number
-_LARGEST = (
-    500_000_000  # bytes; the .house files of Matterport3D list every picture and segment, and take some megabytes
-)
-_LONGEST = 200  # letters of a category
+MAX_OBJECTS = 65_536  # Habitat stores object numbers in 16 bits
+_MAX_BYTES = 500_000_000  # .house files of Matterport3D list every image and segment, and have a few megabytes
+_MAX_LETTERS = 200  # of a category
 _HOUSE, _HM3D = "ASCII 1.1", "HM3D Semantic Annotations"
 _HM3D_LINE = re.compile(r'\s*(\d+)\s*,\s*([0-9A-Fa-f]{1,6})\s*,\s*"(.*)"\s*,\s*(-?\d+)\s*')
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectLabel:
-    """category: what it is, as its collection says · words: labels for its material, the most telling first."""
+    """The label of an object.
+
+    category: its category in the collection · words: labels that may name its material, the most specific first
+    """
 
     category: str
     words: tuple[str, ...]
@@ -35,8 +36,11 @@ class ObjectLabel:
 
 @dataclass(frozen=True, slots=True)
 class SceneLabels:
-    """objects: number -> label, of those that have one · source: the file that said so
-    colours: 0xRRGGBB -> number, where the mesh is painted by object"""
+    """The labels of a scan.
+
+    objects: object number -> label, of objects that have one · source: the file they were read from
+    colours: 0xRRGGBB -> object number, if the objects of the semantic mesh are distinguished by colour
+    """
 
     objects: Mapping[int, ObjectLabel]
     source: Path
@@ -44,13 +48,13 @@ class SceneLabels:
 
 
 def read_labels(path: Path) -> SceneLabels:
-    """Raises SceneError for a file that is none of the four formats, or damaged."""
+    """Read a file in any of the four formats. Raises SceneError for another format or a damaged file."""
     try:
         size = path.stat().st_size
         if size == 0:
             raise ValueError("it is empty (0 bytes)")
-        if size > _LARGEST:
-            raise ValueError(f"it has more than {_LARGEST:,} bytes")
+        if size > _MAX_BYTES:
+            raise ValueError(f"it has more than {_MAX_BYTES:,} bytes")
         text = path.read_text(encoding="utf-8", errors="replace")
         head = text[:200].partition("\n")[0]
         if _HOUSE in head:
@@ -61,32 +65,32 @@ def read_labels(path: Path) -> SceneLabels:
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, TypeError, IndexError)) else error
         raise SceneError(
-            f"{path} cannot be read as a scene's semantics ({reason}): its download broke off, or it is of another "
-            "format; download it again, or move it away to read the scene without"
+            f"{path} cannot be read as the semantics of a scene ({reason}): its download was interrupted, or it has "
+            "another format; download it again, or move it away to read the scene without semantics"
         ) from None
 
 
 def _house(text: str) -> Iterator[tuple[int, ObjectLabel]]:
     """`C index mapping_index mapping_name mpcat40_index mpcat40_name ...` and `O index region category ...`."""
     categories: dict[int, ObjectLabel] = {}
-    # Objects may stand before categories, so the categories are read first.
+    # Objects may precede their categories in the file, so the categories are read first.
     lines = [line.split() for line in text.splitlines() if line[:2] in ("C ", "O ")]
     for words in lines:
         if words[0] == "C":
             # `#` stands for a space in a name.
             own, coarse = (_clean(word.replace("#", " ")) for word in (words[3], words[5]))
-            # What annotators wrote ("shower wall", "rug") says more about a material than the 40 classes do.
+            # The words of the annotators ("shower wall", "rug") are more specific than the 40 classes.
             categories[_number(words[1])] = ObjectLabel(coarse, (own, coarse))
     for words in lines:
         if words[0] == "O" and int(words[3]) >= 0:
             label = categories.get(int(words[3]))
             if label is None:
-                raise ValueError(f"object {words[1]} is of category {words[3]}, which is not listed")
+                raise ValueError(f"object {words[1]} has category {words[3]}, which is not listed")
             yield _number(words[1]), label
 
 
 def _hm3d(text: str, path: Path) -> SceneLabels:
-    """`number,RRGGBB,"category",region` in each line but the first."""
+    """`number,RRGGBB,"category",region` in every line after the first."""
     objects: dict[int, ObjectLabel] = {}
     colours: dict[int, int] = {}
     for index, line in enumerate(text.splitlines()[1:], start=2):
@@ -117,7 +121,7 @@ def _json(text: str) -> Iterator[tuple[int, ObjectLabel]]:
 
 
 def _only_material(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """What an object of 3D Scene Graph is made of, if it is made of one thing."""
+    """The material of an object of 3D Scene Graph, if it has exactly one."""
     named = entry.get("material")
     listed = [_clean(str(value)) for value in (named if isinstance(named, list) else [named]) if value]
     return tuple(listed) if len(listed) == 1 else ()
@@ -125,10 +129,10 @@ def _only_material(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _number(value: Any) -> int:
     number = int(value)
-    if not 0 <= number < MOST_OBJECTS:
-        raise ValueError(f"object or category number {number} is not from 0 to {MOST_OBJECTS - 1}")
+    if not 0 <= number < MAX_OBJECTS:
+        raise ValueError(f"object or category number {number} is not from 0 to {MAX_OBJECTS - 1}")
     return number
 
 
 def _clean(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name[:_LONGEST]).strip().lower()
+    return re.sub(r"[\s_-]+", " ", name[:_MAX_LETTERS]).strip().lower()

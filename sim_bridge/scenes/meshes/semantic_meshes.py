@@ -1,7 +1,8 @@
-"""Meshes whose faces know which object they belong to, and how their knowledge passes to the mesh that is rendered.
+"""Read semantic meshes, which store the object of each face, and transfer the objects to the rendered mesh.
 
-Matterport3D, Gibson and Replica keep a number with each face of a PLY; HM3D paints each object in a colour of its own.
-The PLY files are Z-up whatever the rendered mesh is (habitat-sim, src/esp/assets/GenericSemanticMeshData.cpp).
+Matterport3D, Gibson and Replica store an object number with each face of a PLY. In HM3D every object has its own
+colour. The PLY files are Z-up, whatever the up axis of the rendered mesh is (habitat-sim,
+src/esp/assets/GenericSemanticMeshData.cpp).
 """
 
 from __future__ import annotations
@@ -13,25 +14,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.scenes.meshes.mesh_guard import MOST_TRIANGLES, guard
-from avw.sim_bridge.scenes.meshes.mesh_surfaces import large_pictures
+from avw.sim_bridge.scenes.meshes.mesh_guard import MAX_TRIANGLES, guard
+from avw.sim_bridge.scenes.meshes.mesh_surfaces import allow_large_images
 from avw.sim_bridge.scenes.meshes.scan_labels import SceneLabels
 
 if TYPE_CHECKING:
     from trimesh import Trimesh
 
-NOTHING = -1  # the object of a face that belongs to none
-FARTHEST = 0.25  # metres between a rendered face and the semantic one that it takes its object from
-SPACING = 0.1  # metres between the points that stand for a semantic face
-TURN = 0.03  # metres that a whole unit of difference between normals counts: sets a cup's bottom apart from the table
+NO_OBJECT = -1  # of faces that belong to no object
+MAX_DISTANCE = 0.25  # metres, between a rendered face and the semantic face that it takes its object from
+SPACING = 0.1  # metres, between the points that represent a semantic face
+# Metres added to the distance per unit of difference of unit normals: separates the bottom of a cup from the table.
+NORMAL_WEIGHT = 0.03
 _RGB = np.array([65536, 256, 1])  # weights of red, green and blue in 0xRRGGBB
-_MOST_POINTS = 30_000_000
-_NEAREST = 8  # points looked at for a face
-_BLOCK = 100_000  # faces at a time
+_MAX_POINTS = 30_000_000
+_NEIGHBOURS = 8  # nearest points that are compared for a face
+_BLOCK = 100_000  # faces processed at a time
 
 
 def face_objects(mesh: Trimesh) -> np.ndarray | None:
-    """int32 (F,): the object of each face of a PLY that says so; None of any other mesh."""
+    """The object of each face of a PLY mesh with object numbers, int32 (F,). None for any other mesh."""
     raw = mesh.metadata.get("_ply_raw", {}).get("face", {}).get("data")
     try:
         object_G = np.asarray(raw["object_id"], dtype=np.int64).ravel()
@@ -41,7 +43,7 @@ def face_objects(mesh: Trimesh) -> np.ndarray | None:
     if len(object_G) == count:
         return object_G.astype(np.int32)
     if 2 * len(object_G) == count:
-        # trimesh halves every quad: all first halves, then all second ones, which share a corner pair.
+        # trimesh splits every quad: all first halves, then all second halves. The halves of a quad share two corners.
         half_F3 = np.asarray(mesh.faces).reshape(2, -1, 3)
         shared = (half_F3[0][:, :, None] == half_F3[1][:, None, :]).any(axis=2).sum(axis=1)
         if (shared == 2).all():
@@ -50,27 +52,27 @@ def face_objects(mesh: Trimesh) -> np.ndarray | None:
 
 
 def read_semantic_mesh(path: Path, labels: SceneLabels) -> tuple[np.ndarray, np.ndarray]:
-    """(float64 (G, 3, 3) corners in the file's own frame, int32 (G,) objects) of a semantic mesh.
+    """Read a semantic mesh: corners in the frame of the file, float64 (G, 3, 3), and objects, int32 (G,).
 
-    Raises SceneError for a mesh that cannot be read, or whose faces do not know their object.
+    Raises SceneError for a mesh that cannot be read, or without objects.
     """
     import trimesh
 
     guard(path)
     logging.getLogger("trimesh").addHandler(logging.NullHandler())
     try:
-        with large_pictures():
+        with allow_large_images():
             loaded = trimesh.load_scene(str(path), process=False)
             parts = [_part(loaded, node, labels) for node in loaded.graph.nodes_geometry]
-    except Exception as error:  # the readers raise whatever a broken byte leads them to
+    except Exception as error:  # on damaged files, the readers raise many kinds of exceptions
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SceneError(
-            f"{path} cannot be read as a semantic mesh ({reason}): its download broke off; fetch it again, or move it "
-            "away to read the scene without"
+            f"{path} cannot be read as a semantic mesh ({reason}): its download was interrupted; download it again, or "
+            "move it away to read the scene without semantics"
         ) from None
     kept = [part for part in parts if part is not None]
     if not kept:
-        raise SceneError(f"{path} holds no triangles: it is no semantic mesh; fetch it again, or move it away")
+        raise SceneError(f"{path} has no triangles, so it is not a semantic mesh; download it again, or move it away")
     return np.concatenate([corners for corners, _ in kept]), np.concatenate([objects for _, objects in kept])
 
 
@@ -79,8 +81,8 @@ def _part(loaded: Any, node: str, labels: SceneLabels) -> tuple[np.ndarray, np.n
     mesh = loaded.geometry[name]
     if not hasattr(mesh, "faces") or len(mesh.faces) == 0:
         return None
-    if len(mesh.faces) > MOST_TRIANGLES:
-        raise ValueError(f"more than {MOST_TRIANGLES:,} triangles")
+    if len(mesh.faces) > MAX_TRIANGLES:
+        raise ValueError(f"more than {MAX_TRIANGLES:,} triangles")
     object_G = face_objects(mesh)
     if object_G is None:
         if not labels.colours:
@@ -91,12 +93,12 @@ def _part(loaded: Any, node: str, labels: SceneLabels) -> tuple[np.ndarray, np.n
         raise ValueError("its vertices are not finite numbers")
     faces_G3 = np.asarray(mesh.faces)
     if faces_G3.min() < 0 or faces_G3.max() >= len(vertices_V3):
-        raise ValueError("its faces name vertices which do not exist")
+        raise ValueError("its faces refer to vertices that do not exist")
     return vertices_V3[faces_G3], object_G
 
 
 def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:
-    """The object whose colour each face has: in its picture (HM3D-Semantics 0.2), or at its corners (0.1)."""
+    """The object of each face, from its colour in the image (HM3D-Semantics 0.2) or at its corners (0.1)."""
     visual: Any = mesh.visual
     uv_V2 = getattr(visual, "uv", None)
     image = getattr(getattr(visual, "material", None), "baseColorTexture", None)
@@ -107,16 +109,16 @@ def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:
         height, width = texture_HWC.shape[:2]
         middle_G2 = np.nan_to_num(np.asarray(uv_V2, dtype=np.float64)[mesh.faces].mean(axis=1)) % 1.0
         column_G = np.minimum((middle_G2[:, 0] * width).astype(np.int64), width - 1)
-        row_G = np.minimum(((1.0 - middle_G2[:, 1]) * height).astype(np.int64), height - 1)  # trimesh counts v upwards
+        row_G = np.minimum(((1.0 - middle_G2[:, 1]) * height).astype(np.int64), height - 1)  # v points up in trimesh
         rgb_G3 = texture_HWC[row_G, column_G]
     else:
         colours_V = getattr(visual, "vertex_attributes", {}).get("color")
         colours_V = getattr(visual, "vertex_colors", None) if colours_V is None else colours_V
         if colours_V is None:
-            raise ValueError("it has neither a picture nor colours that AVW can decode")
+            raise ValueError("it has neither an image nor colours that AVW can decode")
         colours_V = np.asarray(colours_V)
         rgb_G3 = colours_V[np.asarray(mesh.faces)[:, 0], :3]
-        # glTF's colours of corners are linear, those in the list are sRGB: compared in bytes of linear light.
+        # Vertex colours in glTF are linear and those in the list are sRGB; they are compared as linear bytes.
         if rgb_G3.dtype.kind == "f":
             rgb_G3 = np.round(np.clip(np.nan_to_num(rgb_G3), 0.0, 1.0) * 255.0)
         elif rgb_G3.dtype.itemsize == 2:
@@ -127,47 +129,47 @@ def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:
         objects = objects[first]
     codes_G = rgb_G3.astype(np.int64) @ _RGB
     place_G = np.minimum(np.searchsorted(codes, codes_G), len(codes) - 1)
-    return np.where(codes[place_G] == codes_G, objects[place_G], NOTHING).astype(np.int32)
+    return np.where(codes[place_G] == codes_G, objects[place_G], NO_OBJECT).astype(np.int32)
 
 
 def nearest_objects(triangles_F33: np.ndarray, semantic_G33: np.ndarray, object_G: np.ndarray) -> np.ndarray:
-    """int32 (F,): for each rendered face the object of the nearest semantic face that looks the same way.
+    """For each rendered face, the object of the nearest semantic face with a similar normal: int32 (F,).
 
-    Both in metres in one frame. Faces farther than `FARTHEST` from any semantic one belong to `NOTHING`. Semantic
-    faces are stood for by points at most `SPACING` apart, so that large ones are near everywhere.
+    Both meshes are in metres in one frame. Faces farther than `MAX_DISTANCE` from all semantic faces get `NO_OBJECT`.
+    Semantic faces are represented by points at most `SPACING` apart, so that large faces are found from any place.
     """
     from scipy.spatial import cKDTree
 
     if len(semantic_G33) == 0:
-        return np.full(len(triangles_F33), NOTHING, dtype=np.int32)
+        return np.full(len(triangles_F33), NO_OBJECT, dtype=np.int32)
     points_N3, face_N = _points(semantic_G33)
     normal_G3 = _unit_normals(semantic_G33)
-    tree = cKDTree(np.concatenate([points_N3, TURN * normal_G3[face_N]], axis=1))
+    tree = cKDTree(np.concatenate([points_N3, NORMAL_WEIGHT * normal_G3[face_N]], axis=1))
     corners_F33 = np.asarray(triangles_F33, dtype=np.float64)
-    out_F = np.full(len(corners_F33), NOTHING, dtype=np.int32)
+    out_F = np.full(len(corners_F33), NO_OBJECT, dtype=np.int32)
     for first in range(0, len(corners_F33), _BLOCK):
         block_B33 = corners_F33[first : first + _BLOCK]
         middle_B3, normal_B3 = block_B33.mean(axis=1), _unit_normals(block_B33)
-        asked_B6 = np.concatenate([middle_B3, TURN * normal_B3], axis=1)
-        far_BK, near_BK = tree.query(asked_B6, k=min(_NEAREST, len(points_N3)), distance_upper_bound=FARTHEST)
+        query_B6 = np.concatenate([middle_B3, NORMAL_WEIGHT * normal_B3], axis=1)
+        far_BK, near_BK = tree.query(query_B6, k=min(_NEIGHBOURS, len(points_N3)), distance_upper_bound=MAX_DISTANCE)
         far_BK, near_BK = far_BK.reshape(len(block_B33), -1), near_BK.reshape(len(block_B33), -1)
         found_BK = np.isfinite(far_BK)
         face_BK = face_N[np.where(found_BK, near_BK, near_BK[:, :1] % len(points_N3))]
         object_BK = object_G[face_BK]
         chosen_B = np.zeros(len(block_B33), dtype=np.int64)
-        # Where a picture hangs before a wall, which point is nearest is chance; which face is nearest is not.
-        unsure = np.flatnonzero((object_BK != object_BK[:, :1]).any(axis=1) & found_BK[:, 0])
-        if len(unsure):
-            away_UK = _distances(middle_B3[unsure], semantic_G33[face_BK[unsure]])
-            away_UK += TURN * np.linalg.norm(normal_G3[face_BK[unsure]] - normal_B3[unsure, None], axis=2)
-            chosen_B[unsure] = away_UK.argmin(axis=1)
-        taken_B = object_BK[np.arange(len(block_B33)), chosen_B]
-        out_F[first : first + _BLOCK] = np.where(found_BK[:, 0], taken_B, NOTHING)
+        # For a picture on a wall, the nearest point belongs to either by chance; the nearest face is reliable.
+        unclear = np.flatnonzero((object_BK != object_BK[:, :1]).any(axis=1) & found_BK[:, 0])
+        if len(unclear):
+            away_UK = _distances(middle_B3[unclear], semantic_G33[face_BK[unclear]])
+            away_UK += NORMAL_WEIGHT * np.linalg.norm(normal_G3[face_BK[unclear]] - normal_B3[unclear, None], axis=2)
+            chosen_B[unclear] = away_UK.argmin(axis=1)
+        nearest_B = object_BK[np.arange(len(block_B33)), chosen_B]
+        out_F[first : first + _BLOCK] = np.where(found_BK[:, 0], nearest_B, NO_OBJECT)
     return out_F
 
 
 def _distances(points_U3: np.ndarray, triangles_UK33: np.ndarray) -> np.ndarray:
-    """float64 (U, K): metres from each point to each of its triangles."""
+    """Distance (metres) from each point to each of its triangles: float64 (U, K)."""
     from trimesh.triangles import closest_point
 
     count = triangles_UK33.shape[1]
@@ -178,11 +180,11 @@ def _distances(points_U3: np.ndarray, triangles_UK33: np.ndarray) -> np.ndarray:
 
 
 def _points(triangles_G33: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points spread over the faces, and which face each is of."""
+    """Points spread over the faces, and the index of the face of each point."""
     sides = triangles_G33 - np.roll(triangles_G33, 1, axis=1)
     longest_G = np.sqrt((sides**2).sum(axis=2).max(axis=1))
     spacing = SPACING
-    while (np.ceil(longest_G / spacing) ** 2).sum() > _MOST_POINTS + len(longest_G):
+    while (np.ceil(longest_G / spacing) ** 2).sum() > _MAX_POINTS + len(longest_G):
         spacing *= 2.0
     parts_G = np.maximum(np.ceil(longest_G / spacing), 1.0).astype(np.int64)
     points, faces = [], []
@@ -195,7 +197,7 @@ def _points(triangles_G33: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _middles(parts: int) -> np.ndarray:
-    """float64 (parts**2, 3): barycentric middles of the triangles into which `parts` cuts of each side divide one."""
+    """Barycentric coordinates of the centres of parts**2 equal parts of a triangle, float64 (parts**2, 3)."""
     a, b = np.meshgrid(np.arange(parts), np.arange(parts), indexing="ij")
     up = np.stack([a, b], axis=-1)[a + b < parts] + 1.0 / 3.0
     down = np.stack([a, b], axis=-1)[a + b < parts - 1] + 2.0 / 3.0

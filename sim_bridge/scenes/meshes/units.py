@@ -1,4 +1,4 @@
-"""The unit of a file, guessed: from its name, or from the size of what is in it."""
+"""Guess the unit of a file from its name or from the size of its contents."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from avw.sim_bridge.scenes.meshes.mesh_options import UNITS
 
-HUGE = 250.0  # metres of a scene's longest side above which its unit is hardly the metre
-SMALL = 1.5  # and below which nobody can walk in it
-_STOREY = 3.0  # metres of the shortest side of most houses
+# All in metres.
+HUGE = 250.0  # if the longest side of a scene is larger, its unit is probably not the metre
+SMALL = 1.5  # if the longest side is smaller, the scene is too small to walk in
+_STOREY = 3.0  # shortest side of most houses
 _WORDS = {
     "cm": "cm", "centimetre": "cm", "centimeter": "cm", "mm": "mm", "millimetre": "mm", "millimeter": "mm",
     "ft": "ft", "feet": "ft", "foot": "ft", "inch": "in", "inches": "in",
@@ -19,7 +20,7 @@ _WORDS = {
 
 
 def unit_by_name(path: str) -> str | None:
-    """The unit that a file's name mentions ("flat_cm.obj"), if any."""
+    """The unit in the name of a file ("flat_cm.obj"), or None."""
     stem = Path(path.partition("?")[0]).stem.lower()
     for word in re.findall(r"[a-z]+", stem):
         singular = word[:-1] if word.endswith(("metres", "meters")) else word
@@ -29,7 +30,7 @@ def unit_by_name(path: str) -> str | None:
 
 
 def unit_by_size(size_3: np.ndarray) -> str:
-    """The unit in which a bounding box of these sides would be a house: its shortest side nearest to a storey."""
+    """The unit in which a box of this size is a house, with its shortest side nearest to one storey."""
     size_3 = np.asarray(size_3, dtype=np.float64)
     if size_3.max() <= HUGE:
         return "m"

@@ -1,9 +1,9 @@
-"""Which way is up, from the geometry: a house can be walked through only the right way up.
+"""Find the up axis of a mesh from its geometry: only upright can a house be walked through.
 
-For each candidate axis, level slabs of surface are floors to be. What counts is the largest connected patch that is
-free to body height and has something overhead. Turned on its side, a house offers only strips of wall, cut into
-pieces by its floors; the right way up it offers whole storeys, since rooms are joined by doors. Unlike the proportions
-of the bounding box or the area of level faces, this does not depend on the number of storeys.
+For each candidate axis, horizontal layers of surface are taken as possible floors. The measure is the area of the
+largest connected patch that is free up to body height and has something overhead. A house on its side has only strips
+of wall, divided by its floors; an upright house has whole storeys, because doors connect its rooms. Unlike the
+proportions of the bounding box or the area of level faces, this does not depend on the number of storeys.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from scipy import ndimage
 
 from avw.sim_bridge.randomness import keyed_rng
 
-SAMPLES = 200_000  # points on the surface: the cost is the same for a room and for a scan of millions of triangles
-DECISIVE = 1.5  # times as much floor with another axis up: geometry overrules the format
-SLABS = 4  # levels tried along an axis
-BODY = (0.25, 1.7)  # metres above the floor that have to be free
-LEVEL = 0.92  # |component of a unit normal| along an axis of a face that is level with respect to it
-_BIN = 0.1  # metres
-_LARGEST = 5_000.0  # metres; nothing of that size is a house, or its unit is wrong
+SAMPLES = 200_000  # points on the surface; a fixed number keeps the cost independent of the number of triangles
+DECISIVE = 1.5  # if another axis gives this many times as much floor, geometry overrules the file format
+SLABS = 4  # layers tried per axis
+BODY = (0.25, 1.7)  # range above the floor that must be free, metres
+LEVEL = 0.92  # least |component| of the unit normal along an axis for a face to count as level
+_BIN = 0.1  # thickness of a layer, metres
+_MAX_SIZE = 5_000.0  # metres; a larger mesh is not a house, or its unit is wrong
 _SIDES = ((1, 2), (2, 0), (0, 1))  # the other two axes
 
 
 def walkable_patches(triangles_F33: np.ndarray) -> np.ndarray:
-    """float64 (3,): square metres of the largest patch to walk on if +x, +y, +z were up.
+    """Area (m²) of the largest walkable patch if +x, +y or +z were up: float64 (3,).
 
-    triangles_F33: metres, any frame. The same triangles always give the same answer.
+    triangles_F33: metres, any frame. The result is deterministic.
     """
     points_N3, normals_N3, density = _points(triangles_F33)
-    if len(points_N3) == 0 or np.ptp(points_N3, axis=0).max() > _LARGEST:
+    if len(points_N3) == 0 or np.ptp(points_N3, axis=0).max() > _MAX_SIZE:
         return np.zeros(3)
-    # Wide enough that a floor's cells seldom stay empty by chance, narrow enough to pass through doors.
+    # Large enough that few floor cells are empty by chance, small enough to pass through doors.
     cell = float(np.clip(np.sqrt(6.0 / density), 0.1, 0.4))
     return np.array([_patch(points_N3, normals_N3, axis, cell, density) for axis in range(3)])
 
 
 def _points(triangles_F33: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Points spread evenly over the surface, the unit normals there, and points per square metre."""
+    """Points spread evenly over the surface, their unit normals, and the number of points per m²."""
     corners = np.asarray(triangles_F33, dtype=np.float64)
     edge_a, edge_b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     normal = np.cross(edge_a, edge_b)
@@ -46,7 +46,7 @@ def _points(triangles_F33: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     if not total > 0:
         return np.zeros((0, 3)), np.zeros((0, 3)), 1.0
     rng = keyed_rng("up-axis")
-    # One point in each equal share of the area: no face of that size is missed.
+    # Stratified sampling, one point per equal share of the area: no face of that size is missed.
     place_N = (np.arange(SAMPLES) + rng.random(SAMPLES)) / SAMPLES * total
     face_N = np.minimum(np.searchsorted(np.cumsum(length), place_N), len(corners) - 1)
     a_N, b_N = rng.random((2, SAMPLES))
@@ -65,27 +65,27 @@ def _patch(points_N3: np.ndarray, normals_N3: np.ndarray, axis: int, cell: float
     cells_N2 = ((points_N3[:, _SIDES[axis]] - low_2) / cell).astype(np.int64)
     shape = tuple(int(n) + 1 for n in cells_N2.max(axis=0))
     if shape[0] * shape[1] > 4_000_000:
-        return 0.0  # hundreds of metres of next to nothing: no house at this scale
+        return 0.0  # large and nearly empty: not a house at this scale
     bins_N = np.floor((height_N[level_N] - height_N.min()) / _BIN).astype(np.int64)
     count = np.bincount(bins_N)
     best = 0.0
-    taken: list[int] = []
+    tried: list[int] = []
     for index in np.argsort(-count, kind="stable"):
-        if len(taken) == SLABS or count[index] / density <= best:
+        if len(tried) == SLABS or count[index] / density <= best:
             break
-        if any(abs(int(index) - other) <= 2 for other in taken):
+        if any(abs(int(index) - other) <= 2 for other in tried):
             continue
-        taken.append(int(index))
+        tried.append(int(index))
         floor = height_N.min() + (index + 0.5) * _BIN
 
-        def seen_from_above(chosen_N: np.ndarray) -> np.ndarray:
+        def top_view(chosen_N: np.ndarray) -> np.ndarray:
             out = np.zeros(shape, dtype=bool)
             out[cells_N2[chosen_N, 0], cells_N2[chosen_N, 1]] = True
             return out
 
-        floor_HW = ndimage.binary_closing(seen_from_above(level_N & (np.abs(height_N - floor) <= 1.5 * _BIN)))
-        blocked_HW = seen_from_above((height_N > floor + BODY[0]) & (height_N < floor + BODY[1]))
-        overhead_HW = seen_from_above(height_N >= floor + BODY[1])
+        floor_HW = ndimage.binary_closing(top_view(level_N & (np.abs(height_N - floor) <= 1.5 * _BIN)))
+        blocked_HW = top_view((height_N > floor + BODY[0]) & (height_N < floor + BODY[1]))
+        overhead_HW = top_view(height_N >= floor + BODY[1])
         overhead_HW = ndimage.binary_closing(overhead_HW, iterations=2)
         patch_HW, patches = ndimage.label(floor_HW & ~blocked_HW & overhead_HW)
         if patches:

@@ -178,7 +178,7 @@ def test_half_a_scene_is_said_to_be_half(tmp_path: Path, touch: Touch) -> None:
         (b"", "empty"),
         (b"<!DOCTYPE html><html>403 Forbidden</html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        (b"glTF\x02\x00\x00\x00\xff\xff\xff\x00\x10\x00\x00\x00JSON{}", "broke off"),
+        (b"glTF\x02\x00\x00\x00\xff\xff\xff\x00\x10\x00\x00\x00JSON{}", "was interrupted"),
     ],
 )
 def test_a_mesh_that_is_none_is_one_sentence(tmp_path: Path, touch: Touch, content: bytes, says: str) -> None:

@@ -94,7 +94,7 @@ def test_scene_instances_are_the_scenes(config: Path) -> None:
     _, report = read_scene(f"{config}:home")
     assert report is not None
     assert any(
-        "3 objects that the dataset puts into this scene are not shown" in warning for warning in report.warnings
+        "3 objects that the dataset places in this scene are not shown" in warning for warning in report.warnings
     )
     write(config.parent / "instances/home.scene_instance.json", {"stage_instance": {"template_name": "unknown"}})
     with pytest.raises(SceneError, match=r"stage 'unknown', which .* does not list"):

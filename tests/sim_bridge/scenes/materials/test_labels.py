@@ -1,4 +1,4 @@
-"""Labels of meshes and what they stand for, and how much of a scene they cover."""
+"""Materials for the labels of meshes, and the share of a scene that they cover."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avw.sim_bridge.scenes.materials.labels import DEFAULTED, coverage, face_are
 from avw.sim_bridge.scenes.materials.materials import DEFAULT_MATERIAL, material
 from tests.sim_bridge.boxes import PLAIN, box_scene, flat
 
-# Every category of Matterport3D's 40, but for those that name no thing.
+# All 40 categories of Matterport3D, except those that name no object.
 MATTERPORT = {
     "wall": "plaster_wall", "floor": "wood_floor", "chair": "wooden_chair", "door": "wooden_door",
     "table": "wood_furniture", "picture": "wood_furniture", "cabinet": "wood_furniture", "cushion": "upholstery",
@@ -49,7 +49,7 @@ def test_the_categories_of_matterport(label: str, expected: str) -> None:
         ("brick wall", "brick_wall"),
         ("KitchenShelves_02", "wood_furniture"),
         ("woodenfloor01", "wood_floor"),
-        ("refridgerator", "metal"),  # as ScanNet spells it
+        ("refridgerator", "metal"),  # the spelling of ScanNet
         ("tissue-paper box", "wood_furniture"),
         ("base-cabinet", "wood_furniture"),
         ("indoor-plant", "foliage"),
@@ -62,24 +62,24 @@ def test_the_longest_phrase_decides(label: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("label", ["bathroom_wall", "BedroomWall02", "bed room wall", "Living Room.Wall"])
-def test_a_room_is_not_a_thing(label: str) -> None:
+def test_names_of_rooms_are_ignored(label: str) -> None:
     found = material_from_label(label)
     assert found is not None
     assert found.name == "plaster_wall"
 
 
 @pytest.mark.parametrize("label", NAMELESS)
-def test_a_label_that_says_nothing_has_no_material(label: str) -> None:
+def test_a_label_without_meaning_has_no_material(label: str) -> None:
     assert material_from_label(label) is None
     assert label_material([label]).evidence == DEFAULTED
     assert label_material([label]).material.name == DEFAULT_MATERIAL
 
 
-def test_labels_are_asked_in_order_and_a_sidecar_first() -> None:
+def test_labels_are_tried_in_order_after_the_sidecar() -> None:
     assert label_material(["Material.001", "sofa_3"]).material.name == "upholstery"
     assert label_material(["oak", "sofa_3"]).material.name == "wood_furniture"
-    said = label_material(["Material.001", "sofa_3"], {"SOFA_3": "leather"})
-    assert (said.material.name, said.evidence) == ("leather", "sidecar")
+    given = label_material(["Material.001", "sofa_3"], {"SOFA_3": "leather"})
+    assert (given.material.name, given.evidence) == ("leather", "sidecar")
     with pytest.raises(UsageError, match="unknown acoustic material 'cheese'"):
         label_material(["a"], {"a": "cheese"})
 
@@ -96,4 +96,4 @@ def test_coverage_is_in_shares_of_the_area() -> None:
     assert sum(covered.share.values()) == pytest.approx(1.0)
     assert covered.defaulted == {"plain": pytest.approx(1.0 - covered.share["wood_floor"])}
     assert covered.named == pytest.approx(covered.share["wood_floor"])
-    assert coverage(scene).named == 1.0, "whoever gives no evidence named every material himself"
+    assert coverage(scene).named == 1.0, "without evidence, all materials count as named"

@@ -1,4 +1,4 @@
-"""A user's material map in SoundSpaces' format: read with care, applied by label, and its coverage told."""
+"""A user's material map in the format of SoundSpaces: validated, applied by label, and its coverage measured."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.sim_bridge.material_maps import entry, write_map
 
 
 def labelled_box(*labels: str) -> Scene:
-    """A room whose surfaces are its six sides, by these categories in turn."""
+    """A room with its six sides as surfaces; their categories cycle through `labels`."""
     box = shoebox((4.0, 3.0, 5.0))
     sides_F = np.arange(len(box.faces_F3), dtype=np.int32) // 2
     surface = box.surfaces[0]
@@ -39,7 +39,7 @@ def labelled_box(*labels: str) -> Scene:
     return dataclasses.replace(box, surface_F=sides_F, surfaces=surfaces)
 
 
-def test_curves_are_read_at_our_bands_over_the_logarithm_of_frequency(tmp_path: Path) -> None:
+def test_curves_are_interpolated_over_the_logarithm_of_frequency(tmp_path: Path) -> None:
     materials = read_material_map(write_map(tmp_path / "map.json"))
     tile, _ = materials.find(["ceiling"])
     assert tile.absorption_6 == (0.6, 0.6, 0.6, 0.45, 0.3, 0.3)  # 1 kHz is midway between 500 Hz and 2 kHz
@@ -49,22 +49,22 @@ def test_curves_are_read_at_our_bands_over_the_logarithm_of_frequency(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("labels", "name", "why"),
+    ("labels", "name", "evidence"),
     [
         (["chest of drawers"], "Wood, Thick", "chest of drawers"),
         (["chest_of_drawers"], "Wood, Thick", "chest of drawers"),
         (["Indoor Plant"], "Foliage", "indoor plant"),
-        (["misc", "KitchenTable_02"], "Wood, Thick", "table"),  # the first material that claims a label has it
-        (["tableau"], "Default", DEFAULTED),  # a word of its own, no part of one
+        (["misc", "KitchenTable_02"], "Wood, Thick", "table"),  # the first entry with a label wins
+        (["tableau"], "Default", DEFAULTED),  # whole words only
         (["", "wall"], "Default", DEFAULTED),
     ],
 )
-def test_labels_find_their_material(tmp_path: Path, labels: list[str], name: str, why: str) -> None:
-    found, decided = read_material_map(write_map(tmp_path / "map.json")).find(labels)
-    assert (found.name, decided) == (name, why)
+def test_labels_find_their_material(tmp_path: Path, labels: list[str], name: str, evidence: str) -> None:
+    found, label = read_material_map(write_map(tmp_path / "map.json")).find(labels)
+    assert (found.name, label) == (name, evidence)
 
 
-def test_a_scene_is_made_of_the_map_and_its_coverage_is_told(tmp_path: Path) -> None:
+def test_a_scene_gets_the_materials_of_the_map_and_coverage_is_measured(tmp_path: Path) -> None:
     materials = read_material_map(write_map(tmp_path / "map.json"))
     scene, evidence = apply_material_map(labelled_box("ceiling", "wall"), materials)
     assert [surface.material.name for surface in scene.surfaces] == ["Acoustic Tile", "Default"] * 3
@@ -77,14 +77,14 @@ def test_a_scene_is_made_of_the_map_and_its_coverage_is_told(tmp_path: Path) -> 
     assert share_named(labelled_box("wall"), materials) == 0.0
 
 
-def test_no_more_passes_a_wall_than_it_absorbs(tmp_path: Path) -> None:
+def test_transmission_is_limited_to_absorption(tmp_path: Path) -> None:
     scene, _ = apply_material_map(labelled_box("plant"), read_material_map(write_map(tmp_path / "map.json")))
     assert scene.surfaces[0].material.transmission_6 == (0.9,) * 6
     surfaces = acoustic_surfaces(RayScene(scene))
     np.testing.assert_allclose(surfaces.transmission_MB, 1.0 - surfaces.reflection_MB, atol=1e-7)
 
 
-def test_simulators_hear_the_map(tmp_path: Path) -> None:
+def test_simulators_use_the_map(tmp_path: Path) -> None:
     path = write_map(tmp_path / "map.json", entry("Default", ["default"], 0.3), entry("Stone", ["floor"], 0.02))
     config = SimulatorConfig(size=16, emitters=500)
     plain = EmbeddedSimulator("procedural-0001", config)
@@ -108,45 +108,45 @@ def test_a_map_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"absorption": [500.0, 1.2, 2000.0, 0.1]}, "absorption has values outside"),
-        ({"absorption": [500.0, 0.2, 200.0, 0.1]}, "absorption has frequencies that do not rise"),
-        ({"scattering": [0.0, 0.2]}, "scattering has frequencies that do not rise"),
-        ({"transmission": [500.0]}, "transmission is no list"),
-        ({"transmission": [500.0, "much"]}, "transmission is no list"),
-        ({"absorption": [500.0, float("nan")]}, "absorption is no list"),
-        ({"labels": "wall"}, "labels a list of texts"),
-        ({"name": 3}, "name must be text"),
+        ({"absorption": [500.0, 0.2, 200.0, 0.1]}, "absorption has frequencies that are not positive and increasing"),
+        ({"scattering": [0.0, 0.2]}, "scattering has frequencies that are not positive and increasing"),
+        ({"transmission": [500.0]}, "transmission is not a list"),
+        ({"transmission": [500.0, "much"]}, "transmission is not a list"),
+        ({"absorption": [500.0, float("nan")]}, "absorption is not a list"),
+        ({"labels": "wall"}, "labels a list of strings"),
+        ({"name": 3}, "name must be a string"),
     ],
 )
-def test_entries_that_make_no_sense_are_named(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+def test_invalid_entries_are_errors_with_their_name(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     bad = entry("Odd", ["odd"], 0.1) | changes
-    with pytest.raises(UsageError, match=rf"material '{bad['name']}': .*{says}"):
+    with pytest.raises(UsageError, match=rf"material '{bad['name']}': .*{message}"):
         read_material_map(write_map(tmp_path / "map.json", entry("Default", ["default"], 0.1), bad))
 
 
 @pytest.mark.parametrize("key", ["density", "speed", "damping", "transmission"])
-def test_every_one_of_the_eight_keys_is_asked_for(tmp_path: Path, key: str) -> None:
+def test_a_missing_key_is_an_error(tmp_path: Path, key: str) -> None:
     short = entry("Short", ["short"], 0.1)
     del short[key]
-    with pytest.raises(UsageError, match=rf"material 'Short': it lacks {key}"):
+    with pytest.raises(UsageError, match=rf"material 'Short': missing {key}"):
         read_material_map(write_map(tmp_path / "map.json", entry("Default", ["default"], 0.1), short))
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
-        ("<html>", "is no material map"),
+        ("<html>", "is not a material map"),
         ("[]", "a list called 'materials'"),
         ('{"materials": []}', "a list called 'materials'"),
-        ('{"materials": [3]}', "material '0': it is no object"),
+        ('{"materials": [3]}', "material '0': it is not an object"),
     ],
 )
-def test_files_that_are_none_are_refused(tmp_path: Path, content: str, says: str) -> None:
+def test_files_that_are_not_maps_are_errors(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "map.json"
     path.write_text(content)
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=message):
         read_material_map(path)
     with pytest.raises(UsageError, match="no material map"):
         open_material_map(str(tmp_path / "absent.json"))

@@ -1,4 +1,4 @@
-"""The material table: every value has a source and stays physical."""
+"""The material table: every value has a source and is physically possible."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ TABLE = json.loads(files("avw.sim_bridge.scenes.materials").joinpath("materials.
 
 @pytest.mark.parametrize("name", material_names())
 def test_every_material_is_physical_and_sourced(name: str) -> None:
-    made_of = material(name)
-    assert made_of.name == name
-    for values in (made_of.absorption_6, made_of.scattering_6, made_of.transmission_6):
+    entry = material(name)
+    assert entry.name == name
+    for values in (entry.absorption_6, entry.scattering_6, entry.transmission_6):
         assert len(values) == len(OCTAVE_BANDS)
         assert all(0.0 <= value <= 1.0 for value in values)
-    # What passes through a face has been absorbed from the room's point of view.
-    assert all(t <= a for t, a in zip(made_of.transmission_6, made_of.absorption_6, strict=True))
-    absorption, scattering, transmission = made_of.source.split("; ", 2)
+    # Absorption includes the transmitted energy.
+    assert all(t <= a for t, a in zip(entry.transmission_6, entry.absorption_6, strict=True))
+    absorption, scattering, transmission = entry.source.split("; ", 2)
     assert absorption.startswith("absorption: ")
     assert any(TABLE["sources"][key] in absorption for key in ("vorlaender", "everest", "barron"))
     assert scattering.startswith("scattering: ")
     assert any(TABLE["sources"][key] in scattering for key in ("vorlaender", "odeon"))
     assert transmission.startswith("transmission: ")
     sourced = any(TABLE["sources"][key] in transmission for key in ("cowan", "mass_law"))
-    assert sourced == any(made_of.transmission_6), "what lets sound through says how much, from where"
-    assert sourced or transmission.startswith("transmission: none: "), "and what does not, why"
+    assert sourced == any(entry.transmission_6), "a material that transmits sound has a source for it"
+    assert sourced or transmission.startswith("transmission: none: "), "a material that transmits none has the reason"
 
 
 def test_every_source_and_table_row_is_used() -> None:
@@ -63,7 +63,7 @@ def test_thin_sheets_follow_the_mass_law() -> None:
     assert -10.0 * math.log10(board_6[3]) == pytest.approx(mass_law(11.0, 1000.0))
 
 
-def test_soft_things_absorb_more_than_hard_ones() -> None:
+def test_soft_materials_absorb_more_than_hard_ones() -> None:
     def at_1_khz(name: str) -> float:
         return material(name).absorption_6[3]
 
@@ -72,7 +72,7 @@ def test_soft_things_absorb_more_than_hard_ones() -> None:
     assert at_1_khz("acoustic_ceiling_tile") > at_1_khz("plasterboard_ceiling")
 
 
-def test_light_things_let_more_through_than_heavy_ones() -> None:
+def test_light_partitions_transmit_more_than_heavy_ones() -> None:
     def at_500_hz(name: str) -> float:
         return material(name).transmission_6[2]
 
@@ -90,6 +90,6 @@ def test_structure_scatters_more_than_plain_surfaces_and_more_at_high_frequencie
     assert material(DEFAULT_MATERIAL).transmission_6 == (0.0,) * 6
 
 
-def test_an_unknown_material_names_those_there_are() -> None:
+def test_an_unknown_material_is_an_error_with_the_known_names() -> None:
     with pytest.raises(UsageError, match=r"unknown acoustic material 'cheese'.*carpet_thin"):
         material("cheese")

@@ -1,4 +1,4 @@
-"""GLB files that Habitat-Sim loads upright, written all or not at all."""
+"""GLB files load upright in Habitat-Sim and are written atomically."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from tests.sim_bridge.boxes import box_scene, flat
 
 
-def test_habitat_is_told_which_way_is_up(tmp_path: Path) -> None:
+def test_stage_config_declares_the_up_axis_for_habitat(tmp_path: Path) -> None:
     export_glb(box_scene(*flat()), tmp_path / "a flat.glb")
     config = json.loads((tmp_path / "a flat.stage_config.json").read_text())
     assert config["up"] == [0, 1, 0]
@@ -23,7 +23,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "flat.glb"
     export_glb(box_scene(*flat()), path)
     before = path.read_bytes()
-    (tmp_path / "flat.glb.tmp").mkdir()  # stands where the new file would be written
+    (tmp_path / "flat.glb.tmp").mkdir()  # occupies the path of the temporary file
     with pytest.raises(OSError, match=r"flat\.glb\.tmp"):
         export_glb(box_scene(*flat()), path)
     assert path.read_bytes() == before

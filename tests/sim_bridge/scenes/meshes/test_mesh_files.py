@@ -1,4 +1,4 @@
-"""Reading meshes of any kind, writing houses, and refusing what is no mesh."""
+"""Reading meshes in all formats, exporting houses, and errors for files that are not meshes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _sorted(scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return scene.triangles_F33[order], scene.uv_F32[order], name_F[order]
 
 
-def test_nodes_are_placed_and_mirrored_ones_keep_their_outside(tmp_path: Path) -> None:
+def test_nodes_are_placed_and_mirrored_ones_keep_outward_normals(tmp_path: Path) -> None:
     scene = trimesh.Scene()
     box = trimesh.creation.box()
     move = np.eye(4)
@@ -74,7 +74,7 @@ def test_vertex_colours_become_a_texture(tmp_path: Path) -> None:
     np.testing.assert_allclose(texel, [200, 40, 90], atol=4)
 
 
-def test_obj_textures_are_the_right_way_up_and_names_choose_materials(tmp_path: Path) -> None:
+def test_obj_textures_are_upright_and_names_choose_materials(tmp_path: Path) -> None:
     picture = np.zeros((2, 2, 3), dtype=np.uint8)
     picture[0] = 255  # the upper row is white
     Image.fromarray(picture).save(tmp_path / "p.png")
@@ -85,13 +85,13 @@ def test_obj_textures_are_the_right_way_up_and_names_choose_materials(tmp_path: 
     scene = load_mesh(tmp_path / "q.obj")
     assert scene.surfaces[0].material.name == "wooden_door"
     top = scene.triangles_F33[0, :, 1].argmax()
-    # Image rows run downwards: the corner at the top shows the first row, v = 0.
+    # The first image row is at the top: the top corner has v = 0.
     assert scene.uv_F32[0, top, 1] == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("suffix", [".glb", ".ply", ".obj", ".gltf"])
-@pytest.mark.parametrize("content", [b"", b"glTF rubbish", b"hello " * 50, bytes(range(256))])
-def test_rubbish_is_refused_in_one_sentence(tmp_path: Path, suffix: str, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"glTF garbage", b"hello " * 50, bytes(range(256))])
+def test_invalid_content_is_an_error_of_one_line(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"x{suffix}"
     path.write_bytes(content)
     with pytest.raises(SceneError, match=r"x\.\w+") as caught:
@@ -99,7 +99,7 @@ def test_rubbish_is_refused_in_one_sentence(tmp_path: Path, suffix: str, content
     assert "\n" not in str(caught.value)
 
 
-def test_truncated_files_are_refused(tmp_path: Path) -> None:
+def test_truncated_files_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "house.glb"
     export_glb(generate_house(1), path)
     whole = path.read_bytes()
@@ -109,14 +109,14 @@ def test_truncated_files_are_refused(tmp_path: Path) -> None:
             load_mesh(path)
 
 
-def test_what_is_no_scene(tmp_path: Path) -> None:
+def test_files_that_are_not_scenes_are_errors(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match="does not exist"):
         load_mesh(tmp_path / "absent.glb")
     (tmp_path / "x.txt").write_text("x")
-    with pytest.raises(SceneError, match="is no mesh file"):
+    with pytest.raises(SceneError, match="is not a mesh file"):
         load_mesh(tmp_path / "x.txt")
     trimesh.PointCloud(np.zeros((4, 3))).export(tmp_path / "points.ply")
-    with pytest.raises(SceneError, match="holds no triangles"):
+    with pytest.raises(SceneError, match="has no triangles"):
         load_mesh(tmp_path / "points.ply")
     broken = trimesh.creation.box()
     vertices = broken.vertices.copy()

@@ -1,4 +1,4 @@
-"""Files from the web: what is no mesh, half a mesh, or a trap is refused by name, before anything is allocated."""
+"""Untrusted files: invalid, incomplete or malicious meshes are errors before any memory is allocated for them."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def _write(path: Path, tree: dict[str, Any], binary: bytes) -> Path:
         ("a.glb", b"<!DOCTYPE html><html><body>403 Forbidden</body></html>", "it is a web page"),
         ("a.obj", b"  <html>login</html>", "it is a web page"),
         ("a.ply", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        ("a.glb", b"glTF" + struct.pack("<IIII", 2, 10_000, 4, 0) + b"{}  ", "broke off"),
+        ("a.glb", b"glTF" + struct.pack("<IIII", 2, 10_000, 4, 0) + b"{}  ", "was interrupted"),
         ("a.glb", b"glTF" + struct.pack("<IIII", 1, 20, 4, 0) + b"{}  ", "glTF version 1"),
-        ("a.gltf", b'{"accessors": [', "no JSON"),
-        ("a.gltf", b"[1, 2]", "no JSON object"),
-        ("a.ply", b"ply\nformat ascii 1.0\nelement vertex 4000000000\n", "promises 4,000,000,000 of vertex"),
-        ("a.ply", b"solid nothing\nendsolid\n", "does not begin as a PLY"),
+        ("a.gltf", b'{"accessors": [', "not valid JSON"),
+        ("a.gltf", b"[1, 2]", "not a JSON object"),
+        ("a.ply", b"ply\nformat ascii 1.0\nelement vertex 4000000000\n", "announces 4,000,000,000 of vertex"),
+        ("a.ply", b"solid nothing\nendsolid\n", "does not start like a PLY"),
     ],
 )  # fmt: skip
-def test_what_the_bytes_really_are(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_files_with_the_wrong_content_are_errors(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(SceneError, match=message) as caught:
@@ -100,8 +100,8 @@ def _outside(name: str) -> Callable[[dict[str, Any]], None]:
     [
         (_draco, "compressed with Draco"),
         (_meshopt, "compressed with meshopt"),
-        (_empty_giant, "asks for 1,000,000,000,000 numbers"),
-        (_repeated_giant, "describes .* bytes of geometry and holds"),
+        (_empty_giant, "requests 1,000,000,000,000 numbers"),
+        (_repeated_giant, "describes .* bytes of geometry but has"),
         (_shared_child, "has two parents"),
         (_cycle, "its own ancestor"),
         (_many_instances, "triangles, more than"),
@@ -114,23 +114,23 @@ def _outside(name: str) -> Callable[[dict[str, Any]], None]:
         (lambda tree: tree["accessors"][0].pop("count"), "header is malformed"),
     ],
 )
-def test_traps_in_gltf(tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str) -> None:
+def test_malicious_gltf_is_an_error(tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str) -> None:
     (tmp_path / "secret.bin").write_bytes(b"1234")
     (tmp_path / "in").mkdir()
     tree, binary = _glb(scan(building(*flat()), edge=0.4))
     change(tree)
-    path = _write(tmp_path / "in" / "trap.glb", tree, binary)
+    path = _write(tmp_path / "in" / "changed.glb", tree, binary)
     with pytest.raises(SceneError, match=message):
         load_mesh(path)
 
 
-def test_unchanged_the_same_file_is_read(tmp_path: Path) -> None:
-    """So that each of the traps above is refused for its own sake."""
+def test_the_unchanged_file_is_read(tmp_path: Path) -> None:
+    """Shows that each error above is caused by its change only."""
     path = _write(tmp_path / "fine.glb", *_glb(building(*flat())))
     assert len(load_mesh(path).faces_F3) == 12 * len(flat())
 
 
-def test_basis_textures_fall_back_to_colours_and_say_so(tmp_path: Path) -> None:
+def test_basis_textures_fall_back_to_colours_with_a_warning(tmp_path: Path) -> None:
     tree, binary = _glb(with_atlas(building(*flat()), size=8))
     tree["images"][0]["mimeType"] = "image/ktx2"
     tree["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] = [1.0, 0.0, 0.0, 1.0]
@@ -139,7 +139,7 @@ def test_basis_textures_fall_back_to_colours_and_say_so(tmp_path: Path) -> None:
     assert scene.surfaces[0].texture_HWC.tolist() == [[[255, 0, 0]]]
 
 
-def test_a_missing_texture_is_named(tmp_path: Path) -> None:
+def test_a_missing_texture_is_a_warning(tmp_path: Path) -> None:
     tree, binary = _glb(with_atlas(building(*flat()), size=8))
     tree["images"] = [{"uri": "walls.jpg"}]
     report = read_mesh(_write(tmp_path / "x.glb", tree, binary))[1]
@@ -157,7 +157,7 @@ def test_obj_material_libraries_stay_in_the_folder(tmp_path: Path, line: str) ->
         load_mesh(tmp_path / "in" / "a.obj")
 
 
-def test_obj_textures_stay_in_the_folder_and_missing_ones_are_named(tmp_path: Path) -> None:
+def test_obj_textures_stay_in_the_folder_and_missing_ones_are_warnings(tmp_path: Path) -> None:
     (tmp_path / "a.obj").write_text("mtllib a.mtl\nusemtl m\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     (tmp_path / "a.mtl").write_text("newmtl m\nmap_Kd ../../secret.png\n")
     with pytest.raises(SceneError, match="not in its own folder"):
@@ -169,7 +169,7 @@ def test_obj_textures_stay_in_the_folder_and_missing_ones_are_named(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["a.glb", "a.ply", "b.ply", "a.obj"])
-def test_damaged_bytes_are_read_or_refused_and_nothing_else(tmp_path: Path, name: str) -> None:
+def test_damaged_files_are_read_or_raise_scene_errors(tmp_path: Path, name: str) -> None:
     whole = with_atlas(building(*flat()), size=8) if name in ("a.glb", "a.obj") else coloured(building(*flat()))
     whole.export(tmp_path / name, **({"encoding": "ascii"} if name == "b.ply" else {}))
     good = (tmp_path / name).read_bytes()
@@ -193,7 +193,7 @@ def test_damaged_bytes_are_read_or_refused_and_nothing_else(tmp_path: Path, name
             assert scene.faces_F3.max() < len(scene.vertices_V3)
 
 
-def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_decoded_is_a_warning(tmp_path: Path) -> None:
     tree, binary = _glb(with_atlas(building(*flat()), size=64))
     view = tree["bufferViews"][tree["images"][0]["bufferView"]]
     middle = view.get("byteOffset", 0) + view["byteLength"] // 2
@@ -202,7 +202,7 @@ def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     assert any("cannot be decoded" in warning for warning in report.warnings)
 
 
-def test_vertices_out_of_this_world(tmp_path: Path) -> None:
+def test_huge_coordinates_are_errors(tmp_path: Path) -> None:
     (tmp_path / "a.obj").write_text("v 0 0 0\nv 1e30 0 0\nv 0 1 0\nf 1 2 3\n")
     with pytest.raises(SceneError, match="units away"):
         load_mesh(tmp_path / "a.obj")

@@ -1,4 +1,4 @@
-"""Which way is up, how long a unit is, and what happens to the oddities of scans."""
+"""The up axis, the unit, options, and the handling of damaged parts of scans."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _turned(mesh: trimesh.Trimesh, matrix_44: np.ndarray) -> trimesh.Trimesh:
 
 @pytest.mark.parametrize("suffix", ["glb", "obj", "ply"])
 @pytest.mark.parametrize("z_up", [False, True])
-def test_a_flat_stands_upright_whatever_its_file_thinks(tmp_path: Path, suffix: str, z_up: bool) -> None:
+def test_an_apartment_is_upright_whatever_the_up_axis_of_its_file(tmp_path: Path, suffix: str, z_up: bool) -> None:
     mesh = building(*flat())
     path = tmp_path / f"flat.{suffix}"
     trimesh.Scene(_turned(mesh, Z_UP) if z_up else mesh).export(path)
@@ -38,7 +38,7 @@ def test_a_flat_stands_upright_whatever_its_file_thinks(tmp_path: Path, suffix: 
     np.testing.assert_allclose(scene.vertices_V3.max(axis=0), mesh.bounds[1], atol=1e-5)
 
 
-def test_storeys_and_scan_noise_do_not_confuse_up_and_sideways() -> None:
+def test_up_axis_is_found_despite_storeys_and_scan_noise() -> None:
     storeys = [((x, y + 2.8 * k, z), (u, v + 2.8 * k, w)) for k in range(4) for (x, y, z), (u, v, w) in flat()]
     mesh = building(*storeys)
     assert np.ptp(mesh.vertices[:, 1]) > np.ptp(mesh.vertices[:, 0]), "a tower"
@@ -49,7 +49,7 @@ def test_storeys_and_scan_noise_do_not_confuse_up_and_sideways() -> None:
     assert patch_3[1] > 2 * max(patch_3[0], patch_3[2])
 
 
-def test_where_geometry_does_not_tell_the_format_decides(tmp_path: Path) -> None:
+def test_if_geometry_is_not_decisive_the_format_decides(tmp_path: Path) -> None:
     cube = building(*room(3.0, 3.0, 3.0))
     trimesh.Scene(cube).export(tmp_path / "cube.glb")
     report = read_mesh(tmp_path / "cube.glb")[1]
@@ -63,7 +63,7 @@ def test_where_geometry_does_not_tell_the_format_decides(tmp_path: Path) -> None
     assert "its collection is Z-up" in report.up_evidence
 
 
-def test_what_is_said_counts_most_and_the_name_more_than_files(tmp_path: Path) -> None:
+def test_options_override_geometry_and_the_scene_name_overrides_files(tmp_path: Path) -> None:
     mesh = building(*flat())
     trimesh.Scene(mesh).export(tmp_path / "flat.glb")
     name = str(tmp_path / "flat.glb")
@@ -99,13 +99,15 @@ def test_every_rotation_keeps_the_handedness(tmp_path: Path, up: str) -> None:
     assert np.ptp(scene.vertices_V3[:, 1]) == pytest.approx({"x": 1.0, "y": 2.0, "z": 3.0}[up])
 
 
-def test_options_belong_to_names_of_scenes(tmp_path: Path) -> None:
+def test_options_are_part_of_scene_names(tmp_path: Path) -> None:
     for name in ("a.glb", "b.glb"):
         trimesh.Scene(building(*flat())).export(tmp_path / name)
     assert expand_scenes(f"{tmp_path}?up=y") == [f"{tmp_path}/a.glb?up=y", f"{tmp_path}/b.glb?up=y"]
     assert load_scene("a.glb?units=2", scene_root=str(tmp_path)).vertices_V3.max() > 15.0
     (tmp_path / "q?up=z.glb").write_bytes((tmp_path / "a.glb").read_bytes())
-    assert "geometry" in read_mesh(tmp_path / "q?up=z.glb")[1].up_evidence, "a file may be called that"
+    assert "geometry" in read_mesh(tmp_path / "q?up=z.glb")[1].up_evidence, (
+        "a file may have a question mark in its name"
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_options_belong_to_names_of_scenes(tmp_path: Path) -> None:
         ("colour=red", "unknown option 'colour'"),
     ],
 )
-def test_options_that_are_none(tmp_path: Path, options: str, message: str) -> None:
+def test_invalid_options_are_errors(tmp_path: Path, options: str, message: str) -> None:
     trimesh.Scene(building(*flat())).export(tmp_path / "a.glb")
     with pytest.raises(UsageError, match=message):
         load_mesh(f"{tmp_path / 'a.glb'}?{options}")
@@ -129,12 +131,12 @@ def test_options_that_are_none(tmp_path: Path, options: str, message: str) -> No
         ("a.avw.json", "{", "is damaged"),
         ("a.avw.json", "[]", "no JSON object"),
         ("a.avw.json", '{"materials": {"x": "cheese"}}', "unknown acoustic material 'cheese'"),
-        ("a.stage_config.json", '{"up": [0, 0, 0]}', "is no direction"),
-        ("a.stage_config.json", '{"up": [0, 1, 0], "front": [0, 2, 0]}', "point the same way"),
+        ("a.stage_config.json", '{"up": [0, 0, 0]}', "is not a direction"),
+        ("a.stage_config.json", '{"up": [0, 1, 0], "front": [0, 2, 0]}', "are parallel"),
         ("a.stage_config.json", '{"scale": [1, 2, 1]}', "the same along every axis"),
     ],
 )
-def test_files_beside_a_mesh_that_cannot_be_used(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_invalid_files_beside_a_mesh_are_errors(tmp_path: Path, name: str, text: str, message: str) -> None:
     trimesh.Scene(building(*flat())).export(tmp_path / "a.glb")
     (tmp_path / name).write_text(text)
     with pytest.raises(UsageError, match=message):
@@ -150,7 +152,7 @@ def test_a_sidecar_names_materials(tmp_path: Path) -> None:
     assert report.evidence == ("sidecar",)
 
 
-def test_nodes_name_what_materials_do_not(tmp_path: Path) -> None:
+def test_node_names_are_used_if_material_names_are_not_known(tmp_path: Path) -> None:
     scene = trimesh.Scene()
     for name in ("leather_sofa", "bath_tub"):
         scene.add_geometry(with_atlas(trimesh.creation.box(), "Material.001", 8), node_name=name, geom_name=f"{name}_m")
@@ -170,7 +172,7 @@ def test_units_are_guessed_from_sizes_and_names() -> None:
     assert unit_by_name("scans/cmu_lounge.glb") is None
 
 
-def test_oddities_are_dropped_and_counted(tmp_path: Path) -> None:
+def test_damaged_parts_are_dropped_and_counted(tmp_path: Path) -> None:
     mesh = scan(building(*flat()), edge=0.5, noise=0.0)
     vertices_V3 = np.concatenate([mesh.vertices, [[500.0, 0.0, 0.0]] * 3])
     lost = len(mesh.vertices)
@@ -184,20 +186,20 @@ def test_oddities_are_dropped_and_counted(tmp_path: Path) -> None:
     assert scene.vertices_V3.max() < 20.0, "stray vertices do not stretch the scene"
     vertices_V3[lost] = np.nan
     trimesh.Trimesh(vertices_V3, mesh.faces, process=False).export(tmp_path / "unused.ply")
-    assert np.isfinite(load_mesh(tmp_path / "unused.ply").vertices_V3).all(), "nothing uses the NaN"
+    assert np.isfinite(load_mesh(tmp_path / "unused.ply").vertices_V3).all(), "no face uses the NaN"
     vertices_V3[mesh.faces[7, 0]] = np.inf
     trimesh.Trimesh(vertices_V3, mesh.faces, process=False).export(tmp_path / "nan.ply")
     with pytest.raises(SceneError, match=rf"vertex {mesh.faces[7, 0]}, and \d+ faces use them"):
         load_mesh(tmp_path / "nan.ply")
 
 
-def test_only_collapsed_faces_make_no_scene(tmp_path: Path) -> None:
+def test_a_mesh_with_only_collapsed_faces_is_an_error(tmp_path: Path) -> None:
     trimesh.Trimesh(np.zeros((3, 3)), [[0, 1, 2]], process=False).export(tmp_path / "a.ply")
     with pytest.raises(SceneError, match="only faces without area"):
         load_mesh(tmp_path / "a.ply")
 
 
-def test_vertex_colours_are_seen_in_every_format(tmp_path: Path) -> None:
+def test_vertex_colours_are_read_in_every_format(tmp_path: Path) -> None:
     mesh = coloured(scan(building(*flat()), edge=0.4))
     for name in ("a.ply", "a.glb", "a.obj"):
         mesh.export(tmp_path / name)
@@ -210,7 +212,7 @@ def test_vertex_colours_are_seen_in_every_format(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_million_triangles_load_in_seconds(tmp_path: Path) -> None:
+def test_a_million_triangles_are_read(tmp_path: Path) -> None:
     mesh = scan(building(*flat()), edge=0.055, holes=20)
     assert len(mesh.faces) > 1_000_000
     coloured(_turned(mesh, Z_UP)).export(tmp_path / "big.glb")

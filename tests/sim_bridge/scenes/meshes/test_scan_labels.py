@@ -1,4 +1,4 @@
-"""What scans say about their objects, in the four formats, and what is said of files that are none of them."""
+"""Object labels of scans in the four formats, and errors for other files."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ MPCAT40 = [
     "appliances",
     "clothes",
 ]
-# Classes of Replica's info_semantic.json (Straub et al. 2019) that a home is made of.
+# Classes of Replica's info_semantic.json (Straub et al. 2019) that are common in homes.
 REPLICA = [
     "wall",
     "floor",
@@ -169,7 +169,7 @@ def test_house(tmp_path: Path) -> None:
         0: ObjectLabel("wall", ("shower wall", "wall")),
         1: ObjectLabel("tv monitor", ("television", "tv monitor")),
     }
-    # What annotators wrote says more about a material than its class does.
+    # The words of the annotators are more specific than the class.
     assert label_material(labels.objects[0].words).material.name == "ceramic_tiles"
 
 
@@ -199,13 +199,13 @@ def test_gibson(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*MPCAT40, *REPLICA, *GIBSON])
-def test_the_classes_of_the_collections_are_of_some_material(name: str) -> None:
+def test_classes_of_the_collections_have_a_material(name: str) -> None:
     assert material_from_label(name.replace("_", " ")) is not None
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [  # as Matterport3D's annotators wrote them, where a word alone would mislead
+    [  # labels of Matterport3D's annotators for which a single word would give the wrong material
         ("shower wall", "ceramic_tiles"),
         ("bath cabinet", "wood_furniture"),
         ("computer desk", "wood_furniture"),
@@ -226,14 +226,14 @@ def test_the_classes_of_the_collections_are_of_some_material(name: str) -> None:
         ("tub", "sanitary_ceramic"),
     ],
 )
-def test_two_words_say_more_than_one(words: str, expected: str) -> None:
+def test_longer_phrases_decide(words: str, expected: str) -> None:
     found = material_from_label(words)
     assert found is not None
     assert found.name == expected
 
 
 @pytest.mark.parametrize("name", ["objects", "misc", "void", "unlabeled", "undefined", "other", "Unknown"])
-def test_classes_that_say_nothing_are_of_none(name: str) -> None:
+def test_classes_without_meaning_have_no_material(name: str) -> None:
     assert material_from_label(name) is None
 
 
@@ -243,7 +243,9 @@ def test_classes_that_say_nothing_are_of_none(name: str) -> None:
     new=st.text(max_size=3),
     cut=st.integers(0, 2_000),
 )
-def test_altered_and_cut_files_never_do_worse(tmp_path_factory: Any, text: str, place: int, new: str, cut: int) -> None:
+def test_altered_and_truncated_files_are_read_or_raise_scene_errors(
+    tmp_path_factory: Any, text: str, place: int, new: str, cut: int
+) -> None:
     altered = (text[: place % len(text)] + new + text[place % len(text) + 1 :])[:cut]
     path = write(tmp_path_factory.mktemp("altered") / "a.house", altered)
     sentence = ""
@@ -256,7 +258,7 @@ def test_altered_and_cut_files_never_do_worse(tmp_path_factory: Any, text: str, 
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "message"),
     [
         ("a.house", "", "empty"),
         ("a.house", "<!DOCTYPE html><html>", "download it again"),
@@ -273,8 +275,8 @@ def test_altered_and_cut_files_never_do_worse(tmp_path_factory: Any, text: str, 
         ("info_semantic.json", b"\xff\xfe\x00pickle", "download it again"),
     ],
 )
-def test_damaged_files_are_one_sentence(tmp_path: Path, name: str, content: str | bytes, says: str) -> None:
-    with pytest.raises(SceneError, match=says) as raised:
+def test_damaged_files_are_errors_of_one_line(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
+    with pytest.raises(SceneError, match=message) as raised:
         read_labels(write(tmp_path / name, content))
     assert "\n" not in str(raised.value)
     assert name in str(raised.value)

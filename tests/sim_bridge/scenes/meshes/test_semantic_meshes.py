@@ -1,4 +1,4 @@
-"""Faces that know their object, and how what they know passes to another mesh of the same place."""
+"""Meshes with object numbers, and the transfer of objects to another mesh of the same place."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.scenes.meshes.scan_labels import ObjectLabel, SceneLabels
 from avw.sim_bridge.scenes.meshes.semantic_meshes import (
-    FARTHEST,
-    NOTHING,
+    MAX_DISTANCE,
+    NO_OBJECT,
     face_objects,
     nearest_objects,
     read_semantic_mesh,
@@ -28,7 +28,7 @@ SOMETHING = SceneLabels({k: ObjectLabel("wall", ("wall",)) for k in range(3)}, P
 
 
 def write_ply(path: Path, vertices_V3: np.ndarray, faces: list[tuple[int, ...]], objects: list[int] | None) -> Path:
-    """Binary as Habitat's tools write it, with faces of three or four corners."""
+    """Write a binary PLY as Habitat's tools do, with triangles or quads."""
     lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices_V3)}"]
     lines += [f"property float {axis}" for axis in "xyz"] + [f"element face {len(faces)}"]
     lines += (
@@ -57,7 +57,7 @@ def test_triangles_and_quads_keep_their_objects(tmp_path: Path) -> None:
         assert len(object_G) == len(faces) * (len(faces[0]) - 2)
 
 
-def test_meshes_without_objects(tmp_path: Path) -> None:
+def test_meshes_without_objects_are_errors(tmp_path: Path) -> None:
     path = write_ply(tmp_path / "a.ply", SQUARES_V3, [(0, 1, 2)], None)
     mesh = trimesh.load_mesh(path, process=False)
     assert face_objects(mesh) is None
@@ -67,7 +67,7 @@ def test_meshes_without_objects(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"ply\nelement face 99999999999\nend_header\n", b"<html>", b"ply\nnonsense"])
-def test_broken_meshes_are_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_broken_meshes_are_errors_of_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a_semantic.ply"
     path.write_bytes(content)
     with pytest.raises(SceneError) as raised:
@@ -76,7 +76,9 @@ def test_broken_meshes_are_one_sentence(tmp_path: Path, content: bytes) -> None:
 
 
 @given(place=st.integers(0, 10_000), byte=st.integers(0, 255), length=st.integers(0, 10_000))
-def test_altered_and_cut_meshes_never_do_worse(tmp_path_factory: Any, place: int, byte: int, length: int) -> None:
+def test_altered_and_truncated_meshes_are_read_or_raise_scene_errors(
+    tmp_path_factory: Any, place: int, byte: int, length: int
+) -> None:
     folder = tmp_path_factory.mktemp("altered")
     path = write_ply(folder / "a_semantic.ply", SQUARES_V3, [(0, 1, 2), (1, 4, 5)], [7, 9])
     data = bytearray(path.read_bytes())
@@ -92,7 +94,7 @@ def test_altered_and_cut_meshes_never_do_worse(tmp_path_factory: Any, place: int
     assert "\n" not in sentence
 
 
-def test_objects_by_the_colour_of_their_picture(tmp_path: Path) -> None:
+def test_objects_from_colours_in_an_image(tmp_path: Path) -> None:
     picture = np.zeros((2, 3, 3), dtype=np.uint8)
     picture[:, 0], picture[:, 1], picture[:, 2] = (255, 0, 0), (0, 255, 127), (1, 2, 3)
     look = trimesh.visual.material.PBRMaterial(baseColorTexture=Image.fromarray(picture))
@@ -105,20 +107,20 @@ def test_objects_by_the_colour_of_their_picture(tmp_path: Path) -> None:
     )
     path = tmp_path / "a.semantic.glb"
     mesh.export(path)
-    assert read_semantic_mesh(path, SOMETHING)[1].tolist() == [1, 2, NOTHING]
+    assert read_semantic_mesh(path, SOMETHING)[1].tolist() == [1, 2, NO_OBJECT]
 
 
-def test_a_mesh_painted_in_a_way_that_nobody_decodes(tmp_path: Path) -> None:
+def test_a_mesh_without_decodable_colours_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.semantic.glb"
     look = trimesh.visual.material.PBRMaterial(baseColorFactor=[255, 0, 0, 255])
     visual = trimesh.visual.TextureVisuals(uv=np.zeros((3, 2)), material=look)
     trimesh.Trimesh(np.eye(3), [[0, 1, 2]], visual=visual, process=False).export(path)
-    with pytest.raises(SceneError, match="neither a picture nor colours"):
+    with pytest.raises(SceneError, match="neither an image nor colours"):
         read_semantic_mesh(path, SOMETHING)
 
 
-def test_objects_by_the_colour_of_their_corners(tmp_path: Path) -> None:
-    # Linear, as glTF has them: 0x7f of sRGB is 0.212 of the light.
+def test_objects_from_vertex_colours(tmp_path: Path) -> None:
+    # glTF vertex colours are linear: 0x7f in sRGB is 0.212 in linear light.
     colours = np.repeat([[255, 0, 0, 255], [0, 255, 54, 255]], 3, axis=0).astype(np.uint8)
     mesh = trimesh.Trimesh(
         np.arange(18).reshape(6, 3) ** 2.0, np.arange(6).reshape(2, 3), vertex_colors=colours, process=False
@@ -138,7 +140,7 @@ def test_the_same_mesh_keeps_its_objects() -> None:
     assert (nearest_objects(triangles_F33, triangles_F33, object_F) == object_F).all()
 
 
-def test_a_finer_and_a_coarser_mesh_take_the_objects_over() -> None:
+def test_objects_transfer_to_a_finer_and_a_coarser_mesh() -> None:
     triangles_F33, object_F = boxes_with_objects()
     vertices_V3, faces_F3, index_F = trimesh.remesh.subdivide_to_size(
         triangles_F33.reshape(-1, 3), np.arange(3 * len(triangles_F33)).reshape(-1, 3), max_edge=0.3, return_index=True
@@ -151,19 +153,19 @@ def test_a_finer_and_a_coarser_mesh_take_the_objects_over() -> None:
     assert area_F[back_F == object_F].sum() / area_F.sum() > 0.98
 
 
-def test_a_sheet_before_a_wall_is_told_from_it_by_millimetres_or_by_its_side() -> None:
+def test_a_picture_is_separated_from_its_wall_by_distance_or_by_normal() -> None:
     wall = np.array([[[0, 0, 0], [5, 0, 0], [5, 5, 0]], [[0, 0, 0], [5, 5, 0], [0, 5, 0]]], dtype=float)
     picture = wall * 0.2 + np.array([2.0, 2.0, 0.002])
     semantic_G33, object_G = np.concatenate([wall, picture]), np.array([1, 1, 2, 2])
     assert nearest_objects(semantic_G33, semantic_G33, object_G).tolist() == [1, 1, 2, 2]
-    # The two sides of one sheet: a picture's face, and its back to the wall.
+    # The two sides of one sheet: the front of a picture, and its back.
     both = np.concatenate([picture, picture[:, ::-1]])
     assert nearest_objects(both, both, np.array([1, 1, 2, 2])).tolist() == [1, 1, 2, 2]
 
 
-def test_what_is_far_from_everything_belongs_to_nothing() -> None:
+def test_faces_far_from_all_objects_have_no_object() -> None:
     here = np.array([[[0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]]], dtype=float)
-    for share, expected in ((0.9, 4), (1.1, NOTHING)):
-        above = here + np.array([0.0, 0.0, share * FARTHEST])
+    for share, expected in ((0.9, 4), (1.1, NO_OBJECT)):
+        above = here + np.array([0.0, 0.0, share * MAX_DISTANCE])
         assert nearest_objects(above, here, np.array([4])).tolist() == [expected]
-    assert nearest_objects(here, np.zeros((0, 3, 3)), np.zeros(0, dtype=np.int32)).tolist() == [NOTHING]
+    assert nearest_objects(here, np.zeros((0, 3, 3)), np.zeros(0, dtype=np.int32)).tolist() == [NO_OBJECT]
