@@ -1,4 +1,4 @@
-"""What must not change: the energy in a room with the order of its images, and a path when its ends are swapped."""
+"""Two invariants: energy does not depend on the image order, and source and microphone may be exchanged."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ RECIPROCITY_LIMIT = 1.0  # dB per octave band
 
 
 def conservation_section(*, scene: str, quick: bool) -> Section:
-    """Rooms with image orders 0, 1 and 2; and with source and microphone exchanged."""
+    """Energy in rooms with image orders 0, 1 and 2, and responses with source and microphone exchanged."""
     section = Section(
         title="Energy and reciprocity",
         method=(
-            "Exact mirror images replace energy that emitters would otherwise have radiated: with 0, 1 or 2 orders of "
-            "them the energy in a room must stay the same, whatever its walls scatter. And an omnidirectional source "
-            "and microphone may change places without any octave band changing. Both are the mean energy of many "
-            "draws; the energy also over sources and microphones all over the room, up to its walls, because images "
-            "are heard with their phase. That is also why 125 Hz is shown but not judged: its waves are as long as "
-            "the room is high, so images change what a source near a hard wall radiates, as in real rooms. Octaves "
-            "are cut off sharply at their edges. The emitters' one approximation that is not symmetric is the "
-            "last reflection before the microphone: it is always diffuse, save for images."
+            "Exact mirror images replace energy that emitters would otherwise radiate, so the energy in a room must "
+            "be the same with image orders 0, 1 and 2, whatever the scattering of its walls. In addition, no octave "
+            "band may change when an omnidirectional source and microphone are exchanged. Both are measured as the "
+            "mean energy of many draws. The energy is also averaged over sources and microphones in the whole room, "
+            "up to its walls, because images interfere with each other. This is also why 125 Hz is shown without a "
+            "limit: its wavelength is about the height of the room, so images change the power that a source near a "
+            "hard wall radiates, as in real rooms. Octave bands have sharp edges. One approximation of the emitters "
+            "is not symmetric: the last reflection before the microphone is always diffuse, except for images."
         ),
     )
     draws = 4 if quick else 20
     house = load_scene(scene)
     places = find_places(house, free_space_of(house), listeners=3)
-    anywhere = _anywhere(6 if quick else 24)
+    anywhere = _random_places(6 if quick else 24)
     for name, room, points in (
         ("shoebox, scattering 0.1", shoebox(SIZE, 0.2, 0.1), anywhere),
         ("shoebox, scattering 0.5", shoebox(SIZE, 0.2, 0.5), anywhere),
@@ -50,7 +50,7 @@ def conservation_section(*, scene: str, quick: bool) -> Section:
         energies = [_energy_everywhere(room, sources, points, quick=quick, image_order=order) for order in (0, 1, 2)]
         change_OB = 10.0 * np.log10(np.array(energies[1:]) / energies[0])
         section.findings.append(
-            _bands(f"energy with image order 1 and 2 against 0, {name}", change_OB, ENERGY_LIMIT, 250.0)
+            _bands(f"energy with image orders 1 and 2 relative to 0, {name}", change_OB, ENERGY_LIMIT, 250.0)
         )
     coupled = coupled_rooms((8.0, 3.0, 5.0), 0.1, 0.5)
     near, far = places.same_room[0].ears_3, places.two_rooms_away[0].ears_3
@@ -61,15 +61,15 @@ def conservation_section(*, scene: str, quick: bool) -> Section:
         (f"{scene}, same room", house, places.source_3, near),
         (f"{scene}, two rooms away", house, places.source_3, far),
     ):
-        there_B = _energy(room, one_3, [other_3], draws, quick=quick)
-        back_B = _energy(room, other_3, [one_3], draws, quick=quick)
-        change_B = 10.0 * np.log10(there_B / back_B)
-        section.findings.append(_bands(f"there against back, {name}", change_B, RECIPROCITY_LIMIT))
+        forward_B = _energy(room, one_3, [other_3], draws, quick=quick)
+        exchanged_B = _energy(room, other_3, [one_3], draws, quick=quick)
+        change_B = 10.0 * np.log10(forward_B / exchanged_B)
+        section.findings.append(_bands(f"source and microphone exchanged, {name}", change_B, RECIPROCITY_LIMIT))
     return section
 
 
-def _anywhere(count: int) -> list[np.ndarray]:
-    """Places all over the shoebox, up to its walls."""
+def _random_places(count: int) -> list[np.ndarray]:
+    """Random places in the whole shoebox, up to its walls."""
     low_3 = np.array([-SIZE[0] / 2, 0.0, -SIZE[2] / 2])
     rng = keyed_rng("validation", "receivers")
     return list(rng.uniform(low_3 + 0.02, low_3 + SIZE - 0.02, size=(count, 3)))
@@ -78,7 +78,7 @@ def _anywhere(count: int) -> list[np.ndarray]:
 def _energy_everywhere(
     scene: Scene, sources: Sequence[np.ndarray], points: Sequence[np.ndarray], *, quick: bool, image_order: int
 ) -> np.ndarray:
-    """(B,): summed over sources, each heard at all points that are not next to it."""
+    """Energy in octave bands (B,), summed over sources; each is received at all points at least 0.7 m away."""
     return np.sum(
         [
             _energy(
@@ -87,7 +87,7 @@ def _energy_everywhere(
                 [point_3 for point_3 in points if np.linalg.norm(point_3 - source_3) > 0.7],
                 1 if quick else 2,
                 quick=quick,
-                near_metres=0.1,  # near a wall the emitters on it are this near
+                near_metres=0.1,  # emitters on a wall may be this close to a microphone near it
                 image_order=image_order,
             )
             for source_3 in sources
@@ -99,13 +99,13 @@ def _energy_everywhere(
 def _energy(
     scene: Scene, source_3: np.ndarray, receivers: Sequence[np.ndarray], draws: int, *, quick: bool, **options: object
 ) -> np.ndarray:
-    """(B,): the energy of converged responses, the mean over receivers."""
+    """Energy of converged responses in octave bands (B,), averaged over receivers."""
     make = ours(scene, emitters=5_000 if quick else 20_000, **options)
     return converged_octaves(make, source_3, receivers, draws).mean(axis=0)
 
 
 def _bands(what: str, change: np.ndarray, limit: float, lowest: float = OCTAVE_BANDS[0]) -> Finding:
-    """Octave bands (..., B) that must be within a limit from the `lowest` (Hz) on."""
+    """A finding for changes (dB) in octave bands (..., B), which must be within `limit` from `lowest` (Hz) up."""
     worst = float(np.abs(change[..., np.array(OCTAVE_BANDS) >= lowest]).max())
     values = " / ".join(" ".join(f"{value:+.2f}" for value in row) for row in np.atleast_2d(change))
     return Finding(

@@ -1,7 +1,7 @@
-"""Who is right about early sound? Both engines in a plain shoebox, where independent rays can say it.
+"""Early sound of both engines in a plain shoebox, compared with independent rays.
 
-Engines that agree on how a room decays may disagree on how loud its first 50 ms are. The furnished flat has no
-reference but another engine; a shoebox has one.
+Two engines may agree on the decay of a room but not on the level of its first 50 ms. For the furnished apartment the
+only reference is another engine; for a shoebox there is an independent one.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ _SCATTERING = 0.5
 
 
 def early_section(*, quick: bool) -> Section:
-    """T20, EDT, C50 and level of both engines against rays, at absorption 0.2 and 0.4."""
+    """T20, EDT, C50 and level of both engines relative to rays, at absorption 0.2 and 0.4."""
     section = Section(
         title="Early sound: both engines against rays",
         method=(
-            "The shoebox again, scattering 0.5, the 1 kHz octave, 8 microphones, both engines converged. T20, EDT and "
-            "level are of the mean decay, C50 is the mean over microphones. Ours is judged; RLR's rows say what to "
-            "make of differences from it in rooms where nobody knows the truth."
+            "The same shoebox with scattering 0.5, in the 1 kHz octave, with 8 microphones and both engines "
+            "converged. T20, EDT and level are those of the mean decay; C50 is the mean over microphones. Only our "
+            "engine has expectations; the rows of RLR help to interpret differences between the engines in rooms "
+            "without a reference."
         ),
     )
     for absorption in (0.2, 0.4):
@@ -36,33 +37,36 @@ def early_section(*, quick: bool) -> Section:
         expected = _measures(reference(_SCATTERING, quick).energy_ARW[ABSORPTIONS.index(absorption)])
         make = ours(scene, air=False, length_seconds=2.0)
         heard = converged_bands(make, SOURCE_3, list(RECEIVERS_83), 2 if quick else 8)[:, _BAND]
-        mine = _measures(np.array([in_bins(energy_S) for energy_S in heard]), band_levels()[_BAND])
+        own = _measures(np.array([in_bins(energy_S) for energy_S in heard]), band_levels()[_BAND])
         for name, limit in (("T20", 5.0), ("EDT", 15.0)):
-            difference = 100.0 * (mine[name] / expected[name] - 1.0)
-            target = f"{expected[name]:.3f} s by rays"
+            difference = 100.0 * (own[name] / expected[name] - 1.0)
+            target = f"{expected[name]:.3f} s (rays)"
             what = f"{name}, absorption {absorption:g}"
             section.findings.append(Finding.within(what, difference, limit, "%", target=target))
         for name in ("C50", "level"):
-            target = f"{expected[name]:.1f} dB by rays"
+            target = f"{expected[name]:.1f} dB (rays)"
             what = f"{name}, absorption {absorption:g}"
             section.findings.append(
-                Finding.within(what, mine[name] - expected[name], 1.0, "dB", target=target, digits=2)
+                Finding.within(what, own[name] - expected[name], 1.0, "dB", target=target, digits=2)
             )
         if rlr_peer.installed():
-            theirs = rlr_peer.rlr(scene, seconds=2.0, through_and_around=False, quick=quick)
-            heard = converged_bands(theirs, SOURCE_3, list(RECEIVERS_83), 2 if quick else 3)[:, _BAND]
+            make_rlr = rlr_peer.rlr(scene, seconds=2.0, through_and_around=False, quick=quick)
+            heard = converged_bands(make_rlr, SOURCE_3, list(RECEIVERS_83), 2 if quick else 3)[:, _BAND]
             peer = _measures(np.array([in_bins(energy_S) for energy_S in heard]), band_levels()[_BAND])
             times = [f"{100.0 * (peer[name] / expected[name] - 1.0):+.0f} %" for name in ("T20", "EDT")]
             levels = [f"{peer[name] - expected[name]:+.1f} dB" for name in ("C50", "level")]
             what = f"RLR, absorption {absorption:g}: T20, EDT, C50, level"
-            section.findings.append(Finding.note(what, ", ".join(times + levels), "beside the rays"))
+            section.findings.append(Finding.note(what, ", ".join(times + levels), "compared with rays"))
     if not rlr_peer.installed():
-        section.findings.append(rlr_peer.ABSENT)
+        section.findings.append(rlr_peer.NOT_INSTALLED)
     return section
 
 
 def _measures(energy_RW: np.ndarray, impulse_level: float = 0.0) -> dict[str, float]:
-    """impulse_level: dB, of a unit impulse in the band, where the energies are a band's."""
+    """T20 and EDT (s), C50 and level (dB) of energies (receivers, time bins).
+
+    impulse_level: level of a unit impulse in the band (dB), if the energies are those of one octave band
+    """
     mean_W = energy_RW.mean(axis=0)
     return {
         "T20": t20(mean_W),

@@ -1,4 +1,4 @@
-"""The report page's charts as SVG files that stand alone: with their style, and a legend of their lines, within."""
+"""Charts as self-contained SVG files, with their style and a legend of their lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def chart(
     log_y: bool = False,
     x_ticks: Sequence[float] | None = None,
 ) -> str:
-    """One SVG document: curves over a common axis, and under them a legend of their names."""
+    """One SVG document: curves over a common axis, with a legend of their names below."""
     drawn = line_chart(
         lines,
         title=title,

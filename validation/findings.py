@@ -1,4 +1,4 @@
-"""What a validation finds: rows of expected, measured, verdict; sections of rows with charts and a discussion."""
+"""Results of a validation: findings (expected, measured, verdict) in sections with charts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """NOTE: a figure that nothing was promised for, or whose counterpart was not here to measure."""
+    """Whether a finding meets its expectation. NOTE: a figure without an expectation, or without its reference."""
 
     HOLDS = "holds"
     FAILS = "**FAILS**"
@@ -25,7 +25,7 @@ class Finding:
 
     @classmethod
     def within(cls, what: str, value: float, limit: float, unit: str, *, target: str, digits: int = 1) -> Finding:
-        """A difference from `target` that must be at most `limit` either way."""
+        """A finding for a difference from `target`, which must be between -`limit` and +`limit`."""
         return cls(
             what=what,
             expected=f"within {limit:g} {unit} of {target}",
@@ -35,25 +35,26 @@ class Finding:
 
     @classmethod
     def note(cls, what: str, measured: str, expected: str = "–") -> Finding:
+        """A finding without an expectation."""
         return cls(what=what, expected=expected, measured=measured, verdict=Verdict.NOTE)
 
 
 @dataclass(kw_only=True, slots=True)
 class Section:
-    """A heading, what was done, its rows, and its charts (file name → SVG), in the order that they are shown in."""
+    """A part of the report. Its fields are shown in this order: title, method, charts, findings.
+
+    method: Markdown · charts: file name without suffix -> SVG
+    """
 
     title: str
     method: str
     findings: list[Finding] = field(default_factory=list)
     charts: dict[str, str] = field(default_factory=dict)
-    discussion: str = ""
 
     def markdown(self, images: str) -> str:
-        """`images`: the folder of the charts as the page sees it."""
+        """The section as Markdown. images: the folder of the charts, relative to the page"""
         lines = [f"### {self.title}", "", self.method, ""]
         lines += [f"![{name}]({images}/{name}.svg)" for name in self.charts]
         lines += ["", "| what | expected | measured | verdict |", "| --- | --- | --- | --- |"]
         lines += [f"| {row.what} | {row.expected} | {row.measured} | {row.verdict.value} |" for row in self.findings]
-        if self.discussion:
-            lines += ["", self.discussion]
         return "\n".join([*lines, ""])

@@ -1,4 +1,4 @@
-"""The ears: the direct sound's level and time differences at every azimuth against KEMAR's own, and RLR's beside."""
+"""Ears: level and time differences of the direct sound at every azimuth, compared with KEMAR measurements and RLR."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ ITD_LIMIT = 50.0  # microseconds
 
 
 def heads_section() -> Section:
-    """Direct sound in the open, from 72 azimuths."""
+    """Direct sound in empty space from 72 azimuths."""
     section = Section(
         title="Ears",
         method=(
-            "A source 2 m away in empty space, heard from 72 azimuths in steps of 5°. Expected: MIT's raw measurements "
-            "of the KEMAR head, both weighted by the measurements' own spectrum "
-            "(`sim_bridge/selftest/direct_sound.py` says why). RLR's head is another one: it is shown, not judged."
+            "A source in empty space, 2 m away, at 72 azimuths in steps of 5°. Expected: MIT's raw measurements of "
+            "the KEMAR head. Both are weighted by the spectrum of the measurements "
+            "(`sim_bridge/selftest/direct_sound.py` explains why). RLR has a different head, so its figures have no "
+            "expectation."
         ),
     )
-    found = compare_direct_sound(lambda scene: ours(scene, emitters=1, rays=1)())
-    for hertz, error_A in zip(OCTAVE_BANDS, found.band_ild_AB.T, strict=True):
+    comparison = compare_direct_sound(lambda scene: ours(scene, emitters=1, rays=1)())
+    for hertz, error_A in zip(OCTAVE_BANDS, comparison.band_ild_AB.T, strict=True):
         section.findings.append(_worst(f"ILD in the {hertz:.0f} Hz octave", error_A, ILD_LIMIT, "dB", 2))
-    section.findings.append(_worst("ILD, all frequencies", found.ild_A, ILD_LIMIT, "dB", 2))
-    section.findings.append(_worst("ITD below 1.5 kHz", 1e6 * found.itd_A, ITD_LIMIT, "µs", 0))
+    section.findings.append(_worst("ILD, all frequencies", comparison.ild_A, ILD_LIMIT, "dB", 2))
+    section.findings.append(_worst("ITD below 1.5 kHz", 1e6 * comparison.itd_A, ITD_LIMIT, "µs", 0))
     own_ild, own_itd = _around(lambda scene: ours(scene, emitters=1, rays=1)())
     curves = [
         ("ours", own_ild, own_itd, OURS),
-        ("KEMAR", own_ild - found.uncoloured_ild_A, own_itd - found.itd_A, GREY),
+        ("KEMAR", own_ild - comparison.uncoloured_ild_A, own_itd - comparison.itd_A, GREY),
     ]
     if rlr_peer.installed():
         make: EngineMaker = lambda scene: rlr_peer.rlr(scene, seconds=0.2, through_and_around=False, quick=True)()  # noqa: E731
@@ -48,13 +49,13 @@ def heads_section() -> Section:
         curves.append(("RLR's head", ild, itd, PEER))
         section.findings.append(
             Finding.note(
-                "RLR's head against ours, rms over azimuths",
+                "RLR's head relative to ours, rms over azimuths",
                 f"{_rms(ild - own_ild):.1f} dB, {1e6 * _rms(itd - own_itd):.0f} µs",
-                "another head",
+                "a different head",
             )
         )
     else:
-        section.findings.append(rlr_peer.ABSENT)
+        section.findings.append(rlr_peer.NOT_INSTALLED)
     for name, title, column, factor in (
         ("ild", "Left over right ear, dB", 1, 1.0),
         ("itd", "Left later than right below 1.5 kHz, µs", 2, 1e6),
@@ -79,7 +80,7 @@ def heads_section() -> Section:
 
 
 def _around(make: EngineMaker) -> tuple[np.ndarray, np.ndarray]:
-    """ILD (dB) and ITD (s) of the direct sound at every azimuth."""
+    """ILD (dB) and ITD (s) of the direct sound at all azimuths."""
     engine = make(empty_space())
     engine.set_source(np.array([0.0, 8.0 + EAR_HEIGHT, -2.0]))
     heard = [engine.impulse_response(Pose(0.0, 8.0, 0.0, math.radians(degrees))) for degrees in DEGREES]
@@ -90,7 +91,7 @@ def _around(make: EngineMaker) -> tuple[np.ndarray, np.ndarray]:
 def _worst(what: str, error_A: np.ndarray, limit: float, unit: str, digits: int) -> Finding:
     at = int(np.abs(error_A).argmax())
     where = f"{what}, worst azimuth ({DEGREES[at]}°)"
-    return Finding.within(where, float(error_A[at]), limit, unit, target="KEMAR's own", digits=digits)
+    return Finding.within(where, float(error_A[at]), limit, unit, target="the KEMAR measurement", digits=digits)
 
 
 def _rms(values: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Coupled rooms and a furnished flat, in octave bands, beside RLR: decay, clarity, level, what stands in between.
+"""Coupled rooms and a furnished apartment in octave bands, compared with RLR: decay, clarity, level, ear differences.
 
 Shapes: R receivers · B octave bands · S samples.
 """
@@ -26,17 +26,20 @@ from validation.listening import Microphone, converged_bands, ours
 from validation.rooms import coupled_rooms
 
 SECONDS = 2.0
-TIMES_LIMIT = 15.0  # per cent, from 500 Hz on
+TIMES_LIMIT = 15.0  # per cent, from 500 Hz up
 LEVEL_LIMIT = 3.0  # dB, behind a wall
-_JUDGED = tuple(index for index, hertz in enumerate(OCTAVE_BANDS) if hertz >= 500.0)
+_LIMITED_BANDS = tuple(index for index, hertz in enumerate(OCTAVE_BANDS) if hertz >= 500.0)
 _COUPLED = (8.0, 3.0, 5.0)  # metres
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measures:
-    """Octave bands (B,) of one group of receivers, of energies averaged over draws. t20, early: seconds, of the mean
-    decay of the group · clarity, direct: dB, the mean over receivers of C50 and the direct-to-reverberant ratio
-    level: dB re the direct sound at 1 m in the same band, of the mean energy
+    """Measures of a group of receivers per octave band (B,), from energies averaged over draws.
+
+    t20, early: T20 and EDT of the mean decay of the group (s)
+    clarity, direct: C50 and direct-to-reverberant ratio, averaged over receivers (dB)
+    level: of the mean energy, relative to the direct sound at 1 m in the same band (dB)
+    decay_BS: the mean decay (dB)
     """
 
     t20: np.ndarray
@@ -48,76 +51,79 @@ class Measures:
 
     @classmethod
     def of(cls, energy_RBS: np.ndarray) -> Measures:
+        """Measures of mean energies per receiver, octave band and sample."""
         mean_BS = energy_RBS.mean(axis=0)
         pressure_BS, pressure_RBS = np.sqrt(mean_BS), np.sqrt(energy_RBS)
 
-        def of_receivers(measure: Callable[[np.ndarray], float]) -> np.ndarray:
+        def mean_over_receivers(measure: Callable[[np.ndarray], float]) -> np.ndarray:
             return np.array([[measure(band_S) for band_S in one_BS] for one_BS in pressure_RBS]).mean(axis=0)
 
         return cls(
             t20=np.array([rt60(band_S) for band_S in pressure_BS]),
             early=np.array([edt(band_S) for band_S in pressure_BS]),
-            clarity=of_receivers(c50),
-            direct=of_receivers(drr),
+            clarity=mean_over_receivers(c50),
+            direct=mean_over_receivers(drr),
             level=10.0 * np.log10(mean_BS.sum(axis=1)) - band_levels(),
             decay_BS=np.stack([decay_db(band_S) for band_S in pressure_BS]),
         )
 
 
 def coupled_section(*, quick: bool) -> Section:
-    """Two rooms and a doorway: the listeners cannot see the source."""
+    """Two rooms with a doorway between them; the listeners do not see the source."""
     section = Section(
         title="Coupled rooms: behind a wall",
         method=(
             f"A room of {_COUPLED[0]:g} × {_COUPLED[1]:g} × {_COUPLED[2]:g} m, absorption 0.1, scattering 0.5, with a "
-            "wall across its middle and a doorway of 0.9 × 2.0 m in it; the source on one side, three microphones on "
-            "the other, out of its sight. Nothing passes through the wall, and diffraction is off in both engines: "
-            "what is heard came through the doorway by reflections. Converged: the mean energy of many draws."
+            "wall across its middle and a doorway of 0.9 × 2.0 m in the wall. The source is on one side, three "
+            "microphones are on the other side without line of sight. The wall transmits nothing, and diffraction is "
+            "off in both engines, so all sound comes through the doorway by reflections. Converged: the mean energy "
+            "of many draws."
         ),
     )
     scene = coupled_rooms(_COUPLED, 0.1, 0.5)
     source_3 = np.array([2.5, 1.5, -1.2])
     receivers = [np.array(place) for place in ((-2.0, 1.5, -1.5), (-3.0, 1.4, -0.5), (-1.3, 1.6, -1.8))]
-    mine, peer = _both(scene, source_3, receivers, through_and_around=False, quick=quick)
+    own, peer = _both(scene, source_3, receivers, through_and_around=False, quick=quick)
     if peer is None:
-        section.findings.append(rlr_peer.ABSENT)
+        section.findings.append(rlr_peer.NOT_INSTALLED)
         return section
-    section.findings += _judged("behind the wall", mine, peer, level_limit=LEVEL_LIMIT)
-    section.charts["coupled"] = _bands_chart("T20 behind a wall, s", {"ours": mine.t20, "RLR": peer.t20})
-    section.charts["coupled-level"] = _bands_chart("Level behind a wall, dB", {"ours": mine.level, "RLR": peer.level})
+    section.findings += _with_limits("behind the wall", own, peer, level_limit=LEVEL_LIMIT)
+    section.charts["coupled"] = _bands_chart("T20 behind a wall, s", {"ours": own.t20, "RLR": peer.t20})
+    section.charts["coupled-level"] = _bands_chart("Level behind a wall, dB", {"ours": own.level, "RLR": peer.level})
     return section
 
 
 def flat_section(*, scene: str, quick: bool) -> Section:
-    """A furnished flat: three listeners in the source's room, three two rooms away."""
+    """A furnished apartment: three listeners in the room of the source and three listeners two rooms away."""
     loaded = load_scene(scene)
     places = find_places(loaded, free_space_of(loaded), listeners=1 if quick else 3)
     section = Section(
-        title="A furnished flat",
+        title="A furnished apartment",
         method=(
-            f"`{scene}`: {len(loaded.faces_F3):,} triangles of {len(loaded.surfaces)} surfaces in {len(loaded.rooms)} "
-            "rooms, the same octave-band materials in both engines; three microphones in the source's room and three "
-            "two rooms away. Transmission and diffraction are off in both, so that like is compared with like; the "
-            "rows marked *as shipped* have all that each engine does. Converged: the mean energy of many draws."
+            f"`{scene}`: {len(loaded.faces_F3):,} triangles and {len(loaded.surfaces)} surfaces in {len(loaded.rooms)} "
+            "rooms, with the same octave-band materials in both engines. Three microphones are in the room of the "
+            "source and three are two rooms away. Transmission and diffraction are off in both engines to make them "
+            "comparable; the rows marked *as shipped* include everything that each engine models. Converged: the mean "
+            "energy of many draws."
         ),
     )
     for where, poses in (("same room", places.same_room), ("two rooms away", places.two_rooms_away)):
         receivers = [pose.ears_3 for pose in poses]
-        mine, peer = _both(loaded, places.source_3, receivers, through_and_around=False, quick=quick)
+        own, peer = _both(loaded, places.source_3, receivers, through_and_around=False, quick=quick)
         if peer is None:
-            section.findings.append(rlr_peer.ABSENT)
+            section.findings.append(rlr_peer.NOT_INSTALLED)
             return section
-        section.findings += _judged(where, mine, peer)
+        section.findings += _with_limits(where, own, peer)
         section.charts[f"flat-t20-{where.replace(' ', '-')}"] = _bands_chart(
-            f"T20, {where}, s", {"ours": mine.t20, "RLR": peer.t20}
+            f"T20, {where}, s", {"ours": own.t20, "RLR": peer.t20}
         )
-        section.charts[f"flat-decay-{where.replace(' ', '-')}"] = _decay_chart(f"Decay at 1 kHz, {where}", mine, peer)
-        mine, peer = _both(loaded, places.source_3, receivers, through_and_around=True, quick=quick)
+        section.charts[f"flat-decay-{where.replace(' ', '-')}"] = _decay_chart(f"Decay at 1 kHz, {where}", own, peer)
+        own, peer = _both(loaded, places.source_3, receivers, through_and_around=True, quick=quick)
         if peer is not None:
-            section.findings += _noted(f"{where}, as shipped", mine, peer)
+            section.findings += _without_limits(f"{where}, as shipped", own, peer)
     section.charts["flat-ild"], spread = _turning_chart(loaded, places.source_3, places.same_room[0], quick=quick)
     section.findings.append(
-        Finding.note("level difference between the ears while turning in the same room: ours against RLR's", spread)
+        Finding.note("interaural level difference while turning in the same room, ours relative to RLR", spread)
     )
     return section
 
@@ -125,7 +131,7 @@ def flat_section(*, scene: str, quick: bool) -> Section:
 def _both(
     scene: Scene, source_3: np.ndarray, receivers: Sequence[np.ndarray], *, through_and_around: bool, quick: bool
 ) -> tuple[Measures, Measures | None]:
-    """Ours and, where it is installed, RLR's."""
+    """Measures of our engine and, if it is installed, of RLR."""
     make = ours(
         scene,
         emitters=10_000 if quick else 40_000,
@@ -133,50 +139,50 @@ def _both(
         transmission=through_and_around,
         diffraction=through_and_around,
     )
-    mine = Measures.of(converged_bands(make, source_3, receivers, 2 if quick else 8))
+    own = Measures.of(converged_bands(make, source_3, receivers, 2 if quick else 8))
     if not rlr_peer.installed():
-        return mine, None
-    theirs: Callable[[], Microphone] = rlr_peer.rlr(
+        return own, None
+    make_rlr: Callable[[], Microphone] = rlr_peer.rlr(
         scene, seconds=SECONDS, through_and_around=through_and_around, quick=quick
     )
-    return mine, Measures.of(converged_bands(theirs, source_3, receivers, 4 if quick else 6))
+    return own, Measures.of(converged_bands(make_rlr, source_3, receivers, 4 if quick else 6))
 
 
-def _judged(where: str, mine: Measures, peer: Measures, level_limit: float = 2.0) -> list[Finding]:
-    """A row for each measure, with all octave bands: times in per cent, the rest in dB; judged from 500 Hz on."""
+def _with_limits(where: str, own: Measures, peer: Measures, level_limit: float = 2.0) -> list[Finding]:
+    """A finding per measure, with all octave bands: times in per cent, others in dB; limits apply from 500 Hz up."""
     return [
-        _row(f"T20, {where}", 100.0 * (mine.t20 / peer.t20 - 1.0), TIMES_LIMIT, "%", peer.t20, "s"),
-        _row(f"EDT, {where}", 100.0 * (mine.early / peer.early - 1.0), TIMES_LIMIT, "%", peer.early, "s"),
-        _row(f"C50, {where}", mine.clarity - peer.clarity, 2.0, "dB", peer.clarity, "dB"),
-        _row(f"level, {where}", mine.level - peer.level, level_limit, "dB", peer.level, "dB"),
-        _row(f"DRR, {where}", mine.direct - peer.direct, math.inf, "dB", peer.direct, "dB"),
+        _row(f"T20, {where}", 100.0 * (own.t20 / peer.t20 - 1.0), TIMES_LIMIT, "%", peer.t20, "s"),
+        _row(f"EDT, {where}", 100.0 * (own.early / peer.early - 1.0), TIMES_LIMIT, "%", peer.early, "s"),
+        _row(f"C50, {where}", own.clarity - peer.clarity, 2.0, "dB", peer.clarity, "dB"),
+        _row(f"level, {where}", own.level - peer.level, level_limit, "dB", peer.level, "dB"),
+        _row(f"DRR, {where}", own.direct - peer.direct, math.inf, "dB", peer.direct, "dB"),
     ]
 
 
-def _noted(where: str, mine: Measures, peer: Measures) -> list[Finding]:
+def _without_limits(where: str, own: Measures, peer: Measures) -> list[Finding]:
     return [
-        _row(f"T20, {where}", 100.0 * (mine.t20 / peer.t20 - 1.0), math.inf, "%", peer.t20, "s"),
-        _row(f"level, {where}", mine.level - peer.level, math.inf, "dB", peer.level, "dB"),
+        _row(f"T20, {where}", 100.0 * (own.t20 / peer.t20 - 1.0), math.inf, "%", peer.t20, "s"),
+        _row(f"level, {where}", own.level - peer.level, math.inf, "dB", peer.level, "dB"),
     ]
 
 
 def _row(what: str, difference_B: np.ndarray, limit: float, unit: str, peer_B: np.ndarray, peer_unit: str) -> Finding:
-    """One measure in all bands; an infinite limit promises nothing."""
+    """A finding for one measure in all bands; with an infinite limit it has no expectation."""
     digits = 2 if peer_unit == "s" else 1
     values = " ".join(f"{value:.{digits}f}" for value in peer_B)
-    worst = float(np.max(np.abs(difference_B[list(_JUDGED)])))
+    worst = float(np.max(np.abs(difference_B[list(_LIMITED_BANDS)])))
     verdict = Verdict.HOLDS if worst <= limit else Verdict.FAILS
-    promise = f"within {limit:g} {unit} of" if math.isfinite(limit) else "beside"
+    relation = f"within {limit:g} {unit} of" if math.isfinite(limit) else "compared with"
     return Finding(
         what=what,
-        expected=f"{promise} RLR's {values} {peer_unit}",
+        expected=f"{relation} RLR's {values} {peer_unit}",
         measured=" ".join(f"{value:+.{1 if unit == 'dB' else 0}f}" for value in difference_B) + f" {unit}",
         verdict=verdict if math.isfinite(limit) else Verdict.NOTE,
     )
 
 
 def band_levels() -> np.ndarray:
-    """(B,) dB: the energy of a unit impulse in each octave band."""
+    """Energy of a unit impulse in each octave band: (B,), dB."""
     from avw.sim_bridge.acoustics.measures import octave_bands
 
     impulse_S = np.zeros(4_096)
@@ -193,18 +199,18 @@ def _bands_chart(title: str, values: dict[str, np.ndarray]) -> str:
     return chart(lines, title=title, x_label="octave band, Hz", log_x=True, x_ticks=OCTAVE_BANDS)
 
 
-def _decay_chart(title: str, mine: Measures, peer: Measures) -> str:
+def _decay_chart(title: str, own: Measures, peer: Measures) -> str:
     band, every = OCTAVE_BANDS.index(1_000.0), slice(0, round(0.9 * SAMPLE_RATE), 80)
-    seconds = (np.arange(mine.decay_BS.shape[1])[every] / SAMPLE_RATE).tolist()
+    seconds = (np.arange(own.decay_BS.shape[1])[every] / SAMPLE_RATE).tolist()
     lines = [
         Line(name=name, x=seconds, y=one.decay_BS[band, every].tolist(), colour=colour)
-        for name, one, colour in (("RLR", peer, PEER), ("ours", mine, OURS))
+        for name, one, colour in (("RLR", peer, PEER), ("ours", own, OURS))
     ]
     return chart(lines, title=f"{title}, dB", x_label="seconds")
 
 
 def _turning_chart(scene: Scene, source_3: np.ndarray, pose: Pose, *, quick: bool) -> tuple[str, str]:
-    """Level difference between the ears over a whole turn at one place; and how far both engines agree."""
+    """Chart of the interaural level difference over a whole turn, and the rms difference of the engines."""
     yaws = np.linspace(-math.pi, math.pi, 7 if quick else 25)
     curves: dict[str, list[float]] = {}
     for name, make in (

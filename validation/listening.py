@@ -1,4 +1,4 @@
-"""Converged answers of an engine: the mean energy of many draws, as microphones and octave bands hear it.
+"""Converged responses of an engine at omnidirectional microphones: the mean energy of many draws.
 
 Shapes: R receivers · B octave bands · S samples.
 """
@@ -20,7 +20,7 @@ from avw.sim_bridge.types import SAMPLE_RATE
 
 
 class Microphone(Protocol):
-    """An engine with an omnidirectional receiver: ours, and RLR's."""
+    """An engine with an omnidirectional receiver: ours and RLR."""
 
     sample_rate: int
 
@@ -30,7 +30,10 @@ class Microphone(Protocol):
 
 
 def ours(scene: Scene, **options: object) -> Callable[[], EmittersEngine]:
-    """Makes our engine with these fields of EmittersConfig, and rays as `make_engine` has them; one tree for all."""
+    """Return a function that makes our engine. All engines share one ray-tracing tree.
+
+    options: fields of EmittersConfig; the default for `rays` depends on `emitters` as in `make_engine`
+    """
     tree = RayScene(scene)
     if "emitters" in options:
         options.setdefault("rays", max(1, int(str(options["emitters"])) // 5))
@@ -41,21 +44,24 @@ def ours(scene: Scene, **options: object) -> Callable[[], EmittersEngine]:
 def converged(
     make: Callable[[], Microphone], source_3: np.ndarray, receivers_R3: Sequence[np.ndarray], draws: int
 ) -> np.ndarray:
-    """(R, S): mean squared pressure of each sample over `draws` draws, by seed or, for RLR, by asking again."""
+    """Mean squared pressure per sample over `draws` draws: (R, S).
+
+    Our engine gets a new seed per draw. RLR ignores seeds, but each of its calls is a new draw.
+    """
     return _mean(make, source_3, receivers_R3, draws, lambda response_S: np.square(response_S, dtype=np.float64))
 
 
 def converged_bands(
     make: Callable[[], Microphone], source_3: np.ndarray, receivers_R3: Sequence[np.ndarray], draws: int
 ) -> np.ndarray:
-    """(R, B, S): the same in octave bands."""
+    """As `converged`, in octave bands: (R, B, S)."""
     return _mean(make, source_3, receivers_R3, draws, lambda response_S: np.square(octave_bands(response_S)))
 
 
 def converged_octaves(
     make: Callable[[], Microphone], source_3: np.ndarray, receivers_R3: Sequence[np.ndarray], draws: int
 ) -> np.ndarray:
-    """(R, B): energies between the edges of each octave, cut off sharply: nothing from below the lowest."""
+    """Mean energies per octave with sharp band edges, excluding everything below the lowest octave: (R, B)."""
 
     def energy_of(response_S: np.ndarray) -> np.ndarray:
         power_F = np.square(np.abs(fft.rfft(response_S.astype(np.float64))))

@@ -1,4 +1,4 @@
-"""Noise against cost, the figures of `benchmarks.acoustics` as a chart."""
+"""Noise against cost: the figures of `benchmarks.acoustics` as a chart."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from validation.findings import Finding, Section, Verdict
 
 
 def noise_section(*, scene: str, quick: bool) -> Section:
-    """Ours at five settings and RLR's at three, in the same house."""
+    """Our engine at five settings and RLR at three, in the same house."""
     loaded = load_scene(scene)
     rays = RayScene(loaded)
     places = find_places(loaded, free_space_of(loaded), listeners=1 if quick else 2)
     section = Section(
         title="Noise against cost",
         method=(
-            "The rms error of the energy in windows of 20 ms over 8 draws, against a converged response of the same "
-            "engine, down to 40 dB below the loudest window; CPU milliseconds of one core for a response at a new "
-            "position, with the once-per-source work shared among 160. RLR runs as shipped (4 bands, depth 200). "
-            "`python -m benchmarks.acoustics` measures the same with more listeners."
+            "Noise: the rms error of the energy in windows of 20 ms over 8 draws, relative to a converged response of "
+            "the same engine, for windows down to 40 dB below the loudest. Cost: CPU milliseconds of one core per "
+            "response at a new position; the work per source is divided by 160 positions. RLR runs as shipped (4 "
+            "bands, depth 200). `python -m benchmarks.acoustics` measures the same with more listeners."
         ),
     )
     counts = (1_000, 4_000) if quick else (5_000, 10_000, 20_000, 40_000, 100_000)
-    mine = [
+    own = [
         Setting(
             name=f"{count:,} emitters", make=partial(make_engine, "emitters", loaded, rays, emitters=count), stride=4
         )
         for count in counts
     ]
     best = Setting(name="", make=partial(make_engine, "emitters", loaded, rays, emitters=20_000 if quick else 150_000))
-    noise_of = noises(mine, best, places, 3 if quick else 10)
-    theirs = []
+    noise_of = noises(own, best, places, 3 if quick else 10)
+    rlr = []
     if rlr_peer.installed():
-        theirs = [
+        rlr = [
             Setting(
                 name=f"RLR, {count:,} rays", make=partial(RlrEngine, loaded, RlrConfig(rays=count, bands=4)), stride=16
             )
             for count in ((200, 500) if quick else (500, 1_000, 5_000))
         ]
-        noise_of |= noises(theirs, theirs[-1], places, 3 if quick else 8)
-    cost_of = costs([*mine, *theirs], places)
-    for setting in [*mine, *theirs]:
+        noise_of |= noises(rlr, rlr[-1], places, 3 if quick else 8)
+    cost_of = costs([*own, *rlr], places)
+    for setting in [*own, *rlr]:
         noise, cost = noise_of[setting.name], cost_of[setting.name].per_response
         section.findings.append(
             Finding(
@@ -63,10 +63,10 @@ def noise_section(*, scene: str, quick: bool) -> Section:
                 verdict=Verdict.NOTE,
             )
         )
-    if not theirs:
-        section.findings.append(rlr_peer.ABSENT)
+    if not rlr:
+        section.findings.append(rlr_peer.NOT_INSTALLED)
     lines = []
-    for name, settings, colour in (("ours", mine, OURS), ("RLR", theirs, PEER)):
+    for name, settings, colour in (("ours", own, OURS), ("RLR", rlr, PEER)):
         for where, dash in (("same room", ""), ("two rooms away", "4 3")):
             if settings:
                 lines.append(

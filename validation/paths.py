@@ -1,4 +1,4 @@
-"""Sound on its way: distance, walls that let some of it through, edges that it bends around, against closed forms."""
+"""Propagation of sound compared with closed forms: distance, transmission through walls, diffraction at edges."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from validation.findings import Finding, Section
 from validation.listening import converged_bands, ours
 from validation.rooms import MIDDLE, OPEN_AIR, octave_material, open_air
 
-LOSS_6 = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002)  # shares let through: 10 to 27 dB
-_DEPTHS = (0.3, 0.6, 1.0)  # metres of source and listener below the edge of a screen
-_AWAY = 2.0  # metres of both from the screen
+TRANSMISSION_6 = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002)  # transmission losses of 10 to 27 dB
+_DEPTHS = (0.3, 0.6, 1.0)  # height of the edge of a screen above source and listener, metres
+_AWAY = 2.0  # distance of both from the screen, metres
 
 
 def distance_section() -> Section:
-    """The direct sound in the open: 1/r."""
+    """The direct sound in empty space falls as 1/r."""
     section = Section(
         title="Distance",
-        method="A source in empty space, an omnidirectional microphone 0.5 to 9 m away; air switched off.",
+        method="A source in empty space, an omnidirectional microphone 0.5 to 9 m away, no air absorption.",
     )
     distances = (0.5, 1.0, 2.0, 4.0, 9.0)
     make = ours(empty_space(), air=False)
@@ -42,25 +42,26 @@ def distance_section() -> Section:
 
 
 def transmission_section(*, quick: bool) -> Section:
-    """A wall across open space, and a wall between two reverberant rooms."""
+    """Transmission through a wall across empty space, and through a wall between two reverberant rooms."""
     section = Section(
         title="Through walls",
         method=(
-            "A wall that lets through 10 to 27 dB less in each octave band. First across open space: what it takes "
-            "from the direct sound. Then between two closed rooms: theory for diffuse sound has the level difference "
-            "R + 10 log(A/S), with R the wall's loss, S its area and A the absorption area of the receiving room."
+            "A wall with a transmission loss of 10 to 27 dB, different in each octave band. First the wall stands "
+            "across empty space: the loss of the direct sound is measured. Then a wall separates two closed rooms: "
+            "the theory of diffuse sound predicts a level difference of R + 10 log(A/S), where R is the transmission "
+            "loss of the wall, S its area and A the absorption area of the receiving room."
         ),
     )
     high, wide = OPEN_AIR[1], OPEN_AIR[2] / 2
     panel = [((0.0, 0.0, -wide), (0.0, high, wide))]
     source_3, ear_3 = np.array([-2.0, MIDDLE, 0.0]), np.array([2.0, MIDDLE, 0.7])
     levels = []
-    for transmission_6 in (LOSS_6, (1.0,) * 6):
+    for transmission_6 in (TRANSMISSION_6, (1.0,) * 6):
         scene = open_air(panel, octave_material(transmission_6, absorption=1.0))
         make = ours(scene, air=False, emitters=200, rays=200, diffraction=False)
         levels.append(converged_bands(make, source_3, [ear_3], 1)[0].sum(axis=1))
     loss_B = -10.0 * np.log10(levels[0] / levels[1])
-    expected_B = -10.0 * np.log10(LOSS_6)
+    expected_B = -10.0 * np.log10(TRANSMISSION_6)
     for hertz, loss, expected in zip(OCTAVE_BANDS, loss_B, expected_B, strict=True):
         section.findings.append(
             Finding.within(
@@ -75,27 +76,27 @@ def transmission_section(*, quick: bool) -> Section:
     here = [np.array([-x, 1.0 + 0.2 * n, z]) for n, (x, z) in enumerate(grid) if math.dist((x, z), (2.0, 0.4)) > 0.9]
     there = [np.array([x, 1.0 + 0.2 * n, z]) for n, (x, z) in enumerate(grid)]
     energy_RB = converged_bands(make, source_3, here + there, 2 if quick else 6).sum(axis=2)
-    # The direct sound is no part of the diffuse field of the source's room.
+    # The direct sound is not part of the diffuse field in the room of the source.
     direct_R = np.array([1.0 / np.square(place - source_3).sum() for place in here])
     diffuse = float(energy_RB[: len(here)].sum(axis=1).mean() - direct_R.mean())
     difference = 10.0 * math.log10(diffuse / float(energy_RB[len(here) :].sum(axis=1).mean()))
     area, wall = 2 * (4.0 * 3.0 + 3.0 * 5.0 + 4.0 * 5.0), 3.0 * 5.0
     theory = -10.0 * math.log10(share) + 10.0 * math.log10(area * absorption / wall)
     section.findings.append(
-        Finding.within("between two closed rooms", difference - theory, 2.0, "dB", target=f"{theory:.1f} dB in theory")
+        Finding.within("between two closed rooms", difference - theory, 2.0, "dB", target=f"{theory:.1f} dB (theory)")
     )
     return section
 
 
 def diffraction_section() -> Section:
-    """The shadow of a screen in the open, by the exact solution."""
+    """The shadow of a screen in empty space, compared with the exact solution."""
     section = Section(
         title="Around edges",
         method=(
-            "The upper edge of a thin rigid screen in open space, source and microphone 2 m before and behind it and "
-            "0.3 to 1 m below its edge. Expected: the exact field of M. A. Biot and I. Tolstoy (1957), integrated "
-            "numerically in `avw.sim_bridge.acoustics.edge_theory.py`, its power averaged over the same octave bands. "
-            "Attenuation below the free field at the same distance."
+            "The upper edge of a thin rigid screen in empty space. Source and microphone are 2 m in front of and "
+            "behind the screen, 0.3 to 1 m below its edge. Expected: the exact field of M. A. Biot and I. Tolstoy "
+            "(1957), integrated numerically in `sim_bridge/selftest/edge_theory.py`, with its power averaged over the "
+            "same octave bands. The figures are attenuations relative to the free field at the same distance."
         ),
     )
     wide = OPEN_AIR[2] / 2
@@ -114,7 +115,7 @@ def diffraction_section() -> Section:
         attenuation = " ".join(f"{value:.1f}" for value in curves[f"exact, {depth:g} m below"])
         section.findings.append(
             Finding.within(
-                f"{depth:g} m below the edge, worst octave band", worst, 2.0, "dB", target=f"{attenuation} dB less"
+                f"{depth:g} m below the edge, worst octave band", worst, 2.0, "dB", target=f"{attenuation} dB"
             )
         )
     section.charts["diffraction"] = chart(
@@ -138,7 +139,10 @@ def diffraction_section() -> Section:
 
 
 def _exact_energy_B(depth: float, along: float) -> np.ndarray:
-    """(B,): mean square pressure in each octave band, weighted as the filter bank weighs it."""
+    """Exact mean square pressure in each octave band, weighted by the filter bank: (B,).
+
+    depth: of source and listener below the edge (metres) · along: their distance along the edge (metres)
+    """
     hertz_F = np.geomspace(40.0, 7_990.0, 240)
     distance, angle = math.hypot(_AWAY, depth), math.atan2(_AWAY, depth)
     power_F = np.square(
@@ -152,7 +156,7 @@ def _exact_energy_B(depth: float, along: float) -> np.ndarray:
 
 
 def _impulse_energy_B() -> np.ndarray:
-    """(B,): energy of a unit impulse in each octave band."""
+    """Energy of a unit impulse in each octave band: (B,)."""
     n_fft = 4_096
     power_BF = np.square(np.abs(band_responses(n_fft, SAMPLE_RATE)))
     return (2.0 * power_BF.sum(axis=1) - power_BF[:, 0] - power_BF[:, -1]) / n_fft

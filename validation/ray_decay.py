@@ -1,10 +1,10 @@
-"""An independent reference for rectangular rooms: rays in plain NumPy, counted as they cross spheres.
+"""An independent reference for rectangular rooms: a ray tracer in plain NumPy that counts rays crossing spheres.
 
-Nothing is shared with the engine under test: no Embree, no emitters, no random numbers of ours, walls by arithmetic.
-Rays leave the source uniformly; at a wall a ray leaves by Lambert's law with the wall's scattering as probability,
-else it is mirrored, and keeps 1 - absorption of its energy. A receiver is a sphere: the energy it hears is that of
-each ray, times the length of its chord, over the sphere's volume (the definition of energy density; Vorlaender 1989).
-The air absorbs nothing. One trace serves every absorption, for absorption changes no path.
+It shares no code with the engine under test: no Embree, no emitters, its own random numbers, walls by arithmetic. Rays
+leave the source in uniform directions. At a wall a ray keeps 1 - absorption of its energy and is reflected by Lambert's
+law with the scattering of the wall as probability, otherwise specularly. A receiver is a sphere: it receives the energy
+of each ray, times the length of its chord, divided by the volume of the sphere (the definition of energy density;
+Vorlaender 1989). There is no air absorption. One trace serves all absorptions, because they do not change the paths.
 
 Shapes: N rays · A absorptions · R receivers · W time bins.
 """
@@ -22,9 +22,12 @@ BIN_SECONDS = 1e-3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RayDecay:
-    """energy_ARW: mean square pressure integrated over each millisecond, where a source's direct sound at r metres has
-    1/r^2 in all · free_path: metres, the mean between walls · path_spread: the variance of free paths over its mean
-    squared, which makes real rooms decay slower than Eyring's formula.
+    """The decay of a room.
+
+    energy_ARW: mean square pressure integrated over each millisecond; the direct sound at r metres has 1/r^2 in total
+    free_path: mean length of paths between walls (metres)
+    path_spread: variance of these lengths divided by their squared mean; it makes real rooms decay more slowly than
+        Eyring's formula
     """
 
     energy_ARW: np.ndarray
@@ -44,7 +47,10 @@ def ray_decay(
     radius: float = 0.4,
     seed: int = 1,
 ) -> RayDecay:
-    """Trace a room from -size/2 to size/2 in x and z and from 0 to its height, as `scenes.shoebox` builds it."""
+    """Trace a room in the coordinates of `shoebox`: from -size/2 to size/2 in x and z, and from 0 to its height in y.
+
+    size_3, source_3, receivers_R3, radius: metres · radius: of the receiver spheres
+    """
     rng = np.random.default_rng(seed)
     low_3 = np.array([-size_3[0] / 2, 0.0, -size_3[2] / 2])
     high_3 = low_3 + np.array(size_3)
@@ -82,7 +88,9 @@ def ray_decay(
 def _chords(
     position_N3: np.ndarray, direction_N3: np.ndarray, length_N: np.ndarray, centre_3: np.ndarray, radius: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the rays that cross a sphere before their wall: index, metres within it, metres to the middle of those."""
+    """Rays that cross a sphere before they hit a wall: their indices, and per ray the length of the chord and the
+    distance to its middle (metres).
+    """
     to_centre_N3 = centre_3 - position_N3
     along_N = np.einsum("ni,ni->n", to_centre_N3, direction_N3)
     inside_N = radius**2 - np.einsum("ni,ni->n", to_centre_N3, to_centre_N3) + along_N**2
@@ -103,7 +111,10 @@ def _reflect(
     scattering: float,
     rng: np.random.Generator,
 ) -> None:
-    """Turn every ray back at the wall across its axis, in place: mirrored, or by Lambert's law."""
+    """Reflect every ray at the wall it has reached, in place: specularly or by Lambert's law.
+
+    axis_N: the axis normal to that wall
+    """
     every_N = np.arange(len(axis_N))
     inward_N = -np.sign(direction_N3[every_N, axis_N])
     position_N3[every_N, axis_N] = np.where(inward_N > 0.0, low_3[axis_N], high_3[axis_N])

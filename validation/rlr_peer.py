@@ -1,4 +1,4 @@
-"""RLR as the peer of a comparison: where it is installed, at its own default number of rays, in our scenes."""
+"""RLR as a reference engine: with its default number of rays, in our scenes, if it is installed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from avw.sim_bridge.scenes.scene import Scene
 from validation.findings import Finding
 
 RAYS = 5_000  # RLR's default
-ABSENT = Finding.note("RLR", "not installed here: pip install 'avw[rlr]'", "to compare with")
+NOT_INSTALLED = Finding.note("RLR", "not installed; type: pip install 'avw[rlr]'", "for comparison")
 
 
 def installed() -> bool:
+    """Whether the package of RLR is installed."""
     return importlib.util.find_spec("rlr_audio_propagation") is not None
 
 
 def rlr(scene: Scene, *, seconds: float, through_and_around: bool, quick: bool) -> Callable[[], RlrEngine]:
-    """Makes RLR with octave bands. through_and_around: transmission and diffraction, as shipped, or neither."""
+    """Return a function that makes RLR with octave bands.
+
+    seconds: length of responses · through_and_around: whether transmission and diffraction are on
+    quick: a tenth of the rays
+    """
     config = RlrConfig(
         rays=RAYS // 10 if quick else RAYS,
         length_seconds=seconds,

@@ -1,4 +1,4 @@
-"""Scenes that are made for a question: rooms coupled by a doorway, a screen in the open, a wall across open space."""
+"""Scenes for validation: rooms coupled by a doorway, a screen or a wall in empty space."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS, Material
 from avw.sim_bridge.scenes.scene import Scene, Surface
 from avw.sim_bridge.scenes.shoebox import shoebox, uniform_material
 
-OPEN_AIR = (40.0, 30.0, 40.0)  # metres; walls that absorb everything
-MIDDLE = 15.0  # metres above that floor, as far from it as from the ceiling
+OPEN_AIR = (40.0, 30.0, 40.0)  # metres; a room whose walls absorb everything
+MIDDLE = 15.0  # metres; half the height of that room
 
 
 def coupled_rooms(
@@ -23,7 +23,10 @@ def coupled_rooms(
     door: tuple[float, float] = (0.9, 2.0),
     transmission: float = 0.0,
 ) -> Scene:
-    """A shoebox with a wall across it at `wall_x`, and in the wall's middle a doorway of `door` (width, height)."""
+    """A shoebox with a wall at x = `wall_x` and a doorway in the middle of that wall.
+
+    size_3, wall_x, door: metres · door: width and height of the doorway · transmission: of the wall
+    """
     half, top = size_3[2] / 2, size_3[1]
     wide, high = door[0] / 2, door[1]
     panels = [
@@ -36,12 +39,12 @@ def coupled_rooms(
 
 
 def open_air(panels: list[tuple[tuple[float, float, float], tuple[float, float, float]]], material: Material) -> Scene:
-    """Nothing but rectangles, each (low corner, high corner) at one x, in air that nothing comes back from."""
+    """Rectangles in empty space without reflections. panels: as in `with_panels`"""
     return with_panels(shoebox(OPEN_AIR, 1.0, 0.5), panels, material)
 
 
 def octave_material(transmission_6: tuple[float, ...], absorption: float = 0.5) -> Material:
-    """A material that lets through a different share in every octave band."""
+    """A material with a different transmission in every octave band."""
     return Material(
         name="partition",
         absorption_6=(absorption,) * len(OCTAVE_BANDS),
@@ -54,7 +57,10 @@ def octave_material(transmission_6: tuple[float, ...], absorption: float = 0.5) 
 def with_panels(
     scene: Scene, panels: list[tuple[tuple[float, float, float], tuple[float, float, float]]], material: Material
 ) -> Scene:
-    """The scene and thin rectangles of `material`, each at one x, from (x, low y, low z) to (x, high y, high z)."""
+    """Add thin rectangles of `material` to a scene.
+
+    panels: pairs of corners with the same x, (x, low y, low z) and (x, high y, high z), in metres
+    """
     vertices, faces = [scene.vertices_V3], [scene.faces_F3]
     for (x, low_y, low_z), (_, high_y, high_z) in panels:
         first = sum(map(len, vertices))

@@ -1,4 +1,4 @@
-"""Rectangular rooms, of which theory knows the most: decay and level against rays, Eyring and image sources."""
+"""Rectangular rooms: decay and level compared with rays, Eyring's formula and image sources."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ RECEIVERS_83 = np.array(
 ABSORPTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 SCATTERINGS = (0.5, 1.0)
 SECONDS = 2.5
-RATE = round(1.0 / BIN_SECONDS)  # of the reference's bins, and of decays that are compared with it
+RATE = round(1.0 / BIN_SECONDS)  # bins per second of the reference, and of decays compared with it
 
 
 def reference_section(*, quick: bool) -> Section:
-    """What the ray-decay reference is worth: closed forms, and image sources where walls are mirrors."""
+    """Checks of the ray tracer: closed forms, and image sources for specular walls."""
     section = Section(
         title="The reference: rays in plain NumPy",
         method=(
-            "`validation/ray_decay.py` shares no code with the engine: rays leave the source, lose energy "
-            "at walls, leave them specularly or by Lambert's law, and are counted where they cross 8 spheres of "
-            "0.4 m. It is itself checked against the mean free path 4V/S and, with mirror walls, against "
-            f"pyroomacoustics' image sources (no air, one absorption). Room: {SIZE[0]:g} × {SIZE[1]:g} × {SIZE[2]:g} m."
+            "`validation/ray_decay.py` shares no code with the engine: rays leave the source, lose energy at walls, "
+            "are reflected specularly or by Lambert's law, and are counted where they cross 8 spheres of 0.4 m "
+            "radius. It is checked against the mean free path 4V/S and, with specular walls, against pyroomacoustics' "
+            f"image sources (no air absorption, one absorption coefficient). Room: {SIZE[0]:g} × {SIZE[1]:g} × "
+            f"{SIZE[2]:g} m."
         ),
     )
     diffuse = reference(1.0, quick)
@@ -52,10 +53,12 @@ def reference_section(*, quick: bool) -> Section:
         Finding.within("mean free path, all walls diffuse", error, 1.0, "%", target="4V/S = 2.86 m", digits=2)
     )
     section.findings.append(
-        Finding.note("variance of free paths over their mean squared", f"{diffuse.path_spread:.3f}", "above 0")
+        Finding.note("variance of free paths divided by their squared mean", f"{diffuse.path_spread:.3f}", "above 0")
     )
     if importlib.util.find_spec("pyroomacoustics") is None:
-        section.findings.append(Finding.note("mirror walls: T20", "pyroomacoustics is not installed here"))
+        section.findings.append(
+            Finding.note("specular walls: T20", "pyroomacoustics is not installed; type: pip install pyroomacoustics")
+        )
         return section
     mirror = reference(0.0, quick)
     for absorption, order in ((0.2, 80), (0.5, 40)):
@@ -67,7 +70,7 @@ def reference_section(*, quick: bool) -> Section:
         ):
             section.findings.append(
                 Finding.within(
-                    f"mirror walls, absorption {absorption:g}: {what}",
+                    f"specular walls, absorption {absorption:g}: {what}",
                     difference,
                     limit,
                     unit,
@@ -79,14 +82,15 @@ def reference_section(*, quick: bool) -> Section:
 
 
 def decay_section(*, quick: bool) -> Section:
-    """T20 of the mean decay of 8 positions, and the mean level, for six absorptions and two scatterings."""
+    """T20 of the mean decay of 8 positions, and the mean level, for six absorptions and two scattering coefficients."""
     section = Section(
         title="Shoeboxes: decay and level",
         method=(
-            "T20 of the mean decay of 8 positions (energies added up before the backward integral), one absorption in "
-            "all bands, air switched off. Eyring's formula assumes that every path between walls is as long as the "
-            "mean; real paths vary, so that rooms decay more slowly than it says, the more the more is absorbed. That "
-            "is why the strict comparison is with rays, and Eyring's is asked for 0.1 to 0.3 only."
+            "T20 of the mean decay of 8 positions (energies are summed before the backward integration), with one "
+            "absorption coefficient in all bands and no air absorption. Eyring's formula assumes that every path "
+            "between walls has the mean length. Real paths vary in length, so rooms decay more slowly than the "
+            "formula predicts, and the difference grows with absorption. The strict comparison is therefore with "
+            "rays; Eyring's formula is compared for absorption 0.1 to 0.3 only."
         ),
     )
     draws = 1 if quick else 4
@@ -103,17 +107,17 @@ def decay_section(*, quick: bool) -> Section:
             where = f"absorption {absorption:g}, scattering {scattering:g}"
             error = 100.0 * (t20(measured_W) / t20(expected_W) - 1.0)
             section.findings.append(
-                Finding.within(f"T20, {where}", error, 5.0, "%", target=f"{t20(expected_W):.3f} s by rays")
+                Finding.within(f"T20, {where}", error, 5.0, "%", target=f"{t20(expected_W):.3f} s (rays)")
             )
             if 0.1 <= absorption <= 0.3:
                 to_eyring = 100.0 * (t20(measured_W) / eyring - 1.0)
                 section.findings.append(
-                    Finding.within(f"T20, {where}", to_eyring, 15.0, "%", target=f"{eyring:.3f} s by Eyring")
+                    Finding.within(f"T20, {where}", to_eyring, 15.0, "%", target=f"{eyring:.3f} s (Eyring)")
                 )
             difference = level(measured_W) - level(expected_W)
             section.findings.append(
                 Finding.within(
-                    f"level, {where}", difference, 1.0, "dB", target=f"{level(expected_W):.1f} dB by rays", digits=2
+                    f"level, {where}", difference, 1.0, "dB", target=f"{level(expected_W):.1f} dB (rays)", digits=2
                 )
             )
             errors.setdefault(f"ours, scattering {scattering:g}", []).append(error)
@@ -140,12 +144,12 @@ def decay_section(*, quick: bool) -> Section:
 
 
 def t20(energy_W: np.ndarray) -> float:
-    """Seconds, of energies in the reference's bins."""
+    """T20 (s) of energies in the time bins of the reference."""
     return rt60(np.sqrt(energy_W), RATE)
 
 
 def level(energy_W: np.ndarray) -> float:
-    """dB re the direct sound of the source at 1 m."""
+    """Level (dB) relative to the direct sound at 1 m."""
     return float(10.0 * np.log10(energy_W.sum()))
 
 
@@ -153,7 +157,7 @@ _references: dict[tuple[float, bool], RayDecay] = {}
 
 
 def reference(scattering: float, quick: bool) -> RayDecay:
-    """The rays of this room, traced once a process for each scattering."""
+    """The ray-traced decay of this room; cached per scattering."""
     key = (scattering, quick)
     if key not in _references:
         _references[key] = ray_decay(
@@ -163,13 +167,13 @@ def reference(scattering: float, quick: bool) -> RayDecay:
 
 
 def in_bins(energy_S: np.ndarray, sample_rate: int = 16_000) -> np.ndarray:
-    """Energies of samples, added up in the reference's bins."""
+    """Sum energies of samples into the time bins of the reference."""
     width = round(BIN_SECONDS * sample_rate)
     return energy_S[: len(energy_S) // width * width].reshape(-1, width).sum(axis=1)
 
 
 def _image_decay(absorption: float, order: int) -> np.ndarray:
-    """Energies in the reference's bins, the mean of the 8 positions, of pyroomacoustics' image sources."""
+    """Energies of pyroomacoustics' image sources in the time bins of the reference, averaged over the 8 positions."""
     import pyroomacoustics
 
     to_corner_3 = np.array([SIZE[0] / 2, 0.0, SIZE[2] / 2])
