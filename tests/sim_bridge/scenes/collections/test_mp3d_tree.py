@@ -108,9 +108,9 @@ def test_a_sidecar_says_what_a_class_is_made_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "says"),
     [
-        ((".house",), "no file says what they are"),
-        (("_semantic.ply",), "no semantic mesh says where"),
-        ((".house", "_semantic.ply"), "no semantics are beside the mesh"),
+        ((".house",), "the file with their categories is missing"),
+        (("_semantic.ply",), "the semantic mesh with their places is missing"),
+        ((".house", "_semantic.ply"), "no semantics found beside the mesh"),
     ],
 )
 def test_without_its_semantics_it_opens_and_says_so(
