@@ -148,7 +148,8 @@ def _forecast_row(name: str, foretold: float, came: float, unit: str, conditions
 def preset_rows(folder: Path) -> list[Row]:
     """AVW-4k on generated houses on one core: hours, GB, and its sound's cost beside RLR's."""
     preset = PRESETS["avw-4k"]
-    names, splits = preset_scenes("avw-4k", None, None)
+    scenes, splits = preset_scenes("avw-4k")
+    names = tuple(scene.scene_id for scene in scenes)
     spec = DatasetSpec(
         scenes=names,
         scene_splits=splits,

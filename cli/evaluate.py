@@ -11,6 +11,7 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import WholeNumbers
+from avw.cli.paths import UserPath
 
 NAMES = {
     "psnr": "PSNR, dB ↑",
@@ -24,8 +25,8 @@ METHODS = ("model", "persistence", "rotation_warp", "oracle_tokenizer")
 
 
 @command()
-@click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
-@click.argument("data", type=click.Path(path_type=Path), required=False)
+@click.argument("run", type=UserPath(), default=Path("runs/latest"))
+@click.argument("data", type=UserPath(), required=False)
 @option("--split", type=click.Choice(shared.SPLITS), default="test", show_default=True,
         help="Split whose scenes are used.")  # fmt: skip
 @option("--horizons", type=WholeNumbers("--horizons 1,4,16"), metavar="N,N,...", default="1,4,16", show_default=True,

@@ -11,12 +11,13 @@ import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
+from avw.cli.paths import UserPath
 
 
 @command()
-@click.argument("data", type=click.Path(path_type=Path), default=Path("data/avw"))
+@click.argument("data", type=UserPath(), default=Path("data/avw"))
 @option("--to", required=True, type=click.Choice(["lerobot", "webdataset", "mp4"]), help="Format to write.")
-@option("--out", type=click.Path(path_type=Path), metavar="DIR", default_text="DATA-FORMAT",
+@option("--out", type=UserPath(), metavar="DIR", default_text="DATA-FORMAT",
         help="New folder for the result.")  # fmt: skip
 @option("--split", "splits", type=click.Choice(shared.SPLITS), multiple=True, default_text="all",
         help="Split to export; can be repeated.")  # fmt: skip

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from avw.avw4k.plan.presets import DEFAULT, PRESETS, preset_scenes
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
+from avw.cli.paths import UserPath
 
 if TYPE_CHECKING:
     from avw.avw4k.plan.spec import DatasetSpec
@@ -48,7 +49,7 @@ class Part(click.ParamType):
     epilog="You can stop the command at any time (Ctrl-C, kill, power cut). Run it again to continue from the shards "
     "written so far. The data depend on the options only: any number of workers gives the same bytes."
 )
-@click.argument("out", type=click.Path(path_type=Path), default=Path("data/avw"))
+@click.argument("out", type=UserPath(), default=Path("data/avw"))
 @option("--preset", type=click.Choice(tuple(PRESETS)), section=DATASET,
         help="Set of defaults: demo (small), or avw-4k (the dataset of the paper).")  # fmt: skip
 @option("--trajectories", type=int, metavar="N", section=DATASET, default_text=str(DEFAULT.trajectories),
@@ -74,7 +75,7 @@ class Part(click.ParamType):
 @shared.acoustics("emitters")
 @option("--emitters", type=click.IntRange(min=100), metavar="N", section=shared.SIMULATOR, default_text="10000",
         help="Virtual emitters per source; more is less noisy but slower.")  # fmt: skip
-@option("--hrtf", type=click.Path(path_type=Path, dir_okay=False, exists=True), section=shared.SIMULATOR,
+@option("--hrtf", type=UserPath(dir_okay=False, exists=True), section=shared.SIMULATOR,
         default_text="MIT KEMAR", help="SOFA file with head-related transfer functions.")  # fmt: skip
 @shared.materials("the built-in table")
 @shared.stream("glide")
@@ -89,7 +90,7 @@ class Part(click.ParamType):
         help="Simulate a few episodes and print the expected time, disk space and memory; write nothing.")  # fmt: skip
 @shared.json_output
 def generate(
-    out: Path, scenes: str | None, scene_root: Path | None, trajectories: int | None, steps: int | None, seed: int,
+    out: Path, scenes: tuple[str, ...], trajectories: int | None, steps: int | None, seed: int,
     workers: int | None, sources_per_scene: int | None, sound: str, sound_root: Path | None, backend: str | None,
     acoustics: str | None, emitters: int | None, hrtf: Path | None, materials: Path | None, stream: str | None,
     size: int, preset: str | None, episodes_per_shard: int, compression: str, executor: str, ray_address: str,
@@ -110,17 +111,19 @@ def generate(
     """
     from avw.avw4k.execution.executors import run_in_processes
     from avw.avw4k.execution.ray_executor import RayExecutor, cluster_cpus, connect
+    from avw.avw4k.plan.assets import known_assets
     from avw.avw4k.plan.spec import DatasetSpec
     from avw.avw4k.writing.forecast import forecast
     from avw.avw4k.writing.generate import generate as run
+    from avw.avw4k.writing.generate import remaining_scenes
+    from avw.sim_bridge.inspection.usable import check_scenes
     from avw.sim_bridge.scenes.materials.material_map import open_material_map
     from avw.sim_bridge.simulators.open_simulator import backend_versions
     from avw.sim_bridge.simulators.protocol import SimulatorConfig, resolved
     from avw.sim_bridge.task.sound_sets import expand_sounds
 
     chosen = PRESETS[preset] if preset else DEFAULT
-    root = str(scene_root) if scene_root else None
-    names, splits = preset_scenes(preset, scenes, root)
+    found, splits = preset_scenes(preset, scenes)
     sounds = expand_sounds(sound, sound_root)
     # Resolve `auto` now: the spec names the backend that makes the data.
     simulator = resolved(
@@ -130,7 +133,7 @@ def generate(
         )
     )  # fmt: skip
     spec = DatasetSpec(
-        scenes=names,
+        scenes=tuple(scene.scene_id for scene in found),
         scene_splits=splits,
         trajectories=chosen.trajectories if trajectories is None else trajectories,
         steps=chosen.steps if steps is None else steps,
@@ -140,18 +143,19 @@ def generate(
         episodes_per_shard=episodes_per_shard,
         compression=compression,
         simulator=simulator,
-        assets=file_digests((*names, *sounds, *(str(file) for file in (hrtf, materials) if file)), root),
+        assets=known_assets(found, (*sounds, *(str(file) for file in (hrtf, materials) if file))),
     )
     backend_versions(simulator)  # fail for a missing backend before OUT is created
     on_ray = executor == "ray"
     if workers is None:
         workers = cluster_cpus(connect(ray_address)) if on_ray else len(os.sched_getaffinity(0))
-    ahead = forecast(out, spec, workers, pilot=dry_run, scene_root=root)
+    ahead = forecast(out, spec, workers, pilot=dry_run, scenes=found)
     if dry_run:
         document = {"out": str(out), "spec": spec.to_json(), **dataclasses.asdict(ahead)}
         click.echo(json.dumps(document, indent=1) if as_json else forecast_text(out, spec, ahead, workers))
         return
-    check_scenes(names, root, strict=strict)
+    remaining = remaining_scenes(out, spec, part)
+    check_scenes([scene for scene in found if scene.scene_id in remaining], strict=strict)
     check_head(simulator)
     open_material_map(simulator.materials)
     check_sounds(sounds)
@@ -164,7 +168,7 @@ def generate(
     started = time.monotonic()
     with progress_bar() as bar, terminated_like_interrupted():
         report = run(
-            out, spec, workers=workers, resume=resume, part=part, scene_root=root,
+            out, spec, workers=workers, resume=resume, part=part, scenes=found,
             execute=RayExecutor(address=ray_address) if on_ray else run_in_processes,
             on_start=bar.begin, on_steps=bar.add, log=bar.log,
         )  # fmt: skip
@@ -175,26 +179,6 @@ def generate(
         )
     else:
         click.echo(report_text(report, bar.done, seconds))
-
-
-def check_scenes(names: tuple[str, ...], scene_root: str | None, *, strict: bool = False) -> None:
-    """Read every mesh file once and look for its floor, so that an unusable scene is found before OUT is created.
-
-    Of scans only the beginning of each file is read, because reading a whole collection would take an hour. Raises
-    SceneError or UsageError for a missing or unusable scene; with `strict` also for one with lint warnings.
-    """
-    from avw.sim_bridge.inspection.lint import lint_scene
-    from avw.sim_bridge.navigation.open_free_space import free_space_of
-    from avw.sim_bridge.scenes.catalogue import expand_scenes, load_scene
-    from avw.sim_bridge.scenes.collections.inventory import check_files
-
-    for name in names:
-        expand_scenes(name, scene_root)
-        check_files(name, scene_root)
-        if strict:
-            lint_scene(name, scene_root, strict=True)
-        elif Path(name).is_file():
-            free_space_of(load_scene(name, scene_root))
 
 
 def check_head(simulator: SimulatorConfig) -> None:
@@ -213,18 +197,6 @@ def check_sounds(sounds: tuple[str, ...]) -> None:
 
     for sound in sounds:
         load_sound(sound)
-
-
-def file_digests(names: tuple[str, ...], scene_root: str | None = None) -> tuple[tuple[str, str], ...]:
-    """(name, SHA-256) of each name that is a file: a changed file under the same name makes another dataset."""
-    from avw.sim_bridge.errors import SceneError
-    from avw.sim_bridge.scenes.collections.collections import files_sha256, scene_files
-
-    digests = []
-    for name in names:
-        with suppress(SceneError):  # not a file, or not on this machine
-            digests.append((name, files_sha256(scene_files(name, scene_root))))
-    return tuple(digests)
 
 
 def forecast_text(out: Path, spec: DatasetSpec, ahead: Forecast, workers: int) -> str:

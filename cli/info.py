@@ -11,6 +11,7 @@ import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
+from avw.cli.paths import UserPath
 
 if TYPE_CHECKING:
     from avw.avw4k.reading.dataset import Dataset
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("what")
-@option("--plots", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", section="Datasets",
+@option("--plots", type=UserPath(file_okay=False), metavar="DIR", section="Datasets",
         help="Also write the statistics as SVG plots to this folder.")  # fmt: skip
 @shared.scene_root
 @shared.materials("the built-in table", shared.SCENES)
 @option("--strict", is_flag=True, section=shared.SCENES, help="Exit with code 1 on warnings too, not only on errors.")
-@option("--picture", type=click.Path(path_type=Path), metavar="FILE", section=shared.SCENES,
+@option("--picture", type=UserPath(), metavar="FILE", section=shared.SCENES,
         help="Write the floor plan as a PNG image.")  # fmt: skip
 @shared.json_output
 def info(
-    what: str, scene_root: Path | None, materials: Path | None, strict: bool, picture: Path | None, plots: Path | None,
+    what: str, materials: Path | None, strict: bool, picture: Path | None, plots: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Describe WHAT: the folder of a dataset, the folder of a run, or a scene.
@@ -63,20 +64,18 @@ def info(
 
         raise UsageError(f"{what} contains neither a dataset nor a run. To make a dataset, type: avw generate {what}")
     else:
-        _scene_info(what, str(scene_root) if scene_root else None, materials, strict, picture, as_json)
+        _scene_info(what, materials, strict, picture, as_json)
         return
     click.echo(json.dumps(values, indent=1) if as_json else text)
 
 
-def _scene_info(
-    scene_id: str, scene_root: str | None, materials: Path | None, strict: bool, picture: Path | None, as_json: bool
-) -> None:
+def _scene_info(scene_id: str, materials: Path | None, strict: bool, picture: Path | None, as_json: bool) -> None:
     from avw.cli.scene_report import scene_text, scene_values
     from avw.sim_bridge.inspection.lint import lint
     from avw.sim_bridge.scenes.catalogue import read_scene, scene_sha256
     from avw.sim_bridge.scenes.materials.material_map import apply_material_map, open_material_map, share_named
 
-    scene, reading = read_scene(scene_id, scene_root)
+    scene, reading = read_scene(scene_id)
     table = open_material_map(str(materials)) if materials else None
     if table is not None:
         scene, evidence = apply_material_map(scene, table)

@@ -11,11 +11,12 @@ import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command
+from avw.cli.paths import UserPath
 
 
 @command(epilog="Exit code 0: the dataset is complete. Exit code 1: shards are missing, or a part is damaged.")
-@click.argument("out", type=click.Path(path_type=Path))
-@click.argument("parts", type=click.Path(path_type=Path, exists=True, file_okay=False), nargs=-1)
+@click.argument("out", type=UserPath())
+@click.argument("parts", type=UserPath(exists=True, file_okay=False), nargs=-1)
 @shared.json_output
 def merge(out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
     """Copy PARTS, written by 'avw generate PART --shard I/N' on several machines, into the dataset OUT.

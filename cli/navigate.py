@@ -11,6 +11,7 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
+from avw.cli.paths import UserPath
 
 if TYPE_CHECKING:
     from avw.model.planning.episode_run import LeftOut
@@ -26,11 +27,11 @@ FROM_DATASET = "as in the dataset of the run"
 )
 @option("--policy", "policies", type=click.Choice(POLICIES), multiple=True, default=("mpc",), default_text="mpc",
         help="Policy to run. Repeat the option to compare policies on the same episodes.")  # fmt: skip
-@option("--model", type=click.Path(path_type=Path), metavar="RUN", default=Path("runs/latest"), show_default=True,
+@option("--model", type=UserPath(), metavar="RUN", default=Path("runs/latest"), show_default=True,
         help="Folder of the trained run that mpc and reward-only plan with.")  # fmt: skip
 @option("--episodes", type=click.IntRange(min=1), metavar="N", default_text="20, or all of --episode-file",
         help="Number of episodes per policy; with --episode-file, the first N.")  # fmt: skip
-@option("--episode-file", type=click.Path(path_type=Path), metavar="FILE",
+@option("--episode-file", type=UserPath(), metavar="FILE",
         help="Run the episodes of this file instead: a .json.gz file in the format of SoundSpaces AudioNav, next to "
         "its content folder.")  # fmt: skip
 @shared.seed("the episodes")
@@ -45,13 +46,13 @@ FROM_DATASET = "as in the dataset of the run"
 @shared.stream(FROM_DATASET)
 @shared.workers("one per CPU core")
 @shared.device("cpu", shared.EXECUTION)
-@option("--out", type=click.Path(path_type=Path), metavar="DIR", default_text="the folder of --model",
+@option("--out", type=UserPath(), metavar="DIR", default_text="the folder of --model",
         help="Folder for the results.")  # fmt: skip
-@option("--video", type=click.Path(path_type=Path), metavar="DIR",
+@option("--video", type=UserPath(), metavar="DIR",
         help="Record a video of every episode in this folder.")  # fmt: skip
 @shared.json_output
 def navigate(
-    policies: tuple[str, ...], model: Path, scenes: str | None, scene_root: Path | None, backend: str | None,
+    policies: tuple[str, ...], model: Path, scenes: tuple[str, ...], backend: str | None,
     acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None, sound_root: Path | None,
     episode_file: Path | None, episodes: int | None, seed: int, workers: int | None, device: str, video: Path | None,
     out: Path | None, as_json: bool,
@@ -79,7 +80,7 @@ def navigate(
     from avw.model.planning.navigate_config import NavigateConfig
     from avw.model.planning.outcomes import comparison, table, write_outcome
     from avw.sim_bridge.errors import CheckpointError, UsageError
-    from avw.sim_bridge.scenes.catalogue import expand_scenes
+    from avw.sim_bridge.scenes.catalogue import resolve_scenes
     from avw.sim_bridge.task.episode_file import read_episodes
     from avw.sim_bridge.task.sound_sets import expand_sounds
 
@@ -93,12 +94,10 @@ def navigate(
         )
     if episode_file and scenes:
         raise UsageError("--scenes cannot be used with --episode-file, because the file names its scenes")
-    names, simulator, own_sound = surroundings(model, str(episode_file) if episode_file else scenes)
-    simulator = with_options(
-        simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream, scene_root=scene_root
-    )
-    if scenes is not None:
-        names = expand_scenes(scenes, simulator.scene_root)
+    names, simulator, own_sound = surroundings(model, needed=not (scenes or episode_file))
+    simulator = with_options(simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream)
+    if scenes:
+        names = [scene.scene_id for scene in resolve_scenes(scenes)]
     if episode_file is not None:
         filed = read_episodes(episode_file, episodes)
         names, episodes = list(dict.fromkeys(episode.scene for episode in filed)), len(filed)
@@ -133,11 +132,11 @@ def navigate(
         click.echo(f"Videos: {video}")
 
 
-def surroundings(run: Path, scenes: str | None) -> tuple[list[str], SimulatorConfig, str]:
+def surroundings(run: Path, *, needed: bool) -> tuple[list[str], SimulatorConfig, str]:
     """(test scenes, simulator configuration, sound) of the dataset that `run` was trained on.
 
-    Without such a run or dataset, but with `scenes`: no scenes, the default configuration and the ring.
-    Raises UsageError if there is neither.
+    needed: the user named no scenes, so those of the dataset are needed: UsageError if there are none. Otherwise the
+    result for a run without a dataset is no scenes, the default configuration and the ring.
     """
     from avw.avw4k.reading.dataset import open_dataset
     from avw.sim_bridge.errors import AvwError, UsageError
@@ -146,7 +145,7 @@ def surroundings(run: Path, scenes: str | None) -> tuple[list[str], SimulatorCon
     try:
         dataset = open_dataset(Path(json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]))
     except (OSError, ValueError, KeyError, AvwError) as error:
-        if scenes is not None:
+        if not needed:
             return [], SimulatorConfig(), "ring"
         raise UsageError(
             f"the dataset of the run {run} cannot be opened, so its test scenes are not known ({error}). Name scenes, "
@@ -154,6 +153,6 @@ def surroundings(run: Path, scenes: str | None) -> tuple[list[str], SimulatorCon
         ) from error
     spec = dataset.spec
     names = sorted({ref.scene for ref in dataset.episodes("test")})
-    if not names and scenes is None:
+    if not names and needed:
         raise UsageError(f"the dataset of {run} has no test scenes. Name scenes, e.g. --scenes procedural:40-43")
     return names, spec.simulator, spec.sounds[0]

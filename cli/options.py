@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from avw.cli.help_page import OTHER, option
+from avw.cli.paths import UserPath
 from avw.sim_bridge.simulators.protocol import ACOUSTICS, BACKENDS, STREAMS
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Config = TypeVar("Config", bound="DataclassInstance")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 SCENES, SOUND, SIMULATOR, EXECUTION = "Scenes", "Sound", "Simulator", "Execution"
-HABITAT_PYTHON = "AVW_HABITAT_PYTHON"
+HABITAT_PYTHON, SCENE_ROOT = "AVW_HABITAT_PYTHON", "AVW_SCENES"
 SPLITS = ("train", "val", "test")
 
 
@@ -54,20 +55,37 @@ json_output = option(
     "--json", "as_json", is_flag=True, section=OTHER, help="Print the result as one JSON document on stdout."
 )
 
+
+def _export_scene_root(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """Set the environment variable while the command runs: this process and its workers find scenes there."""
+    if value:
+        before = os.environ.get(SCENE_ROOT)
+        os.environ[SCENE_ROOT] = str(value)
+        context.call_on_close(lambda: _restore(SCENE_ROOT, before))
+
+
+def _restore(variable: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = value
+
+
 scene_root = option(
-    "--scene-root", type=click.Path(path_type=Path), metavar="DIR", envvar="AVW_SCENES", show_envvar=True,
-    section=SCENES, default_text="data/scene_datasets",
+    "--scene-root", type=UserPath(), metavar="DIR", envvar=SCENE_ROOT, show_envvar=True, expose_value=False,
+    callback=_export_scene_root, section=SCENES, default_text="data/scene_datasets",
     help="Folder with the scanned scene collections (mp3d, hm3d, replica, gibson).",
 )  # fmt: skip
 
 
 def scenes(default_text: str) -> Decorator:
-    """`--scenes`, with the default of the command."""
+    """`--scenes`, with the default of the command; a tuple of texts, () where the user gives none."""
     return option(
-        "--scenes", metavar="SCENES", section=SCENES, default_text=default_text,
+        "--scenes", metavar="SCENES", multiple=True, section=SCENES, default_text=default_text,
         help="Scenes to use, separated by commas: procedural:12 (12 generated houses), procedural:40-59, a scanned "
         "collection (mp3d, hm3d, replica, gibson), a split of it (mp3d:val), some of its scenes (mp3d:ID,ID), a "
-        "Habitat scene dataset configuration, a mesh file, or a folder of mesh files.",
+        "Habitat scene dataset configuration, a mesh file, or a folder of mesh files. "
+        "The option may be repeated. In a name, write \\, for a comma.",
     )  # fmt: skip
 
 
@@ -81,7 +99,7 @@ def sound(default: str | None, default_text: str) -> Decorator:
 
 
 sound_root = option(
-    "--sound-root", type=click.Path(path_type=Path), metavar="DIR", envvar="AVW_SOUNDS", show_envvar=True,
+    "--sound-root", type=UserPath(), metavar="DIR", envvar="AVW_SOUNDS", show_envvar=True,
     section=SOUND, default_text="data/sounds", help="Folder with the sounds of SoundSpaces.",
 )  # fmt: skip
 
@@ -116,7 +134,7 @@ def stream(default_text: str) -> Decorator:
 def materials(default_text: str, section: str = SIMULATOR) -> Decorator:
     """`--materials`, a material map."""
     return option(
-        "--materials", type=click.Path(path_type=Path, dir_okay=False, exists=True), section=section,
+        "--materials", type=UserPath(dir_okay=False, exists=True), section=section,
         default_text=default_text,
         help="Material map in the format of SoundSpaces (mp3d_material_config.json).",
     )  # fmt: skip

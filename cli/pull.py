@@ -10,11 +10,12 @@ import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
+from avw.cli.paths import UserPath
 
 
 @command()
 @click.argument("repo", metavar="USER/NAME")
-@click.argument("out", type=click.Path(path_type=Path), required=False)
+@click.argument("out", type=UserPath(), required=False)
 @option("--revision", metavar="REVISION", default_text="the main branch", help="Branch, tag or commit to download.")
 @shared.json_output
 def pull(repo: str, out: Path | None, revision: str | None, as_json: bool) -> None:

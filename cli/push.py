@@ -10,10 +10,11 @@ import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
+from avw.cli.paths import UserPath
 
 
 @command()
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", type=UserPath())
 @click.argument("repo", metavar="USER/NAME")
 @option("--allow-restricted", is_flag=True,
         help="Upload data whose licence restricts publication. You need the rights holder's permission.")  # fmt: skip

@@ -9,12 +9,13 @@ import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
+from avw.cli.paths import UserPath
 
 
 @command()
-@click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
-@click.argument("data", type=click.Path(path_type=Path), required=False)
-@option("--out", type=click.Path(path_type=Path), metavar="FILE", default_text="RUN/report.html", help="File to write.")
+@click.argument("run", type=UserPath(), default=Path("runs/latest"))
+@click.argument("data", type=UserPath(), required=False)
+@option("--out", type=UserPath(), metavar="FILE", default_text="RUN/report.html", help="File to write.")
 @shared.json_output
 def report(run: Path, data: Path | None, out: Path | None, as_json: bool) -> None:
     """Write one HTML page about the run RUN: episodes with sound, training curves, predictions, maps and all metrics.

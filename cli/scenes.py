@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
+from avw.cli.paths import UserPath
+
+if TYPE_CHECKING:
+    from avw.sim_bridge.scenes.collections.scene_folder import SceneFolder
+    from avw.sim_bridge.scenes.scene_ref import SceneRef
 
 
 @command()
 @click.argument("expression", metavar="[SCENES]", required=False)
 @shared.scene_root
 @option("--names", is_flag=True, help="Print the names only, without opening the scenes.")
-@option("--export", "folder", type=click.Path(path_type=Path), metavar="DIR",
+@option("--export", "folder", type=UserPath(), metavar="DIR",
         help="Write every scene to this folder as a GLB file.")  # fmt: skip
 @shared.json_output
-def scenes(expression: str | None, scene_root: Path | None, names: bool, folder: Path | None, as_json: bool) -> None:
+def scenes(expression: str | None, names: bool, folder: Path | None, as_json: bool) -> None:
     """List the scenes that SCENES stands for (written as for --scenes), or the scanned collections on this machine.
 
     Without SCENES, or for a whole collection (mp3d, hm3d, replica, gibson), the list shows which scenes are present,
@@ -39,25 +44,25 @@ def scenes(expression: str | None, scene_root: Path | None, names: bool, folder:
     from tqdm import tqdm
 
     from avw.sim_bridge.errors import SceneError
-    from avw.sim_bridge.scenes.catalogue import expand_scenes
-    from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, collection_meshes, scene_root_path
+    from avw.sim_bridge.scenes.catalogue import resolve_scenes
+    from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
+    from avw.sim_bridge.scenes.collections.scene_folder import SceneFolder
 
-    root = str(scene_root) if scene_root else None
+    here = SceneFolder()
     if (expression is None or expression in COLLECTIONS) and not names and folder is None:
-        _list_collections(expression, root, as_json)
+        _list_collections(expression, here, as_json)
         return
     if expression is None:
-        expression = ",".join(name for name in COLLECTIONS if collection_meshes(name, root))
+        expression = ",".join(name for name in COLLECTIONS if here.meshes(name))
         if not expression:
-            raise SceneError(
-                f"no scanned scenes in {scene_root_path(root)}. To see how to obtain them, type: avw scenes"
-            )
-    found = expand_scenes(expression, root)
+            raise SceneError(f"no scanned scenes in {here.root}. To see how to obtain them, type: avw scenes")
+    found = resolve_scenes(expression)
     if names:
-        click.echo(json.dumps(found, indent=1) if as_json else "\n".join(found))
+        listed = [scene.scene_id for scene in found]
+        click.echo(json.dumps(listed, indent=1) if as_json else "\n".join(listed))
         return
     quiet = not sys.stderr.isatty() or len(found) == 1
-    rows = [describe(name, root, folder) for name in tqdm(found, unit="scene", file=sys.stderr, disable=quiet)]
+    rows = [describe(scene, folder) for scene in tqdm(found, unit="scene", file=sys.stderr, disable=quiet)]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -77,30 +82,30 @@ def _materials_by(row: dict[str, Any]) -> str:
     return ", ".join(f"{name} {share:.1%}" for name, share in shares)
 
 
-def _list_collections(name: str | None, root: str | None, as_json: bool) -> None:
+def _list_collections(name: str | None, here: SceneFolder, as_json: bool) -> None:
     from avw.cli.inventory_report import collection_text, inventory_values, overview_text
-    from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, scene_root_path
-    from avw.sim_bridge.scenes.collections.inventory import collection_state, other_datasets
+    from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
+    from avw.sim_bridge.scenes.collections.inventory import collection_state
 
-    states = [collection_state(collection, root) for collection in ([name] if name else COLLECTIONS)]
-    where, others = scene_root_path(root), other_datasets(root) if name is None else ()
+    states = [collection_state(collection, here) for collection in ([name] if name else COLLECTIONS)]
+    where, others = here.root, here.other_datasets() if name is None else ()
     if as_json:
         click.echo(json.dumps(inventory_values(states, where, others), indent=1))
     else:
         click.echo(collection_text(states[0]) if name else overview_text(states, where, others))
 
 
-def describe(name: str, scene_root: str | None, export_folder: Path | None = None) -> dict[str, Any]:
+def describe(ref: SceneRef, export_folder: Path | None = None) -> dict[str, Any]:
     """The main properties of a scene. Raises SceneError if it is missing or unusable."""
     from avw.sim_bridge.navigation.open_free_space import free_space_of
-    from avw.sim_bridge.scenes.catalogue import read_scene, scene_sha256
+    from avw.sim_bridge.scenes.catalogue import scene_sha256
     from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG
     from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 
-    scene, report = read_scene(name, scene_root)
+    scene, report = ref.read()
     low_3, high_3 = scene.vertices_V3.min(axis=0), scene.vertices_V3.max(axis=0)
     row: dict[str, Any] = {
-        "scene": name,
+        "scene": ref.scene_id,
         "triangles": len(scene.faces_F3),
         "surfaces": len(scene.surfaces),
         "materials": sorted({surface.material.name for surface in scene.surfaces}),
@@ -115,8 +120,8 @@ def describe(name: str, scene_root: str | None, export_folder: Path | None = Non
     }
     if export_folder is not None:
         export_folder.mkdir(parents=True, exist_ok=True)
-        handle = name.partition("?")[0].partition(f"{CONFIG}:")[2]  # for a scene of a Habitat dataset
-        path = export_folder / f"{handle or Path(name).stem}.glb"
+        handle = ref.scene_id.partition("?")[0].partition(f"{CONFIG}:")[2]  # for a scene of a Habitat dataset
+        path = export_folder / f"{handle or Path(ref.scene_id).stem}.glb"
         export_glb(scene, path)
         row["file"] = str(path)
     return row

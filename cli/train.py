@@ -11,13 +11,14 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import WholeNumbers
+from avw.cli.paths import UserPath
 
 STAGES = ("tokenizers", "1", "2", "3")
 
 
 @command(epilog="You can interrupt the training at any time. Run the same command again to continue it.")
-@click.argument("data", type=click.Path(path_type=Path), default=Path("data/avw"))
-@option("--out", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs/latest"), show_default=True,
+@click.argument("data", type=UserPath(), default=Path("data/avw"))
+@option("--out", type=UserPath(), metavar="DIR", default=Path("runs/latest"), show_default=True,
         help="Folder of the run.")  # fmt: skip
 @option("--size", type=click.Choice(["nano", "S", "B", "L", "XL"]), default="nano", show_default=True,
         help="Network: nano trains on a laptop CPU; S to XL are the sizes of Navigation World Models.")  # fmt: skip

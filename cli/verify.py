@@ -10,10 +10,11 @@ import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
+from avw.cli.paths import UserPath
 
 
 @command(epilog="Exit code 0: no problem was found. Exit code 1: damaged, or different when simulated again.")
-@click.argument("data", type=click.Path(path_type=Path), default=Path("data/avw"))
+@click.argument("data", type=UserPath(), default=Path("data/avw"))
 @option("--repair", is_flag=True, help="Simulate damaged and missing shards again, from the dataset's own spec.")
 @option("--replay", type=click.IntRange(min=0), default=0, metavar="N",
         help="Also simulate N episodes again and compare every byte.")  # fmt: skip
@@ -21,7 +22,7 @@ from avw.cli.help_page import command, option
 @shared.scene_root
 @shared.habitat_python
 @shared.json_output
-def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path | None, as_json: bool) -> None:
+def verify(data: Path, repair: bool, replay: int, workers: int, as_json: bool) -> None:
     """Read every byte of the dataset DATA and check checksums, schema, and the consistency of the arrays.
 
     DATA is data/avw by default.
@@ -37,15 +38,12 @@ def verify(data: Path, repair: bool, replay: int, workers: int, scene_root: Path
     from avw.avw4k.writing.repair import repair_dataset
     from avw.avw4k.writing.verify import verify_dataset
 
-    root = str(scene_root) if scene_root else None
     with tqdm(unit="shard", desc="verify", file=sys.stderr, dynamic_ncols=True) as bar:
-        report = verify_dataset(
-            data, replay=replay, workers=workers, scene_root=root, on_shard=lambda name: bar.update()
-        )
+        report = verify_dataset(data, replay=replay, workers=workers, on_shard=lambda name: bar.update())
     found = dict(report.problems)
     if repair and (report.problems or report.missing):
         with tqdm(unit="step", desc="repair", file=sys.stderr, dynamic_ncols=True) as bar:
-            report = repair_dataset(data, report, workers=workers, scene_root=root, on_steps=bar.update)
+            report = repair_dataset(data, report, workers=workers, on_steps=bar.update)
     if as_json:
         click.echo(json.dumps({"path": str(data), "found": found, **report.to_json()}, indent=1))
     else:

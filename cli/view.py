@@ -10,11 +10,12 @@ import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
+from avw.cli.paths import UserPath
 
 
 @command()
-@click.argument("what", type=click.Path(path_type=Path), default=Path("data/avw"))
-@option("--export", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@click.argument("what", type=UserPath(), default=Path("data/avw"))
+@option("--export", "file", type=UserPath(dir_okay=False), metavar="FILE",
         help="Write one self-contained HTML file instead of starting a server.")  # fmt: skip
 @option("--episodes", metavar="LIST", default_text="one episode per motion mode",
         help="Episodes to write with --export, e.g. 0,3-5, or all.")  # fmt: skip
@@ -24,7 +25,7 @@ from avw.cli.help_page import command, option
 @shared.scene_root
 @shared.json_output
 def view(
-    what: Path, file: Path | None, episodes: str | None, port: int, browser: bool, scene_root: Path | None,
+    what: Path, file: Path | None, episodes: str | None, port: int, browser: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Show WHAT, the folder of a dataset or a run: images, depth, binaural sound, and the path on the floor plan.
@@ -41,7 +42,7 @@ def view(
     """
     from avw.avw4k.viewing.library import Library
 
-    library = Library(what, str(scene_root) if scene_root else None)
+    library = Library(what)
     if file is not None:
         from avw.avw4k.viewing.page import write_export
 

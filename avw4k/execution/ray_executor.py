@@ -91,7 +91,7 @@ def connect(address: str) -> Any:
         return ray
     # What this process can import, its actors must import too; and one thread each, as local workers have.
     variables = dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    variables |= {name: os.environ[name] for name in ("AVW_HABITAT_PYTHON",) if name in os.environ}
+    variables |= {name: os.environ[name] for name in ("AVW_HABITAT_PYTHON", "AVW_SCENES") if name in os.environ}
     try:
         _knock(address)
         ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": variables}, logging_level="ERROR")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from avw.sim_bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    from avw.sim_bridge.scenes.scene_ref import SceneRef
 
 PROCEDURAL, MP3D = "procedural", "mp3d"
 
@@ -49,31 +54,30 @@ def mp3d_scenes() -> dict[str, str]:
 
 def official_splits(names: tuple[str, ...]) -> tuple[str, ...]:
     """The official split of each of a collection's scenes; () where one has none, or they do not include training."""
-    from avw.sim_bridge.scenes.collections.collections import scene_split
+    from avw.sim_bridge.scenes.collections.collections import collection_split
 
-    splits = [scene_split(name) for name in names]
+    splits = [collection_split(name) for name in names]
     known = tuple(split for split in splits if split is not None)
     whole = len(known) == len(names) and "train" in known and len(set(known)) > 1
     return known if whole else ()
 
 
-def preset_scenes(
-    preset: str | None, asked: str | None, scene_root: str | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(scene ids, the split of each; () where the seed draws the splits). Scans are in their official splits.
+def preset_scenes(preset: str | None, asked: Sequence[str] = ()) -> tuple[tuple[SceneRef, ...], tuple[str, ...]]:
+    """(the scenes, the split of each; () where the seed draws the splits). Scans are in their official splits.
 
-    asked: what the user typed after --scenes; the bare words `procedural` and `mp3d` mean the preset's own.
-    Raises UsageError or SceneError for scenes that are not there.
+    asked: the texts after `--scenes`; the single words `procedural` and `mp3d` mean the preset's own scenes. Of these,
+    a scan that is not on this machine is listed with its `problem`.
+    Raises UsageError or SceneError for scenes that do not exist.
     """
-    from avw.sim_bridge.scenes.catalogue import expand_scenes
+    from avw.sim_bridge.scenes.catalogue import resolve_scenes, scene_refs
 
     chosen = PRESETS[preset] if preset else DEFAULT
-    if asked is None or asked == PROCEDURAL:
-        return tuple(expand_scenes(f"{PROCEDURAL}:{chosen.houses}", scene_root)), ()
-    if asked == MP3D and chosen.mp3d:
+    if not asked or tuple(asked) == (PROCEDURAL,):
+        return resolve_scenes(f"{PROCEDURAL}:{chosen.houses}"), ()
+    if tuple(asked) == (MP3D,) and chosen.mp3d:
         listed = mp3d_scenes()
-        return tuple(listed), tuple(listed.values())
-    if asked == MP3D and preset:
+        return tuple(scene_refs(listed).values()), tuple(listed.values())
+    if tuple(asked) == (MP3D,) and preset:
         raise UsageError(f"--preset {preset} has no list of Matterport3D scenes; type: --preset avw-4k --scenes mp3d")
-    names = tuple(expand_scenes(asked, scene_root))
-    return names, official_splits(names)
+    scenes = resolve_scenes(asked)
+    return scenes, official_splits(tuple(scene.scene_id for scene in scenes))

@@ -17,7 +17,7 @@ from avw.avw4k.plan.motion import MotionConfig
 from avw.sim_bridge.acoustics.stream import FULL_SCALE
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.randomness import keyed_rng
-from avw.sim_bridge.simulators.protocol import SimulatorConfig, check_config
+from avw.sim_bridge.simulators.protocol import SimulatorConfig, check_config, stored_config
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import STEP_SECONDS
 
@@ -123,8 +123,9 @@ class DatasetSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values. Where collections and interpreters lie on a machine is no part of a dataset's identity."""
-        simulator = dataclasses.asdict(dataclasses.replace(self.simulator, scene_root=None))
+        simulator = dataclasses.asdict(self.simulator)
         del simulator["habitat_python"]
+        simulator["scene_root"] = None  # older specs have this field, and its absence would change every hash
         usual = SimulatorConfig()
         for name in UNSAID:
             if simulator[name] == getattr(usual, name):
@@ -140,7 +141,7 @@ class DatasetSpec:
         """The spec that `to_json` wrote, here or in an older AVW. Raises DatasetError for anything else."""
         try:
             values = BEFORE[""] | dict(stored)
-            values["simulator"] = SimulatorConfig(**_since_then("simulator", values["simulator"]))
+            values["simulator"] = stored_config(_since_then("simulator", values["simulator"]))
             values["task"] = TaskConfig(**_since_then("task", values["task"]))
             values["motion"] = MotionConfig(**_since_then("motion", values["motion"]))
             for name in ("scenes", "scene_splits", "sounds", "mode_shares", "split_shares"):

@@ -112,9 +112,9 @@ class DatasetEpisode:
         """The sound source. Privileged."""
         return self.dataset.source(self.ref)
 
-    def reopen(self, *, scene_root: str | None = None) -> RecordedEpisode:
+    def reopen(self) -> RecordedEpisode:
         """Open the simulator at the start of this episode, to replay it or to act differently."""
-        return reopen(self.dataset, self.ref, scene_root=scene_root)
+        return reopen(self.dataset, self.ref)
 
     def _array(self, name: str) -> np.ndarray:
         if name not in self._arrays:

@@ -6,7 +6,6 @@ recorded actions gives the recorded observations, bit for bit, if the backend is
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +61,7 @@ class RecordedEpisode:
         self.close()
 
 
-def open_simulator(shard: str | Path, demo: int = 0, *, scene_root: str | None = None) -> RecordedEpisode:
+def open_simulator(shard: str | Path, demo: int = 0) -> RecordedEpisode:
     """Reopen the simulator of episode `demo` of a shard file, e.g. ("data/avw/train-00000.h5", 3).
 
     Raises DatasetError for a shard that is damaged or not committed, UsageError for a demo that it does not have,
@@ -75,16 +74,16 @@ def open_simulator(shard: str | Path, demo: int = 0, *, scene_root: str | None =
         raise UsageError(f"{path.name} is no committed shard of {path.parent}; type: avw info {path.parent}")
     if not 0 <= demo < len(refs):
         raise UsageError(f"{path} has no demo {demo}: it has 0 to {len(refs) - 1}")
-    return reopen(dataset, refs[demo], scene_root=scene_root)
+    return reopen(dataset, refs[demo])
 
 
-def reopen(dataset: Dataset, ref: EpisodeRef, *, scene_root: str | None = None) -> RecordedEpisode:
+def reopen(dataset: Dataset, ref: EpisodeRef) -> RecordedEpisode:
     """The same, for an episode of an open dataset."""
     rows = dataset.read(ref, ["actions", "position", "yaw"])
     x, y, z = (float(value) for value in rows["position"][0])
     start = Pose(x, y, z, float(rows["yaw"][0]))
     source = dataset.source(ref)
-    simulator = opening.open_simulator(ref.scene, dataclasses.replace(dataset.spec.simulator, scene_root=scene_root))
+    simulator = opening.open_simulator(ref.scene, dataset.spec.simulator)
     task = AudioNavTask(simulator, dataset.spec.task)
     first = task.reset(start, source, seed=ref.spec.source_seed)
     actions = tuple(Action(int(action)) for action in rows["actions"])

@@ -26,6 +26,18 @@ def locked(folder: Path, part: tuple[int, int] | None) -> Iterator[None]:
 
 
 @contextmanager
+def beginning(folder: Path) -> Iterator[None]:
+    """Held while info.json is written for the first time. Other parts of an array job wait here, if need be minutes."""
+    with readable_errors("cannot lock the dataset", folder):
+        handle = os.open(folder / f"{LOCK}-begin", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+@contextmanager
 def _exclusive(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a lock that the kernel lets go of when this process ends, however it ends."""
     with readable_errors("cannot lock the dataset", path.parent):

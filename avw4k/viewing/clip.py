@@ -22,11 +22,11 @@ SHORT = 5.0  # seconds; shorter sounds travel as WAV
 Json = dict[str, Any]
 
 
-def episode_clip(dataset: Dataset, ref: EpisodeRef, scene_root: str | None = None) -> Json:
+def episode_clip(dataset: Dataset, ref: EpisodeRef) -> Json:
     """An episode of a dataset. Raises DatasetError for a damaged shard."""
     rows = dataset.read(ref)
     source_3 = np.asarray(dataset.source(ref).position_3)
-    plan = floor_plan(ref.scene, scene_root) or blank_plan(np.vstack([rows["position"], source_3[None]]))
+    plan = floor_plan(ref.scene) or blank_plan(np.vstack([rows["position"], source_3[None]]))
     depth_THW = rows["depth"].astype(np.float32) / np.float32(DEPTH_UNITS)
     audio_ES = joined(rows["audio"].astype(np.float32) * np.float32(dataset.audio_scale))
     colours = depth_colours(depth_THW, FARTHEST)

@@ -20,8 +20,8 @@ FROM_TABLE = ("success", "return", "geodesic_start", "geodesic_end", "path_metre
 class Library:
     """The entries of a dataset's or a run's folder. `entry` may be called from several threads."""
 
-    def __init__(self, folder: Path, scene_root: str | None = None) -> None:
-        self.folder, self.scene_root = Path(folder), scene_root
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
         self.dataset, self.samples = _open(self.folder)
         refs = self.dataset.episodes() if self.dataset else []
         self._refs: dict[str, EpisodeRef] = {str(ref.index): ref for ref in sorted(refs, key=lambda ref: ref.index)}
@@ -99,7 +99,7 @@ class Library:
             return imagined_clip(truth, model, self.samples[name])
         if self.dataset is None or name not in self._refs:
             raise UsageError(f"{self.folder} has no episode {name}")
-        return episode_clip(self.dataset, self._refs[name], self.scene_root)
+        return episode_clip(self.dataset, self._refs[name])
 
     def _row(self, ref: EpisodeRef) -> Json:
         assert self.dataset is not None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from avw.avw4k.viewing.media import picture
 from avw.sim_bridge.errors import AvwError
+
+if TYPE_CHECKING:
+    from avw.sim_bridge.scenes.scene_ref import SceneRef
 
 PIXELS_PER_METRE = 40.0
 
@@ -27,16 +31,21 @@ class Plan:
         return (x - self.origin_xz[0]) / self.metres_per_pixel, (z - self.origin_xz[1]) / self.metres_per_pixel
 
 
-@lru_cache(maxsize=32)
-def floor_plan(scene_id: str, scene_root: str | None = None) -> Plan | None:
-    """The scene from above; None where it is not on this machine (a scan whose files are elsewhere)."""
-    from avw.sim_bridge.rendering.top_down import floor_plan_image
-    from avw.sim_bridge.scenes.catalogue import load_scene
+def floor_plan(scene: str) -> Plan | None:
+    """The scene from above; None if it is not on this machine (a scan whose files are elsewhere)."""
+    from avw.sim_bridge.scenes.catalogue import scene_ref
 
     try:
-        rgb_HWC, origin_xz, metres_per_pixel = floor_plan_image(load_scene(scene_id, scene_root), PIXELS_PER_METRE)
+        return _drawn(scene_ref(scene))
     except AvwError:
         return None
+
+
+@lru_cache(maxsize=32)
+def _drawn(scene: SceneRef) -> Plan:
+    from avw.sim_bridge.rendering.top_down import floor_plan_image
+
+    rgb_HWC, origin_xz, metres_per_pixel = floor_plan_image(scene.load(), PIXELS_PER_METRE)
     height, width, _ = rgb_HWC.shape
     return Plan(picture(rgb_HWC, quality=82), width, height, origin_xz, metres_per_pixel)
 

@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.shards.shard import shard_bytes
 from avw.avw4k.writing.generate import commit_shard, committed
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator
 
@@ -66,7 +68,7 @@ class Forecast:
 
 
 def forecast(
-    folder: Path, spec: DatasetSpec, workers: int, *, pilot: bool = False, scene_root: str | None = None
+    folder: Path, spec: DatasetSpec, workers: int, *, pilot: bool = False, scenes: Sequence[SceneRef] = ()
 ) -> Forecast:
     """What is left to do in `folder`. With `pilot`, some seconds are spent on measuring.
 
@@ -81,12 +83,12 @@ def forecast(
     left = [shard for shard in shards if shard.name not in records]
     steps = sum(shard.steps for shard in left)
     busy = max(1, min(workers, len(left)))
-    measured = measure(spec, left, busy, scene_root) if pilot and left else None
+    measured = measure(spec, left, busy, {scene.scene_id: scene for scene in scenes}) if pilot and left else None
     costs = measured or _constants(spec)
-    scenes = len({shard.scene for shard in left})
+    count = len({shard.scene for shard in left})
     sources = len({(episode.scene, episode.source) for shard in left for episode in shard.episodes})
     # Workers beyond the number of scenes open some of them twice.
-    work = max(scenes, busy) * costs.scene + max(sources, busy) * costs.source + steps * costs.step
+    work = max(count, busy) * costs.scene + max(sources, busy) * costs.source + steps * costs.step
     uneven = math.ceil(len(left) / busy) / (len(left) / busy) if left else 1.0
     parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     status = os.statvfs(parent)
@@ -111,7 +113,7 @@ def _constants(spec: DatasetSpec) -> Costs:
     return dataclasses.replace(Costs(), step_bytes=Costs().step_bytes * pixels)
 
 
-def measure(spec: DatasetSpec, left: list[ShardSpec], workers: int, scene_root: str | None) -> Costs | None:
+def measure(spec: DatasetSpec, left: list[ShardSpec], workers: int, scenes: Mapping[str, SceneRef]) -> Costs | None:
     """Costs by doing one episode in each of a few scenes spread over the plan; None where a scene cannot be had."""
     by_scene = {shard.scene: shard for shard in left}
     chosen = list(by_scene.values())
@@ -119,11 +121,12 @@ def measure(spec: DatasetSpec, left: list[ShardSpec], workers: int, scene_root: 
     tasks = [chosen[i * len(chosen) // count] for i in range(count)]
     # Each mode in turn: how well a picture compresses depends on whether the agent stands.
     tasks = [dataclasses.replace(t, episodes=(t.episodes[n % len(t.episodes)],)) for n, t in enumerate(tasks)]
+    opened = {shard.scene for shard in (*tasks, left[-1])}
     began = time.time()
     found: list[Costs] = []
     try:
         for _, costs in run_in_processes(
-            Pilot(spec, scene_root, began, left[-1]),
+            Pilot(spec, {name: scenes[name] for name in opened if name in scenes}, began, left[-1]),
             tasks,
             min(workers, count),
             scene_of=id,
@@ -150,7 +153,7 @@ class Pilot:
     """Does one episode of a shard as `ShardWork` does, and times its parts. Picklable."""
 
     spec: DatasetSpec
-    scene_root: str | None
+    scenes: Mapping[str, SceneRef]
     began: float
     warm_up: ShardSpec
     start: float | None = None
@@ -185,4 +188,4 @@ class Pilot:
         )
 
     def _open(self, shard: ShardSpec) -> Simulator:
-        return open_simulator(shard.scene, dataclasses.replace(self.spec.simulator, scene_root=self.scene_root))
+        return open_simulator(self.scenes.get(shard.scene, shard.scene), self.spec.simulator)

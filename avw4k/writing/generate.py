@@ -7,17 +7,17 @@ start.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from avw.avw4k.execution.executors import Execute, Report, run_in_processes
+from avw.avw4k.plan.assets import as_stored, refuse_changed, with_digests
 from avw.avw4k.plan.episode import Episode, run_episode
 from avw.avw4k.plan.spec import DatasetSpec, ShardSpec, plan
 from avw.avw4k.reading.checks import check_shard
 from avw.avw4k.reading.dataset import open_dataset
-from avw.avw4k.shards.locks import LOCK, locked
+from avw.avw4k.shards.locks import LOCK, beginning, locked
 from avw.avw4k.shards.manifest import (
     TMP_SUFFIX,
     ShardRecord,
@@ -31,6 +31,8 @@ from avw.avw4k.shards.manifest import (
 from avw.avw4k.shards.shard import shard_bytes
 from avw.avw4k.writing.card import engine_versions, write_card, write_info
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.scenes.catalogue import scene_refs
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator
 
@@ -58,7 +60,7 @@ class ShardWork:
 
     folder: Path
     spec: DatasetSpec
-    scene_root: str | None = None
+    scenes: Mapping[str, SceneRef]
     _open: tuple[str, Simulator] | None = None
 
     def __call__(self, shard: ShardSpec, report: Report) -> ShardRecord:
@@ -77,8 +79,7 @@ class ShardWork:
             if self._open is not None:
                 self._open[1].close()
                 self._open = None
-            config = dataclasses.replace(self.spec.simulator, scene_root=self.scene_root)
-            self._open = (scene, open_simulator(scene, config))
+            self._open = (scene, open_simulator(self.scenes[scene], self.spec.simulator))
         return self._open[1]
 
 
@@ -98,7 +99,7 @@ def generate(
     workers: int = 1,
     resume: bool = True,
     part: tuple[int, int] | None = None,
-    scene_root: str | None = None,
+    scenes: Sequence[SceneRef] = (),
     execute: Execute = run_in_processes,
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_steps: Callable[[int], None] = lambda steps: None,
@@ -106,7 +107,9 @@ def generate(
 ) -> GenerateReport:
     """Make `folder` hold the dataset of `spec`, going on from whatever is committed there.
 
-    part: (i, n), i from 0: only every n-th shard, for array jobs on a shared file system · on_start: steps committed
+    part: (i, n), i from 0: only every n-th shard, for array jobs on a shared file system
+    scenes: the scenes of the spec; those that are missing here are looked for by their names. Files of `scenes` whose
+    digest the spec lacks are read once, when the dataset is begun · on_start: steps committed
     and steps in all · on_steps: steps done since last time · execute: who does the work, see `executors`.
     Raises UsageError for a folder that holds something else or is in use, DatasetError for a full disk.
     """
@@ -120,13 +123,16 @@ def generate(
             spec = open_dataset(folder).spec
             _warn_of_other_libraries(folder, spec, log)
         else:
-            write_info(folder, spec)
+            spec = _begin(folder, spec, scenes, log)
         _sweep(folder, mine, part)
         report = GenerateReport(path=str(folder), spec_sha256=spec.sha256)
         todo = _settle(folder, spec, mine, part, report, log)
         total = sum(shard.steps for shard in mine)
         on_start(total - sum(shard.steps for shard in todo), total)
-        work = ShardWork(folder, spec, scene_root)
+        known, wanted = {scene.scene_id: scene for scene in scenes}, {shard.scene for shard in todo}
+        here = scene_refs(sorted(wanted - known.keys())) | {name: known[name] for name in wanted & known.keys()}
+        refuse_changed(spec, here)
+        work = ShardWork(folder, spec, here)
         try:
             for shard, record in execute(
                 work, todo, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps, log=log
@@ -137,6 +143,20 @@ def generate(
             _sweep(folder, mine, part)
         finish(folder, spec, shards, report)
     return report
+
+
+def _begin(folder: Path, spec: DatasetSpec, scenes: Sequence[SceneRef], log: Callable[[str], None]) -> DatasetSpec:
+    """Write info.json, with the digest of every scene. Of the parts of an array job one does it, and others wait."""
+    with beginning(folder):
+        if (folder / "info.json").is_file():  # another part was faster
+            committed(folder, spec)
+            return open_dataset(folder).spec
+        lacking = {scene.scene_id for scene in scenes if scene.files} - {name for name, _ in spec.assets}
+        if lacking:
+            log(f"reading the files of {len(lacking)} scenes for their SHA-256")
+        spec = with_digests(spec, scenes) if scenes else spec
+        write_info(folder, spec)
+        return spec
 
 
 def _check_ours(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
@@ -168,12 +188,21 @@ def _warn_of_other_libraries(folder: Path, spec: DatasetSpec, log: Callable[[str
 def committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
     """The manifest of a folder that holds this very spec. Raises UsageError if it holds another."""
     there = open_dataset(folder)
+    spec = as_stored(spec, there.spec)
     if not there.spec.same_as(spec):
         raise UsageError(
             f"{folder} holds a dataset of another spec ({'; '.join(there.spec.differences(spec)[:4])}); "
             "name another folder, ask for the same again, or remove it"
         )
     return there.records
+
+
+def remaining_scenes(folder: Path, spec: DatasetSpec, part: tuple[int, int] | None = None) -> tuple[str, ...]:
+    """The scenes that `generate` would simulate in: those that have a shard of this part which is not committed."""
+    records = committed(folder, spec) if (folder / "info.json").is_file() else {}
+    shards = plan(spec)
+    mine = shards if part is None else shards[part[0] :: part[1]]
+    return tuple(dict.fromkeys(shard.scene for shard in mine if shard.name not in records))
 
 
 def _settle(

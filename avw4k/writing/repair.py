@@ -22,7 +22,6 @@ def repair_dataset(
     found: VerifyReport,
     *,
     workers: int = 1,
-    scene_root: str | None = None,
     on_steps: Callable[[int], None] = lambda steps: None,
 ) -> VerifyReport:
     """Make what a verification `found` damaged or missing again, and verify everything anew.
@@ -46,7 +45,7 @@ def repair_dataset(
         if bad_lines:
             write_manifest(folder, [record for name, record in records.items() if name in names])
         drop_records(folder, set(found.problems))
-    report = generate(folder, spec, workers=workers, scene_root=scene_root, on_steps=on_steps)
+    report = generate(folder, spec, workers=workers, on_steps=on_steps)
     after = verify_dataset(folder)
     records, _ = scan_manifest(folder)
     after.repaired, after.adopted, after.removed = report.written, report.adopted, removed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from avw.avw4k.reading.dataset import Dataset, EpisodeRef, open_dataset, read_in
 from avw.avw4k.shards.manifest import ShardRecord, scan_manifest
 from avw.avw4k.writing.card import episode_rows
 from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.paths import own_files
+from avw.sim_bridge.scenes.catalogue import scene_refs
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import is_reproducible
 
@@ -62,7 +65,6 @@ def verify_dataset(
     *,
     replay: int = 0,
     workers: int = 1,
-    scene_root: str | None = None,
     on_shard: Callable[[str], None] = lambda name: None,
 ) -> VerifyReport:
     """Check every committed shard against the manifest and itself, and simulate `replay` episodes again.
@@ -97,13 +99,13 @@ def verify_dataset(
     known = {shard.name for shard in shards}
     for name in sorted(set(records) - known):
         report.problems[name] = f"the manifest lists {name}, which is no shard of this dataset"
-    for stray in sorted(folder.glob("*.h5")):
+    for stray in own_files(folder.glob("*.h5")):
         if stray.name not in known:
             report.problems[stray.name] = f"{stray} is no shard of this dataset: a copy, or from another one"
     if report.ok and not report.missing:
         _check_tables(folder, shards, records, report)
     if replay:
-        _replay(Dataset(folder, info, spec, records), report, replay, workers, scene_root)
+        _replay(Dataset(folder, info, spec, records), report, replay, workers)
     return report
 
 
@@ -159,12 +161,11 @@ class ReplayWork:
     """Simulates an episode again in a worker and says which arrays differ. Picklable."""
 
     path: Path
-    scene_root: str | None = None
+    scenes: Mapping[str, SceneRef]
 
     def __call__(self, ref: EpisodeRef, report: Report) -> list[str]:
         dataset = open_dataset(self.path)
-        config = dataclasses.replace(dataset.spec.simulator, scene_root=self.scene_root)
-        simulator = open_simulator(ref.scene, config)
+        simulator = open_simulator(self.scenes[ref.scene], dataset.spec.simulator)
         try:
             episode = run_episode(simulator, dataset.spec, ref.spec, report)
         finally:
@@ -174,10 +175,10 @@ class ReplayWork:
         return [name for name, array in stored.items() if array.tobytes() != getattr(episode, name).tobytes()]
 
 
-def _replay(dataset: Dataset, report: VerifyReport, count: int, workers: int, scene_root: str | None) -> None:
+def _replay(dataset: Dataset, report: VerifyReport, count: int, workers: int) -> None:
     refs = [ref for ref in dataset.episodes() if ref.shard not in report.problems]
     chosen = [refs[i] for i in sorted({round(x) for x in np.linspace(0, len(refs) - 1, min(count, len(refs)))})]
-    work = ReplayWork(dataset.path, scene_root)
+    work = ReplayWork(dataset.path, scene_refs({ref.scene for ref in chosen}))
     for ref, differing in run_in_processes(
         work, chosen, workers, scene_of=lambda ref: ref.scene, on_steps=lambda steps: None
     ):

@@ -67,11 +67,9 @@ class _Plan:
         from PIL import Image
 
         from avw.sim_bridge.rendering.top_down import floor_plan_image
-        from avw.sim_bridge.scenes.catalogue import load_scene
 
         try:
-            scene = load_scene(simulator.scene_id, simulator.config.scene_root)
-            rgb_HWC, self._origin, metres_per_pixel = floor_plan_image(scene, 30.0)
+            rgb_HWC, self._origin, metres_per_pixel = floor_plan_image(simulator.ref.load(), 30.0)
         except AvwError as error:
             raise BackendError(
                 f"the floor plan of {simulator.scene_id} could not be drawn ({error}); leave --video out"

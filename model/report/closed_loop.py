@@ -35,9 +35,7 @@ UNDRAWN = ("random", "forward", "reward-only")  # clouds and near-doubles that w
 MAPS = 6
 
 
-def navigation_section(
-    comparison: Mapping[str, Any], records: Mapping[str, Sequence[EpisodeRecord]], scene_root: str | None = None
-) -> str:
+def navigation_section(comparison: Mapping[str, Any], records: Mapping[str, Sequence[EpisodeRecord]]) -> str:
     """comparison: the content of navigation.json · records: by policy, of the same episodes."""
     policies = [name for name in POLICIES if name in comparison["policies"]]
     policies += sorted(set(comparison["policies"]) - set(POLICIES))
@@ -50,7 +48,7 @@ def navigation_section(
         f'<div class="card"><div class="two"><div>{_forest(comparison, policies)}</div>'
         f"<div>{_gains(comparison)}</div></div></div>"
         f'<div class="card">{_table(comparison, policies)}</div>'
-        f"{_maps(records, scene_root)}</section>"
+        f"{_maps(records)}</section>"
     )
 
 
@@ -101,12 +99,12 @@ def _table(comparison: Mapping[str, Any], policies: Sequence[str]) -> str:
     )
 
 
-def _maps(records: Mapping[str, Sequence[EpisodeRecord]], scene_root: str | None) -> str:
+def _maps(records: Mapping[str, Sequence[EpisodeRecord]]) -> str:
     if not records:
         return ""
     names = [name for name in ORDER if name in records] + [name for name in records if name not in ORDER]
     chosen = _telling(records)
-    cards = "".join(_map(index, {name: records[name] for name in names}, scene_root) for index in chosen)
+    cards = "".join(_map(index, {name: records[name] for name in names}) for index in chosen)
     drawn = [(policy_name(name), _colour(name)) for name in reversed(names) if name not in UNDRAWN]
     return (
         "<h3>Ways taken</h3><p class='about'>Seen from above. The open ring is the start, the rust-coloured dot the "
@@ -126,11 +124,11 @@ def _telling(records: Mapping[str, Sequence[EpisodeRecord]]) -> list[int]:
     return chosen[:MAPS]
 
 
-def _map(index: int, records: Mapping[str, Sequence[EpisodeRecord]], scene_root: str | None) -> str:
+def _map(index: int, records: Mapping[str, Sequence[EpisodeRecord]]) -> str:
     rows = {name: of_policy[index] for name, of_policy in records.items()}
     one = next(iter(rows.values()))
     paths_N3 = np.concatenate([row.path_T4[:, :3] for row in rows.values()])
-    plan = floor_plan(one.scene, scene_root) or blank_plan(np.vstack([paths_N3, np.array([one.source])]))
+    plan = floor_plan(one.scene) or blank_plan(np.vstack([paths_N3, np.array([one.source])]))
     routes = [
         Route(name=policy_name(name), colour=_colour(name), path_T4=row.path_T4, success=row.success)
         for name, row in rows.items()

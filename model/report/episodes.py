@@ -22,10 +22,10 @@ MODES = {
 LEVEL_COLUMNS = 320
 
 
-def data_section(dataset: Dataset, scene_root: str | None = None) -> str:
+def data_section(dataset: Dataset) -> str:
     """Facts and, for each motion mode, one test episode (another split's where the test houses have none)."""
     chosen = _one_of_each(dataset)
-    shown = "".join(_episode(dataset, ref, scene_root) for ref in chosen)
+    shown = "".join(_episode(dataset, ref) for ref in chosen)
     return (
         '<section id="data"><h2>What it learned from</h2>'
         '<p class="about">Trajectories in furnished houses with a ringing telephone somewhere in them: every 0.15 s a '
@@ -80,13 +80,13 @@ def _one_of_each(dataset: Dataset) -> list[EpisodeRef]:
     return chosen
 
 
-def _episode(dataset: Dataset, ref: EpisodeRef, scene_root: str | None) -> str:
+def _episode(dataset: Dataset, ref: EpisodeRef) -> str:
     arrays = dataset.read(ref, ("rgb", "depth", "audio", "position", "yaw", "geodesic"))
     rgb_THWC = arrays["rgb"]
     depth_THW = arrays["depth"].astype(np.float32) / 1000.0
     audio_ES = np.moveaxis(arrays["audio"].astype(np.float32), 1, 0).reshape(2, -1) * dataset.audio_scale
     source_3 = np.asarray(dataset.source(ref).position_3)
-    plan = floor_plan(ref.scene, scene_root) or blank_plan(np.vstack([arrays["position"], source_3[None]]))
+    plan = floor_plan(ref.scene) or blank_plan(np.vstack([arrays["position"], source_3[None]]))
     distance = arrays["geodesic"]
     card = player(
         sheets=[("what it sees", sheet(rgb_THWC)), ("how far off things are", sheet(depth_colours(depth_THW)))],

@@ -44,10 +44,9 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
     dataset = _dataset(data_dir, config)
     evaluation, navigation = _read(run_dir / "evaluation.json"), _read(run_dir / "navigation.json")
     log = _log(run_dir / "log.jsonl")
-    scene_root = dataset.spec.simulator.scene_root if dataset else None
     sections, missing = [], []
     if dataset and dataset.episodes():
-        sections.append(("data", "Data", data_section(dataset, scene_root)))
+        sections.append(("data", "Data", data_section(dataset)))
     else:
         missing.append("the dataset (name it: <code>avw report RUN DATA</code>)")
     if log:
@@ -61,7 +60,7 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
     if navigation:
         paths = {name: run_dir / f"navigation-{name}.json" for name in navigation["policies"]}
         records = {name: read_records(path) for name, path in paths.items() if path.exists()}
-        sections.append(("navigation", "Navigation", navigation_section(navigation, records, scene_root)))
+        sections.append(("navigation", "Navigation", navigation_section(navigation, records)))
     else:
         missing.append("navigation (<code>avw navigate</code>)")
     body = "".join(html for _, _, html in sections)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from avw.sim_bridge.inspection.mesh_measures import Topology, Views
     from avw.sim_bridge.navigation.open_free_space import NavGrid
     from avw.sim_bridge.scenes.meshes.mesh_files import MeshReport
+    from avw.sim_bridge.scenes.scene_ref import SceneRef
 
 HOLES = 0.02  # share of rays from inside that may escape before it is worth a warning
 NAMED = 0.5  # share of the area that labels should name the material of
@@ -45,16 +46,14 @@ class LintReport:
         return failures(self.findings, strict=strict)
 
 
-def lint_scene(scene_id: str, scene_root: str | None = None, *, strict: bool = False) -> LintReport:
+def lint_scene(ref: SceneRef, *, strict: bool = False) -> LintReport:
     """Read and lint a scene. Raises SceneError for one that is unusable; with `strict` for any warning too."""
-    from avw.sim_bridge.scenes.catalogue import read_scene
-
-    report = lint(*read_scene(scene_id, scene_root))
+    report = lint(*ref.read())
     bad = report.failures(strict=strict)
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise SceneError(
-            f"scene {scene_id!r} does not pass: {bad[0].sentence()}{more}. See all of it: avw info {scene_id}"
+            f"scene {ref.scene_id!r} does not pass: {bad[0].sentence()}{more}. See all of it: avw info {ref.scene_id}"
         )
     return report
 

@@ -1,119 +1,174 @@
-"""From what a user types to scenes: generated houses, scanned collections, Habitat's datasets, mesh files, folders."""
+"""From the text of `--scenes` to scenes. This is the only place that knows its syntax."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avw.sim_bridge.errors import SceneError, UsageError
-from avw.sim_bridge.scenes.collections.collections import (
-    COLLECTIONS,
-    HM3D_SPLITS,
-    collection_meshes,
-    how_to_obtain,
-    scene_files,
-    scene_root_path,
-    split_dataset,
-    split_folders,
-)
-from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG, read_stages
+from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, HM3D_SPLITS
+from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG
+from avw.sim_bridge.scenes.collections.scene_files import MESH_SUFFIXES, meshes_in
+from avw.sim_bridge.scenes.collections.scene_folder import SceneFolder, with_options
 from avw.sim_bridge.scenes.collections.splits import split_names, split_scenes
 from avw.sim_bridge.scenes.meshes.mesh_options import split_options
 from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.scene_ref import SceneRef, house_number
 
 if TYPE_CHECKING:
     from avw.sim_bridge.scenes.meshes.mesh_files import MeshReport
 
-MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
-_GENERATED = re.compile(r"procedural-(\d{4,})")
-_MOST = 100_000  # generated houses in one request: a typing error should not fill the memory
+_MOST = 100_000  # generated houses in one request, so that a typing error does not fill the memory
 
 
-def expand_scenes(text: str, scene_root: str | None = None) -> list[str]:
-    """The scene ids that `text` stands for; several requests are separated by commas.
+def resolve_scenes(text: str | Iterable[str], root: str | Path | None = None) -> tuple[SceneRef, ...]:
+    r"""The scenes that `text` stands for; several requests are separated by commas, or are several texts.
 
-    `procedural:12` is houses 0-11, `procedural:40-59` those twenty, `procedural-0007` that one. `mp3d` is every scan of
-    Matterport3D that is on the disk, `mp3d:val` a split, `mp3d:ID,ID` and `mp3d/ID` those; the other collections alike.
-    `X.scene_dataset_config.json` is all scenes of that dataset, with `:HANDLE` behind it one. A path is a mesh file
-    or a folder of them, searched under `scene_root` too. Options go last (`scan.glb?up=z`, as `mesh_options` has them).
+    `procedural:12` is houses 0 to 11, `procedural:40-59` those twenty, `procedural-0007` that one. `mp3d` is every scan
+    of Matterport3D on the disk, `mp3d:val` a split, `mp3d:ID,ID` and `mp3d/ID` those scans; the other collections
+    likewise. `X.scene_dataset_config.json` is all scenes of that dataset, `X.scene_dataset_config.json:HANDLE` one of
+    them. Anything else is a mesh file or a folder of mesh files, relative to the current folder or to the root; `~` is
+    the home folder, and a comma in a name is written `\,`. Options go last (`scan.glb?up=z`, see `mesh_options`).
+
+    root: the folder of scanned collections; None: $AVW_SCENES, else data/scene_datasets.
     Raises UsageError or SceneError.
     """
-    scenes: list[str] = []
-    collection = ""  # of `mp3d:ID`, to which the next plain words belong
-    for request in (part.strip() for part in text.split(",")):
-        plain = re.fullmatch(r"[\w-]+", request) and request not in COLLECTIONS and not _GENERATED.fullmatch(request)
+    folder = SceneFolder(root)
+    scenes: list[SceneRef] = []
+    collection = ""  # of `mp3d:ID`, to which the plain words that follow belong
+    for request in (part for one in ([text] if isinstance(text, str) else text) for part in _requests(one, folder)):
+        plain = re.fullmatch(r"[\w-]+", request) and request not in COLLECTIONS and house_number(request) is None
         if collection and plain:
             request = f"{collection}:{request}"
         before, colon, _ = request.partition(":")
         collection = before if colon and before in COLLECTIONS else ""
-        scenes += _expand_one(request, scene_root)
-    repeated = sorted({s for s in scenes if scenes.count(s) > 1}) if len(scenes) < 2000 else []
-    if repeated:
-        raise UsageError(f"scenes {text!r}: {repeated[0]} is named twice; name every scene once")
-    return scenes
+        scenes += _resolve_one(request, folder)
+    _refuse_repetition(scenes)
+    return tuple(scenes)
 
 
-def _expand_one(request: str, scene_root: str | None) -> list[str]:
+def scene_ref(scene: str | SceneRef, root: str | Path | None = None) -> SceneRef:
+    """One scene by its name: a name from a dataset, or what a user types for a single scene. The name is kept as it is.
+
+    Raises UsageError or SceneError, also for a text that stands for several scenes.
+    """
+    if isinstance(scene, SceneRef):
+        return scene
+    return _named(scene, SceneFolder(root))
+
+
+def scene_refs(names: Iterable[str], root: str | Path | None = None) -> dict[str, SceneRef]:
+    """{name: scene} of the scenes of a dataset. A scene that is not on this machine has a `problem`."""
+    folder = SceneFolder(root)
+    found: dict[str, SceneRef] = {}
+    for name in names:
+        try:
+            found[name] = _named(name, folder)
+        except UsageError as error:
+            found[name] = SceneRef(scene_id=name, root=folder.root, problem=str(error))
+    return found
+
+
+def load_scene(scene: str | SceneRef) -> Scene:
+    """The scene called `scene`: generated, or read from a mesh file. Raises SceneError."""
+    return scene_ref(scene).load()
+
+
+def read_scene(scene: str | SceneRef) -> tuple[Scene, MeshReport | None]:
+    """The scene, and how it was read if it came from a mesh file. Raises SceneError."""
+    return scene_ref(scene).read()
+
+
+def _requests(text: str, folder: SceneFolder) -> list[str]:
+    r"""The parts of `text` between commas. `\,` is a comma in a name, and so is any in the name of an existing path."""
+    if "," in text and folder.find(split_options(text)[0]) is not None:
+        return [text]
+    return [part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", text)]
+
+
+def _named(name: str, folder: SceneFolder) -> SceneRef:
+    found = _resolve_one(name, folder)
+    if len(found) != 1:
+        raise SceneError(f"scene {name!r} stands for {len(found)} scenes: open one of them at a time")
+    return SceneRef(scene_id=name, files=found[0].files, root=folder.root)
+
+
+def _resolve_one(request: str, folder: SceneFolder) -> list[SceneRef]:
     if not request:
-        raise UsageError("an empty scene name: write for instance procedural:12, or the path of a .glb file")
+        raise UsageError("an empty scene name: type for instance procedural:12, or the path of a .glb file")
     if request.startswith("procedural:"):
-        return [f"procedural-{seed:04d}" for seed in _seeds(request)]
-    if _GENERATED.fullmatch(request):
-        return [request]
+        return [SceneRef(scene_id=f"procedural-{seed:04d}") for seed in _seeds(request)]
+    if house_number(request) is not None:
+        return [SceneRef(scene_id=request)]
     name, options = split_options(request)
-    said = f"?{options}" if options else ""
     collection, colon, words = name.partition(":")
     if collection in COLLECTIONS:
-        return [f"{scene}{said}" for scene in _expand_collection(collection, words if colon else None, scene_root)]
+        names = _names_in_collection(collection, words if colon else None, folder)
+        return [_found(with_options(f"{collection}/{scene}", options), folder) for scene in names]
     if CONFIG in name:
-        config, handle = split_dataset(name, scene_root)
-        if handle:
-            return [scene_files(request, scene_root).scene_id]
-        return [f"{config}:{stage.handle}{said}" for stage in read_stages(config)]
-    if collection.partition("/")[0] in COLLECTIONS and not _exists(name, scene_root):
-        return [scene_files(request, scene_root).scene_id]
-    path = _find(name, scene_root)
-    if path.is_dir():
-        meshes = sorted(f"{p}{said}" for p in path.iterdir() if p.suffix.lower() in MESH_SUFFIXES)
-        if not meshes:
-            raise SceneError(f"folder {path} holds no mesh: expected files ending in {', '.join(MESH_SUFFIXES)}")
-        return meshes
-    return [f"{path}{said}"]
+        config, handle = folder.dataset(name)
+        handles = [handle] if handle else [stage.handle for stage in folder.stages(config)]
+        return [_found(with_options(f"{config}:{one}", options), folder) for one in handles]
+    path = folder.find(name)
+    if collection.partition("/")[0] in COLLECTIONS and (path is None or path.is_dir()):
+        return [_found(request, folder)]
+    if path is None:
+        raise SceneError(
+            f"scene {request!r} was not found, neither here nor under {folder.root}: expected procedural:N, "
+            f"procedural:FIRST-LAST, a mesh file, a folder of mesh files, or a collection ({', '.join(COLLECTIONS)}). "
+            "If a name contains a comma, type \\, for it"
+        )
+    if not path.is_dir():
+        return [_found(with_options(str(path), options), folder)]
+    meshes = meshes_in(path)
+    if not meshes:
+        raise SceneError(
+            f"folder {path} contains no scene: expected files that end in {', '.join(MESH_SUFFIXES)}, other than the "
+            "semantic meshes of scans"
+        )
+    return [_found(with_options(str(mesh), options), folder) for mesh in meshes]
 
 
-def _expand_collection(collection: str, words: str | None, scene_root: str | None) -> list[str]:
-    """words: what stands behind the colon, a split or a scene; None: every scene that is there."""
-    root, obtain = scene_root_path(scene_root), how_to_obtain(collection, scene_root)
+def _found(scene_id: str, folder: SceneFolder) -> SceneRef:
+    files = folder.files(scene_id)
+    return SceneRef(scene_id=files.scene_id, files=files, root=folder.root)
+
+
+def _names_in_collection(collection: str, words: str | None, folder: SceneFolder) -> list[str]:
+    """words: what follows the colon, a split or a scene; None: every scene that is there."""
+    obtain = folder.how_to_obtain(collection)
     if words is None:
-        found = list(collection_meshes(collection, scene_root))
+        found = list(folder.meshes(collection))
         if not found:
             raise SceneError(
-                f"no scene of {collection} is under {root}: type --scene-root DIR if it lies elsewhere; "
+                f"no scene of {collection} is under {folder.root}: type --scene-root DIR if it is elsewhere; "
                 f"to get it, {obtain}"
             )
-        return [scene_files(f"{collection}/{name}", scene_root).scene_id for name in found]
+        return found
     if collection == "hm3d" and words in HM3D_SPLITS:
-        names = split_folders(scene_root).get(words, [])
+        names = folder.hm3d_splits().get(words, [])
         if not names:
-            raise SceneError(f"no folder hm3d/{words} with scenes is under {root}; to get it, {obtain}")
-        return [scene_files(f"{collection}/{name}", scene_root).scene_id for name in names]
+            raise SceneError(f"no folder hm3d/{words} with scenes is under {folder.root}; to get it, {obtain}")
+        return names
     if words not in split_names(collection):
         if not words:
             known = ", ".join(("NAME,NAME", *(HM3D_SPLITS if collection == "hm3d" else split_names(collection))))
-            raise UsageError(f"scenes '{collection}:' has nothing behind the colon: expected one of {known}")
-        return [scene_files(f"{collection}/{words}", scene_root).scene_id]
-    there, wanted = collection_meshes(collection, scene_root), split_scenes(collection, words)
+            raise UsageError(f"scenes '{collection}:': nothing follows the colon; expected one of {known}")
+        return [words]
+    there, wanted = folder.meshes(collection), split_scenes(collection, words)
     missing = [name for name in wanted if name not in there]
     if missing:
-        # A split with holes would be another data set under the same name.
+        # An incomplete split would be another data set under the same name.
         raise SceneError(
-            f"{len(missing)} of the {len(wanted)} scenes of {collection}:{words} are not under {root}, the first is "
-            f"{missing[0]}: name those that you have, {collection}:ID,ID (avw scenes {collection} lists them); "
-            f"to get the others, {obtain}"
+            f"{len(missing)} of the {len(wanted)} scenes of {collection}:{words} are not under {folder.root}, the "
+            f"first is {missing[0]}: name those that you have, {collection}:ID,ID (avw scenes {collection} lists "
+            f"them); to get the others, {obtain}"
         )
-    return [scene_files(f"{collection}/{name}", scene_root).scene_id for name in wanted]
+    return list(wanted)
 
 
 def _seeds(request: str) -> range:
@@ -128,39 +183,16 @@ def _seeds(request: str) -> range:
     return range(first, last + 1)
 
 
-def _exists(name: str, scene_root: str | None) -> bool:
-    return Path(name).expanduser().is_file() or (scene_root_path(scene_root) / name).is_file()
-
-
-def _find(request: str, scene_root: str | None) -> Path:
-    root = scene_root_path(scene_root)
-    for path in (Path(request).expanduser(), root / request):
-        if path.exists():
-            return path
-    raise SceneError(
-        f"scene {request!r} was found neither here nor under {root}: expected procedural:N, procedural:FIRST-LAST, "
-        f"a mesh file or a folder of meshes, or a collection ({', '.join(COLLECTIONS)})"
-    )
-
-
-def load_scene(scene_id: str, scene_root: str | None = None) -> Scene:
-    """The scene called `scene_id`: generated, or read from a mesh file. Raises SceneError."""
-    return read_scene(scene_id, scene_root)[0]
-
-
-def read_scene(scene_id: str, scene_root: str | None = None) -> tuple[Scene, MeshReport | None]:
-    """The scene, and how it was read if it came from a mesh file. Raises SceneError."""
-    found = _expand_one(scene_id, scene_root)
-    if len(found) != 1:
-        raise SceneError(f"scene {scene_id!r} stands for {len(found)} scenes: open one of them at a time")
-    match = _GENERATED.fullmatch(found[0])
-    if match is not None:
-        from avw.sim_bridge.scenes.houses.procedural import generate_house
-
-        return generate_house(int(match[1])), None
-    from avw.sim_bridge.scenes.meshes.mesh_files import read_files
-
-    return read_files(scene_files(found[0], scene_root))
+def _refuse_repetition(scenes: list[SceneRef]) -> None:
+    """Raises UsageError for a scene that is named twice, even if it is a mesh file under two names."""
+    seen: dict[object, str] = {}
+    for scene in scenes:
+        own = scene.files is not None and not scene.files.collection and scene.files.dataset_config is None
+        key = (os.path.realpath(scene.files.mesh), scene.options) if own and scene.files else scene.scene_id
+        if key in seen:
+            other = "" if seen[key] == scene.scene_id else f" (also as {seen[key]})"
+            raise UsageError(f"scene {scene.scene_id} is named twice{other}: name every scene once")
+        seen[key] = scene.scene_id
 
 
 def scene_sha256(scene: Scene) -> str:

@@ -10,10 +10,10 @@ from avw.sim_bridge.navigation.open_free_space import NavGrid, free_space_of
 from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.rendering.renderer import Renderer
-from avw.sim_bridge.scenes.catalogue import load_scene
-from avw.sim_bridge.scenes.collections.collections import files_stamp
+from avw.sim_bridge.scenes.catalogue import scene_ref
 from avw.sim_bridge.scenes.materials.material_map import MaterialMap, apply_material_map, open_material_map
 from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.scene_ref import SceneRef, Stamp
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.simulators.scene_simulator import SceneSimulator
 
@@ -40,9 +40,10 @@ class EmbeddedSimulator(SceneSimulator):
     backend = "embedded"
     navgrid: NavGrid
 
-    def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
+    def __init__(self, scene: str | SceneRef, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
-        where = (scene, config.scene_root, files_stamp(scene, config.scene_root), open_material_map(config.materials))
+        scene = scene_ref(scene)
+        where = (scene, scene.stamp(), open_material_map(config.materials))
         place = _open_place(*where)
         self.renderer = _open_renderer(*where, config.size, config.hfov)
         super().__init__(
@@ -59,10 +60,8 @@ class EmbeddedSimulator(SceneSimulator):
 
 
 @lru_cache(maxsize=KEPT_SCENES)
-def _open_place(
-    scene_id: str, scene_root: str | None, stamp: tuple[int, int] | None, materials: MaterialMap | None
-) -> Place:
-    scene = load_scene(scene_id, scene_root)
+def _open_place(ref: SceneRef, stamp: Stamp | None, materials: MaterialMap | None) -> Place:
+    scene = ref.load()
     if materials is not None:
         scene, _ = apply_material_map(scene, materials)
     navgrid = free_space_of(scene)  # first, because it is what unusable scenes fail at
@@ -72,12 +71,7 @@ def _open_place(
 
 @lru_cache(maxsize=KEPT_SCENES)
 def _open_renderer(
-    scene_id: str,
-    scene_root: str | None,
-    stamp: tuple[int, int] | None,
-    materials: MaterialMap | None,
-    size: int,
-    hfov: float,
+    ref: SceneRef, stamp: Stamp | None, materials: MaterialMap | None, size: int, hfov: float
 ) -> Renderer:
-    place = _open_place(scene_id, scene_root, stamp, materials)
+    place = _open_place(ref, stamp, materials)
     return Renderer(place.ray_scene, size, hfov, place.light)

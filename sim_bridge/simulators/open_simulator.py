@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig, check_config, resolved
 
 
-def open_simulator(scene: str, config: SimulatorConfig | None = None) -> Simulator:
-    """Open `scene` (`procedural-0007`, a mesh file, ...) on the backend that `config` names.
+def open_simulator(scene: str | SceneRef, config: SimulatorConfig | None = None) -> Simulator:
+    """Open a scene on the backend that `config` names.
 
-    Raises SceneError for a scene that is missing or unusable, UsageError for an unknown backend, BackendError for one
-    that is not installed.
+    scene: a name such as "procedural-0007" or "mp3d/17DRP5sb8fy", the path of a mesh file, or a scene from
+    `resolve_scenes`. Raises SceneError for a scene that is missing or not usable, UsageError for an unknown backend,
+    BackendError for a backend that is not installed.
     """
     config = resolved(config or SimulatorConfig())
     check_config(config)
@@ -27,7 +29,7 @@ def open_simulator(scene: str, config: SimulatorConfig | None = None) -> Simulat
 
 
 def backend_versions(config: SimulatorConfig) -> dict[str, str]:
-    """Versions of what simulates outside of this package. Raises BackendError where it is not to be had."""
+    """Versions of the simulators outside of this package. Raises BackendError if one is not available."""
     if config.backend not in ("habitat", "soundspaces"):
         return {}
     from avw.sim_bridge.simulators.habitat.session import WORKER, open_session

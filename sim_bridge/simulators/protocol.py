@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from avw.sim_bridge.acoustics.engine import ENGINES, STREAMS
 from avw.sim_bridge.errors import UsageError
@@ -13,25 +15,28 @@ if TYPE_CHECKING:
     import numpy as np
 
     from avw.sim_bridge.navigation.free_space import FreeSpace
+    from avw.sim_bridge.scenes.scene_ref import SceneRef
     from avw.sim_bridge.types import Action, Observation, Pose, Source
 
 BACKENDS = ("auto", "embedded", "habitat", "soundspaces")
 ACOUSTICS = (*ENGINES, "habitat")
+_log = logging.getLogger("avw.simulators")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SimulatorConfig:
-    """How a scene is seen and heard. The same for a whole dataset, and stored in its spec.
+    """How a scene is rendered and heard. One configuration applies to a whole dataset and is stored in its spec.
 
-    size: pixels, square image · hfov: horizontal field of view, degrees
-    acoustics: the engine's name · emitters: virtual emitters kept per source: noise against time. The default is
-        quieter than SoundSpaces 2.0's engine as that is run for navigation (docs/performance.md)
-    hrtf: a SOFA file, the head to hear with; None: MIT KEMAR
-    materials: a material map as SoundSpaces has it (`scenes.materials.material_map`); None: our own table
-    stream: how responses become an episode's sound (`acoustics.stream`): "glide", or "soundspaces"
-    scene_root: folder of scanned collections; None: $AVW_SCENES, else data/scene_datasets
-    habitat_python: for the backend habitat, the interpreter that has habitat-sim; None: $AVW_HABITAT_PYTHON, else this
-        one, in a supervised child; "in-process": this very process. Of no consequence for what is simulated
+    size: pixels of the square image · hfov: horizontal field of view, degrees
+    acoustics: name of the acoustic engine
+    emitters: virtual emitters per source; more is less noisy but slower. With the default, the noise is lower than that
+        of SoundSpaces 2.0's engine with its settings for navigation (docs/performance.md)
+    hrtf: SOFA file with the head-related transfer function; None: MIT KEMAR
+    materials: material map in SoundSpaces' format (`scenes.materials.material_map`); None: AVW's own table
+    stream: how impulse responses become continuous sound (`acoustics.stream`): "glide" or "soundspaces"
+    habitat_python: interpreter that has habitat-sim, for the backends habitat and soundspaces; None:
+        $AVW_HABITAT_PYTHON, else this one, in a supervised child; "in-process": this process. It does not change what
+        is simulated, and is never stored
     """
 
     backend: str = "auto"
@@ -42,8 +47,28 @@ class SimulatorConfig:
     hrtf: str | None = None
     materials: str | None = None
     stream: str = "glide"
-    scene_root: str | None = None
     habitat_python: str | None = None
+
+
+NEVER_STORED = ("habitat_python", "scene_root")
+"""Names of a program and of a folder outside of a dataset. They come from the command line, the environment or the
+caller, never from a file: otherwise opening someone else's dataset could run a program of their choice."""
+
+
+def stored_config(values: Mapping[str, Any]) -> SimulatorConfig:
+    """The configuration in a file, e.g. in the spec of a dataset; every reader of such a file must use this function.
+
+    Raises TypeError for an unknown field.
+    """
+    named = sorted(name for name in NEVER_STORED if values.get(name) is not None)
+    if named:
+        _log.warning(
+            "a stored simulator configuration names %s, which is ignored: type --habitat-python PYTHON or set "
+            "$AVW_HABITAT_PYTHON for the interpreter that has habitat-sim, --scene-root DIR or $AVW_SCENES for the "
+            "folder of scans",
+            " and ".join(f"{name} {values[name]!r}" for name in named),
+        )
+    return SimulatorConfig(**{name: value for name, value in values.items() if name not in NEVER_STORED})
 
 
 class Simulator(Protocol):
@@ -53,6 +78,8 @@ class Simulator(Protocol):
     reproducible: bool
     """True when the same calls give the same bytes in any process; else the dataset makes no hash promise."""
     scene_id: str
+    ref: SceneRef
+    """The scene; `scene_id` is its name."""
     config: SimulatorConfig
 
     @property

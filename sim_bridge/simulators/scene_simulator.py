@@ -13,6 +13,7 @@ from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.materials.material_map import open_material_map, share_named
 from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.episode_state import EpisodeState, check_episode, not_reset
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.types import Action, Observation, Pose, Source
@@ -30,7 +31,7 @@ class SceneSimulator(EpisodeState):
 
     def __init__(
         self,
-        scene_id: str,
+        ref: SceneRef,
         config: SimulatorConfig,
         *,
         scene: Scene,
@@ -40,7 +41,8 @@ class SceneSimulator(EpisodeState):
         engine: AcousticEngine,
     ) -> None:
         super().__init__()
-        self.scene_id = scene_id
+        self.ref = ref
+        self.scene_id = ref.scene_id
         self.config = config
         self.scene = scene
         self.navgrid = navgrid

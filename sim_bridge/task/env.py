@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -37,19 +38,20 @@ class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
 
     def __init__(
         self,
-        scenes: str = "procedural:12",
+        scenes: str | Sequence[str] = "procedural:12",
         simulator: SimulatorConfig | None = None,
         task: TaskConfig | None = None,
         min_distance: float = 3.0,
         render_mode: str | None = None,
     ) -> None:
-        from avw.sim_bridge.scenes.catalogue import expand_scenes
+        from avw.sim_bridge.scenes.catalogue import resolve_scenes
 
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise UsageError(f"unknown render_mode {render_mode!r}: expected None or 'rgb_array'")
         self.simulator_config = simulator or SimulatorConfig()
         self.task_config = task or TaskConfig()
-        self.scenes = tuple(expand_scenes(scenes, self.simulator_config.scene_root))
+        self._refs = {scene.scene_id: scene for scene in resolve_scenes(scenes)}
+        self.scenes = tuple(self._refs)
         self.min_distance = min_distance
         self.render_mode = render_mode
         size = self.simulator_config.size
@@ -102,7 +104,7 @@ class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
     def _open(self, scene: str) -> Simulator:
         if self._simulator is None or self._scene != scene:
             self.close()
-            self._simulator, self._scene = open_simulator(scene, self.simulator_config), scene
+            self._simulator, self._scene = open_simulator(self._refs.get(scene, scene), self.simulator_config), scene
         return self._simulator
 
     def _observe(self, observation: Observation) -> dict[str, np.ndarray]:

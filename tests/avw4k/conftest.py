@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from avw.avw4k.plan.assets import scene_assets
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.writing.generate import generate
-from avw.cli.generate import file_digests
+from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
@@ -35,7 +36,12 @@ def spec(scene_folder: Path) -> DatasetSpec:
     """Six trajectories of twelve steps in three scenes: six shards."""
     scenes = tuple(str(path) for path in sorted(scene_folder.glob("*.glb")))
     return DatasetSpec(
-        scenes=scenes, trajectories=6, steps=12, episodes_per_shard=1, simulator=SMALL, assets=file_digests(scenes)
+        scenes=scenes,
+        trajectories=6,
+        steps=12,
+        episodes_per_shard=1,
+        simulator=SMALL,
+        assets=scene_assets(resolve_scenes(scenes)),
     )
 
 

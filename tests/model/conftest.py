@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from avw.avw4k.plan.assets import scene_assets
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.avw4k.writing.generate import generate
-from avw.cli.generate import file_digests
+from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from tests.sim_bridge.boxes import box_scene, flat
@@ -28,7 +29,7 @@ def data_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         trajectories=9,
         steps=24,
         simulator=SimulatorConfig(backend="embedded", size=32, emitters=1000),
-        assets=file_digests(scenes),
+        assets=scene_assets(resolve_scenes(scenes)),
     )
     assert generate(folder / "data", spec, workers=1).complete
     return folder / "data"

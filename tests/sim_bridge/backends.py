@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from avw.sim_bridge.navigation.free_space import FreeSpace
+from avw.sim_bridge.scenes.catalogue import scene_ref
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.simulators.open_simulator import open_simulator
@@ -40,14 +41,14 @@ def config_of(backend: str, **chosen: Any) -> SimulatorConfig:
     )
 
 
-def open_backend(backend: str, scene: str = "procedural-0002", **chosen: Any) -> Simulator:
-    return open_simulator(scene, config_of(backend, **({"size": 32, "emitters": 2_000} | chosen)))
+def open_backend(backend: str, scene: str = "procedural-0002", root: Path | None = None, **chosen: Any) -> Simulator:
+    return open_simulator(scene_ref(scene, root), config_of(backend, **({"size": 32, "emitters": 2_000} | chosen)))
 
 
 def open_mesh(backend: str, scene: Scene, folder: Path, name: str = "flat.glb", **chosen: Any) -> Simulator:
     """`scene` from a file, by a name that does not depend on where the file is: episodes follow from the name."""
     export_glb(scene, folder / name)
-    return open_backend(backend, name, scene_root=str(folder), **chosen)
+    return open_backend(backend, name, folder, **chosen)
 
 
 def free_space(backend: str, scene: Scene, folder: Path) -> FreeSpace:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from avw.sim_bridge.scenes.collections.collections import scene_files
 from avw.sim_bridge.simulators.embedded import EmbeddedSimulator
 
 _PROGRAM = """
@@ -48,7 +47,8 @@ def compare_with_habitat(python: str, simulator: EmbeddedSimulator, views: int =
 
     Returns what Habitat saw, the corners of its bounding box, the number of its objects, and the area of its navmesh.
     """
-    files, size = scene_files(simulator.scene_id, simulator.config.scene_root), simulator.config.size
+    files, size = simulator.ref.files, simulator.config.size
+    assert files is not None
     rng = np.random.default_rng(0)
     floor = [simulator.navgrid.sample(rng) for _ in range(views)]
     poses = [[float(p[0]), float(p[1]) + 1.25, float(p[2]), float(rng.uniform(-np.pi, np.pi))] for p in floor]

@@ -1,34 +1,27 @@
-"""Which scenes of the scanned collections are on the disk, which are whole, and what to type for the rest.
+"""Which scenes of the scanned collections are on the disk, which are complete, and what to type to get the rest.
 
-Only the beginnings of files are read: a whole collection takes a moment.
+Only the beginnings of files are read, so that a whole collection takes a moment.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.scenes.collections.collections import (
-    COLLECTIONS,
-    SceneFiles,
-    collection_folders,
-    collection_meshes,
-    decodable,
-    how_to_obtain,
-    scene_files,
-    scene_root_path,
-    scene_split,
-)
-from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG
+from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, collection_split
+from avw.sim_bridge.scenes.collections.scene_files import SceneFiles, decodable
+from avw.sim_bridge.scenes.collections.scene_folder import SceneFolder
 from avw.sim_bridge.scenes.collections.splits import known_scenes
 from avw.sim_bridge.scenes.meshes.mesh_guard import guard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SceneState:
-    """split: the official one, "" for none · semantics, navmesh: whether they are there
-    problem: why the scene cannot be opened, "" if it can · notes: what will be missing in it"""
+    """One scene on the disk.
+
+    split: the official one, "" for none · semantics, navmesh: whether they are there
+    problem: why the scene cannot be opened, "" if it can · notes: what will be missing in it
+    """
 
     scene: str
     split: str
@@ -40,8 +33,12 @@ class SceneState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CollectionState:
-    """folders: where it was found · published: how many scenes there are in all
-    missing: names of published scenes that are not there, where names are known · terms: of data made from them"""
+    """One collection on the disk.
+
+    folders: where it was found · published: number of scenes that were published
+    missing: names of published scenes that are not there, if their names are known
+    terms: licence terms of data made from the scenes · obtain: what to type to get them
+    """
 
     name: str
     title: str
@@ -58,42 +55,44 @@ class CollectionState:
         return sum(not scene.problem for scene in self.scenes)
 
 
-def collection_state(name: str, scene_root: str | None = None) -> CollectionState:
-    """What is there of a collection, and how to get it."""
-    meshes = collection_meshes(name, scene_root)
+def collection_state(name: str, folder: SceneFolder) -> CollectionState:
+    """What is on the disk of a collection, and how to get the rest."""
+    meshes = folder.meshes(name)
     return CollectionState(
         name=name,
         title=COLLECTIONS[name].title,
-        folders=tuple(str(folder) for folder in collection_folders(name, scene_root)),
-        scenes=tuple(_scene_state(f"{name}/{scene}", scene_root) for scene in meshes),
+        folders=tuple(str(path) for path in folder.folders(name)),
+        scenes=tuple(_scene_state(f"{name}/{scene}", folder) for scene in meshes),
         published=COLLECTIONS[name].scenes,
         missing=tuple(scene for scene in known_scenes(name) if scene not in meshes),
         terms=COLLECTIONS[name].terms,
-        obtain=how_to_obtain(name, scene_root),
+        obtain=folder.how_to_obtain(name),
     )
 
 
-def check_files(scene_id: str, scene_root: str | None = None) -> None:
-    """Look at the beginning of each file of a scan or a mesh. Raises SceneError for one that is broken or none."""
-    if not scene_id.startswith("procedural-"):
-        _check(scene_files(scene_id, scene_root))
+def check_files(files: SceneFiles) -> tuple[str, ...]:
+    """Look at the beginning of each file of a scene; returns sentences about what will be missing in it.
+
+    Raises SceneError for a file that is damaged or of another format.
+    """
+    warnings = guard(decodable(files.mesh)).warnings
+    for beside in (files.semantic_mesh, files.semantic_text):
+        if beside is None or beside == files.mesh:
+            continue
+        if beside.suffix in (".ply", ".glb"):
+            guard(beside)
+        elif beside.stat().st_size == 0:
+            raise SceneError(f"{beside} is empty (0 bytes), so its download failed; download it again")
+    return warnings
 
 
-def other_datasets(scene_root: str | None = None) -> tuple[Path, ...]:
-    """Scene dataset configurations under the root that belong to none of the collections."""
-    root = scene_root_path(scene_root)
-    own = {name for about in COLLECTIONS.values() for name in about.folders}
-    found = [*root.glob(f"*{CONFIG}"), *root.glob(f"*/*{CONFIG}")] if root.is_dir() else []
-    return tuple(sorted(path for path in found if path.parent.name not in own))
-
-
-def _scene_state(scene_id: str, scene_root: str | None) -> SceneState:
+def _scene_state(scene_id: str, folder: SceneFolder) -> SceneState:
     try:
-        files = scene_files(scene_id, scene_root)
+        files = folder.files(scene_id)
     except SceneError as error:
         return SceneState(
             scene=scene_id,
-            split=scene_split(scene_id) or "",
+            split=collection_split(scene_id) or "",
             semantics=False,
             navmesh=False,
             problem=str(error),
@@ -102,7 +101,7 @@ def _scene_state(scene_id: str, scene_root: str | None) -> SceneState:
     problem = ""
     notes: list[str] = []
     try:
-        notes += _check(files)
+        notes += check_files(files)
     except SceneError as error:
         problem = str(error)
     if (files.semantic_mesh is None) != (files.semantic_text is None):
@@ -110,22 +109,9 @@ def _scene_state(scene_id: str, scene_root: str | None) -> SceneState:
         notes.append(f"{there} is there without its {other} of objects, so materials follow names only; download both")
     return SceneState(
         scene=files.scene_id,
-        split=scene_split(files.scene_id) or "",
+        split=collection_split(files.scene_id) or "",
         semantics=files.semantic_mesh is not None and files.semantic_text is not None,
         navmesh=files.navmesh is not None and files.navmesh.stat().st_size > 0,
         problem=problem,
         notes=tuple(notes),
     )
-
-
-def _check(files: SceneFiles) -> tuple[str, ...]:
-    """Sentences about what will be missing."""
-    warnings = guard(decodable(files.mesh)).warnings
-    for beside in (files.semantic_mesh, files.semantic_text):
-        if beside is None or beside == files.mesh:
-            continue
-        if beside.suffix in (".ply", ".glb"):
-            guard(beside)
-        elif beside.stat().st_size == 0:
-            raise SceneError(f"{beside} is empty (0 bytes), so its download failed; fetch it again")
-    return warnings

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.scenes.collections.collections import Z_UP, SceneFiles, decodable, scene_files
+from avw.sim_bridge.scenes.collections.collections import Z_UP
+from avw.sim_bridge.scenes.collections.scene_files import SceneFiles, decodable
+from avw.sim_bridge.scenes.collections.scene_folder import mesh_file
 from avw.sim_bridge.scenes.materials.labels import coverage
 from avw.sim_bridge.scenes.meshes.glb_export import EXTRAS
 from avw.sim_bridge.scenes.meshes.mesh_guard import MAX_TRIANGLES, guard
@@ -98,7 +100,7 @@ def load_mesh(path: str | Path) -> Scene:
 
 def read_mesh(path: str | Path) -> tuple[Scene, MeshReport]:
     """Read a mesh file, rotated to Y-up and scaled to metres, with a report. Raises the same errors as `load_mesh`."""
-    return read_files(scene_files(str(path)))
+    return read_files(mesh_file(path))
 
 
 def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:

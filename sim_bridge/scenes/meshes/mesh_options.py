@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from avw.sim_bridge.errors import SceneError, UsageError
+from avw.sim_bridge.paths import local_path
 from avw.sim_bridge.scenes.json_files import read_object
 
 UNITS = {
@@ -50,7 +51,7 @@ class MeshOptions:
 def split_options(scene: str) -> tuple[str, str]:
     """Split "scan.glb?up=z" into ("scan.glb", "up=z"). A name is not split if a file of that full name exists."""
     path, mark, options = scene.partition("?")
-    if not mark or Path(scene).expanduser().exists():
+    if not mark or local_path(scene).exists():
         return scene, ""
     return path, options
 

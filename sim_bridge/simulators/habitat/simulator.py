@@ -13,11 +13,11 @@ from pathlib import Path
 from avw.sim_bridge.acoustics.engine import AcousticEngine
 from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.rendering.raycast import RayScene
-from avw.sim_bridge.scenes.catalogue import read_scene
-from avw.sim_bridge.scenes.collections.collections import files_stamp, scene_files
+from avw.sim_bridge.scenes.catalogue import scene_ref
 from avw.sim_bridge.scenes.materials.material_map import MaterialMap, apply_material_map, open_material_map
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.scenes.scene_ref import SceneRef, Stamp
 from avw.sim_bridge.simulators.habitat.navmesh import SETTINGS, NavMesh
 from avw.sim_bridge.simulators.habitat.sensor_trust import trusted_engine
 from avw.sim_bridge.simulators.habitat.session import Session, Stage, open_session
@@ -38,7 +38,7 @@ class Place:
     mesh: Path
     stage_config: Path
     navmesh: Path | None
-    stamp: tuple[int, int] | None
+    stamp: Stamp | None
 
 
 class HabitatSimulator(SceneSimulator):
@@ -53,13 +53,14 @@ class HabitatSimulator(SceneSimulator):
 
     backend = "habitat"
 
-    def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
+    def __init__(self, scene: str | SceneRef, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
+        scene = scene_ref(scene)
         self.session = open_session(config.habitat_python)
-        place = open_place(scene, config.scene_root, open_material_map(config.materials))
+        place = open_place(scene, open_material_map(config.materials))
         engine = _engine(self.session, config, place)  # first, because an audio sensor may be refused
         self.stage = Stage(
-            scene_id=scene,
+            scene_id=scene.scene_id,
             stage=str(place.stage_config),
             mesh=str(place.mesh),
             stamp=place.stamp,
@@ -88,20 +89,18 @@ def _engine(session: Session, config: SimulatorConfig, place: Place) -> Acoustic
     return make_engine(config.acoustics, place.scene, place.ray_scene, emitters=config.emitters, hrtf=config.hrtf)
 
 
-def open_place(scene_id: str, scene_root: str | None, materials: MaterialMap | None = None) -> Place:
-    """The scene, read once for the simulators of this process, and again when one of its files changed."""
-    return _open_place(scene_id, scene_root, materials, files_stamp(scene_id, scene_root))
+def open_place(ref: SceneRef, materials: MaterialMap | None = None) -> Place:
+    """The scene, read once for all simulators of this process, and again if one of its files changes."""
+    return _open_place(ref, materials, ref.stamp())
 
 
 @lru_cache(maxsize=KEPT_SCENES)
-def _open_place(
-    scene_id: str, scene_root: str | None, materials: MaterialMap | None, stamp: tuple[int, int] | None
-) -> Place:
-    scene, report = read_scene(scene_id, scene_root)
+def _open_place(ref: SceneRef, materials: MaterialMap | None, stamp: Stamp | None) -> Place:
+    scene, report = ref.read()
     if materials is not None:
         scene, _ = apply_material_map(scene, materials)
     folder = Path(tempfile.mkdtemp(prefix="avw-habitat-"))
-    beside = None if report is None else scene_files(scene_id, scene_root).navmesh
+    beside = None if ref.files is None else ref.files.navmesh
     navmesh = None if beside is None else beside.resolve()
     # Generated here; no glTF, as Replica's scans (of a PLY, Habitat draws the faces and finds none to walk on); or not
     # in metres (Habitat reads `units_to_meters` and uses it nowhere).

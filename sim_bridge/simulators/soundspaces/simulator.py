@@ -17,6 +17,8 @@ from avw.sim_bridge.acoustics.rlr import LEVEL
 from avw.sim_bridge.acoustics.sounds import load_sound
 from avw.sim_bridge.errors import BackendError, UsageError
 from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.scenes.catalogue import scene_ref
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.episode_state import EpisodeState, check_episode, not_reset
 from avw.sim_bridge.simulators.habitat import remedies
 from avw.sim_bridge.simulators.habitat.navmesh import SETTINGS, NavMesh
@@ -61,19 +63,20 @@ class SoundSpacesSimulator(EpisodeState):
     reproducible = False
     materials_named = None
 
-    def __init__(self, scene: str, config: SimulatorConfig | None = None) -> None:
+    def __init__(self, scene: str | SceneRef, config: SimulatorConfig | None = None) -> None:
         super().__init__()
         self.config = resolved(config or SimulatorConfig(backend="soundspaces"))
-        self.scene_id = scene
+        self.ref = scene_ref(scene)
+        self.scene_id = self.ref.scene_id
         if find_python(self.config.habitat_python) == IN_PROCESS:
             raise UsageError(
                 "--backend soundspaces runs in the Python of SoundSpaces' own environment: name that with "
                 "--habitat-python"
             )
         self.session = open_session(self.config.habitat_python, SCRIPT)
-        self._place = open_place(scene, self.config.scene_root)
+        self._place = open_place(self.ref)
         self.stage = Stage(
-            scene_id=scene,
+            scene_id=self.scene_id,
             stage=str(_lay_out(self._place)),
             mesh=str(self._place.mesh),
             stamp=self._place.stamp,

@@ -25,12 +25,13 @@ from avw.sim_bridge.types import FORWARD_METRES
 SIMULATOR = "AVW-v0"
 DATASET = "AVW-v0"
 AUDIO_SENSOR = "AVWAudioSensor"
+SCENE_ROOT = "scene_root"  # in `avw`: the folder of scanned collections; null: $AVW_SCENES, else data/scene_datasets
 AUDIONAV = Path(__file__).with_name("audionav.yaml")
 
 
 def default_settings() -> dict[str, Any]:
-    """The fields of `SimulatorConfig` that no sensor of habitat-lab's says already."""
-    settings = dataclasses.asdict(SimulatorConfig())
+    """The fields of `SimulatorConfig` that habitat-lab's own sensors do not have already, and the folder of scans."""
+    settings = dataclasses.asdict(SimulatorConfig()) | {SCENE_ROOT: None}
     return {name: value for name, value in settings.items() if name not in ("size", "hfov")}
 
 
@@ -45,7 +46,7 @@ def simulator_config(avw: DictConfig | None, **view: Any) -> SimulatorConfig:
     unknown = sorted(str(name) for name in settings if name not in known)
     if unknown:
         raise UsageError(f"habitat.simulator.avw has no {', '.join(unknown)}: it has {', '.join(sorted(known))}")
-    return SimulatorConfig(**{str(name): value for name, value in settings.items()}, **view)
+    return SimulatorConfig(**{str(name): value for name, value in settings.items() if name != SCENE_ROOT}, **view)
 
 
 @dataclass

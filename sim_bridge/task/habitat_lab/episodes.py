@@ -17,12 +17,13 @@ from avw.sim_bridge.acoustics.sounds import SOUNDS
 from avw.sim_bridge.errors import SoundError, UsageError
 from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.randomness import keyed_rng
-from avw.sim_bridge.scenes.catalogue import expand_scenes
+from avw.sim_bridge.scenes.catalogue import resolve_scenes
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.simulators.rotation import yaw_of
 from avw.sim_bridge.task.episode_file import FiledEpisode, place_episode
-from avw.sim_bridge.task.habitat_lab.configs import DATASET, simulator_config
+from avw.sim_bridge.task.habitat_lab.configs import DATASET, SCENE_ROOT, simulator_config
 from avw.sim_bridge.task.sound_sets import find_sound, sound_root
 from avw.sim_bridge.task.task import sample_episode
 from avw.sim_bridge.types import Pose, Source
@@ -112,7 +113,8 @@ class DrawnEpisodes(PointNavDatasetV1):
             return
         settings = simulator_config(config.avw)
         for scene in _scenes(config):
-            if not {ALL_SCENES_MASK, scene, self.scene_from_scene_path(scene)} & set(config.content_scenes):
+            names = {ALL_SCENES_MASK, scene.scene_id, self.scene_from_scene_path(scene.scene_id)}
+            if not names & set(config.content_scenes):
                 continue
             simulator = open_simulator(scene, settings)
             for number in range(config.first_episode, config.first_episode + config.episodes_per_scene):
@@ -126,11 +128,11 @@ class DrawnEpisodes(PointNavDatasetV1):
     @classmethod
     def get_scenes_to_load(cls, config: DictConfig) -> list[str]:
         """Names of the scenes, from which habitat-lab hands every worker its share."""
-        return [cls.scene_from_scene_path(scene) for scene in _scenes(config)]
+        return [cls.scene_from_scene_path(scene.scene_id) for scene in _scenes(config)]
 
 
-def _scenes(config: DictConfig) -> Sequence[str]:
-    return expand_scenes(config.scenes, config.avw.get("scene_root"))
+def _scenes(config: DictConfig) -> tuple[SceneRef, ...]:
+    return resolve_scenes(config.scenes, config.avw.get(SCENE_ROOT))
 
 
 def _sound(name: str, root: str | None, episode: FiledEpisode) -> str:

@@ -20,10 +20,11 @@ from omegaconf import DictConfig, OmegaConf
 from avw.sim_bridge.acoustics.sounds import SOUNDS
 from avw.sim_bridge.errors import SceneError, UsageError
 from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.scenes.catalogue import scene_ref
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.task.follower import ShortestPathFollower
-from avw.sim_bridge.task.habitat_lab.configs import SIMULATOR
+from avw.sim_bridge.task.habitat_lab.configs import SCENE_ROOT, SIMULATOR
 from avw.sim_bridge.task.habitat_lab.episodes import Played, played, pose_of, rotation_of
 from avw.sim_bridge.task.habitat_lab.sensors import observe, sensors_of, settings_of
 from avw.sim_bridge.types import Action, Observation, Pose
@@ -67,8 +68,12 @@ class AvwLabSimulator(LabSimulator):
         """AVW's own simulator of the current scene, opened on first use. Privileged."""
         if self._simulator is None:
             self._scene = self.habitat_config.scene
-            self._simulator = open_simulator(self._scene, self._settings)
+            self._simulator = self._open()
         return self._simulator
+
+    def _open(self) -> Simulator:
+        root = (self.habitat_config.get("avw") or {}).get(SCENE_ROOT)
+        return open_simulator(scene_ref(self._scene, root), self._settings)
 
     def seed(self, seed: int) -> None:
         """Keys phases, acoustics and random points of what comes next."""
@@ -149,7 +154,7 @@ class AvwLabSimulator(LabSimulator):
         if keep_agent_at_new_pose:
             return self._stand(pose)
         if self._elsewhere is None:  # a second simulator, because a stream of sound cannot be wound back
-            self._elsewhere = open_simulator(self._scene, self._settings)
+            self._elsewhere = self._open()
         episode = self._play()
         return self._observe(self._elsewhere.reset(pose, episode.source, seed=episode.seed))
 

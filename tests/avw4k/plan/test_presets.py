@@ -13,7 +13,7 @@ from avw.avw4k.plan.presets import PRESETS, mp3d_scenes, preset_scenes
 from avw.avw4k.plan.spec import DatasetSpec, plan
 from avw.avw4k.writing.card import licences
 from avw.sim_bridge.errors import SceneError, UsageError
-from avw.sim_bridge.scenes.collections.collections import scene_split
+from avw.sim_bridge.scenes.collections.collections import collection_split
 from avw.sim_bridge.scenes.collections.splits import split_scenes, without_soundspaces_episodes
 
 
@@ -26,7 +26,7 @@ def test_76_of_the_scenes_that_soundspaces_navigates_in() -> None:
 def test_no_official_validation_or_test_scene_is_trained_on() -> None:
     scenes = mp3d_scenes()
     assert Counter(scenes.values()) == {"train": 51, "val": 8, "test": 17}
-    assert all(scene_split(name) == "train" for name, split in scenes.items() if split == "train")
+    assert all(collection_split(name) == "train" for name, split in scenes.items() if split == "train")
 
 
 def test_the_list_is_as_it_was_published() -> None:
@@ -34,24 +34,26 @@ def test_the_list_is_as_it_was_published() -> None:
     assert digest.startswith("3f95696546959a6f")  # datasets say by it which scenes are theirs
 
 
-def test_scans_come_in_their_official_splits(tmp_path: Path) -> None:
+def test_scans_come_in_their_official_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("17DRP5sb8fy", "2azQ1b91cZZ", "2t7WUuJeko7"):
         (tmp_path / "mp3d" / name).mkdir(parents=True)
         (tmp_path / "mp3d" / name / f"{name}.glb").write_bytes(b"glTF")
-    names, splits = preset_scenes(None, "mp3d", str(tmp_path))
-    assert names == ("mp3d/17DRP5sb8fy", "mp3d/2azQ1b91cZZ", "mp3d/2t7WUuJeko7")
+    monkeypatch.setenv("AVW_SCENES", str(tmp_path))
+    scenes, splits = preset_scenes(None, ("mp3d",))
+    assert tuple(scene.scene_id for scene in scenes) == ("mp3d/17DRP5sb8fy", "mp3d/2azQ1b91cZZ", "mp3d/2t7WUuJeko7")
     assert splits == ("train", "val", "test")
     # One split alone is drawn from as any scenes are, and so are scenes of which one is in no list.
-    assert preset_scenes(None, "mp3d:17DRP5sb8fy", str(tmp_path))[1] == ()
-    assert preset_scenes(None, "mp3d,procedural:2", str(tmp_path))[1] == ()
+    assert preset_scenes(None, ("mp3d:17DRP5sb8fy",))[1] == ()
+    assert preset_scenes(None, ("mp3d", "procedural:2"))[1] == ()
 
 
-@pytest.mark.parametrize("scenes", ["mp3d", "procedural", None])
-def test_avw_4k_is_the_papers_size(scenes: str | None) -> None:
+@pytest.mark.parametrize("scenes", [("mp3d",), ("procedural",), ()])
+def test_avw_4k_is_the_papers_size(scenes: tuple[str, ...]) -> None:
     preset = PRESETS["avw-4k"]
-    names, splits = preset_scenes("avw-4k", scenes, None)
+    found, splits = preset_scenes("avw-4k", scenes)
     spec = DatasetSpec(
-        scenes=names, scene_splits=splits, trajectories=preset.trajectories, steps=preset.steps,
+        scenes=tuple(scene.scene_id for scene in found), scene_splits=splits,
+        trajectories=preset.trajectories, steps=preset.steps,
         sources_per_scene=preset.sources_per_scene,
     )  # fmt: skip
     assert (spec.trajectories, spec.total_steps, spec.hours) == (4500, 720_000, 30.0)
@@ -63,13 +65,16 @@ def test_avw_4k_is_the_papers_size(scenes: str | None) -> None:
     assert max(Counter(episode.mode for episode in episodes).values()) == 1500
 
 
-def test_presets_without_a_list_say_so() -> None:
+def test_presets_without_a_list_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="--preset avw-4k --scenes mp3d"):
-        preset_scenes("demo", "mp3d", None)
+        preset_scenes("demo", ("mp3d",))
+    monkeypatch.setenv("AVW_SCENES", "/nowhere")
     with pytest.raises(SceneError, match="no scene of mp3d is under"):
-        preset_scenes(None, "mp3d", "/nowhere")
-    assert len(preset_scenes("demo", "procedural", None)[0]) == 18
-    assert preset_scenes("avw-4k", "procedural:3", None) == (tuple(f"procedural-000{i}" for i in range(3)), ())
+        preset_scenes(None, ("mp3d",))
+    assert len(preset_scenes("demo", ("procedural",))[0]) == 18
+    scenes, splits = preset_scenes("avw-4k", ("procedural:3",))
+    assert [scene.scene_id for scene in scenes] == [f"procedural-000{i}" for i in range(3)]
+    assert splits == ()
 
 
 def test_data_from_scans_say_whose_terms_bind_them() -> None:

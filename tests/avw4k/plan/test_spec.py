@@ -117,7 +117,7 @@ def test_every_field_changes_the_hash_except_where_scans_lie() -> None:
         lines = spec.differences(dataclasses.replace(spec, **{name: value}))
         assert lines
         assert all(line.startswith(name) for line in lines)
-    elsewhere = dataclasses.replace(spec, simulator=SimulatorConfig(scene_root="/somewhere"))
+    elsewhere = dataclasses.replace(spec, simulator=SimulatorConfig(habitat_python="/somewhere"))
     assert elsewhere.sha256 == spec.sha256
 
 

@@ -42,9 +42,9 @@ def test_the_size_comes_true_within_a_quarter(reference: Path, spec: DatasetSpec
 
 
 def test_scenes_that_are_not_here_are_forecast_by_constants(tmp_path: Path) -> None:
-    names, splits = preset_scenes("avw-4k", "mp3d", None)
-    spec = DatasetSpec(scenes=names, scene_splits=splits, trajectories=4500)
-    ahead = forecast(tmp_path / "x", spec, 8, pilot=True)
+    scenes, splits = preset_scenes("avw-4k", ("mp3d",))
+    spec = DatasetSpec(scenes=tuple(scene.scene_id for scene in scenes), scene_splits=splits, trajectories=4500)
+    ahead = forecast(tmp_path / "x", spec, 8, pilot=True, scenes=scenes)
     assert not ahead.measured
     assert ahead.steps == 720_000
     assert 10e9 < ahead.bytes < 50e9

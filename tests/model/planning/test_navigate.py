@@ -267,10 +267,10 @@ def test_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
         assert words in str(done.exception)
 
 
-def test_episodes_in_matterport3d_find_their_scene_by_its_file(tmp_path):
+def test_episodes_in_matterport3d_find_their_scene_by_its_file(tmp_path, monkeypatch):
     mp3d_tree(tmp_path / "scenes", concrete_box())
-    simulator = dataclasses.replace(TINY, scene_root=str(tmp_path / "scenes"))
-    spots = open_simulator("mp3d/17DRP5sb8fy", simulator).navgrid.near(np.zeros(3), 50.0)
+    monkeypatch.setenv("AVW_SCENES", str(tmp_path / "scenes"))
+    spots = open_simulator("mp3d/17DRP5sb8fy", TINY).navgrid.near(np.zeros(3), 50.0)
     start, goal = spots[spots[:, 0].argmin()], spots[spots[:, 0].argmax()]
     filed = audionav_files.row(
         "mp3d-0",
@@ -281,7 +281,7 @@ def test_episodes_in_matterport3d_find_their_scene_by_its_file(tmp_path):
     )
     path = audionav_files.write_split(tmp_path / "test_telephone", [filed])
     asked = config(
-        policies=("oracle",), scenes=("mp3d/17DRP5sb8fy",), episodes=1, episode_file=str(path), simulator=simulator
+        policies=("oracle",), scenes=("mp3d/17DRP5sb8fy",), episodes=1, episode_file=str(path), simulator=TINY
     )
     (ran,) = run_policies(asked, progress=False)["oracle"]
     assert (ran.scene, ran.episode_id, ran.success) == ("mp3d/17DRP5sb8fy", "mp3d-0", True)

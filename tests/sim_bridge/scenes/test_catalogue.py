@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +10,20 @@ import numpy as np
 import pytest
 
 from avw.sim_bridge.errors import SceneError, UsageError
-from avw.sim_bridge.scenes.catalogue import expand_scenes, load_scene, scene_sha256
+from avw.sim_bridge.scenes.catalogue import load_scene, resolve_scenes, scene_sha256
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from tests.sim_bridge.boxes import box_scene, flat
 
 
+def names(text: str | Sequence[str], root: Path | None = None) -> list[str]:
+    return [scene.scene_id for scene in resolve_scenes(text, root)]
+
+
 def test_generated_houses() -> None:
-    assert expand_scenes("procedural:3") == ["procedural-0000", "procedural-0001", "procedural-0002"]
-    assert expand_scenes("procedural:40-42") == ["procedural-0040", "procedural-0041", "procedural-0042"]
-    assert expand_scenes("procedural:12345-12345") == ["procedural-12345"]
-    assert expand_scenes("procedural-0007, procedural:2") == ["procedural-0007", "procedural-0000", "procedural-0001"]
+    assert names("procedural:3") == ["procedural-0000", "procedural-0001", "procedural-0002"]
+    assert names("procedural:40-42") == ["procedural-0040", "procedural-0041", "procedural-0042"]
+    assert names("procedural:12345-12345") == ["procedural-12345"]
+    assert names("procedural-0007, procedural:2") == ["procedural-0007", "procedural-0000", "procedural-0001"]
 
 
 @pytest.mark.parametrize(
@@ -35,12 +40,12 @@ def test_generated_houses() -> None:
         ("mp3d", "no scene of mp3d is under"),
         ("mp3d:val", "11 of the 11 scenes of mp3d:val are not under"),
         ("replica", "Replica-Dataset/download.sh"),
-        ("no/such/scene.glb", "found neither"),
+        ("no/such/scene.glb", "was not found, neither here"),
     ],
 )
 def test_what_stands_for_no_scene(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        expand_scenes(text)
+        names(text)
 
 
 def test_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,17 +53,17 @@ def test_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("b.glb", "a.glb"):
         export_glb(scene, tmp_path / name)
     (tmp_path / "notes.txt").write_text("no mesh")
-    assert expand_scenes(str(tmp_path)) == [str(tmp_path / "a.glb"), str(tmp_path / "b.glb")]
-    assert expand_scenes("a.glb", scene_root=str(tmp_path)) == [str(tmp_path / "a.glb")]
+    assert names(str(tmp_path)) == [str(tmp_path / "a.glb"), str(tmp_path / "b.glb")]
+    assert names("a.glb", root=tmp_path) == [str(tmp_path / "a.glb")]
     monkeypatch.setenv("AVW_SCENES", str(tmp_path))
-    assert expand_scenes("b.glb") == [str(tmp_path / "b.glb")]
+    assert names("b.glb") == [str(tmp_path / "b.glb")]
     assert load_scene("b.glb").scene_id == str(tmp_path / "b.glb")
     with pytest.raises(SceneError, match="2 scenes"):
         load_scene(str(tmp_path))
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(SceneError, match="holds no mesh"):
-        expand_scenes(str(empty))
+    with pytest.raises(SceneError, match="contains no scene"):
+        names(str(empty))
 
 
 def test_load_generated() -> None:

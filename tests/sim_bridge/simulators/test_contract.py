@@ -176,7 +176,7 @@ def test_an_unusable_scene_is_refused_by_name(backend: str, tmp_path: Path) -> N
     (tmp_path / "half.glb").write_bytes((tmp_path / "thing.glb").read_bytes()[:500])
     for name in ("no-such-place", "missing.glb", "notes.glb", "page.glb", "half.glb", "thing.glb"):
         with pytest.raises(SceneError, match=name) as raised:
-            open_backend(backend, name, scene_root=str(tmp_path))
+            open_backend(backend, name, tmp_path)
         assert "\n" not in str(raised.value)
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from avw.sim_bridge.errors import SceneError, UsageError
-from avw.sim_bridge.scenes.catalogue import expand_scenes, read_scene
-from avw.sim_bridge.scenes.collections.collections import files_sha256, files_stamp, scene_files, scene_split
+from avw.sim_bridge.scenes.catalogue import resolve_scenes, scene_ref
+from avw.sim_bridge.scenes.collections.collections import collection_split
+from avw.sim_bridge.scenes.collections.scene_files import SceneFiles
+from avw.sim_bridge.scenes.collections.scene_folder import SceneFolder
 from avw.sim_bridge.scenes.collections.splits import (
     known_scenes,
     not_in_soundspaces,
@@ -20,6 +22,7 @@ from avw.sim_bridge.scenes.collections.splits import (
     split_scenes,
     without_soundspaces_episodes,
 )
+from avw.sim_bridge.scenes.scene_ref import scene_digests
 
 Touch = Callable[..., None]
 
@@ -37,14 +40,18 @@ def touch(tmp_path: Path) -> Touch:
 
 
 def names(text: str, root: Path) -> list[str]:
-    return expand_scenes(text, str(root))
+    return [scene.scene_id for scene in resolve_scenes(text, root)]
+
+
+def scene_files(scene_id: str, root: Path | None = None) -> SceneFiles:
+    return SceneFolder(root).files(scene_id)
 
 
 def test_matterport3d(tmp_path: Path, touch: Touch) -> None:
     stem = "mp3d/17DRP5sb8fy/17DRP5sb8fy"
     touch(*(f"{stem}{end}" for end in (".glb", ".house", ".navmesh", "_semantic.ply")))
     touch("mp3d/mp3d.scene_dataset_config.json", text="{}")
-    files = scene_files("mp3d/17DRP5sb8fy", str(tmp_path))
+    files = scene_files("mp3d/17DRP5sb8fy", tmp_path)
     assert files.collection == "mp3d"
     assert files.scene_id == "mp3d/17DRP5sb8fy"
     assert files.mesh == tmp_path / f"{stem}.glb"
@@ -53,12 +60,12 @@ def test_matterport3d(tmp_path: Path, touch: Touch) -> None:
     assert files.semantic_text == tmp_path / f"{stem}.house"
     assert files.dataset_config == tmp_path / "mp3d/mp3d.scene_dataset_config.json"
     assert files.stage["up"] == (0.0, 0.0, 1.0)
-    assert scene_files("mp3d/17DRP5sb8fy?up=y", str(tmp_path)).options == "up=y"
+    assert scene_files("mp3d/17DRP5sb8fy?up=y", tmp_path).options == "up=y"
     # The root may be the collection's own folder, or the one that Habitat's tools call data.
-    assert scene_files("mp3d/17DRP5sb8fy", str(tmp_path / "mp3d")) == files
+    assert scene_files("mp3d/17DRP5sb8fy", tmp_path / "mp3d") == files
     (tmp_path / "data").mkdir()
     (tmp_path / "data/scene_datasets").symlink_to(tmp_path)
-    assert scene_files("mp3d/17DRP5sb8fy", str(tmp_path / "data")).mesh.samefile(files.mesh)
+    assert scene_files("mp3d/17DRP5sb8fy", tmp_path / "data").mesh.samefile(files.mesh)
     # And the mesh may be named by its path.
     own = scene_files(str(files.mesh))
     assert (own.navmesh, own.semantic_mesh, own.semantic_text) == (
@@ -72,7 +79,7 @@ def test_companions_have_the_whole_name_of_a_mesh_of_ones_own(tmp_path: Path, to
     files = scene_files(str(tmp_path / "scan.v1.glb"))
     assert files.navmesh is None
     assert files.semantic_text == tmp_path / "scan.v1.house"
-    other = scene_files("other.glb", str(tmp_path))
+    other = scene_files("other.glb", tmp_path)
     assert other.mesh == tmp_path / "other.glb"
     assert (other.navmesh, other.semantic_mesh, other.semantic_text, other.dataset_config) == (None,) * 4
 
@@ -80,7 +87,7 @@ def test_companions_have_the_whole_name_of_a_mesh_of_ones_own(tmp_path: Path, to
 def test_the_example_scene_of_habitats_downloader(tmp_path: Path, touch: Touch) -> None:
     touch("mp3d_example/17DRP5sb8fy/17DRP5sb8fy.glb")
     assert names("mp3d", tmp_path) == ["mp3d/17DRP5sb8fy"]
-    assert scene_files("mp3d/17DRP5sb8fy", str(tmp_path)).semantic_text is None
+    assert scene_files("mp3d/17DRP5sb8fy", tmp_path).semantic_text is None
 
 
 def test_hm3d(tmp_path: Path, touch: Touch) -> None:
@@ -89,20 +96,20 @@ def test_hm3d(tmp_path: Path, touch: Touch) -> None:
         touch(*(f"{stem}{end}" for end in (".basis.glb", ".basis.navmesh", ".semantic.glb", ".semantic.txt")))
     touch("hm3d/train/00009-vLpv2VX547B/vLpv2VX547B.basis.glb", "hm3d/hm3d_basis.scene_dataset_config.json", text="{}")
     touch("hm3d/train/00010-abc/abc.glb", "hm3d/train/README")
-    files = scene_files("hm3d/00800-TEEsavR23oF", str(tmp_path))
+    files = scene_files("hm3d/00800-TEEsavR23oF", tmp_path)
     folder = tmp_path / "hm3d/val/00800-TEEsavR23oF"  # minival is a part of val
     assert files.mesh == folder / "TEEsavR23oF.basis.glb"
     assert files.navmesh == folder / "TEEsavR23oF.basis.navmesh"
     assert files.semantic_mesh == folder / "TEEsavR23oF.semantic.glb"
     assert files.semantic_text == folder / "TEEsavR23oF.semantic.txt"
     assert files.dataset_config == tmp_path / "hm3d/hm3d_basis.scene_dataset_config.json"
-    assert scene_files("hm3d/TEEsavR23oF", str(tmp_path)) == files
+    assert scene_files("hm3d/TEEsavR23oF", tmp_path) == files
     assert names("hm3d:minival", tmp_path) == names("hm3d:val", tmp_path) == ["hm3d/00800-TEEsavR23oF"]
     assert names("hm3d:train", tmp_path) == ["hm3d/00009-vLpv2VX547B", "hm3d/00010-abc"]
     assert len(names("hm3d", tmp_path)) == 3
     with pytest.raises(SceneError, match="no folder hm3d/test"):
         names("hm3d:test", tmp_path)
-    assert [scene_split(f"hm3d/{n}") for n in ("00799-a", "00800-b", "00900-c", "01000-d", "x")] == [
+    assert [collection_split(f"hm3d/{n}") for n in ("00799-a", "00800-b", "00900-c", "01000-d", "x")] == [
         "train", "val", "test", None, None,
     ]  # fmt: skip
 
@@ -111,7 +118,7 @@ def test_replica(tmp_path: Path, touch: Touch) -> None:
     stem = "replica/apartment_0/habitat"
     touch(f"{stem}/mesh_semantic.ply", f"{stem}/mesh_semantic.navmesh", f"{stem}/info_semantic.json")
     touch("replica/apartment_0/mesh.ply")
-    files = scene_files("replica/apartment_0", str(tmp_path))
+    files = scene_files("replica/apartment_0", tmp_path)
     assert files.mesh == files.semantic_mesh == tmp_path / stem / "mesh_semantic.ply"
     assert files.semantic_text == tmp_path / stem / "info_semantic.json"
     assert files.navmesh == tmp_path / stem / "mesh_semantic.navmesh"
@@ -122,11 +129,11 @@ def test_gibson(tmp_path: Path, touch: Touch) -> None:
     touch("gibson/Adrian.glb", "gibson/Adrian.navmesh", "gibson/Allensville.glb", "gibson/Allensville.scn")
     touch("gibson/Allensville_semantic.ply")
     assert names("gibson", tmp_path) == ["gibson/Adrian", "gibson/Allensville"]
-    files = scene_files("gibson/Allensville", str(tmp_path))
+    files = scene_files("gibson/Allensville", tmp_path)
     assert files.semantic_mesh == tmp_path / "gibson/Allensville_semantic.ply"
     assert files.semantic_text == tmp_path / "gibson/Allensville.scn"
-    assert scene_split("gibson/Adrian") == "train"
-    assert scene_split("gibson/Allensville") is None  # not rated 4 or better
+    assert collection_split("gibson/Adrian") == "train"
+    assert collection_split("gibson/Allensville") is None  # not rated 4 or better
 
 
 def test_requests_may_be_mixed(tmp_path: Path, touch: Touch) -> None:
@@ -140,7 +147,7 @@ def test_requests_may_be_mixed(tmp_path: Path, touch: Touch) -> None:
     assert names("mp3d/17DRP5sb8fy", tmp_path) == ["mp3d/17DRP5sb8fy"]
     with pytest.raises(UsageError, match="named twice"):
         names("mp3d:17DRP5sb8fy,17DRP5sb8fy", tmp_path)
-    with pytest.raises(UsageError, match="nothing behind the colon: expected one of NAME,NAME, train, val, test"):
+    with pytest.raises(UsageError, match="nothing follows the colon; expected one of NAME,NAME, train, val, test"):
         names("mp3d:", tmp_path)
 
 
@@ -166,10 +173,10 @@ def test_a_split_with_holes_is_refused(tmp_path: Path, touch: Touch) -> None:
 
 def test_half_a_scene_is_said_to_be_half(tmp_path: Path, touch: Touch) -> None:
     touch("mp3d/17DRP5sb8fy/17DRP5sb8fy.house")
-    with pytest.raises(SceneError, match=r"only half there: .*17DRP5sb8fy.glb is missing.*to get it, sign"):
-        scene_files("mp3d/17DRP5sb8fy", str(tmp_path))
+    with pytest.raises(SceneError, match=r"incomplete: .*17DRP5sb8fy.glb is missing.*to get it, sign"):
+        scene_files("mp3d/17DRP5sb8fy", tmp_path)
     with pytest.raises(SceneError, match=r"is not in .*which has 1 scenes"):
-        scene_files("mp3d/unknown", str(tmp_path))
+        scene_files("mp3d/unknown", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -185,32 +192,32 @@ def test_a_mesh_that_is_none_is_one_sentence(tmp_path: Path, touch: Touch, conte
     touch("gibson/Adrian.glb")
     (tmp_path / "gibson/Adrian.glb").write_bytes(content)
     with pytest.raises(SceneError, match=says) as raised:
-        read_scene("gibson/Adrian", str(tmp_path))
+        scene_ref("gibson/Adrian", tmp_path).read()
     assert "\n" not in str(raised.value)
 
 
 def test_a_changed_file_changes_stamp_and_digest(tmp_path: Path, touch: Touch) -> None:
     touch("gibson/Allensville.glb", "gibson/Allensville.scn", "gibson/Allensville_semantic.ply")
-    root = str(tmp_path)
+    root = tmp_path
     stamps, digests = [], []
     for index, end in enumerate((".glb", ".scn", "_semantic.ply")):
-        stamps.append(files_stamp("gibson/Allensville", root))
-        digests.append(files_sha256(scene_files("gibson/Allensville", root)))
+        stamps.append(scene_ref("gibson/Allensville", root).stamp())
+        digests.append(scene_digests([scene_ref("gibson/Allensville", root)])["gibson/Allensville"])
         path = tmp_path / f"gibson/Allensville{end}"
         path.write_text("other")
         os.utime(path, ns=(index + 2 * 10**18, index + 2 * 10**18))
-    stamps.append(files_stamp("gibson/Allensville", root))
-    digests.append(files_sha256(scene_files("gibson/Allensville", root)))
+    stamps.append(scene_ref("gibson/Allensville", root).stamp())
+    digests.append(scene_digests([scene_ref("gibson/Allensville", root)])["gibson/Allensville"])
     assert len(set(stamps)) == len(set(digests)) == 4
-    assert files_stamp("procedural-0007", root) is None
-    assert files_stamp("gibson/nowhere", root) is None
+    assert scene_ref("procedural-0007").stamp() is None
+    assert scene_digests([scene_ref("procedural-0007")]) == {}
 
 
 def test_a_dataset_configuration_says_otherwise(tmp_path: Path, touch: Touch) -> None:
     touch("gibson/Adrian.glb")
     config = {"stages": {"default_attributes": {"up": [0, 1, 0], "front": [0, 0, -1]}}}
     touch("gibson/gibson.scene_dataset_config.json", text=json.dumps(config))
-    files = scene_files("gibson/Adrian", str(tmp_path))
+    files = scene_files("gibson/Adrian", tmp_path)
     assert files.stage["up"] == [0, 1, 0]
     assert files.stage_source == str(tmp_path / "gibson/gibson.scene_dataset_config.json")
 

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from avw.cli.scenes import scenes
 from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.scenes.catalogue import expand_scenes, read_scene
-from avw.sim_bridge.scenes.collections.collections import scene_files
+from avw.sim_bridge.scenes.catalogue import read_scene, resolve_scenes
 from avw.sim_bridge.scenes.collections.dataset_configs import read_stages, stage_defaults
+from avw.sim_bridge.scenes.collections.scene_folder import SceneFolder
 from tests.sim_bridge.boxes import flat
 from tests.sim_bridge.mp3d_tree import TO_Z_UP
 from tests.sim_bridge.scans import building
@@ -54,15 +54,19 @@ def config(tmp_path: Path) -> Path:
     return write(tmp_path / "own.scene_dataset_config.json", {"stages": stages})
 
 
+def names(text: str, root: Path | None = None) -> list[str]:
+    return [scene.scene_id for scene in resolve_scenes(text, root)]
+
+
 def test_stages_and_what_is_said_about_them(config: Path) -> None:
-    assert expand_scenes(str(config)) == [f"{config}:{name}" for name in "abc"]
-    assert expand_scenes(f"{config.name}:b", str(config.parent)) == [f"{config}:b"]
+    assert names(str(config)) == [f"{config}:{name}" for name in "abc"]
+    assert names(f"{config.name}:b", config.parent) == [f"{config}:b"]
     for name in "abc":
         scene, report = read_scene(f"{config}:{name}")
         assert report is not None
         assert report.up == ("y" if name == "c" else "z")
         assert scene.vertices_V3[:, 1].max() == pytest.approx(2.7, abs=1e-5)  # upright, either way
-        files = scene_files(f"{config}:{name}")
+        files = SceneFolder().files(f"{config}:{name}")
         assert files.navmesh is not None
         assert files.navmesh.name == f"{name}.navmesh"
         assert files.dataset_config == config
@@ -90,7 +94,7 @@ def test_scene_instances_are_the_scenes(config: Path) -> None:
     write(config.parent / "instances/home.scene_instance.json", instance)
     tree = json.loads(config.read_text()) | {"scene_instances": {"paths": {".json": ["instances/*.json"]}}}
     write(config, tree)
-    assert expand_scenes(str(config)) == [f"{config}:home"]
+    assert names(str(config)) == [f"{config}:home"]
     _, report = read_scene(f"{config}:home")
     assert report is not None
     assert any(
@@ -98,7 +102,7 @@ def test_scene_instances_are_the_scenes(config: Path) -> None:
     )
     write(config.parent / "instances/home.scene_instance.json", {"stage_instance": {"template_name": "unknown"}})
     with pytest.raises(SceneError, match=r"stage 'unknown', which .* does not list"):
-        expand_scenes(str(config))
+        names(str(config))
 
 
 @pytest.mark.parametrize(
@@ -124,14 +128,14 @@ def test_files_elsewhere_are_not_taken_for_companions(config: Path) -> None:
     write(config.parent.parent / "secret.json", "{}")
     stage = {"render_asset": "../meshes/c.glb", "semantic_descriptor_filename": "../../secret.json"}
     write(config.parent / "configs/c.stage_config.json", stage)
-    assert scene_files(f"{config}:c").semantic_text is None
+    assert SceneFolder().files(f"{config}:c").semantic_text is None
 
 
 def test_what_to_type_for_a_scene_that_is_not_listed(config: Path) -> None:
     with pytest.raises(SceneError, match="no scene 'd': list them with avw scenes"):
-        scene_files(f"{config}:d")
+        SceneFolder().files(f"{config}:d")
     with pytest.raises(SceneError, match="does not exist"):
-        expand_scenes("nowhere.scene_dataset_config.json")
+        names("nowhere.scene_dataset_config.json")
     (config.parent / "meshes/c.glb").unlink()
-    with pytest.raises(SceneError, match="only half there"):
-        scene_files(f"{config}:c")
+    with pytest.raises(SceneError, match="incomplete"):
+        SceneFolder().files(f"{config}:c")

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from avw.cli.scenes import scenes
 from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.scenes.collections.inventory import check_files, collection_state, other_datasets
+from avw.sim_bridge.scenes.collections.inventory import check_files, collection_state
+from avw.sim_bridge.scenes.collections.scene_folder import SceneFolder
 from tests.sim_bridge.mp3d_tree import concrete_box, mp3d_tree
 
 
@@ -36,7 +37,7 @@ def run(*arguments: str) -> str:
 
 
 def test_each_scene_is_judged(root: Path) -> None:
-    state = collection_state("mp3d", str(root))
+    state = collection_state("mp3d", SceneFolder(root))
     found = {scene.scene.partition("/")[2]: scene for scene in state.scenes}
     assert (len(state.scenes), state.usable, state.published, len(state.missing)) == (4, 2, 90, 86)
     whole, bare = found["17DRP5sb8fy"], found["29hnd4uzFmX"]
@@ -44,10 +45,9 @@ def test_each_scene_is_judged(root: Path) -> None:
     assert (bare.problem, bare.semantics) == ("", False)
     assert "1LXtFkjw3qL.glb is missing" in found["1LXtFkjw3qL"].problem
     assert "web page" in found["1pXnuDYAj8r"].problem
-    check_files("mp3d/17DRP5sb8fy", str(root))
-    check_files("procedural-0001", str(root))
+    check_files(SceneFolder(root).files("mp3d/17DRP5sb8fy"))
     with pytest.raises(SceneError, match="web page"):
-        check_files("mp3d/1pXnuDYAj8r", str(root))
+        check_files(SceneFolder(root).files("mp3d/1pXnuDYAj8r"))
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_each_scene_is_judged(root: Path) -> None:
 )
 def test_broken_semantics_are_found_without_reading_them(root: Path, end: str, content: bytes, says: str) -> None:
     (root / f"mp3d/17DRP5sb8fy/17DRP5sb8fy{end}").write_bytes(content)
-    assert says in collection_state("mp3d", str(root)).scenes[0].problem
+    assert says in collection_state("mp3d", SceneFolder(root)).scenes[0].problem
 
 
 def test_semantics_without_their_other_half_are_noted(root: Path) -> None:
     (root / "mp3d/17DRP5sb8fy/17DRP5sb8fy.house").unlink()
-    scene = collection_state("mp3d", str(root)).scenes[0]
+    scene = collection_state("mp3d", SceneFolder(root)).scenes[0]
     assert scene.problem == ""
     assert "without its list of objects" in scene.notes[0]
 
@@ -69,7 +69,7 @@ def test_semantics_without_their_other_half_are_noted(root: Path) -> None:
 def test_the_overview_tells_what_is_there_and_what_to_type(root: Path) -> None:
     (root / "replica_cad").mkdir()
     (root / "replica_cad/replicaCAD.scene_dataset_config.json").write_text("{}")
-    assert other_datasets(str(root)) == (root / "replica_cad/replicaCAD.scene_dataset_config.json",)
+    assert SceneFolder(root).other_datasets() == (root / "replica_cad/replicaCAD.scene_dataset_config.json",)
     text = run("--scene-root", str(root))
     assert "Matterport3D: 2 of 90 scenes" in text
     assert "1 with semantics" in text

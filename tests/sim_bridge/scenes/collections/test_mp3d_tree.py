@@ -12,7 +12,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.scenes.catalogue import read_scene
+from avw.sim_bridge.scenes.catalogue import scene_ref
 from avw.sim_bridge.scenes.houses.procedural import generate_house
 from avw.sim_bridge.scenes.materials.labels import face_areas
 from avw.sim_bridge.scenes.materials.materials import DEFAULT_MATERIAL
@@ -45,7 +45,7 @@ def faces_of_the_house(scene: Scene) -> np.ndarray:
 
 
 def test_it_opens_upright_and_labelled(tree: Tree) -> None:
-    scene, report = read_scene(SCENE, str(tree.root))
+    scene, report = scene_ref(SCENE, tree.root).read()
     assert report is not None
     assert report.up == "z"
     assert str(tree.root / "mp3d" / CONFIG) in report.up_evidence
@@ -73,8 +73,8 @@ def test_it_opens_upright_and_labelled(tree: Tree) -> None:
 def test_it_is_lived_in_as_the_house_is(tmp_path: Path) -> None:
     mp3d_tree(tmp_path, concrete_box())
     export_glb(concrete_box(), tmp_path / "own.glb")
-    config = SimulatorConfig(size=32, emitters=500, scene_root=str(tmp_path))
-    simulator, own = EmbeddedSimulator(SCENE, config), EmbeddedSimulator("own.glb", config)
+    config = SimulatorConfig(size=32, emitters=500)
+    simulator, own = (EmbeddedSimulator(scene_ref(name, tmp_path), config) for name in (SCENE, "own.glb"))
     assert simulator.scene_id == SCENE
     assert simulator.navgrid.area == pytest.approx(own.navgrid.area, rel=1e-3)
     start, source = sample_episode(simulator, seed=1)
@@ -87,11 +87,11 @@ def test_it_is_lived_in_as_the_house_is(tmp_path: Path) -> None:
 def test_edited_semantics_are_loaded_again(tmp_path: Path) -> None:
     house = tmp_path / "mp3d/17DRP5sb8fy/17DRP5sb8fy.house"
     mp3d_tree(tmp_path, concrete_box())
-    config = SimulatorConfig(size=16, emitters=200, scene_root=str(tmp_path))
-    before = EmbeddedSimulator(SCENE, config).scene
-    assert EmbeddedSimulator(SCENE, config).scene is before
+    config = SimulatorConfig(size=16, emitters=200)
+    before = EmbeddedSimulator(scene_ref(SCENE, tmp_path), config).scene
+    assert EmbeddedSimulator(scene_ref(SCENE, tmp_path), config).scene is before
     house.write_text(house.read_text().replace("concrete#floor", "thick#carpet"))
-    after = EmbeddedSimulator(SCENE, config).scene
+    after = EmbeddedSimulator(scene_ref(SCENE, tmp_path), config).scene
     assert {s.material.name for s in before.surfaces} == {"concrete"}
     assert {s.material.name for s in after.surfaces} == {"carpet_thick"}
 
@@ -99,7 +99,7 @@ def test_edited_semantics_are_loaded_again(tmp_path: Path) -> None:
 def test_a_sidecar_says_what_a_class_is_made_of(tmp_path: Path) -> None:
     tree = mp3d_tree(tmp_path, concrete_box())
     tree.file(".avw.json").write_text(json.dumps({"materials": {"concrete floor": "linoleum"}}))
-    scene, report = read_scene(SCENE, str(tmp_path))
+    scene, report = scene_ref(SCENE, tmp_path).read()
     assert report is not None
     assert {surface.material.name for surface in scene.surfaces} == {"linoleum"}
     assert report.by_semantics == 1.0
@@ -120,7 +120,7 @@ def test_without_its_semantics_it_opens_and_says_so(
     folder.mkdir(parents=True)
     for end in {".glb", ".house", "_semantic.ply"} - set(missing):
         (folder / f"{tree.scene}{end}").symlink_to(tree.file(end))
-    scene, report = read_scene(SCENE, str(tmp_path))
+    scene, report = scene_ref(SCENE, tmp_path).read()
     assert report is not None
     assert any(says in warning for warning in report.warnings)
     assert report.by_semantics == 0.0
@@ -135,7 +135,7 @@ def test_a_broken_list_of_objects_is_not_passed_over(tmp_path: Path, tree: Tree)
         (folder / f"{tree.scene}{end}").symlink_to(tree.file(end))
     (folder / f"{tree.scene}.house").write_bytes(b"")
     with pytest.raises(SceneError, match="move it away to read the scene without"):
-        read_scene(SCENE, str(tmp_path))
+        scene_ref(SCENE, tmp_path).read()
 
 
 @pytest.mark.habitat
@@ -143,7 +143,7 @@ def test_a_broken_list_of_objects_is_not_passed_over(tmp_path: Path, tree: Tree)
 def test_habitat_sees_the_same_depth_and_the_same_objects(tmp_path: Path) -> None:
     python = os.environ["AVW_HABITAT_PYTHON"]
     tree = mp3d_tree(tmp_path, house(), python=python)
-    simulator = EmbeddedSimulator(SCENE, SimulatorConfig(size=64, emitters=200, scene_root=str(tree.root)))
+    simulator = EmbeddedSimulator(scene_ref(SCENE, tree.root), SimulatorConfig(size=64, emitters=200))
     seen = compare_with_habitat(python, simulator)
     scene = simulator.scene
     np.testing.assert_allclose(seen["low"], scene.vertices_V3.min(axis=0), atol=1e-3)

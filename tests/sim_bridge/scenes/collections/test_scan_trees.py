@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avw.sim_bridge.scenes.catalogue import expand_scenes, read_scene
+from avw.sim_bridge.scenes.catalogue import resolve_scenes, scene_ref
 from avw.sim_bridge.scenes.houses.procedural import generate_house
 from avw.sim_bridge.scenes.materials.labels import face_areas
 from avw.sim_bridge.scenes.scene import Scene
@@ -37,8 +37,8 @@ def material_areas(scene: Scene) -> dict[str, float]:
 @pytest.mark.parametrize("collection", SCENES)
 def test_it_opens_upright_and_made_of_what_the_house_is_made_of(tmp_path: Path, collection: str) -> None:
     scene_id, object_F = scan_tree(collection, tmp_path, house())
-    assert expand_scenes(collection, str(tmp_path)) == [scene_id]
-    scene, report = read_scene(scene_id, str(tmp_path))
+    assert [scene.scene_id for scene in resolve_scenes(collection, tmp_path)] == [scene_id]
+    scene, report = scene_ref(scene_id, tmp_path).read()
     assert report is not None
     assert report.up == "z"
     assert report.warnings == ()
@@ -59,7 +59,7 @@ def test_hm3d_is_read_from_its_pictures_in_jpeg_where_they_are(tmp_path: Path) -
     plain = basis.with_name(basis.name.replace(".basis", ""))
     plain.write_bytes(basis.read_bytes())
     basis.write_bytes(b"not read")
-    _, report = read_scene(scene_id, str(tmp_path))
+    _, report = scene_ref(scene_id, tmp_path).read()
     assert report is not None
     assert report.path == str(plain)
 
@@ -69,7 +69,7 @@ def test_hm3d_is_read_from_its_pictures_in_jpeg_where_they_are(tmp_path: Path) -
 @pytest.mark.parametrize("collection", SCENES)
 def test_habitat_sees_the_same_objects(tmp_path: Path, collection: str) -> None:
     scene_id, _ = scan_tree(collection, tmp_path, house())
-    own = EmbeddedSimulator(scene_id, SimulatorConfig(scene_root=str(tmp_path), emitters=200, size=64))
+    own = EmbeddedSimulator(scene_ref(scene_id, tmp_path), SimulatorConfig(emitters=200, size=64))
     compare_with_habitat(os.environ["AVW_HABITAT_PYTHON"], own, views=4)
 
 
@@ -78,10 +78,11 @@ def test_habitat_sees_the_same_objects(tmp_path: Path, collection: str) -> None:
 @pytest.mark.parametrize("collection", SCENES)
 def test_habitat_is_in_the_same_place(tmp_path: Path, collection: str) -> None:
     scene_id, _ = scan_tree(collection, tmp_path, house())
-    config = {"scene_root": str(tmp_path), "emitters": 200, "size": 64}
+    config = {"emitters": 200, "size": 64}
+    scene = scene_ref(scene_id, tmp_path)
     python = os.environ["AVW_HABITAT_PYTHON"]
-    habitat = open_simulator(scene_id, SimulatorConfig(backend="habitat", habitat_python=python, **config))
-    own = open_simulator(scene_id, SimulatorConfig(backend="embedded", **config))
+    habitat = open_simulator(scene, SimulatorConfig(backend="habitat", habitat_python=python, **config))
+    own = open_simulator(scene, SimulatorConfig(backend="embedded", **config))
     for seed in range(3):
         start, source = sample_episode(habitat, seed=seed)
         theirs, ours = (simulator.reset(start, source, seed=seed) for simulator in (habitat, own))

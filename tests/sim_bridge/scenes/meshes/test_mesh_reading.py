@@ -11,7 +11,7 @@ import trimesh
 
 from avw.sim_bridge.errors import SceneError, UsageError
 from avw.sim_bridge.navigation.open_free_space import free_space_of
-from avw.sim_bridge.scenes.catalogue import expand_scenes, load_scene
+from avw.sim_bridge.scenes.catalogue import resolve_scenes, scene_ref
 from avw.sim_bridge.scenes.meshes.mesh_files import load_mesh, read_mesh
 from avw.sim_bridge.scenes.meshes.units import unit_by_name, unit_by_size
 from avw.sim_bridge.scenes.meshes.up_axis import walkable_patches
@@ -102,8 +102,11 @@ def test_every_rotation_keeps_the_handedness(tmp_path: Path, up: str) -> None:
 def test_options_are_part_of_scene_names(tmp_path: Path) -> None:
     for name in ("a.glb", "b.glb"):
         trimesh.Scene(building(*flat())).export(tmp_path / name)
-    assert expand_scenes(f"{tmp_path}?up=y") == [f"{tmp_path}/a.glb?up=y", f"{tmp_path}/b.glb?up=y"]
-    assert load_scene("a.glb?units=2", scene_root=str(tmp_path)).vertices_V3.max() > 15.0
+    assert [scene.scene_id for scene in resolve_scenes(f"{tmp_path}?up=y")] == [
+        f"{tmp_path}/a.glb?up=y",
+        f"{tmp_path}/b.glb?up=y",
+    ]
+    assert scene_ref("a.glb?units=2", tmp_path).load().vertices_V3.max() > 15.0
     (tmp_path / "q?up=z.glb").write_bytes((tmp_path / "a.glb").read_bytes())
     assert "geometry" in read_mesh(tmp_path / "q?up=z.glb")[1].up_evidence, (
         "a file may have a question mark in its name"

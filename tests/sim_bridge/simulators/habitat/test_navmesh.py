@@ -112,8 +112,8 @@ def test_both_backends_have_one_frame_whatever_the_file_is_in(layout: tuple, tmp
     trimesh.Scene(mesh).export(tmp_path / "flat.glb")
     if config:
         (tmp_path / "flat.stage_config.json").write_text(json.dumps({"render_asset": "flat.glb", **config}))
-    theirs = open_backend("habitat", f"flat.glb{options}", scene_root=str(tmp_path))
-    ours = open_backend("embedded", f"flat.glb{options}", scene_root=str(tmp_path))
+    theirs = open_backend("habitat", f"flat.glb{options}", tmp_path)
+    ours = open_backend("embedded", f"flat.glb{options}", tmp_path)
     assert theirs.navgrid.area == pytest.approx(ours.navgrid.area, rel=0.05)
     source = Source(position_3=(8.0, 1.5, 4.0), floor_3=(8.0, 0.0, 4.0))
     for yaw in (0.0, 1.0, 2.5, -1.3):
@@ -135,7 +135,7 @@ def test_a_navmesh_beside_the_mesh_is_loaded_and_used(tmp_path: Path) -> None:
     # Of a flat with one room shut off: only whoever reads the file can know of that.
     shut = open_mesh("habitat", box_scene(*flat(), ((4.95, 0.0, 3.4), (5.05, 2.6, 4.6))), tmp_path, "shut.glb")
     saved(shut, tmp_path / "flat.navmesh")
-    second = open_backend("habitat", "flat.glb", scene_root=str(tmp_path))
+    second = open_backend("habitat", "flat.glb", tmp_path)
     assert navmesh(second).origin == "loaded"
     assert second.navgrid.area < 0.6 * first.navgrid.area
     assert second.navgrid.radius == pytest.approx(first.navgrid.radius)
@@ -159,7 +159,7 @@ def test_a_navmesh_that_is_damaged_empty_or_of_another_scene_is_one_sentence(tmp
         assert ".navmesh" in str(raised.value)
         assert "\n" not in str(raised.value)
     (tmp_path / "half.navmesh").unlink()
-    assert navmesh(open_backend("habitat", "half.glb", scene_root=str(tmp_path))).origin == "computed"
+    assert navmesh(open_backend("habitat", "half.glb", tmp_path)).origin == "computed"
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from avw.sim_bridge.errors import AvwError, BackendError
+from avw.sim_bridge.scenes.catalogue import scene_ref
 from avw.sim_bridge.simulators.habitat import session
 from avw.sim_bridge.simulators.habitat.session import Session, find_python
 from avw.sim_bridge.simulators.habitat.simulator import HabitatSimulator
@@ -112,7 +113,7 @@ def test_a_habitat_that_has_read_much_is_replaced_before_it_reads_more(
 def test_another_picture_size_is_another_picture(tmp_path: Path) -> None:
     scene = box_scene(*flat())
     small = open_mesh("habitat", scene, tmp_path, size=16)
-    large = type(small)("flat.glb", config_of("habitat", size=48, emitters=200, scene_root=str(tmp_path)))
+    large = type(small)(scene_ref("flat.glb", tmp_path), config_of("habitat", size=48, emitters=200))
     for _ in range(2):
         assert play(small, 0)[0].rgb_HWC.shape == (16, 16, 3)
         assert play(large, 0)[0].depth_HW.shape == (48, 48)
