@@ -85,7 +85,7 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(run: Run, tmp_path: Path)
         ("--trajectories 0", "--trajectories is 0"),
         ("--scenes nowhere.glb", "nowhere.glb"),
         ("--scenes mp3d", "no scene of mp3d is under"),
-        ("--preset avw-4k --scenes mp3d", "is not there, because"),
+        ("--preset avw-4k --scenes mp3d", "is missing, because"),
         ("--sound nothing.wav", "nothing.wav"),
         ("--shard 4/4", "expected I/N with I from 0 to N - 1"),
         ("--shard x", "expected I/N with I from 0 to N - 1"),
