@@ -6,8 +6,10 @@ import ast
 import importlib.util
 import re
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -158,18 +160,30 @@ def test_the_messages_in_the_page_of_habitat_are_those_of_the_code() -> None:
     assert not missing
 
 
-def python_blocks() -> list[tuple[str, str]]:
-    found = []
-    for page in PAGES:
-        blocks = [block for language, block in FENCE.findall(page.read_text(encoding="utf-8")) if language == "python"]
-        found += [(f"{page.name} {index}", block) for index, block in enumerate(blocks)]
-    return found
+def python_blocks(page: Path) -> list[str]:
+    return [block for language, block in FENCE.findall(page.read_text(encoding="utf-8")) if language == "python"]
 
 
-@pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in python_blocks()])
-def test_every_python_block_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+PROGRAMS = [page for page in PAGES if python_blocks(page)]
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=relative)
+def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, in one namespace and one empty folder: later blocks may use what earlier ones made."""
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, "a block of the documentation", "exec"), {"__name__": "documentation"})
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    namespace: dict[str, Any] = {"__name__": "documentation"}
+    for number, block in enumerate(python_blocks(page)):
+        exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=relative)
+def test_python_blocks_import_only_the_public_interface(page: Path) -> None:
+    for block in python_blocks(page):
+        for node in ast.walk(ast.parse(block)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.startswith("avw.")], f"{page.name}: {names}"
 
 
 def test_the_readme_stays_short() -> None:

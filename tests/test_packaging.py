@@ -121,6 +121,45 @@ def test_the_sdist_holds_what_a_build_needs(built: Path, packaged: set[str]) -> 
     assert needed <= names, sorted(needed - names)
 
 
+WHERE = """
+import avw, avw.cli.main, avw.model.world_model
+from avw.sim_bridge.simulators.habitat.session import WORKER
+print(avw.__file__, avw.model.world_model.__file__, WORKER, sep="\\n")
+"""
+
+
+@pytest.mark.slow
+def test_the_checkout_an_editable_install_and_the_wheel_are_the_same_package(
+    tree: Path, built: Path, tmp_path: Path
+) -> None:
+    """Links and copies alike: every import name is there, and the workers of other interpreters are files."""
+    editable = tmp_path / "editable"
+    editable.mkdir()
+    build = f"import setuptools.build_meta as b; print(b.build_editable({str(editable)!r}))"
+    subprocess.run([sys.executable, "-c", build], cwd=tree, check=True, capture_output=True, timeout=300)
+    wheel = next(editable.glob("*.whl"))
+    for archive, folder in ((wheel, tmp_path / "linked"), (wheel_of(built), tmp_path / "copied")):
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(folder)
+    homes = {"linked": tree, "copied": tmp_path / "copied", "": tree}
+    for name, home in homes.items():
+        found = f"site.addsitedir({str(tmp_path / name)!r})" if name else f"sys.path.insert(0, {str(tree)!r})"
+        others = f"sys.path.append({sysconfig.get_path('purelib')!r})"  # without its .pth files
+        code = f"import sys, site\n{found}\n{others}\n{WHERE}"
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        package, world_model, worker = map(Path, done.stdout.split())
+        assert package.is_relative_to(home)
+        assert world_model == package.parent / "model" / "world_model.py"
+        alone = subprocess.run(  # in an interpreter that has no AVW: it serves until its input ends
+            [sys.executable, str(worker)],
+            cwd=tmp_path, stdin=subprocess.DEVNULL, env={"PATH": ""}, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert alone.returncode == 0, alone.stderr[-2000:]
+
+
 @pytest.mark.slow
 def test_the_wheel_generates_in_a_venv_without_torch(built: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
