@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from avw.model.train import train as train
     from avw.model.world_model import WorldModel as WorldModel
     from avw.sim_bridge.errors import AvwError as AvwError
+    from avw.sim_bridge.rendering.camera import CameraConfig as CameraConfig
+    from avw.sim_bridge.rendering.ids import label_image as label_image
+    from avw.sim_bridge.rendering.raycast import RayScene as RayScene
+    from avw.sim_bridge.rendering.renderer import RenderConfig as RenderConfig
+    from avw.sim_bridge.rendering.renderer import Renderer as Renderer
+    from avw.sim_bridge.rendering.warp import WarpRenderer as WarpRenderer
+    from avw.sim_bridge.scenes.catalogue import load_scene as load_scene
     from avw.sim_bridge.simulators.open_simulator import open_simulator as open_simulator
     from avw.sim_bridge.simulators.protocol import Simulator as Simulator
     from avw.sim_bridge.simulators.protocol import SimulatorConfig as SimulatorConfig
@@ -54,19 +61,26 @@ _DEFINED_IN = {
     "AudioNavEnv": "avw.sim_bridge.task.env",
     "AudioNavTask": "avw.sim_bridge.task.task",
     "AvwError": "avw.sim_bridge.errors",
+    "CameraConfig": "avw.sim_bridge.rendering.camera",
     "DatasetEpisode": "avw.avw4k.reading.episodes",
     "EpisodeDataset": "avw.avw4k.reading.episodes",
     "Imagination": "avw.model.imagination",
     "Observation": "avw.sim_bridge.types",
     "Pose": "avw.sim_bridge.types",
+    "RayScene": "avw.sim_bridge.rendering.raycast",
     "Recording": "avw.model.imagination",
+    "RenderConfig": "avw.sim_bridge.rendering.renderer",
+    "Renderer": "avw.sim_bridge.rendering.renderer",
     "Simulator": "avw.sim_bridge.simulators.protocol",
     "SimulatorConfig": "avw.sim_bridge.simulators.protocol",
     "Source": "avw.sim_bridge.types",
     "StepResult": "avw.sim_bridge.task.task",
     "TaskConfig": "avw.sim_bridge.task.task",
+    "WarpRenderer": "avw.sim_bridge.rendering.warp",
     "WorldModel": "avw.model.world_model",
     "evaluate": "avw.model.evaluate_run",
+    "label_image": "avw.sim_bridge.rendering.ids",
+    "load_scene": "avw.sim_bridge.scenes.catalogue",
     "make_env": "avw.sim_bridge.task.env",
     "open_dataset": "avw.avw4k.reading.episodes",
     "open_simulator": "avw.sim_bridge.simulators.open_simulator",

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -24,9 +24,17 @@ from avw.sim_bridge.errors import missing_model_extra
 from avw.sim_bridge.types import STEP_SECONDS, Source
 
 if TYPE_CHECKING:
-    from avw.avw4k.reading.loader import WindowStream
+    from avw.avw4k.reading.loader import WindowLoader, WindowStream
 
-DEFAULTS = WindowConfig()
+
+class WindowOptions(TypedDict, total=False):
+    """The fields of `WindowConfig`, which has their meaning and defaults."""
+
+    ages: tuple[int, ...]
+    min_offset: int
+    max_offset: int
+    near: float
+    motion: str
 
 
 class DatasetEpisode:
@@ -172,19 +180,12 @@ class EpisodeDataset(Dataset):
         """The episodes of "train", "val" or "test"; no scene is in two splits."""
         return [DatasetEpisode(self, ref) for ref in self.episodes(name)]
 
-    def windows(
-        self,
-        split: str = "train",
-        *,
-        ages: tuple[int, ...] = DEFAULTS.ages,
-        min_offset: int = DEFAULTS.min_offset,
-        max_offset: int = DEFAULTS.max_offset,
-        near: float = DEFAULTS.near,
-        motion: str = DEFAULTS.motion,
-    ) -> Windows:
-        """Windows of a split as frame numbers: a context of past frames, a motion, and targets. See `WindowConfig`."""
-        config = WindowConfig(ages=ages, min_offset=min_offset, max_offset=max_offset, near=near, motion=motion)
-        return Windows(self, split, config)
+    def windows(self, split: str = "train", **options: Unpack[WindowOptions]) -> Windows:
+        """Windows of a split as frame numbers: a context of past frames, a motion, and targets.
+
+        options: ages, min_offset, max_offset, near and motion; see `WindowConfig`.
+        """
+        return Windows(self, split, WindowConfig(**options))
 
     def torch(
         self,
@@ -193,29 +194,69 @@ class EpisodeDataset(Dataset):
         contexts: int = 16,
         targets: int = 4,
         senses: tuple[str, ...] = ("rgb", "audio"),
-        ages: tuple[int, ...] = DEFAULTS.ages,
-        min_offset: int = DEFAULTS.min_offset,
-        max_offset: int = DEFAULTS.max_offset,
-        near: float = DEFAULTS.near,
-        motion: str = DEFAULTS.motion,
         seed: int = 0,
         rank: int = 0,
         ranks: int = 1,
+        **windows: Unpack[WindowOptions],
     ) -> WindowStream:
         """Batches of windows as a torch IterableDataset: `DataLoader(dataset.torch("train"), batch_size=None)`.
 
         contexts, targets: per batch, and per context · senses: some of rgb, depth and audio
-        rank, ranks: this process among those that train together. The other options are those of `windows`.
+        rank, ranks: number of this process, and of all processes that train together
+        windows: the options of `windows`. Each iteration is the next epoch, in another order.
         """
-        try:
-            from avw.avw4k.reading.loader import EpochConfig, LoaderConfig, WindowStream
-        except ModuleNotFoundError as error:
-            raise missing_model_extra("dataset.torch", error) from error
-        windows = self.windows(split, ages=ages, min_offset=min_offset, max_offset=max_offset, near=near, motion=motion)
-        epochs = EpochConfig(contexts=contexts, seed=seed)
-        return WindowStream(
-            windows, LoaderConfig(epochs=epochs, targets=targets, senses=tuple(senses), rank=rank, ranks=ranks)
+        loader = _loader_module("dataset.torch")
+        config = loader.LoaderConfig(
+            epochs=loader.EpochConfig(contexts=contexts, seed=seed),
+            targets=targets,
+            senses=tuple(senses),
+            rank=rank,
+            ranks=ranks,
         )
+        stream: WindowStream = loader.WindowStream(self.windows(split, **windows), config)
+        return stream
+
+    def loader(
+        self,
+        split: str = "train",
+        *,
+        contexts: int = 16,
+        targets: int = 4,
+        senses: tuple[str, ...] = ("rgb", "audio"),
+        workers: int = 0,
+        start: str = "spawn",
+        pin_memory: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+        **windows: Unpack[WindowOptions],
+    ) -> WindowLoader:
+        """The batches of `torch`, from a loader with worker processes of its own that can resume inside an epoch.
+
+        workers: 0 reads in this process · start: "spawn", "fork" or "forkserver". Other options as for `torch`.
+        """
+        loader = _loader_module("dataset.loader")
+        config = loader.LoaderConfig(
+            epochs=loader.EpochConfig(contexts=contexts, seed=seed, lanes=max(4, workers)),
+            targets=targets,
+            senses=tuple(senses),
+            workers=workers,
+            start=start,
+            pin_memory=pin_memory,
+            rank=rank,
+            ranks=ranks,
+        )
+        found: WindowLoader = loader.WindowLoader(self.windows(split, **windows), config)
+        return found
+
+
+def _loader_module(what: str) -> Any:
+    """The module that needs torch."""
+    try:
+        from avw.avw4k.reading import loader
+    except ModuleNotFoundError as error:
+        raise missing_model_extra(what, error) from error
+    return loader
 
 
 def open_dataset(path: str | Path) -> EpisodeDataset:

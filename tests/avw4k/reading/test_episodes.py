@@ -100,7 +100,20 @@ def test_windows_take_the_options_by_name(dataset: EpisodeDataset) -> None:
 def test_without_torch_the_message_says_what_to_install(
     dataset: EpisodeDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delattr("avw.avw4k.reading.loader", raising=False)
     monkeypatch.delitem(sys.modules, "avw.avw4k.reading.loader", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'avw\[model\]'"):
         dataset.torch("train")
+
+
+def test_the_loader_resumes_inside_an_epoch(dataset: EpisodeDataset) -> None:
+    options = {"contexts": 4, "targets": 2, "ages": (1, 0), "max_offset": 3, "seed": 5}
+    whole = [batch.context_BT.tolist() for batch in dataset.loader("train", **options)]
+    first = dataset.loader("train", **options)
+    next(iter(first))
+    again = dataset.loader("train", **options)
+    again.load_state_dict(first.state_dict())
+    assert [batch.context_BT.tolist() for batch in again] == whole[1:]
+    streamed = [batch.context_BT.tolist() for batch in dataset.torch("train", **options)]
+    assert streamed == whole
