@@ -25,7 +25,7 @@ from avw.sim_bridge.rendering.camera import CameraConfig
 from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.rendering.renderer import RenderConfig, Renderer
-from avw.sim_bridge.rendering.shading import Look
+from avw.sim_bridge.rendering.shading import ShadingTables
 from avw.sim_bridge.scenes.catalogue import load_scene
 from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.scenes.shoebox import shoebox
@@ -84,7 +84,7 @@ def _load(house: Scene, triangles: int) -> Loaded:
     rays, tree_seconds, tree_bytes = _measured(lambda: RayScene(scene))
     light, light_seconds, _ = _measured(lambda: bake_light(rays))
     place = f"{scene.scene_id}, {len(scene.faces_F3):,} triangles"
-    look, look_seconds, _ = _measured(lambda: Look(scene, light))
+    look, look_seconds, _ = _measured(lambda: ShadingTables(scene, light))
     look_bytes = sum(array.nbytes for array in look.arrays if array.base is not look.arrays[0])
     rows = [
         Row(name="once per scene: tree", ours=tree_seconds, unit="s of CPU", conditions=place),

@@ -1,4 +1,4 @@
-"""Cameras: pinhole, equirectangular, orthographic; each a table per column and per row that gives every pixel's ray."""
+"""Pinhole, equirectangular and orthographic cameras, as tables per column and row that define all pixels' rays."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import numpy as np
 from avw.sim_bridge.errors import UsageError
 
 PROJECTIONS = ("pinhole", "equirectangular", "orthographic")
-_MOST_PIXELS = 1 << 28
+_MAX_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CameraConfig:
-    """A picture's size and projection; pixels are square, so the vertical field follows.
+    """Size and projection of an image. Pixels are square, so the vertical field of view follows from the horizontal.
 
-    hfov: degrees across, of a pinhole; an equirectangular picture always spans 360 x 180 degrees (make it twice as
-    wide as high) · extent: metres across, of an orthographic one
-    Depth is planar (along the view axis) for pinhole and orthographic, radial for equirectangular.
+    width, height: pixels · projection: one of `PROJECTIONS`
+    hfov: horizontal field of view of a pinhole camera in degrees; an equirectangular image always spans 360 x 180
+    degrees, so make it twice as wide as high · extent: width of an orthographic image in metres
+    Depth is planar (along the view axis) for pinhole and orthographic cameras, radial for equirectangular ones.
+    Raises UsageError for a value out of range.
     """
 
     width: int = 128
@@ -29,23 +31,24 @@ class CameraConfig:
     extent: float = 10.0
 
     def __post_init__(self) -> None:
-        picture = f"a picture of {self.width} x {self.height} pixels"
-        if min(self.width, self.height) < 1 or self.width * self.height > _MOST_PIXELS:
-            raise UsageError(f"{picture}: expected a width and a height >= 1, and at most {_MOST_PIXELS} pixels")
+        image = f"an image of {self.width} x {self.height} pixels"
+        if min(self.width, self.height) < 1 or self.width * self.height > _MAX_PIXELS:
+            raise UsageError(f"{image}: expected a width and a height >= 1, and at most {_MAX_PIXELS} pixels")
         if self.projection not in PROJECTIONS:
-            raise UsageError(f"the projection {self.projection!r}: expected one of {', '.join(PROJECTIONS)}")
+            raise UsageError(f"unknown projection {self.projection!r}: expected one of {', '.join(PROJECTIONS)}")
         if self.projection == "pinhole" and not 1.0 <= self.hfov <= 170.0:
-            raise UsageError(f"{picture} and {self.hfov} degrees: expected 1 <= hfov <= 170")
+            raise UsageError(f"{image} and {self.hfov} degrees: expected 1 <= hfov <= 170")
         if self.projection == "orthographic" and not self.extent > 0.0:
-            raise UsageError(f"{picture} and {self.extent} metres: expected extent > 0")
+            raise UsageError(f"{image} and {self.extent} metres: expected extent > 0")
 
 
 def ray_tables(camera: CameraConfig, samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (W * n, 4) and (H * n, 4) for n = `samples` rays a pixel along each axis.
+    """Ray tables: float32 (W * n, 4) and (H * n, 4), for n = `samples` rays per pixel along each axis.
 
-    A column holds (A, B, A', B'), a row (a, b, a', b'); the ray through both is
+    A column holds (A, B, A', B') and a row (a, b, a', b'). The direction of the ray through both is
         a (A right + B forward) + b up,
-    and the primed are its changes to the next column and the next row. Orthographic: offsets of the origin instead.
+    and the primed values are its changes to the next column and the next row. For an orthographic camera this vector is
+    the offset of the ray's origin instead of its direction.
     """
     columns, rows = camera.width * samples, camera.height * samples
     across = (np.arange(columns) + 0.5) / columns * 2 - 1  # -1 left edge, 1 right edge
@@ -62,7 +65,7 @@ def ray_tables(camera: CameraConfig, samples: int = 1) -> tuple[np.ndarray, np.n
         pinhole = camera.projection == "pinhole"
         half = math.tan(math.radians(camera.hfov) / 2) if pinhole else camera.extent / 2
         step = 2 * half / columns
-        # The forward part is 1 for every pixel of a pinhole, so that the distance along a ray is its planar depth.
+        # The forward part is 1 for every pixel of a pinhole camera, so the distance along a ray is its planar depth.
         column_W4[:, 0], column_W4[:, 1] = across * half, float(pinhole)
         column_W4[:, 2] = step
         row_H4[:, 0], row_H4[:, 1] = 1.0, -down * half * (camera.height / camera.width)
@@ -71,9 +74,9 @@ def ray_tables(camera: CameraConfig, samples: int = 1) -> tuple[np.ndarray, np.n
 
 
 def axes(yaw: float, pitch: float = 0.0) -> np.ndarray:
-    """float32 (3, 3): right, up and forward of a camera turned left by `yaw` and up by `pitch` (radians), never rolled.
+    """float32 (3, 3): right, up and forward vectors of a camera turned left by `yaw` and up by `pitch` (radians).
 
-    Level, yaw 0: right +X, up +Y, forward -Z.
+    There is no roll. At yaw 0 and pitch 0: right +X, up +Y, forward -Z.
     """
     sy, cy, sp, cp = math.sin(yaw), math.cos(yaw), math.sin(pitch), math.cos(pitch)
     return np.array([[cy, 0.0, -sy], [sp * sy, cp, sp * cy], [-cp * sy, sp, -cp * cy]], dtype=np.float32)

@@ -1,8 +1,9 @@
-"""Embree called from Numba: the library inside embreex, one device a process, trees, and packets of sixteen rays.
+"""Embree called from Numba: the library in embreex, one device per process, ray trees, and packets of sixteen rays.
 
-embreex binds Embree's single rays only. Its wheel carries the whole library, so the functions for packets are looked
-up there and declared to Numba by name: a picture's rays are neighbours, and Embree takes sixteen of them through the
-tree together in a third of the time. Reference: the Embree 4 API documentation (RTCRayHit16, RTCIntersectArguments).
+embreex only binds Embree's functions for single rays. Its wheel contains the whole library, so the functions for
+packets are looked up there and declared to Numba by name. The rays of an image are neighbours, and Embree traces
+sixteen of them together in a third of the time. Reference: the Embree 4 API documentation (RTCRayHit16,
+RTCIntersectArguments).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from numba import njit, types
 from avw.sim_bridge.errors import BackendError, SceneError
 
 LANES = 16
-NEVER = 1e37  # the distance of a ray that meets nothing
+NEVER = 1e37  # the distance of a ray that hits nothing
 
-# Words of a packet (RTCRayHit16): every field holds its sixteen lanes side by side. Between those named here lie the
-# nearest distance, time, mask, id and flags of the rays, and the hits' geometry and instance.
+# Word offsets in a packet (RTCRayHit16): every field holds its sixteen lanes in a row. The fields between those named
+# here are the nearest distance, time, mask, id and flags of the rays, and the geometry and instance of the hits.
 ORIGIN, DIRECTION, FAR, NORMAL, U, V, FACE = (LANES * field for field in (0, 4, 8, 12, 15, 16, 17))
 PACKET_WORDS = 21 * LANES
 
@@ -39,10 +40,13 @@ rtc_occluded_16 = types.ExternalFunction("rtcOccluded16", _packet_query)
 
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL:
-    """Embree's functions, from the library that embreex's extension is linked with; declared to Numba by name."""
+    """Embree's functions, from the library that embreex's extension is linked with; also declared to Numba by name.
+
+    Raises BackendError if a function is missing.
+    """
     import embreex.rtcore_scene
 
-    # Looking a symbol up in the extension also searches the libraries that it was linked with.
+    # A symbol lookup in the extension also searches the libraries that it is linked with.
     library = ctypes.CDLL(embreex.rtcore_scene.__file__)
     pointer, word, size = ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t
     signatures = {
@@ -75,27 +79,28 @@ def _library() -> ctypes.CDLL:
 
 @lru_cache(maxsize=1)
 def _device() -> int:
-    # One thread: a tree built by several may differ from run to run, and workers share the cores anyway.
+    # One thread: a tree built by several threads may differ between runs, and workers share the cores anyway.
     device = _library().rtcNewDevice(b"threads=1")
     if not device:
         raise BackendError(
-            "Embree opened no device: its library does not run on this processor (it needs SSE2 or NEON)"
+            "Embree could not open a device: its library does not run on this processor (it needs SSE2 or NEON)"
         )
     return device
 
 
 class EmbreeTree:
-    """The tree over one mesh. `handle` is its address, for kernels; it lives as long as this object.
+    """The ray tree of one mesh, watertight along shared edges (Embree's robust mode).
 
-    vertices_V3: float32 · faces_F3: int32. Watertight along shared edges (Embree's robust mode).
+    vertices_V3: float32 metres · faces_F3: int32. `handle` is the tree's address for kernels, valid as long as this
+    object exists. Raises SceneError if the tree cannot be built.
     """
 
     def __init__(self, vertices_V3: np.ndarray, faces_F3: np.ndarray) -> None:
         embree, device = _library(), _device()
         scene = embree.rtcNewScene(device)
         weakref.finalize(self, embree.rtcReleaseScene, scene)
-        # `robust` closes the cracks that the fast traversal leaves along shared edges: a light leak is one pixel,
-        # but a sound leak lasts the whole episode.
+        # Robust mode closes the gaps that the fast traversal leaves along shared edges: a light leak is one pixel, but
+        # a sound leak lasts for the whole episode.
         embree.rtcSetSceneFlags(scene, _ROBUST)
         geometry = embree.rtcNewGeometry(device, _TRIANGLES)
         for kind, form, rows in (
@@ -111,13 +116,15 @@ class EmbreeTree:
         embree.rtcCommitScene(scene)
         error = embree.rtcGetDeviceError(device)
         if error:
-            reason = "out of memory" if error == 4 else f"Embree's error {error}"
-            raise SceneError(f"no ray tree of {len(faces_F3)} triangles: {reason}; simplify the mesh or free memory")
+            reason = "out of memory" if error == 4 else f"Embree error {error}"
+            raise SceneError(
+                f"cannot build a ray tree of {len(faces_F3)} triangles: {reason}; simplify the mesh or free memory"
+            )
         self.handle: int = scene
 
 
 def query_arguments(flags: int) -> np.ndarray:
-    """RTCIntersectArguments with `flags`: uint64 (8,), to be kept alive while kernels use its address."""
+    """RTCIntersectArguments with `flags`: uint64 (8,). Keep it alive while kernels use its address."""
     arguments = np.zeros(8, dtype=np.uint64)
     arguments.view(np.uint32)[:2] = flags, _ALL_FEATURES
     return arguments
@@ -125,7 +132,7 @@ def query_arguments(flags: int) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def aligned_words(words):  # pragma: no cover - compiled
-    """float32 zeros on a 64-byte boundary, as Embree asks of packets."""
+    """float32 zeros aligned to 64 bytes, as Embree requires for packets."""
     raw = np.zeros(words + 16, dtype=np.float32)
     start = (-raw.ctypes.data % 64) // 4
     return raw[start : start + words]
@@ -133,7 +140,7 @@ def aligned_words(words):  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True)
 def set_ray(packet, packet_i, k, ox, oy, oz, dx, dy, dz, far):  # pragma: no cover - compiled
-    """Write the ray of lane k into a packet, given as its float32 words and the same words as int32."""
+    """Write the ray of lane k into a packet, which is given as float32 words and as the same words in int32."""
     zero = np.float32(0.0)
     packet[k], packet[16 + k], packet[32 + k], packet[48 + k] = ox, oy, oz, zero
     packet[64 + k], packet[80 + k], packet[96 + k], packet[112 + k] = dx, dy, dz, zero

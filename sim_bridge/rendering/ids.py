@@ -1,4 +1,4 @@
-"""What each pixel is: exact images of surface, material and category ids, with the names that go with them."""
+"""Id images: the exact surface, material, category or object of each pixel, with a legend of their names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMES: dict[str, Callable[[Surface], str]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Label:
-    """One entry of a legend. area: square metres of the scene that bear it, both sides of a sheet counted once"""
+    """One entry of a legend. area: square metres of the scene with this label; the two sides of a sheet count once"""
 
     id: int
     name: str
@@ -28,14 +28,15 @@ class Label:
 
 
 def label_image(face_HW: np.ndarray, scene: Scene, by: str = "surface") -> tuple[np.ndarray, tuple[Label, ...]]:
-    """ids_HW int32 (-1 where nothing was hit) of a `View.face_HW`, and the legend: ids count from 0 in its order.
+    """Convert a `View.face_HW` to ids: ids_HW int32 (-1 where nothing was hit), and the legend, indexed by id.
 
     by: "surface" keeps the order of `scene.surfaces`; "material" and "category" merge the surfaces that share one, in
-    alphabetical order ("unknown": surfaces without a category); "object" numbers the pieces of furniture, 0 being the
-    building. Ids are never filtered: a pixel shows what its centre's ray meets.
+    alphabetical order ("unknown" for surfaces without a category); "object" numbers the pieces of furniture, with 0 for
+    the building. Ids are never filtered: a pixel has the id of the face that the ray through its centre hits.
+    Raises UsageError for another value of `by`, and for "object" if the scene has no object ids.
     """
     if by == "object" and scene.object_F is None:
-        raise UsageError(f"no ids by 'object': scene {scene.scene_id!r} does not tell objects apart; take 'surface'")
+        raise UsageError(f"no ids by 'object': scene {scene.scene_id!r} does not distinguish objects; use 'surface'")
     if by not in (*_NAMES, "object"):
         raise UsageError(f"no ids by {by!r}: expected one of {', '.join((*_NAMES, 'object'))}")
     if by == "object" and scene.object_F is not None:
@@ -54,7 +55,7 @@ def label_image(face_HW: np.ndarray, scene: Scene, by: str = "surface") -> tuple
 
 
 def paint_ids(ids_HW: np.ndarray) -> np.ndarray:
-    """rgb_HWC uint8: every id in a colour of its own (hues a golden ratio apart), black where nothing was hit."""
+    """rgb_HWC uint8: one colour per id (hues a golden ratio apart), black where nothing was hit."""
     count = int(ids_HW.max(initial=-1)) + 1
     palette = [
         colorsys.hsv_to_rgb(k * 0.618034 % 1.0, (0.55, 0.8)[k // 2 % 2], (0.95, 0.7)[k % 2]) for k in range(count)

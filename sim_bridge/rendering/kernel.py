@@ -1,8 +1,8 @@
-"""One picture in one compiled call: tiles of 4 x 4 pixels go through Embree as packets and are coloured as they return.
+"""Numba kernels that render one image per call: tiles of 4 x 4 pixels are traced by Embree as packets, then shaded.
 
-A tile's arithmetic runs over its sixteen lanes side by side, in scratch rows that the compiler turns into vectors;
-only the reads of textures and light are taken pixel by pixel. All kernels stand in this one file, because Numba's
-cache notices changes of a function's own file only.
+The arithmetic of a tile runs over its sixteen lanes in scratch rows, which the compiler vectorises; only textures and
+light samples are read pixel by pixel. All kernels are in this one file, because Numba's cache only detects changes in
+the file of the compiled function itself.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from avw.sim_bridge.rendering.embree import (
 )
 from avw.sim_bridge.rendering.shading import DISPLAY_SCALE, DIVISIONS, GLOW, LIGHT, SIDE, SURFACE, TEXELS
 
-BACKGROUND = (0.38, 0.55, 0.74)  # linear RGB, before the tone curve, of rays that meet nothing
+BACKGROUND = (0.38, 0.55, 0.74)  # linear RGB, before the tone curve, of rays that hit nothing
 TILE = 4
 
-# Scratch rows of a tile, sixteen lanes each: gathered, then computed.
+# Scratch rows of a tile, sixteen lanes each: first the gathered inputs, then the computed values.
 _UV, _GRADIENT, _RAY, _FAR, _GLOW = 0, 6 * LANES, 12 * LANES, 20 * LANES, 21 * LANES
 _TU, _TV, _STEP_U, _STEP_V, _FOOTPRINT = (LANES * row for row in range(22, 27))
 _WP, _WQ, _WR = (LANES * row for row in range(27, 30))
@@ -39,17 +39,17 @@ _WEIGHT_A, _WEIGHT_B, _WEIGHT_C, _WEIGHT_D = (LANES * row for row in range(42, 4
 _TEXEL_A, _TEXEL_B, _TEXEL_C, _TEXEL_D = (LANES * row for row in range(46, 50))
 _SAMPLES = 50 * LANES  # nine rows: red, green and blue of three light samples
 _SCRATCH_WORDS = 59 * LANES
-_CODE = np.float32(1.0 / 255.0**2)  # texels hold 255 times the square root of linear values
-_FOUR_THIRDS = -1431655764  # times 3 is 4 modulo 2^32: takes 4/3 of multiples of 3
+_CODE = np.float32(1.0 / 255.0**2)  # texels store 255 times the square root of linear values
+_FOUR_THIRDS = -1431655764  # times 3 is 4 modulo 2^32, so a product with it is 4/3 of a multiple of 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def render_tiles(query, place, centre, sampled, fine, paint, rgb_HWC, depth_HW, face_HW):  # pragma: no cover - compiled
     """Fill rgb_HWC, depth_HW and face_HW.
 
-    query: the tree's address and that of Embree's arguments · place: origin_3, axes_33, whether rays are parallel
-    centre, sampled: ray tables of the pixels' centres and of `fine` x `fine` rays a pixel (0: no colours)
-    paint: `Look.arrays`, anisotropy, display table
+    query: addresses of the tree and of Embree's arguments · place: origin_3, axes_33, whether rays are parallel
+    centre: ray tables of the pixel centres · sampled: ray tables of `fine` x `fine` rays per pixel · fine: 0 leaves
+    rgb_HWC unfilled · paint: `ShadingTables.arrays`, anisotropy, display table
     """
     height, width = depth_HW.shape
     packet, in_use = aligned_words(PACKET_WORDS), aligned_words(LANES).view(np.int32)
@@ -69,7 +69,7 @@ def render_tiles(query, place, centre, sampled, fine, paint, rgb_HWC, depth_HW, 
                     tree, arguments, origin_3, axes_33, parallel, column_W4, row_H4,
                     1, 0, 0, top, left, height, width, packet, packet_i, in_use,
                 )  # fmt: skip
-                _keep(top, left, packet, packet_i, in_use, depth_HW, face_HW)
+                _store(top, left, packet, packet_i, in_use, depth_HW, face_HW)
             sums[:] = np.float32(0.0)
             for j in range(fine):
                 for i in range(fine):
@@ -85,7 +85,7 @@ def render_tiles(query, place, centre, sampled, fine, paint, rgb_HWC, depth_HW, 
                     _light_cells(packet, s, si)
                     _shade(anisotropy, texel_N, light_M, s, si, sums)
             if fine == 1:
-                _keep(top, left, packet, packet_i, in_use, depth_HW, face_HW)
+                _store(top, left, packet, packet_i, in_use, depth_HW, face_HW)
             for k in range(LANES):
                 if in_use[k] != 0:
                     for c in range(3):
@@ -99,7 +99,7 @@ def _trace(
     tree, arguments, origin_3, axes_33, parallel, column_W4, row_H4,
     fine, i, j, top, left, height, width, packet, packet_i, in_use,
 ):  # fmt: skip # pragma: no cover - compiled
-    """Send the rays of sub-pixel (i, j) of a tile; lanes outside the picture stay unused."""
+    """Trace the rays of subpixel (i, j) of a tile; lanes outside the image are unused."""
     for k in range(LANES):
         y, x = top + k // TILE, left + k % TILE
         in_use[k] = -1 if y < height and x < width else 0
@@ -119,7 +119,8 @@ def _trace(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _keep(top, left, packet, packet_i, in_use, depth_HW, face_HW):  # pragma: no cover - compiled
+def _store(top, left, packet, packet_i, in_use, depth_HW, face_HW):  # pragma: no cover - compiled
+    """Write the depths and faces of a tile to the images."""
     for k in range(LANES):
         if in_use[k] != 0:
             face = packet_i[FACE + k]
@@ -129,7 +130,7 @@ def _keep(top, left, packet, packet_i, in_use, depth_HW, face_HW):  # pragma: no
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _shade(anisotropy, texel_N, light_M, s, si, sums):  # pragma: no cover - compiled
-    """Add the tile's linear colours to its sums (red lanes, green lanes, blue lanes)."""
+    """Add the linear colours of the tile to `sums` (red lanes, green lanes, blue lanes)."""
     one, zero = np.float32(1.0), np.float32(0.0)
     for n in range(_RED, _BLUE + LANES):
         s[n] = zero
@@ -140,7 +141,7 @@ def _shade(anisotropy, texel_N, light_M, s, si, sums):  # pragma: no cover - com
         for k in range(LANES):
             most = max(most, si[_TAPS + k])
         for tap in range(most):
-            # A lane's reads lie evenly along its footprint, around the middle.
+            # The reads of a lane are spaced evenly along its footprint, around the middle.
             for k in range(LANES):
                 taps = np.float32(si[_TAPS + k])
                 s[_SHARE + k] = one / taps if tap < si[_TAPS + k] else zero
@@ -169,7 +170,7 @@ def _gather(
     column_W4, row_H4, fine, i, j, top, left, parallel, packet, packet_i, in_use,
     face_F16, bits_F16, surface_K2, glow_K, s, si,
 ):  # fmt: skip # pragma: no cover - compiled
-    """Lay what the tile's faces and rays need into rows of lanes; lanes that see nothing borrow face 0."""
+    """Copy the data of the tile's faces and rays to rows of lanes; lanes without a hit use the data of face 0."""
     for k in range(LANES):
         seen = in_use[k] != 0 and packet_i[FACE + k] >= 0
         f = packet_i[FACE + k] if seen else 0
@@ -190,10 +191,10 @@ def _gather(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _footprints(a, packet, most, s, si):  # pragma: no cover - compiled
-    """Texture coordinates, and what a pixel covers of the texture: a parallelogram, read `taps` times along its length.
+    """Texture coordinates, and the footprint of a pixel: a parallelogram that is read `taps` times along its length.
 
-    How a ray changes to the next column and row, where the changed rays meet the face's plane (Igehy 1999, "Tracing
-    ray differentials"), and what that is in texels.
+    The footprint follows from the changes of the ray to the next column and row, intersected with the plane of the
+    face and converted to texels (H. Igehy, "Tracing ray differentials", SIGGRAPH 1999).
     """
     one = np.float32(1.0)
     rx, ry, rz, ux, uy, uz = a[0, 0], a[0, 1], a[0, 2], a[1, 0], a[1, 1], a[1, 2]
@@ -243,7 +244,7 @@ def _footprints(a, packet, most, s, si):  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _light_cells(packet, s, si):  # pragma: no cover - compiled
-    """The three light samples around each lane's point in its face's triangular grid, and their weights."""
+    """The three light samples around the point of each lane in the triangular grid of its face, and their weights."""
     one = np.float32(1.0)
     for k in range(LANES):
         n, first = si[_N + k], si[_P + k]
@@ -267,19 +268,19 @@ def _light_cells(packet, s, si):  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _trilinear(texel_N, s, si):  # pragma: no cover - compiled
-    """Add one read of each lane: between the two pyramid levels around its footprint, log2 taken piecewise linearly."""
+    """Add one read per lane, blended between the two pyramid levels around its footprint (log2 is piecewise linear)."""
     one, half = np.float32(1.0), np.float32(0.5)
     for step in range(2):
         for k in range(LANES):
             side = si[_SIDE + k]
-            # The exponent of a footprint in [1, side] is the level, the rest the way to the next level.
+            # The exponent of a footprint in [1, side] is the level, the mantissa the fraction to the next level.
             level = np.int32(side >> ((si[_FOOTPRINT + k] >> 23) - 127))
             above = np.int32(level >> 1)
-            way = s[_FOOTPRINT + k] * (np.float32(level) / np.float32(side)) - one
-            way = way if above > 0 else np.float32(0.0)
-            weight = s[_SHARE + k] * (way if step == 1 else one - way)
+            blend = s[_FOOTPRINT + k] * (np.float32(level) / np.float32(side)) - one
+            blend = blend if above > 0 else np.float32(0.0)
+            weight = s[_SHARE + k] * (blend if step == 1 else one - blend)
             level = level if step == 0 else (above if above > 0 else np.int32(1))
-            # The levels before it hold (side^2 - level^2) * 4 / 3 texels: a sum of powers of four.
+            # The levels before it have (side^2 - level^2) * 4 / 3 texels: a sum of powers of four.
             base = np.int32(si[_FIRST + k] + np.int32(np.int32(side * side - level * level) * _FOUR_THIRDS))
             tu, tv = s[_TU + k], s[_TV + k]
             x = (tu - np.floor(tu)) * np.float32(level) - half
@@ -306,7 +307,7 @@ def _trilinear(texel_N, s, si):  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _nearest(texel_N, s, si):  # pragma: no cover - compiled
-    """The nearest texel of the largest level: what `trilinear` is measured against."""
+    """The nearest texel of the largest level: the unfiltered reference for `_trilinear`."""
     for k in range(LANES):
         side, tu, tv = si[_SIDE + k], s[_TU + k], s[_TV + k]
         x, y = np.int32((tu - np.floor(tu)) * np.float32(side)), np.int32((tv - np.floor(tv)) * np.float32(side))
@@ -316,6 +317,6 @@ def _nearest(texel_N, s, si):  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _code(texel, shift):  # pragma: no cover - compiled
-    """One channel of a texel, linear, times 255^2."""
+    """One channel of a texel as a linear value, times 255^2."""
     code = np.float32(np.int32(np.int32(texel >> shift) & np.int32(255)))
     return code * code

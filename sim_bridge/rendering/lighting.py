@@ -1,7 +1,9 @@
-"""Light, baked once per scene: lamps with soft shadows, windows, and two bounces between the surfaces.
+"""Lighting, baked once per scene: lamps with soft shadows, windows, and two bounces between surfaces.
 
-Every face carries a small triangular grid of light samples, finer on larger faces, so that the geometry itself
-need not be divided; the renderer interpolates in the grid with Embree's barycentric coordinates.
+Every face has a small triangular grid of light samples, finer on larger faces, so that the geometry does not have to be
+subdivided. The renderer interpolates in the grid with Embree's barycentric coordinates.
+
+Shapes: F faces · V vertices · N light samples · M merged samples · K gather rays or surfaces · R representative points.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from avw.sim_bridge.rendering.light_cells import LightCells, hashed
+from avw.sim_bridge.rendering.light_cells import LightCells, cell_keys
 from avw.sim_bridge.scenes.scene import Light, Scene
 
 if TYPE_CHECKING:
@@ -24,28 +26,33 @@ _BOUNCES = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LightingConfig:
-    """spacing: metres between samples on large faces · gather: rays per sample for windows and bounces
-    lamp_radius: metres, softens shadows · ambient: light that no ray explains, as a share of a well lit room
-    most_points: where bounced light is computed; meshes with more samples get it in cells and interpolate between them
+    """Quality of the baked light.
+
+    spacing: metres between samples on large faces · max_divisions: intervals of samples along the edge of a face
+    gather: rays per sample for windows and bounces · lamp_radius: metres, softens shadows · lamp_samples: shadow rays
+    per lamp · reach: metres up to which a lamp gives direct light
+    ambient: constant light in addition, as a fraction of that of a well-lit room
+    max_points: points at which bounced light is computed; meshes with more samples compute it per cell and interpolate
     """
 
     spacing: float = 0.22
-    most_divisions: int = 16
+    max_divisions: int = 16
     gather: int = 48
     lamp_radius: float = 0.22
     lamp_samples: int = 4
     reach: float = 9.0
     ambient: float = 0.08
-    most_points: int = 100_000
+    max_points: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class BakedLight:
     """Light grids of all faces.
 
-    divisions_F: int32, intervals n along a face's edge; its grid has (n + 1)(n + 2) / 2 samples
-    first_F: int32, where a face's samples begin in light_N3; row j (along v) then i (along u)
-    light_N3: float32 linear RGB irradiance, 1 = white paper is white
+    divisions_F: int32, number n of intervals along an edge of the face; its grid has (n + 1)(n + 2) / 2 samples
+    first_F: int32, index of the face's first sample in light_N3; samples are in order of row j (along v), then i (along
+    u)
+    light_N3: float32 linear RGB irradiance; at 1, white paper is displayed as white
     """
 
     divisions_F: np.ndarray
@@ -54,12 +61,12 @@ class BakedLight:
 
 
 def bake_light(ray_scene: RayScene, config: LightingConfig | None = None) -> BakedLight:
-    """Bake `ray_scene.scene`; deterministic, no randomness is drawn."""
+    """Bake the light of `ray_scene.scene`; deterministic, without random numbers."""
     config = config or LightingConfig()
     scene = ray_scene.scene
     corners_F33 = scene.triangles_F33.astype(np.float64)
     normal_F3, area_F = _normals(corners_F33)
-    divisions_F = np.clip(np.ceil(np.sqrt(2 * area_F) / config.spacing), 1, config.most_divisions).astype(np.int32)
+    divisions_F = np.clip(np.ceil(np.sqrt(2 * area_F) / config.spacing), 1, config.max_divisions).astype(np.int32)
     counts_F = (divisions_F + 1) * (divisions_F + 2) // 2
     first_F = np.concatenate([[0], np.cumsum(counts_F)[:-1]]).astype(np.int32)
     point_N3, normal_N3, inside_N3 = _sample_points(
@@ -67,34 +74,35 @@ def bake_light(ray_scene: RayScene, config: LightingConfig | None = None) -> Bak
     )
     unique_M, inverse_N = _merge(point_N3, normal_N3)
     inside_M3, normal_M3 = inside_N3[unique_M], normal_N3[unique_M]
-    lights = scene.lights or _lights_of(scene)
+    lights = scene.lights or _default_lights(scene)
     direct_M3 = _direct(ray_scene, inside_M3, normal_M3, lights, config)
     cells = None
-    if len(unique_M) > config.most_points:
-        cells = LightCells(ray_scene, inside_M3, normal_M3, config.spacing, config.most_points)
+    if len(unique_M) > config.max_points:
+        cells = LightCells(ray_scene, inside_M3, normal_M3, config.spacing, config.max_points)
         inside_M3, normal_M3 = inside_M3[cells.chosen_R], normal_M3[cells.chosen_R]
     hit_MK = _gather_hits(ray_scene, inside_M3, normal_M3, config)
-    # What a gather ray sees of a face: its own glow and the mean of the light that falls on it, first that of the
-    # lamps alone, then with what the first bounce added.
+    # A gather ray receives from a face its emission and its mean reflected light: at the first bounce the light of the
+    # lamps only, at the second also the light of the first bounce.
     albedo_F3, emission_F3 = _face_colours(scene)
     light_F3 = direct_F3 = _mean_over_faces(direct_M3[inverse_N], first_F, counts_F)
     for _ in range(_BOUNCES):
         bounce_M3 = _collect(hit_MK, emission_F3 + albedo_F3 * light_F3)
         if cells is not None:
-            bounce_M3 = cells.spread(bounce_M3)
+            bounce_M3 = cells.interpolate(bounce_M3)
         light_F3 = direct_F3 + _mean_over_faces(bounce_M3[inverse_N], first_F, counts_F)
     light_M3 = (direct_M3 + bounce_M3 + config.ambient).astype(np.float32)
     return BakedLight(divisions_F, first_F, light_M3[inverse_N])
 
 
 def _normals(corners_F33: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit normals (F, 3) and areas (F,) in square metres."""
     cross_F3 = np.cross(corners_F33[:, 1] - corners_F33[:, 0], corners_F33[:, 2] - corners_F33[:, 0])
     length_F = np.linalg.norm(cross_F3, axis=1)
     return cross_F3 / np.maximum(length_F, 1e-12)[:, None], 0.5 * length_F
 
 
 def _vertex_normals(scene: Scene, normal_F3: np.ndarray, area_F: np.ndarray) -> np.ndarray:
-    """Area-weighted mean of the faces around each vertex: shared vertices are shaded smoothly."""
+    """(V, 3): area-weighted mean normal of the faces around each vertex, for smooth shading of shared vertices."""
     total_V3 = np.zeros((len(scene.vertices_V3), 3))
     weighted_F3 = normal_F3 * area_F[:, None]
     for corner in range(3):
@@ -105,6 +113,7 @@ def _vertex_normals(scene: Scene, normal_F3: np.ndarray, area_F: np.ndarray) -> 
 
 @njit(cache=True)
 def _sample_points(corners_F33, normal_F3, smooth_F33, divisions_F, first_F):  # pragma: no cover - compiled
+    """float32 (N, 3) each: samples on the faces, their normals, and points just off the faces to trace from."""
     n_faces = len(divisions_F)
     last = divisions_F[n_faces - 1]
     total = first_F[n_faces - 1] + (last + 1) * (last + 2) // 2
@@ -130,7 +139,7 @@ def _sample_points(corners_F33, normal_F3, smooth_F33, divisions_F, first_F):  #
                 length, away = np.sqrt(length2), np.sqrt(away2)
                 # Sharp edges keep the face's own normal.
                 sharp = length < 1e-6 or along < 0.6 * length
-                # Step towards the middle of the face, lest samples on an edge start inside the next wall.
+                # Move towards the middle of the face, so that samples on an edge do not start inside the next wall.
                 step = min(0.02, 0.5 * away) / max(away, 1e-9)
                 for c in range(3):
                     p = point[k, c]
@@ -142,18 +151,18 @@ def _sample_points(corners_F33, normal_F3, smooth_F33, divisions_F, first_F):  #
 
 
 def _merge(point_N3: np.ndarray, normal_N3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Samples of neighbouring faces that are one point with one normal: (first of each group, group of each)."""
-    cell_N3, facing_N3 = np.round(point_N3 * 500.0).astype(np.int64), np.round(normal_N3 * 20.0).astype(np.int64)
-    _, unique_M, inverse_N = np.unique(hashed(cell_N3, facing_N3), return_index=True, return_inverse=True)
-    # In the order of the faces, which lie side by side: their rays to a lamp go nearly the same way.
+    """Merge samples that have the same position and normal: (first sample of each group, group of each sample)."""
+    cell_N3, normal_cell_N3 = np.round(point_N3 * 500.0).astype(np.int64), np.round(normal_N3 * 20.0).astype(np.int64)
+    _, unique_M, inverse_N = np.unique(cell_keys(cell_N3, normal_cell_N3), return_index=True, return_inverse=True)
+    # Keep the order of the faces: consecutive samples are close together, so their rays to a lamp are coherent.
     order_M = np.argsort(unique_M)
     rank_M = np.empty_like(order_M)
     rank_M[order_M] = np.arange(len(order_M))
     return unique_M[order_M], rank_M[inverse_N]
 
 
-def _lights_of(scene: Scene) -> tuple[Light, ...]:
-    """For meshes that come without lights: one lamp for every 4 m square, below the ceiling if there is one."""
+def _default_lights(scene: Scene) -> tuple[Light, ...]:
+    """Lamps for a mesh without lights: one per square of 4 x 4 m, at most 2.3 m above the lowest point of the mesh."""
     low, high = scene.vertices_V3.min(axis=0), scene.vertices_V3.max(axis=0)
     columns, rows = (max(1, round(float(high[a] - low[a]) / 4.0)) for a in (0, 2))
     columns, rows = min(columns, 8), min(rows, 8)
@@ -175,7 +184,7 @@ def _lights_of(scene: Scene) -> tuple[Light, ...]:
 def _direct(
     ray_scene: RayScene, point_M3: np.ndarray, normal_M3: np.ndarray, lights: tuple[Light, ...], config: LightingConfig
 ) -> np.ndarray:
-    """Irradiance / pi from the lamps, each a small ball sampled at a few fixed points."""
+    """(M, 3): irradiance / pi from the lamps; each lamp is a small ball, sampled at a few fixed points."""
     direct_M3 = np.zeros((len(point_M3), 3))
     angle = np.arange(config.lamp_samples) * (2 * np.pi / config.lamp_samples) + 0.4
     offsets = np.stack([np.cos(angle), np.full_like(angle, -0.1), np.sin(angle)], axis=1) * config.lamp_radius
@@ -192,7 +201,7 @@ def _direct(
             chosen = index[front]
             far = distance[front] * 0.98
             hidden = ray_scene.occluded(point_M3[chosen], direction[front], far, coherent=True)
-            # Shades send most of the light down; without them ceilings would outshine everything.
+            # Lampshades send most of the light down; without them, ceilings would be the brightest surfaces.
             shaded = 0.6 + 0.4 * direction[front, 1]
             weight = np.where(hidden, 0.0, shaded * cosine[front] / (0.4 + distance[front] ** 2)) / config.lamp_samples
             direct_M3[chosen] += weight[:, None] * np.asarray(light.power_3)
@@ -200,9 +209,9 @@ def _direct(
 
 
 def _face_colours(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Linear mean colour and glow of every face, (F, 3) each; gamma 2, as the renderer's."""
-    pictures = {id(s.texture_HWC): s.texture_HWC for s in scene.surfaces}  # scans share theirs among many surfaces
-    mean = {key: np.mean((hwc.astype(np.float64) / 255.0) ** 2, axis=(0, 1)) for key, hwc in pictures.items()}
+    """Linear mean colour and emission of every face, (F, 3) each; decoded with gamma 2, as in the renderer."""
+    textures = {id(s.texture_HWC): s.texture_HWC for s in scene.surfaces}  # many surfaces of a scan share one
+    mean = {key: np.mean((hwc.astype(np.float64) / 255.0) ** 2, axis=(0, 1)) for key, hwc in textures.items()}
     mean_3 = [mean[id(s.texture_HWC)] for s in scene.surfaces]
     albedo_K3 = np.array(mean_3) * 0.85
     emission_K3 = np.array(mean_3) * np.array([s.emission for s in scene.surfaces])[:, None]
@@ -210,13 +219,14 @@ def _face_colours(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mean_over_faces(light_N3: np.ndarray, first_F: np.ndarray, counts_F: np.ndarray) -> np.ndarray:
+    """(F, 3): mean of the samples of each face."""
     return np.add.reduceat(light_N3, first_F, axis=0) / counts_F[:, None]
 
 
 def _gather_hits(
     ray_scene: RayScene, point_M3: np.ndarray, normal_M3: np.ndarray, config: LightingConfig
 ) -> np.ndarray:
-    """The face that each of `gather` cosine-distributed rays from each sample meets (-1: none), int32 (M, K)."""
+    """int32 (M, K): the face that each of `gather` cosine-distributed rays from each sample hits, -1 for none."""
     k = np.arange(config.gather)
     radius, angle = np.sqrt((k + 0.5) / config.gather), k * 2.399963229728653  # the golden angle
     local_K3 = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.sqrt(1 - radius**2)], axis=1)
@@ -228,7 +238,7 @@ def _gather_hits(
 
 @njit(cache=True)
 def _around(normal_M3, local_K3):  # pragma: no cover - compiled
-    """float32 (M, K, 3): directions around +z turned so that +z becomes each normal."""
+    """float32 (M, K, 3): the directions `local_K3` around +z, rotated so that +z becomes each normal."""
     out = np.empty((len(normal_M3), len(local_K3), 3), dtype=np.float32)
     for m in range(len(normal_M3)):
         nx, ny, nz = normal_M3[m, 0], normal_M3[m, 1], normal_M3[m, 2]
@@ -250,6 +260,7 @@ def _around(normal_M3, local_K3):  # pragma: no cover - compiled
 
 @njit(cache=True)
 def _collect(hit_MK, radiance_F3):  # pragma: no cover - compiled
+    """(M, 3): mean radiance of the faces that the rays of each sample hit; a miss counts as 0."""
     samples, rays = hit_MK.shape
     out = np.zeros((samples, 3))
     for m in range(samples):

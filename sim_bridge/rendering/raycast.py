@@ -1,4 +1,4 @@
-"""Rays against a scene: one Embree tree serves sight, sound and navigation."""
+"""Ray casting in a scene: one Embree tree for rendering, acoustics and navigation."""
 
 from __future__ import annotations
 
@@ -30,23 +30,24 @@ _ARGUMENTS, _COHERENT = query_arguments(INCOHERENT), query_arguments(COHERENT)
 
 
 class RayScene:
-    """The Embree tree of one scene. Not picklable: build it again in another process (about 20 ms).
+    """The Embree tree of one scene. It cannot be pickled: build it again in another process (about 20 ms).
 
-    Directions need not be normalised; every distance is measured in lengths of its direction, so unit
-    directions give metres. Rays start at distance 0: lift origins that lie on a face off it by a millimetre.
+    Directions need not be normalised. Distances are in multiples of the direction's length, so unit directions give
+    metres. Rays start at distance 0: move an origin that lies on a face off it by a millimetre.
+    Raises SceneError for a scene without triangles.
     """
 
     def __init__(self, scene: Scene):
         if len(scene.faces_F3) == 0:
-            raise SceneError(f"scene {scene.scene_id!r} has no triangles: nothing can be seen or heard in it")
+            raise SceneError(f"scene {scene.scene_id!r} has no triangles, so it cannot be rendered: use another file")
         self.scene = scene
         self.tree = EmbreeTree(scene.vertices_V3, scene.faces_F3)
 
     def closest(self, origins_N3: np.ndarray, dirs_N3: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The first face along each ray.
 
-        Returns face_N int32 (-1: nothing hit), distance_N float32 (inf: nothing hit) and uv_N2 float32, the
-        barycentric weights of the face's second and third corner.
+        Returns face_N int32 (-1: no hit), distance_N float32 (inf: no hit) and uv_N2 float32, the barycentric weights
+        of the second and third corner of the face.
         """
         hit = self.trace(_float32(origins_N3), _float32(dirs_N3))
         face_N, distance_N = hit["primID"], hit["tfar"]
@@ -61,11 +62,11 @@ class RayScene:
         *,
         coherent: bool = False,
     ) -> np.ndarray:
-        """bool_N: whether anything stands on each ray nearer than `max_distance_N` (None: at any distance).
+        """bool_N: whether any face lies on each ray closer than `max_distance_N` (None: at any distance).
 
-        coherent: rays that follow one another go nearly the same way (say, from one point to targets that are sorted
-        in space): a third of the time then, twice the time where it is not so. The answers are the same but for rays
-        that graze an edge.
+        coherent: consecutive rays have similar directions, for example from one point to targets that are sorted in
+        space. This takes a third of the time if it is true, and twice the time if it is not. The results are the same,
+        except for rays that graze an edge.
         """
         origins_N3, dirs_N3 = _float32(origins_N3), _float32(dirs_N3)
         far = NEVER if max_distance_N is None else max_distance_N
@@ -76,9 +77,9 @@ class RayScene:
         return hidden_N
 
     def trace(self, origins_N3: np.ndarray, dirs_N3: np.ndarray) -> dict[str, np.ndarray]:
-        """Embree's own record of the closest hits: primID, tfar (1e37: nothing hit), u, v, Ng.
+        """Embree's record of the closest hits: primID, tfar (1e37: no hit), u, v, Ng.
 
-        For inner loops that own contiguous float32 arrays; everyone else calls `closest`.
+        For inner loops that have contiguous float32 arrays; all other code calls `closest`.
         """
         n = len(origins_N3)
         u_N, v_N, distance_N = (np.empty(n, dtype=np.float32) for _ in range(3))
@@ -90,21 +91,29 @@ class RayScene:
 
 
 @njit(cache=True, nogil=True)
+def _load_packet(packet, packet_i, in_use, first, origins_N3, dirs_N3):  # pragma: no cover - compiled
+    """Fill a packet with the rays from `first` on, without a limit on their distance; return the number of rays."""
+    lanes = min(LANES, len(origins_N3) - first)
+    in_use[:lanes] = -1
+    in_use[lanes:] = 0
+    for k in range(lanes):
+        n = first + k
+        set_ray(
+            packet, packet_i, k, origins_N3[n, 0], origins_N3[n, 1], origins_N3[n, 2],
+            dirs_N3[n, 0], dirs_N3[n, 1], dirs_N3[n, 2], np.float32(NEVER),
+        )  # fmt: skip
+    return lanes
+
+
+@njit(cache=True, nogil=True)
 def _intersect(
     tree, arguments, origins_N3, dirs_N3, face_N, distance_N, u_N, v_N, normal_N3
 ):  # pragma: no cover - compiled
+    """Fill face_N, distance_N, u_N, v_N and normal_N3 with the closest hit of every ray."""
     packet, in_use = aligned_words(PACKET_WORDS), aligned_words(LANES).view(np.int32)
     packet_i = packet.view(np.int32)
-    in_use[:] = -1
-    for first in range(0, len(face_N), LANES):
-        lanes = min(LANES, len(face_N) - first)
-        in_use[lanes:] = 0
-        for k in range(lanes):
-            n = first + k
-            set_ray(
-                packet, packet_i, k, origins_N3[n, 0], origins_N3[n, 1], origins_N3[n, 2],
-                dirs_N3[n, 0], dirs_N3[n, 1], dirs_N3[n, 2], np.float32(NEVER),
-            )  # fmt: skip
+    for first in range(0, len(origins_N3), LANES):
+        lanes = _load_packet(packet, packet_i, in_use, first, origins_N3, dirs_N3)
         rtc_intersect_16(in_use.ctypes.data, tree, packet.ctypes.data, arguments)
         for k in range(lanes):
             n = first + k
@@ -116,21 +125,15 @@ def _intersect(
 
 @njit(cache=True, nogil=True)
 def _occluded(tree, arguments, origins_N3, dirs_N3, far_N, hidden_N):  # pragma: no cover - compiled
+    """Fill hidden_N with whether any face lies on each ray within `far_N`."""
     packet, in_use = aligned_words(PACKET_WORDS), aligned_words(LANES).view(np.int32)
     packet_i = packet.view(np.int32)
-    in_use[:] = -1
-    for first in range(0, len(far_N), LANES):
-        lanes = min(LANES, len(far_N) - first)
-        in_use[lanes:] = 0
-        for k in range(lanes):
-            n = first + k
-            set_ray(
-                packet, packet_i, k, origins_N3[n, 0], origins_N3[n, 1], origins_N3[n, 2],
-                dirs_N3[n, 0], dirs_N3[n, 1], dirs_N3[n, 2], far_N[n],
-            )  # fmt: skip
+    for first in range(0, len(origins_N3), LANES):
+        lanes = _load_packet(packet, packet_i, in_use, first, origins_N3, dirs_N3)
+        packet[FAR : FAR + lanes] = far_N[first : first + lanes]
         rtc_occluded_16(in_use.ctypes.data, tree, packet.ctypes.data, arguments)
         for k in range(lanes):
-            # Embree marks an occluded ray by a distance of minus infinity.
+            # Embree sets the distance of an occluded ray to minus infinity.
             hidden_N[first + k] = packet[FAR + k] == -np.inf
 
 

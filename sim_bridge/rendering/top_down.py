@@ -1,4 +1,4 @@
-"""A scene seen from straight above with its upper part cut off: the floor plan that maps are drawn on."""
+"""Floor plans: a scene rendered from above with its upper part cut off, as the background of maps."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from avw.sim_bridge.scenes.scene import Scene
 
 PAPER = (250, 250, 248)
 WALL = (64, 67, 74)
-CUT = (140, 134, 126)  # furniture taller than the cut
-MARGIN = 0.3  # metres of paper around the scene
-_WALL_WIDTH = 0.14  # metres; how far walls are drawn beyond the last visible floor
+CUT = (140, 134, 126)  # furniture that is taller than the cut
+MARGIN = 0.3  # metres of empty paper around the scene
+_WALL_WIDTH = 0.14  # metres: walls are drawn this far beyond the visible floor
 _OVERSAMPLING = 3
-_MOST_PIXELS = 4096
+_MAX_PIXELS = 4096
 
 
 def floor_plan_image(
@@ -30,11 +30,12 @@ def floor_plan_image(
     cut: float = 1.45,
     light: BakedLight | None = None,
 ) -> tuple[np.ndarray, tuple[float, float], float]:
-    """Orthographic picture from above, of all that stands below `cut` metres over the floor.
+    """Orthographic image from above of everything lower than `cut` metres above the lowest point of the scene.
 
-    Returns rgb_HWC uint8, origin_xz and metres_per_pixel: the centre of pixel (row, column) shows the point
-    x = origin_xz[0] + (column + 0.5) * metres_per_pixel, z = origin_xz[1] + (row + 0.5) * metres_per_pixel.
-    Raises UsageError for a picture of no or too many pixels.
+    light: baked here unless given. Returns rgb_HWC uint8, origin_xz and metres_per_pixel: the centre of pixel (row,
+    column) shows the point x = origin_xz[0] + (column + 0.5) * metres_per_pixel,
+    z = origin_xz[1] + (row + 0.5) * metres_per_pixel.
+    Raises UsageError if the image would have no pixels or too many.
     """
     ray_scene = scene if isinstance(scene, RayScene) else RayScene(scene)
     vertices_V3 = ray_scene.scene.vertices_V3
@@ -43,7 +44,7 @@ def floor_plan_image(
     if not pixels_per_metre > 0:
         raise UsageError(f"a floor plan of {pixels_per_metre} pixels per metre: expected a positive number")
     size_2 = (high_3 - low_3)[[0, 2]] * pixels_per_metre
-    if size_2.max() > _MOST_PIXELS:
+    if size_2.max() > _MAX_PIXELS:
         raise UsageError(
             f"a floor plan of {size_2[0]:.0f} x {size_2[1]:.0f} pixels: use fewer than {pixels_per_metre} per metre"
         )

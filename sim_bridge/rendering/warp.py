@@ -1,7 +1,7 @@
-"""The renderer in NVIDIA Warp: whole batches of pictures in one launch, on a GPU or, slowly, on the processor.
+"""The renderer in NVIDIA Warp: whole batches of images in one launch, on a GPU or, slowly, on the CPU.
 
-Optional: `pip install 'avw[gpu]'`. The arithmetic is that of `kernel.py`, pixel by pixel, over the same tables; the
-tree is Warp's own. Pictures agree with the Embree renderer's up to rounding, not bit by bit.
+Optional: `pip install 'avw[gpu]'`. The arithmetic is that of `kernel.py`, pixel by pixel, with the same tables; the ray
+tree is Warp's own. Images agree with those of the Embree renderer up to rounding, but not to the bit.
 """
 
 from typing import Any
@@ -14,7 +14,16 @@ from avw.sim_bridge.rendering.kernel import BACKGROUND
 from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.rendering.renderer import RenderConfig
-from avw.sim_bridge.rendering.shading import DISPLAY, DISPLAY_SCALE, DIVISIONS, GLOW, GRADIENT, LIGHT, SURFACE, Look
+from avw.sim_bridge.rendering.shading import (
+    DISPLAY,
+    DISPLAY_SCALE,
+    DIVISIONS,
+    GLOW,
+    GRADIENT,
+    LIGHT,
+    SURFACE,
+    ShadingTables,
+)
 
 try:
     import warp as wp
@@ -23,12 +32,12 @@ except ImportError as missing:
         "the GPU renderer needs NVIDIA Warp, which is not installed; type: pip install 'avw[gpu]'"
     ) from missing
 
-# Standard output belongs to the caller, and nobody differentiates a picture.
+# Standard output belongs to the caller, and images are not differentiated.
 wp.config.log_level = wp.LOG_WARNING
 wp.set_module_options({"enable_backward": False})
 
 _SKY = wp.constant(wp.vec3(*BACKGROUND))
-_CODE = wp.constant(wp.float32(1.0 / 255.0**2))  # texels hold 255 times the square root of linear values
+_CODE = wp.constant(wp.float32(1.0 / 255.0**2))  # texels store 255 times the square root of linear values
 _GLOW = wp.constant(wp.float32(GLOW))
 _SCALE = wp.constant(wp.float32(DISPLAY_SCALE))
 _LAST = wp.constant(len(DISPLAY) - 1)
@@ -36,9 +45,9 @@ _GRADIENT, _LIGHT, _DIVISIONS, _SURFACE = (wp.constant(n) for n in (GRADIENT, LI
 
 
 class WarpRenderer:
-    """`Renderer`'s interface on a Warp device: "cuda:0", "cpu", or None for the best there is.
+    """The interface of `Renderer` on a Warp device: "cuda:0", "cpu", or None for the best one available.
 
-    Raises BackendError for a device that Warp does not have.
+    Raises BackendError for a device that Warp does not have, and UsageError for an orthographic camera.
     """
 
     def __init__(
@@ -55,39 +64,43 @@ class WarpRenderer:
         self.camera = camera or CameraConfig(width=size, height=size, hfov=hfov)
         self.config = config or RenderConfig()
         if self.camera.projection == "orthographic":
-            raise UsageError("the Warp renderer draws pinhole and equirectangular pictures; take `Renderer` for plans")
+            raise UsageError(
+                "the Warp renderer only supports pinhole and equirectangular cameras: use `Renderer` for orthographic "
+                "ones"
+            )
         try:
             self._device = wp.get_device(device)
         except (RuntimeError, ValueError) as problem:
-            raise BackendError(
-                f"Warp has no device {device!r} ({problem}): it has {', '.join(str(d) for d in wp.get_devices())}"
-            ) from problem
+            devices = ", ".join(str(known) for known in wp.get_devices())
+            raise BackendError(f"Warp has no device {device!r} ({problem}): expected one of {devices}") from problem
         scene = ray_scene.scene
-        look = Look(scene, (light or bake_light(ray_scene)) if self.config.lit else None, self.config.texture_side)
-        face_F16, bits_F16, surface_K2, glow_K, texel_N, light_M = look.arrays
+        shading = ShadingTables(
+            scene, (light or bake_light(ray_scene)) if self.config.lit else None, self.config.texture_side
+        )
+        face_F16, bits_F16, surface_K2, glow_K, texel_N, light_M = shading.arrays
         self._mesh = wp.Mesh(
             points=self._array(scene.vertices_V3, wp.vec3), indices=self._array(scene.faces_F3.reshape(-1), wp.int32)
         )
         self._fine = round(self.config.samples**0.5)
         self._centre = [self._array(table, wp.float32) for table in ray_tables(self.camera)]
         self._sampled = [self._array(table, wp.float32) for table in ray_tables(self.camera, self._fine)]
-        self._look = [
+        self._shading = [
             self._array(face_F16, wp.float32),
             self._array(bits_F16, wp.int32),
             self._array(surface_K2, wp.int32),
             self._array(glow_K, wp.float32),
             self._array(texel_N, wp.int32),
             self._array(light_M, wp.float32),
-            self._array(look.display, wp.uint8),
+            self._array(shading.display, wp.uint8),
         ]
 
     def render(self, camera_3: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
-        """rgb_HWC and depth_HW of one level camera; a batch is far cheaper for each."""
+        """rgb_HWC and depth_HW of one camera with pitch 0; a batch is much faster per image."""
         rgb_BHWC, depth_BHW = self.render_batch(np.asarray(camera_3)[None], np.array([yaw]))
         return rgb_BHWC[0], depth_BHW[0]
 
     def render_batch(self, cameras_B3: np.ndarray, yaw_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """rgb_BHWC uint8 and depth_BHW float32 of B level cameras, as `Renderer.render_batch`."""
+        """rgb_BHWC uint8 and depth_BHW float32 of B cameras with pitch 0, like `Renderer.render_batch`."""
         shape = (len(cameras_B3), self.camera.height, self.camera.width)
         axes_B33 = np.array([axes(float(yaw)) for yaw in yaw_B], dtype=np.float32).reshape(-1, 3, 3)
         depth_BHW = wp.zeros(shape, dtype=wp.float32, device=self._device)
@@ -97,7 +110,7 @@ class WarpRenderer:
             _render,
             dim=shape,
             inputs=[self._mesh.id, *where, *self._centre, *self._sampled, self._fine, self.config.anisotropy,
-                    *self._look, rgb_BHWC, depth_BHW],
+                    *self._shading, rgb_BHWC, depth_BHW],
             device=self._device,
         )  # fmt: skip
         return rgb_BHWC.numpy(), depth_BHW.numpy()
@@ -166,7 +179,7 @@ def _texture(
     texel_N: wp.array(dtype=wp.int32), first: int, side: int, anisotropy: int,
     tu: float, tv: float, across: wp.vec2, down: wp.vec2,
 ):  # fmt: skip
-    """The texture at (tu, tv), filtered over the parallelogram that a pixel covers (in texels)."""
+    """The texture at (tu, tv), filtered over the footprint of a pixel, a parallelogram (in texels)."""
     if anisotropy == 0:
         x = int((tu - wp.floor(tu)) * float(side)) & (side - 1)
         y = int((tv - wp.floor(tv)) * float(side)) & (side - 1)
@@ -185,18 +198,18 @@ def _texture(
         footprint *= 0.5
         base += level * level
         level = level >> 1
-    way = footprint - 1.0
+    blend = footprint - 1.0
     if level == 1:
-        way = 0.0
+        blend = 0.0
     step = long / (taps * float(side))
     colour = wp.vec3(0.0, 0.0, 0.0)
     for tap in range(int(taps)):
         at = float(tap) + 0.5 - 0.5 * taps
         u = tu + at * step[0]
         v = tv + at * step[1]
-        colour += _bilinear(texel_N, base, level, u, v) * ((1.0 - way) / taps)
-        if way > 0.0:
-            colour += _bilinear(texel_N, base + level * level, level >> 1, u, v) * (way / taps)
+        colour += _bilinear(texel_N, base, level, u, v) * ((1.0 - blend) / taps)
+        if blend > 0.0:
+            colour += _bilinear(texel_N, base + level * level, level >> 1, u, v) * (blend / taps)
     return colour
 
 
@@ -238,7 +251,7 @@ def _render(
             if hit.result:
                 f = hit.face
                 t = hit.t / size
-                # Warp's weights are those of the first two corners, Embree's those of the last two.
+                # Warp returns the weights of the first two corners, Embree those of the last two.
                 bw = hit.u
                 bu = hit.v
                 bv = 1.0 - bw - bu

@@ -1,4 +1,4 @@
-"""Baked light behaves like light: it falls off, casts shadows, bounces, and leaves no seams."""
+"""Baked light falls off with distance, casts shadows and bounces, also in fine meshes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def face_means(light: BakedLight) -> np.ndarray:
     return np.add.reduceat(light.light_N3, light.first_F, axis=0) / counts_F[:, None]
 
 
-def test_grids_are_as_long_as_they_say() -> None:
+def test_light_grids_have_the_documented_sizes() -> None:
     light = bake_light(RayScene(shoebox((4.0, 2.6, 4.0))))
     counts_F = (light.divisions_F + 1) * (light.divisions_F + 2) // 2
     assert light.first_F[0] == 0
@@ -35,7 +35,7 @@ def test_the_floor_under_the_lamp_is_brightest_in_the_middle() -> None:
     light = bake_light(RayScene(scene))
     floor = np.flatnonzero((scene.triangles_F33[:, :, 1] == 0).all(axis=1))[0]
     n, first = light.divisions_F[floor], light.first_F[floor]
-    # The first triangle of the square floor: its longest edge crosses the middle, its corner is a corner.
+    # The first triangle of the square floor: its longest edge crosses the middle of the floor.
     grid = light.light_N3[first : first + (n + 1) * (n + 2) // 2, 0]
     corners = grid[[0, n, -1]]
     assert grid.max() > 1.5 * corners.min()
@@ -72,7 +72,7 @@ def test_light_bounces_into_the_shadow() -> None:
     assert light[above].min() > 3 * light[under].max()
 
 
-def test_twice_the_power_is_twice_the_light() -> None:
+def test_twice_the_power_gives_twice_the_light() -> None:
     scene = shoebox((4.0, 2.6, 5.0))
     brighter = replace(
         scene, lights=tuple(replace(lamp, power_3=tuple(2 * p for p in lamp.power_3)) for lamp in scene.lights)
@@ -82,23 +82,23 @@ def test_twice_the_power_is_twice_the_light() -> None:
     np.testing.assert_allclose(twice, 2 * once, rtol=1e-4)
 
 
-def test_baking_repeats_exactly() -> None:
+def test_baking_is_reproducible() -> None:
     ray_scene = RayScene(generate_house(2))
     np.testing.assert_array_equal(bake_light(ray_scene).light_N3, bake_light(ray_scene).light_N3)
 
 
-def test_scenes_without_lights_get_some() -> None:
+def test_scenes_without_lights_get_default_lights() -> None:
     scene = replace(shoebox((6.0, 2.6, 9.0)), lights=())
     light = bake_light(RayScene(scene))
     assert face_means(light).min() > 0.1
 
 
-def test_a_fine_mesh_is_lit_in_cells_like_a_coarse_one() -> None:
-    """A picture that hangs a centimetre before a wall included: what is behind it must not darken it."""
+def test_light_computed_in_cells_matches_light_computed_at_all_points() -> None:
+    """Includes a picture one centimetre in front of a wall: the covered part of the wall must not darken it."""
     picture = ((3.0, 1.0, 0.01), (4.0, 1.8, 0.02))
     ray_scene = RayScene(box_scene(*flat(), picture))
     exact = bake_light(ray_scene, LightingConfig(ambient=0.0))
-    cells = bake_light(ray_scene, LightingConfig(ambient=0.0, most_points=1_500))
+    cells = bake_light(ray_scene, LightingConfig(ambient=0.0, max_points=1_500))
     centre_F3 = ray_scene.scene.triangles_F33.mean(axis=1)
     inside_F = (centre_F3 > 0.005).all(axis=1) & (centre_F3 < (9.999, 2.599, 7.999)).all(axis=1)
     a, b = face_means(exact)[inside_F], face_means(cells)[inside_F]

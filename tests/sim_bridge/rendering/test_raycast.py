@@ -1,4 +1,4 @@
-"""Rays and pictures against scenes whose distances are known."""
+"""Rays and images in scenes with known distances."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.sim_bridge.boxes import box_scene, mesh_scene
 ROOM = RayScene(shoebox((4.0, 3.0, 6.0)))
 
 
-def test_closest_measures_in_lengths_of_the_direction() -> None:
+def test_distances_are_multiples_of_the_direction_length() -> None:
     origins = np.tile([[0.0, 1.5, 0.0]], (3, 1))
     dirs = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -2.0], [0.0, 0.5, 0.0]])
     face_N, distance_N, uv_N2 = ROOM.closest(origins, dirs)
@@ -33,18 +33,18 @@ def test_closest_measures_in_lengths_of_the_direction() -> None:
     )
 
 
-def test_a_miss_is_infinitely_far() -> None:
+def test_a_miss_has_infinite_distance() -> None:
     face_N, distance_N, _ = ROOM.closest(np.array([[9.0, 1.0, 0.0]]), np.array([[1.0, 0.0, 0.0]]))
     assert face_N[0] == -1
     assert distance_N[0] == np.inf
 
 
-def test_occluded_stops_at_its_distance() -> None:
+def test_occluded_respects_the_maximum_distance() -> None:
     origins = np.tile([[0.0, 1.5, 0.0]], (4, 1))
     dirs = np.tile([[1.0, 0.0, 0.0]], (4, 1))
     limits = np.array([1.0, 1.99, 2.01, 50.0])
     np.testing.assert_array_equal(ROOM.occluded(origins, dirs, limits), [False, False, True, True])
-    assert limits[0] == 1.0, "the caller's array is not touched"
+    assert limits[0] == 1.0, "the caller's array is not changed"
     assert not ROOM.occluded(origins, dirs, 1.9).any()
     assert ROOM.occluded(origins, dirs).all()
     assert ROOM.occluded(np.zeros((0, 3)), np.zeros((0, 3)), 1.0).shape == (0,)
@@ -60,7 +60,7 @@ def test_occlusion_agrees_with_the_closest_hit(x: float, y: float, z: float, see
     assert not ROOM.occluded(origins, dirs, distance_N * 0.999).any()
 
 
-def test_coherent_rays_get_the_same_answers() -> None:
+def test_coherent_rays_give_the_same_results() -> None:
     ray_scene = RayScene(generate_house(4))
     target_N3 = ray_scene.scene.triangles_F33.mean(axis=1)
     room = ray_scene.scene.rooms[0]
@@ -71,8 +71,8 @@ def test_coherent_rays_get_the_same_answers() -> None:
     assert (plain != coherent).mean() < 1e-3
 
 
-def test_targets_behind_the_origin_hide_nothing() -> None:
-    """A distance that a caller's margin made negative is no distance: nothing can stand on it."""
+def test_a_negative_maximum_distance_means_not_occluded() -> None:
+    """A caller that subtracts a margin may pass a negative distance: nothing can lie within it."""
     assert not ROOM.occluded(np.array([[0.0, 1.5, 0.0]]), np.array([[1.0, 0.0, 0.0]]), -0.01).any()
 
 
@@ -85,14 +85,14 @@ def test_depth_is_planar_and_exact() -> None:
     renderer = Renderer(ROOM, size=64, hfov=90.0)
     _, depth_HW = renderer.render(np.array([0.0, 1.5, 1.0]), 0.0)
     assert depth_HW.dtype == np.float32
-    # The far wall is 4 m ahead; every pixel that sees it says so, however oblique.
+    # The far wall is 4 m ahead; every pixel that sees it has this depth, however oblique its ray is.
     at = (np.arange(64) + 0.5) / 64 * 2 - 1
     x, y = np.meshgrid(at, -at)
     expected = np.minimum.reduce([np.full_like(x, 4.0), 2.0 / np.abs(x), 1.5 / np.abs(y)])
     np.testing.assert_allclose(depth_HW, expected, rtol=1e-5)
 
 
-def test_left_and_right_turns() -> None:
+def test_left_and_right_turns_have_the_correct_sign() -> None:
     scene = box_scene(((-3.0, 0.0, -0.5), (-2.0, 2.0, 0.5)))  # one block, to the left (-X) of the origin
     renderer = Renderer(RayScene(scene), size=32)
     seen = {
@@ -100,13 +100,13 @@ def test_left_and_right_turns() -> None:
         for turn in (0, 60, 90, -90)
     }
     assert not seen[0].any()
-    assert seen[90][15:17].all(), "after a quarter turn to the left it stands ahead"
+    assert seen[90][15:17].all(), "after a quarter turn to the left it is straight ahead"
     assert seen[60].any()
     assert not seen[60][16:].any(), "after 60 degrees it is still on the left"
     assert not seen[-90].any()
 
 
-def test_pictures_are_reproducible_and_upright() -> None:
+def test_images_are_reproducible_and_complete() -> None:
     ray_scene = RayScene(generate_house(1))
     light = bake_light(ray_scene)
     room = ray_scene.scene.rooms[0]
@@ -116,12 +116,12 @@ def test_pictures_are_reproducible_and_upright() -> None:
     np.testing.assert_array_equal(first[1], second[1])
     assert first[0].shape == (128, 128, 3)
     assert first[0].dtype == np.uint8
-    assert (first[1] > 0).all(), "a house is closed: every pixel sees something"
+    assert (first[1] > 0).all(), "a house is closed, so every ray hits something"
     assert 40 < first[0].mean() < 225
     assert first[0].std() > 15
 
 
-def test_field_of_view() -> None:
+def test_a_wider_field_of_view_sees_more() -> None:
     wide = Renderer(ROOM, size=32, hfov=120.0).render(np.array([0.0, 1.5, 2.0]), 0.0)[1]
     narrow = Renderer(ROOM, size=32, hfov=30.0).render(np.array([0.0, 1.5, 2.0]), 0.0)[1]
     assert np.ptp(narrow) < 1e-4
@@ -129,7 +129,7 @@ def test_field_of_view() -> None:
 
 
 @pytest.mark.parametrize(("size", "hfov"), [(0, 90.0), (64, 0.0), (64, 180.0)])
-def test_impossible_pictures_are_refused(size: int, hfov: float) -> None:
+def test_invalid_image_sizes_are_refused(size: int, hfov: float) -> None:
     with pytest.raises(UsageError, match="expected"):
         Renderer(ROOM, size=size, hfov=hfov)
 
@@ -145,7 +145,7 @@ def test_floor_plan_maps_pixels_to_metres() -> None:
     assert tuple(image[row, column]) != PAPER
 
 
-def test_floor_plan_refuses_absurd_sizes() -> None:
+def test_invalid_floor_plan_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="pixels"):
         floor_plan_image(ROOM, 1e6)
     with pytest.raises(UsageError, match="positive"):

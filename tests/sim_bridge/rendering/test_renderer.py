@@ -1,4 +1,4 @@
-"""Cameras, depth, filtering and ids of the renderer, against closed forms and an independent ray tracer."""
+"""Cameras, depth, filtering and ids of the renderer, compared with closed forms and an independent ray tracer."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ EYE = np.array([0.3, 1.2, 1.0])
 
 
 def even_light(scene: Scene, value: float = 0.5) -> BakedLight:
-    """The same light everywhere, so that only textures differ."""
+    """The same light everywhere, so that only textures matter."""
     n = len(scene.faces_F3)
     light_N3 = np.full((3 * n, 3), value, dtype=np.float32)
     return BakedLight(np.ones(n, dtype=np.int32), np.arange(0, 3 * n, 3, dtype=np.int32), light_N3)
 
 
 def distance_to_walls(dirs_HW3: np.ndarray) -> np.ndarray:
-    """Lengths of the directions from EYE to the walls of ROOM: a slab test."""
+    """Distances from EYE to the walls of ROOM in multiples of each direction, by a slab test."""
     low, high = np.array([-2.0, 0.0, -3.0]) - EYE, np.array([2.0, 3.0, 3.0]) - EYE
     with np.errstate(divide="ignore"):
         return np.where(dirs_HW3 > 0, high / np.abs(dirs_HW3), -low / np.abs(dirs_HW3)).min(axis=-1)
 
 
 def moller_trumbore(origin_3: np.ndarray, dirs_N3: np.ndarray, corners_F33: np.ndarray) -> np.ndarray:
-    """The nearest hit by testing every triangle in float64; inf: none."""
+    """Distance of the nearest hit, by a float64 test of every triangle (Moller and Trumbore); inf for none."""
     e1, e2 = corners_F33[:, 1] - corners_F33[:, 0], corners_F33[:, 2] - corners_F33[:, 0]
     p = np.cross(dirs_N3[:, None], e2[None])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,7 +89,7 @@ def test_equirectangular_depth_is_radial() -> None:
     np.testing.assert_allclose(depth_HW, distance_to_walls(dirs), rtol=2e-5)
 
 
-def test_the_middle_of_a_panorama_is_what_a_pinhole_sees() -> None:
+def test_the_middle_of_a_panorama_matches_a_pinhole_image() -> None:
     scene = RayScene(generate_house(1))
     light = bake_light(scene)
     room = scene.scene.rooms[0]
@@ -102,7 +102,7 @@ def test_the_middle_of_a_panorama_is_what_a_pinhole_sees() -> None:
     assert np.abs(wide.rgb_HWC[90, 180].astype(int) - close.rgb_HWC[4, 4]).max() <= 3
 
 
-def test_orthographic_depth_and_offsets() -> None:
+def test_orthographic_depth_and_position_are_exact() -> None:
     block = RayScene(box_scene(((0.0, 0.0, 0.0), (1.0, 0.5, 2.0))))
     camera = CameraConfig(width=40, height=40, projection="orthographic", extent=4.0)
     view = Renderer(block, light=even_light(block.scene), camera=camera).view(
@@ -126,14 +126,14 @@ def test_depth_agrees_with_an_independent_tracer(seed: int, yaw: float, pitch: f
     dirs = (x[..., None] * right + y[..., None] * up + forward).reshape(-1, 3)
     expected = moller_trumbore(np.zeros(3), dirs, soup.triangles_F33.astype(np.float64))
     depth = view.depth_HW.reshape(-1).astype(np.float64)
-    # A ray along an edge may fall on either side of it in float32.
+    # A ray along an edge may pass on either side of it in float32.
     agree = np.isclose(depth, np.where(np.isinf(expected), 0.0, expected), rtol=1e-4)
     assert agree.mean() > 0.99
     np.testing.assert_array_equal(view.depth_HW > 0, view.face_HW >= 0)
 
 
-def test_no_cracks_between_triangles() -> None:
-    """Every ray from inside a closed, finely divided room ends on it."""
+def test_there_are_no_gaps_between_triangles() -> None:
+    """Every ray from inside a closed, finely divided sphere hits it."""
     import trimesh
 
     ball = trimesh.creation.icosphere(subdivisions=5, radius=2.0)
@@ -144,7 +144,7 @@ def test_no_cracks_between_triangles() -> None:
     assert depth_HW.max() < 2.001
 
 
-def test_supersampling_smooths_colour_and_leaves_depth_and_faces() -> None:
+def test_supersampling_changes_colour_but_not_depth_or_faces() -> None:
     scene = RayScene(box_scene(*flat()))
     light = bake_light(scene)
     eye = np.array([2.5, 1.25, 4.0])
@@ -154,7 +154,7 @@ def test_supersampling_smooths_colour_and_leaves_depth_and_faces() -> None:
     assert 0 < np.abs(one.rgb_HWC.astype(int) - many.rgb_HWC).mean() < 2.0
 
 
-def test_unlit_shows_the_textures_as_they_are_whatever_shines() -> None:
+def test_unlit_rendering_shows_textures_unchanged_also_for_emissive_surfaces() -> None:
     for level in (0, 7, 128, 250, 255):
         texture_HWC = np.full((4, 4, 3), (level, 128, 90), dtype=np.uint8)
         for emission in (0.0, 1.0):
@@ -165,7 +165,7 @@ def test_unlit_shows_the_textures_as_they_are_whatever_shines() -> None:
             assert np.abs(view.rgb_HWC.astype(int) - texture_HWC[0, 0]).max() <= 1
 
 
-def test_depth_alone_is_the_depth_of_the_view() -> None:
+def test_depth_without_colour_equals_the_depth_of_the_view() -> None:
     renderer = Renderer(ROOM, size=30, light=bake_light(ROOM))
     view = renderer.view(EYE, 0.5, 0.1)
     depth_HW, face_HW = renderer.depth(EYE, 0.5, 0.1)
@@ -173,7 +173,7 @@ def test_depth_alone_is_the_depth_of_the_view() -> None:
     np.testing.assert_array_equal(face_HW, view.face_HW)
 
 
-def test_a_batch_is_its_pictures() -> None:
+def test_a_batch_equals_its_single_images() -> None:
     renderer = Renderer(ROOM, size=24, light=bake_light(ROOM))
     eyes, yaws = np.array([EYE, EYE + 0.2, EYE - 0.1]), np.array([0.0, 1.0, -2.0])
     rgb_BHWC, depth_BHW = renderer.render_batch(eyes, yaws)
@@ -192,14 +192,14 @@ def _carpet(texture_HWC: np.ndarray) -> Scene:
 
 
 def _pan(scene: Scene, config: RenderConfig, frames: int = 6) -> np.ndarray:
-    """A slow pan and dolly over the carpet, float64 (T, H, W, 3)."""
+    """A slow camera pan and dolly over the carpet, float64 (T, H, W, 3)."""
     renderer = Renderer(RayScene(scene), size=48, hfov=90.0, light=even_light(scene), config=config)
     views = [renderer.render(np.array([0.003 * t, 1.25, -0.004 * t]), 0.002 * t)[0] for t in range(frames)]
     return np.stack(views).astype(np.float64)[:, 26:]  # below the horizon
 
 
 def test_filtering_does_not_shimmer() -> None:
-    """The frame-to-frame change of a slow pan over a fine pattern, beyond that of a 64 times supersampled one."""
+    """Compares the frame-to-frame change of a slow pan over a fine pattern with that of 64 samples per pixel."""
     noise = np.random.Generator(np.random.Philox(3)).integers(0, 256, (128, 128, 1), dtype=np.uint8)
     scene = _carpet(np.repeat(noise, 3, axis=2))
     reference = _pan(scene, RenderConfig(samples=64))
@@ -216,7 +216,7 @@ def test_filtering_does_not_shimmer() -> None:
 
 
 def test_anisotropy_keeps_detail_that_isotropic_filtering_blurs() -> None:
-    """Stripes that run away from the eye stay visible; the reference is supersampled without any filter."""
+    """Stripes that run away from the camera stay visible; the reference is supersampled without filtering."""
     stripes = np.zeros((64, 64, 3), dtype=np.uint8)
     stripes[:, :24] = 255
     scene = _carpet(stripes)
@@ -226,8 +226,8 @@ def test_anisotropy_keeps_detail_that_isotropic_filtering_blurs() -> None:
     assert error[8] < 0.5 * error[0]
 
 
-def test_far_textures_keep_their_brightness() -> None:
-    """Black and white average to half the light, not to the middle of the coded values."""
+def test_distant_textures_keep_their_brightness() -> None:
+    """Black and white average to half the linear light, not to the mean of the coded values."""
     checks = np.zeros((64, 64, 3), dtype=np.uint8)
     checks[::2, ::2] = checks[1::2, 1::2] = 255
     grey = np.full((64, 64, 3), 188, dtype=np.uint8)  # sRGB of half the light
@@ -235,8 +235,8 @@ def test_far_textures_keep_their_brightness() -> None:
     assert far[0] == pytest.approx(far[1], abs=2.0)
 
 
-def test_colours_survive_the_way_through() -> None:
-    """Textures are sRGB and so is the picture: brighter in, brighter out, hue kept, black stays black."""
+def test_colours_of_textures_are_preserved() -> None:
+    """Textures and images are sRGB: brighter textures give brighter images, hue is kept, black stays black."""
     levels = []
     for value in (0, 40, 128, 220):
         texture = np.full((4, 4, 3), (value, value // 2, 0), dtype=np.uint8)
@@ -248,7 +248,7 @@ def test_colours_survive_the_way_through() -> None:
     assert (means[:, 2] == 0).all()
 
 
-def test_ids_name_what_is_seen() -> None:
+def test_ids_match_the_visible_surfaces() -> None:
     scene = generate_house(1)
     room = scene.rooms[0]
     eye = np.array([(room.min_x + room.max_x) / 2, 1.25, (room.min_z + room.max_z) / 2])
@@ -272,7 +272,7 @@ def test_ids_name_what_is_seen() -> None:
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == len(np.unique(ids_HW))
 
 
-def test_nothing_is_no_surface() -> None:
+def test_pixels_without_a_hit_have_no_id() -> None:
     block = box_scene(((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
     view = Renderer(RayScene(block), size=16, light=even_light(block)).view(np.array([0.5, 0.5, 4.0]), 0.0)
     ids_HW, _ = label_image(view.face_HW, block)
@@ -281,8 +281,8 @@ def test_nothing_is_no_surface() -> None:
     assert len(np.unique(view.rgb_HWC[ids_HW < 0], axis=0)) == 1
 
 
-def test_broken_texture_coordinates_do_no_harm() -> None:
-    """NaN and huge coordinates of a hostile mesh give some colour, in bounds, and leave the rest alone."""
+def test_invalid_texture_coordinates_are_tolerated() -> None:
+    """NaN and huge coordinates of an untrusted mesh give a colour from within the texture."""
     scene = _carpet(np.full((64, 64, 3), 99, dtype=np.uint8))
     uv_F32 = scene.uv_F32.copy()
     uv_F32[0] = np.nan
@@ -302,13 +302,13 @@ def test_broken_texture_coordinates_do_no_harm() -> None:
         {"width": 1 << 20, "height": 1 << 20},
     ],
 )
-def test_impossible_cameras_are_refused(wrong: dict) -> None:
+def test_invalid_cameras_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError, match="expected"):
         CameraConfig(**wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"samples": 5}, {"anisotropy": -1}, {"texture_side": 0}])
-def test_impossible_filters_are_refused(wrong: dict) -> None:
+def test_invalid_render_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError, match="expected"):
         RenderConfig(**wrong)
 
@@ -316,5 +316,5 @@ def test_impossible_filters_are_refused(wrong: dict) -> None:
 def test_unknown_labels_are_refused() -> None:
     with pytest.raises(UsageError, match="expected one of surface, material, category, object"):
         label_image(np.zeros((1, 1), dtype=np.int32), ROOM.scene, by="price")
-    with pytest.raises(UsageError, match="does not tell objects apart"):
+    with pytest.raises(UsageError, match="does not distinguish objects"):
         label_image(np.zeros((1, 1), dtype=np.int32), replace(ROOM.scene, object_F=None), by="object")

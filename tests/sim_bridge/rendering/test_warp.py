@@ -1,4 +1,4 @@
-"""The Warp renderer against the Embree renderer, on Warp's CPU device; needs `pip install 'avw[gpu]'`."""
+"""The Warp renderer compared with the Embree renderer, on Warp's CPU device; needs `pip install 'avw[gpu]'`."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ def test_both_renderers_agree(
     ray_scene, light, eyes_B3 = house
     yaw_B = np.array([0.3, -1.9, 2.6])
     ours = Renderer(ray_scene, light=light, camera=camera, config=config).render_batch(eyes_B3, yaw_B)
-    warps = WarpRenderer(ray_scene, light=light, camera=camera, config=config, device="cpu").render_batch(
+    theirs = WarpRenderer(ray_scene, light=light, camera=camera, config=config, device="cpu").render_batch(
         eyes_B3, yaw_B
     )
-    assert warps[0].dtype == np.uint8
-    assert warps[0].shape == ours[0].shape
-    # Rays along a silhouette may fall on either side of it.
-    near = np.abs(ours[1] - warps[1]) < 1e-3
+    assert theirs[0].dtype == np.uint8
+    assert theirs[0].shape == ours[0].shape
+    # Rays along a silhouette may pass on either side of it.
+    near = np.abs(ours[1] - theirs[1]) < 1e-3
     assert near.mean() > 0.998
-    error = (ours[0].astype(float) - warps[0])[near]
+    error = (ours[0].astype(float) - theirs[0])[near]
     assert np.abs(error).max() <= (8 if config.anisotropy else 255)
-    psnr_floor = 50 if config.anisotropy else 35  # unfiltered, a texel's edge is as sharp as a silhouette
+    psnr_floor = 50 if config.anisotropy else 35  # without filtering, the edge of a texel is as sharp as a silhouette
     assert (error**2).mean() <= 255**2 / 10 ** (psnr_floor / 10)
 
 
 @needs_warp
-def test_a_picture_does_not_depend_on_its_batch(house: tuple[RayScene, BakedLight, np.ndarray]) -> None:
+def test_an_image_does_not_depend_on_its_batch(house: tuple[RayScene, BakedLight, np.ndarray]) -> None:
     from avw.sim_bridge.rendering.warp import WarpRenderer
 
     ray_scene, light, eyes_B3 = house
@@ -73,22 +73,22 @@ def test_a_picture_does_not_depend_on_its_batch(house: tuple[RayScene, BakedLigh
 
 
 @needs_warp
-def test_what_warp_cannot_do_is_said(house: tuple[RayScene, BakedLight, np.ndarray]) -> None:
+def test_unsupported_devices_and_cameras_are_refused(house: tuple[RayScene, BakedLight, np.ndarray]) -> None:
     from avw.sim_bridge.rendering.warp import WarpRenderer
 
     ray_scene, light, _ = house
-    with pytest.raises(BackendError, match=r"no device 'cuda:77'.* it has .*cpu"):
+    with pytest.raises(BackendError, match=r"no device 'cuda:77'.* expected one of .*cpu"):
         WarpRenderer(ray_scene, light=light, device="cuda:77")
-    with pytest.raises(UsageError, match="take `Renderer`"):
+    with pytest.raises(UsageError, match="use `Renderer`"):
         WarpRenderer(ray_scene, light=light, camera=CameraConfig(projection="orthographic"))
 
 
-def test_without_warp_the_remedy_is_named() -> None:
+def test_a_missing_warp_installation_tells_what_to_type() -> None:
     program = (
         "import sys; sys.modules['warp'] = None\n"
         "from avw.sim_bridge.errors import BackendError\n"
         "try:\n    import avw.sim_bridge.rendering.warp\n"
         "except BackendError as error:\n    print(error)\n"
     )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "pip install 'avw[gpu]'" in told
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "pip install 'avw[gpu]'" in output
