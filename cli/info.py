@@ -5,16 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
-
-if TYPE_CHECKING:
-    from avw.avw4k.reading.dataset import Dataset
+from avw.model.run_folder import is_run, run_summary
 
 
 @command()
@@ -46,16 +43,17 @@ def info(
     folder = Path(what)
     if (folder / "info.json").is_file():
         from avw.avw4k.reading.dataset import open_dataset
+        from avw.avw4k.reading.summary import dataset_summary, summary_text
 
-        values = dataset_values(open_dataset(folder))
-        text = dataset_text(values)
+        values = dataset_summary(open_dataset(folder))
+        text = summary_text(values)
         if plots is not None:
             from avw.avw4k.viewing.plots import write_plots
 
             values["plots"] = [str(path) for path in write_plots(plots, values["statistics"], values["measured"])]
             text += "".join(f"\n  wrote {path}" for path in values["plots"])
-    elif folder.is_dir() and any(folder.glob("*.json")):
-        values = run_values(folder)
+    elif is_run(folder):
+        values = run_summary(folder)
         text = "\n".join(
             [f"run {folder}", *(f"  {name:<28} {size:>12,} bytes" for name, size in values["files"].items())]
         )
@@ -97,96 +95,3 @@ def _scene_info(scene_id: str, materials: Path | None, strict: bool, picture: Pa
     click.echo(json.dumps(values, indent=1) if as_json else scene_text(values))
     if report.failures(strict=strict):
         raise click.exceptions.Exit(1)
-
-
-def dataset_values(dataset: Dataset) -> dict[str, Any]:
-    """Counts, statistics and licences of the shards written so far, and the full spec."""
-    from avw.avw4k.plan.spec import MODES, SPLITS, split_scenes
-    from avw.avw4k.reading.statistics import dataset_statistics
-    from avw.sim_bridge.types import STEP_SECONDS
-
-    refs = dataset.episodes()
-    rows = {row["index"]: row for record in dataset.records.values() for row in record.episodes}
-    approaches = [rows[ref.index]["success"] for ref in refs if ref.mode == "approach"]
-    return {
-        "path": str(dataset.path),
-        "complete": dataset.complete,
-        "trajectories": len(refs),
-        "planned": dataset.spec.trajectories,
-        "steps": sum(ref.steps for ref in refs),
-        "hours": round(sum(ref.steps for ref in refs) * STEP_SECONDS / 3600, 3),
-        "bytes": sum(record.bytes for record in dataset.records.values()),
-        "shards": len(dataset.records),
-        "clipped": sum(record.clipped for record in dataset.records.values()),
-        "successful_approaches": [sum(approaches), len(approaches)],
-        "splits": {
-            split: {
-                "scenes": list(split_scenes(dataset.spec).values()).count(split),
-                "trajectories": sum(ref.split == split for ref in refs),
-                **{mode: sum(ref.split == split and ref.mode == mode for ref in refs) for mode in MODES},
-            }
-            for split in SPLITS
-        },
-        "statistics": dataset_statistics(dataset),
-        "measured": _measured(dataset),
-        "spec_sha256": dataset.spec.sha256,
-        "spec": dataset.spec.to_json(),
-        "versions": dataset.info.get("versions", {}),
-        "licences": dataset.info.get("licences", {}),
-    }
-
-
-def _measured(dataset: Dataset) -> dict[str, Any]:
-    """Statistics of the recorded data; damage is reported as a problem instead of raising an error."""
-    from avw.avw4k.reading.measured import measured_statistics
-    from avw.sim_bridge.errors import DatasetError
-
-    try:
-        return measured_statistics(dataset)
-    except DatasetError as error:
-        return {"episodes": 0, "modes": {}, "problem": str(error)}
-
-
-def dataset_text(values: dict[str, Any]) -> str:
-    """The description of a dataset as text."""
-    from avw.avw4k.reading.measured import measured_text
-    from avw.avw4k.reading.statistics import statistics_text
-
-    spec = values["spec"]
-    state = "complete" if values["complete"] else f"incomplete: {values['trajectories']} of {values['planned']}"
-    reached, approaches = values["successful_approaches"]
-    lines = [
-        f"dataset {values['path']}: {values['trajectories']} trajectories of {spec['steps']} steps ({state})",
-        f"  {values['hours']} h, {values['bytes'] / 1e9:.3f} GB, {values['shards']} shards, "
-        f"{values['clipped']} values clipped",
-        f"  {reached} of {approaches} approaches end with a successful STOP",
-        f"  backend {spec['simulator']['backend']}, acoustics {spec['simulator']['acoustics']}, "
-        f"stream {spec['simulator'].get('stream', 'glide')}, {spec['simulator']['size']} pixels, "
-        f"{spec['sources_per_scene']} sources per scene, seed {spec['seed']}",
-        "",
-        f"  {'split':<8}" + "".join(f"{name:>14}" for name in next(iter(values["splits"].values()))),
-    ]
-    for split, counts in values["splits"].items():
-        lines.append(f"  {split:<8}" + "".join(f"{n:>14}" for n in counts.values()))
-    lines += ["", statistics_text(values["statistics"]), "", measured_text(values["measured"])]
-    lines += ["", f"  spec SHA-256 {values['spec_sha256']}"]
-    lines += [f"  licence of {name}: {text}" for name, text in values["licences"].items()]
-    return "\n".join(lines)
-
-
-def run_values(folder: Path) -> dict[str, Any]:
-    """The files of a run, and its configuration and evaluation."""
-    from avw.sim_bridge.errors import CheckpointError
-
-    values: dict[str, Any] = {"path": str(folder)}
-    for name in ("config.json", "evaluation.json"):
-        path = folder / name
-        if path.is_file():
-            try:
-                values[path.stem] = json.loads(path.read_text())
-            except ValueError as error:
-                raise CheckpointError(
-                    f"{path} is not valid JSON ({error}). It was changed, or the disk was full when it was written"
-                ) from error
-    values["files"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-    return values

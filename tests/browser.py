@@ -1,4 +1,4 @@
-"""A real headless Chromium, driven over its own debugging pipe: no library, no network port."""
+"""A headless Chromium, controlled through its debugging pipe, without a library or a network port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find_browser() -> str | None:
 
 
 class Browser:
-    """One page of a fresh browser. errors: what went wrong in it · requests: every address that it asked for."""
+    """One page of a new browser process. errors: errors in the page · requests: all requested addresses."""
 
     def __init__(self, width: int = 1440, height: int = 900, *, dark: bool = False) -> None:
         program = find_browser()
@@ -34,7 +34,7 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_child, self._write = os.pipe()
         self._read, from_child = os.pipe()
-        # Out of the way of 3 and 4, which the child gets them as.
+        # Move them above 3 and 4, the descriptors that the child expects.
         high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 20) for end in (to_child, from_child)]
         options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run",
                    "--remote-debugging-pipe", "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars",
@@ -69,7 +69,7 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, seconds: float = 60.0) -> None:
-        """Until an expression is true."""
+        """Wait until an expression is true."""
         until = time.monotonic() + seconds
         while not self.evaluate(f"!!({expression})"):
             assert time.monotonic() < until, f"{expression} was not true within {seconds} s; {self.errors}"
@@ -117,7 +117,7 @@ class Browser:
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
             block = os.read(self._read, 1 << 20)
-            assert block, "the browser has ended"
+            assert block, "the browser process has ended"
             self._rest += block
         message, self._rest = self._rest.split(b"\0", 1)
         return json.loads(message)

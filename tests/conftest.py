@@ -1,6 +1,6 @@
-"""How the whole suite runs: property tests are judged by what they find, not by how busy the machine is.
+"""Settings of the whole test suite: deterministic property tests without deadlines, and skips for missing software.
 
-Tests that are marked `habitat` need a real habitat-sim, and say so where there is none.
+Tests marked `habitat` need habitat-sim, and are skipped with a reason where it is missing.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-# Examples follow from the test's own source, so that a gate that passed once passes again; a deadline in milliseconds
-# would fail on a loaded machine. `pytest --hypothesis-profile=search` draws new examples each time.
+# The examples depend on the source of the test only, so a result is repeatable. Deadlines would fail on a busy machine.
+# `pytest --hypothesis-profile=search` draws new examples each time.
 settings.register_profile("avw", deadline=None, derandomize=True, database=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile("avw")
 
 NO_HABITAT = (
-    "AVW_HABITAT_PYTHON is not set: nothing was tested against a real habitat-sim. Set it to the Python that has one "
+    "AVW_HABITAT_PYTHON is not set, so the tests with habitat-sim are skipped. Set it to a Python that has habitat-sim "
     "(docs/habitat.md)"
 )
 NO_LAB = (
-    "AVW_HABITAT_LAB_PYTHON is not set: nothing was tested against a real habitat-lab. Set it to Pythons (separated by "
-    "colons) that have habitat-lab, habitat-sim and AVW's dependencies (docs/habitat.md)"
+    "AVW_HABITAT_LAB_PYTHON is not set, so the tests with habitat-lab are skipped. Set it to Pythons (separated by "
+    "colons) that have habitat-lab, habitat-sim and the dependencies of AVW (docs/habitat.md)"
 )
 NO_SOUNDSPACES = (
-    "AVW_SOUNDSPACES_PYTHON is not set: nothing was tested against a real SoundSpaces. Set it to the Python that has "
-    "one (docs/soundspaces.md)"
+    "AVW_SOUNDSPACES_PYTHON is not set, so the tests with SoundSpaces are skipped. Set it to a Python that has "
+    "SoundSpaces (docs/soundspaces.md)"
 )
-NOT_HERE = "habitat_sim is not installed in this interpreter: nothing was tested with Habitat in this very process"
+NO_HABITAT_HERE = "habitat_sim is not installed in this Python, so the tests with Habitat in this process are skipped"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,15 +43,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs Habitat where there is none: `habitat` in a child, `habitat("in-process")` in here.
+    """Skip tests whose software is missing: `habitat` (in a child process), `habitat("in-process")` (in this process),
+    `habitat("lab")` (with habitat-lab) and `habitat("soundspaces")` (with SoundSpaces).
 
-    `habitat("lab")` needs habitat-lab too, `habitat("soundspaces")` SoundSpaces. From here and not by a mark, so that
-    the summary has one line for each reason.
+    The skip is raised here and not by a mark, so that the summary has one line per reason.
     """
     for mark in item.iter_markers("habitat"):
         if "in-process" in mark.args:
             if importlib.util.find_spec("habitat_sim") is None:
-                pytest.skip(NOT_HERE)
+                pytest.skip(NO_HABITAT_HERE)
         elif "lab" in mark.args:
             if not os.environ.get("AVW_HABITAT_LAB_PYTHON"):
                 pytest.skip(NO_LAB)

@@ -1,4 +1,4 @@
-"""A Hub on this machine: as much of the Hub's HTTP interface as uploading and downloading a dataset takes."""
+"""A local server with the part of the Hugging Face Hub's HTTP interface that datasets need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class LocalHub(ThreadingHTTPServer):
-    """files: {repository: {path: content}} · private: repositories made so · requests: "METHOD path" of each."""
+    """files: {repository: {path: content}} · private: private repositories · requests: "METHOD path" of each."""
 
     daemon_threads = True
 
@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._tree(found[1])
         if found := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
             return self._file(found[1], found[2], method)
-        return self._json({"error": f"no {method} {path} here"}, 404)
+        return self._json({"error": f"unknown request: {method} {path}"}, 404)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
@@ -159,4 +159,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-        """Silent."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""The documentation is true: its commands parse, its targets and files exist, its Python runs."""
+"""The documentation: quoted commands parse, linked files and named targets exist, and Python blocks run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)|<img[^>]* src=\"([^\"]
 
 @dataclass(frozen=True)
 class Quoted:
-    """A command line that a page quotes."""
+    """A command line quoted in a page."""
 
     page: Path
     line: str
@@ -40,7 +40,7 @@ def relative(path: Path) -> str:
 
 
 def quoted() -> list[Quoted]:
-    """The command lines in shell blocks and inline code of every page, and those of the recipes."""
+    """All command lines in the shell blocks and inline code of the pages, and in the recipes."""
     lines = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
@@ -54,13 +54,13 @@ def quoted() -> list[Quoted]:
 
 
 def joined(block: str) -> list[str]:
-    """Command lines of a block: continuations joined, prompts and comments dropped."""
+    """The command lines of a block, with continuation lines joined, and without prompts and comments."""
     lines = block.replace("\\\n", " ").splitlines()
     return [re.sub(r"\s+#.*$", "", line.strip()).removeprefix("$ ") for line in lines if line.strip()]
 
 
 def commands(program: str) -> list[Quoted]:
-    """Quoted lines that run `program` with no shell pattern in the place of an argument."""
+    """Quoted lines that run `program`, without those that contain placeholders instead of arguments."""
     return [
         q
         for q in quoted()
@@ -69,14 +69,14 @@ def commands(program: str) -> list[Quoted]:
 
 
 def words_of(line: str) -> list[str]:
-    """The words of one simple command: no pipe, redirection or list after it; variables become a plain word."""
+    """The words of the first command of a line, up to a pipe, redirection or list. Variables become a plain word."""
     line = re.split(r"\s(?:\||>|2>|&&|;)", line)[0]
     line = re.sub(r"\$\{?\w+(?::-[^}]*)?\}?", "1", line)
     return shlex.split(line)
 
 
 def check_against(command: click.Command, arguments: list[str], where: str) -> None:
-    """Parse arguments and convert them, as running the command would, but for the existence of files."""
+    """Parse and convert the arguments as the command would, without checking that files exist."""
     context = click.Context(command, info_name=command.name)
     try:
         values, _, order = command.make_parser(context).parse_args(list(arguments))
@@ -95,7 +95,7 @@ def test_every_quoted_avw_command_parses(quotation: Quoted) -> None:
         words = words[1:]
     if not words:
         return
-    assert words[0] in COMMANDS, f"{quotation}: there is no such command"
+    assert words[0] in COMMANDS, f"{quotation}: unknown command"
     command = avw.get_command(click.Context(avw), words[0])
     assert command is not None
     if not {"--help", "-h"} & set(words):
@@ -109,7 +109,7 @@ def test_every_quoted_make_target_exists(quotation: Quoted) -> None:
     variables = set(re.findall(r"^([A-Z]+) \?=", makefile, re.MULTILINE))
     for word in words_of(quotation.line)[1:]:
         name, equals, _ = word.partition("=")
-        assert name in (variables if equals else targets), f"{quotation}: no {word}"
+        assert name in (variables if equals else targets), f"{quotation}: unknown target or variable {word}"
 
 
 @pytest.mark.parametrize("quotation", commands("python"), ids=str)
@@ -120,14 +120,14 @@ def test_every_quoted_module_exists(quotation: Quoted) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_exist(page: Path) -> None:
     targets = [a or b for a, b in LINK.findall(page.read_text(encoding="utf-8"))]
     missing = [t for t in targets if "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()]
     assert not missing
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
-def test_files_named_in_code_exist(page: Path) -> None:
+def test_files_named_in_inline_code_exist(page: Path) -> None:
     names = re.findall(
         r"`((?:sim_bridge|avw4k|model|cli|benchmarks|validation|tests|docs)/[\w/.-]+)`", page.read_text()
     )
@@ -135,8 +135,8 @@ def test_files_named_in_code_exist(page: Path) -> None:
     assert not missing
 
 
-def said_by_the_code() -> str:
-    """Every string of the packages; what an f-string fills in is a tab."""
+def strings_of_the_code() -> str:
+    """All strings of the packages; the fields of f-strings are tabs."""
     texts = []
     for package in ("sim_bridge", "avw4k", "cli"):
         for path in (ROOT / package).rglob("*.py"):
@@ -149,14 +149,14 @@ def said_by_the_code() -> str:
     return "\n".join(texts)
 
 
-def test_the_messages_in_the_page_of_habitat_are_those_of_the_code() -> None:
+def test_messages_quoted_in_the_habitat_page_exist_in_the_code() -> None:
     rows = re.search(r"^\| message .*?\n\n", (ROOT / "docs" / "habitat.md").read_text(), re.MULTILINE | re.DOTALL)
     assert rows
     quoted = [text for row in rows[0].strip().splitlines()[2:] for text in re.findall(r"`([^`]+)`", row.split("|")[1])]
     assert len(quoted) > 10
-    said = said_by_the_code()
+    strings = strings_of_the_code()
     pieces = [piece for text in quoted for piece in re.split(r"'PATH'|\bmp3d\b|\bPYTHON\b|\.\.\.|\b\d[\d.]*\b", text)]
-    missing = [piece for piece in pieces if len(piece.strip()) > 3 and piece.strip() not in said]
+    missing = [piece for piece in pieces if len(piece.strip()) > 3 and piece.strip() not in strings]
     assert not missing
 
 
@@ -188,7 +188,7 @@ def test_python_blocks_import_only_the_public_interface(page: Path) -> None:
 
 def test_the_readme_stays_short() -> None:
     words = FENCE.sub("", (ROOT / "README.md").read_text(encoding="utf-8")).split()
-    assert len(words) < 1200, "a newcomer has two minutes"
+    assert len(words) < 1200, "README.md should take two minutes to read"
 
 
 def test_the_version_is_the_same_everywhere() -> None:

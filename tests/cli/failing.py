@@ -1,4 +1,4 @@
-"""A command that fails in the way it is told to, to test how `avw` reports failures."""
+"""A command that fails in the requested way, to test how `avw` reports errors."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""generate, verify, info and scenes as a user types them: what is printed where, and the exit codes."""
+"""generate, verify, info and scenes on the command line: their output and exit codes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def glb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def small(glb: Path) -> list[str]:
-    """Options of a dataset that takes a few seconds."""
+    """Options for a dataset that takes a few seconds."""
     sizes = "--trajectories 2 --steps 4 --size 16 --emitters 500 --workers 1 --episodes-per-shard 1"
     return ["--scenes", str(glb), *sizes.split()]
 
@@ -48,20 +48,20 @@ def data(small: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "data"
     result = CliRunner().invoke(avw, ["generate", str(folder), *small, "--json"])
     assert result.exit_code == 0, result.output
-    document = json.loads(result.stdout)  # one document, and nothing else there
+    document = json.loads(result.stdout)  # exactly one document
     assert document["complete"] is True
     assert document["steps"] == 8
     assert "generate: 100%" in result.stderr
     return folder
 
 
-def test_the_same_command_again_has_nothing_to_do(run: Run, data: Path, small: list[str]) -> None:
+def test_running_the_same_command_again_changes_nothing(run: Run, data: Path, small: list[str]) -> None:
     result = run("generate", data, *small)
     assert result.exit_code == 0
     assert "2 trajectories, 8 steps, 2 shards" in result.stdout
 
 
-def test_a_dry_run_says_what_would_be_and_does_nothing(run: Run, tmp_path: Path) -> None:
+def test_a_dry_run_prints_a_forecast_and_writes_nothing(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     result = run("generate", folder, "--preset", "avw-4k", "--size", 32, "--emitters", 500, "--dry-run")
     assert result.exit_code == 0
@@ -78,7 +78,7 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(run: Run, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ("--steps 0", "--steps is 0: expected a whole number of at least 1"),
         ("--steps 501", "longer than the task"),
@@ -92,27 +92,27 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(run: Run, tmp_path: Path)
         ("--backend dream", "Invalid value for '--backend'"),
     ],
 )
-def test_impossible_requests_exit_2_with_a_reason(run: Run, tmp_path: Path, options: str, says: str) -> None:
+def test_invalid_requests_exit_2_with_a_reason(run: Run, tmp_path: Path, options: str, message: str) -> None:
     result = run("generate", tmp_path / "data", *options.split())
     assert result.exit_code == 2
-    assert says in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
     assert not list((tmp_path / "data").glob("*.h5"))
 
 
 @pytest.mark.parametrize(
-    ("python", "says"),
+    ("python", "message"),
     [("/no/such/python", "cannot be run"), ("/", "cannot be run"), (sys.executable, "habitat-sim is not installed in")],
 )
-def test_a_habitat_that_is_not_there_is_named_first(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, says: str
+def test_a_missing_habitat_is_reported_before_anything_is_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, message: str
 ) -> None:
-    monkeypatch.setenv("AVW_HABITAT_PYTHON", "")  # the option writes there: it is to be as before afterwards
+    monkeypatch.setenv("AVW_HABITAT_PYTHON", "")  # the option sets this variable; monkeypatch restores it
     if python == sys.executable and importlib.util.find_spec("habitat_sim"):
-        pytest.skip("this very Python has habitat-sim")
+        pytest.skip("this Python has habitat-sim")
     result = run("generate", tmp_path / "data", "--backend", "habitat", "--habitat-python", python)
     assert result.exit_code == 1
-    assert says in result.stderr
+    assert message in result.stderr
     assert "--habitat-python" in result.stderr
     assert not (tmp_path / "data").exists()
 
@@ -123,7 +123,7 @@ def test_another_spec_in_the_folder_exits_2(run: Run, data: Path, small: list[st
     assert "another spec (seed: 0 there, 3 asked)" in result.stderr
 
 
-def test_a_mesh_that_is_none_exits_2(run: Run, tmp_path: Path) -> None:
+def test_an_invalid_mesh_exits_2(run: Run, tmp_path: Path) -> None:
     broken = tmp_path / "broken.glb"
     broken.write_bytes(b"no mesh")
     result = run("generate", tmp_path / "data", "--scenes", broken, "--trajectories", 1)
@@ -131,7 +131,7 @@ def test_a_mesh_that_is_none_exits_2(run: Run, tmp_path: Path) -> None:
     assert "broken.glb" in result.stderr
 
 
-def test_sounds_may_be_a_folder_and_unreadable_ones_are_found_first(run: Run, tmp_path: Path, small: list[str]) -> None:
+def test_sounds_can_be_a_folder_and_unreadable_ones_are_found_first(run: Run, tmp_path: Path, small: list[str]) -> None:
     sounds = tmp_path / "sounds"
     sounds.mkdir()
     result = run("generate", tmp_path / "data", *small, "--sound", sounds)
@@ -148,13 +148,13 @@ def test_sounds_may_be_a_folder_and_unreadable_ones_are_found_first(run: Run, tm
     assert not (tmp_path / "data").exists()
 
 
-def test_the_material_map_is_named_in_the_data(run: Run, tmp_path: Path, small: list[str]) -> None:
+def test_the_data_name_the_material_map(run: Run, tmp_path: Path, small: list[str]) -> None:
     materials = write_map(tmp_path / "map.json")
     made = run("generate", tmp_path / "data", *small, "--materials", materials, "--stream", "soundspaces")
     assert made.exit_code == 0, made.output
     info = json.loads((tmp_path / "data" / "info.json").read_text())
     assert info["spec"]["simulator"]["materials"] == str(materials)
-    assert str(materials) in dict(info["spec"]["assets"])  # another map under the same name is another dataset
+    assert str(materials) in dict(info["spec"]["assets"])  # a changed map under the same name makes another dataset
     rows = pyarrow.parquet.read_table(tmp_path / "data" / "episodes.parquet").to_pylist()
     assert all(0.0 <= row["materials_named"] <= 1.0 for row in rows)
     card = (tmp_path / "data" / "README.md").read_text()
@@ -171,7 +171,7 @@ def test_the_material_map_is_named_in_the_data(run: Run, tmp_path: Path, small: 
     assert "a list called 'materials'" in spoiled.output
 
 
-def test_verify_says_sound_or_damaged(run: Run, data: Path, small: list[str], tmp_path: Path) -> None:
+def test_verify_finds_and_repairs_damage(run: Run, data: Path, small: list[str], tmp_path: Path) -> None:
     import shutil
 
     copy = tmp_path / "copy"
@@ -196,7 +196,7 @@ def test_verify_says_sound_or_damaged(run: Run, data: Path, small: list[str], tm
     assert "1 episodes simulated again: every byte is the same" in replayed.stdout
 
 
-def test_verify_of_nothing_exits_1(run: Run, tmp_path: Path) -> None:
+def test_verify_of_an_empty_folder_exits_1(run: Run, tmp_path: Path) -> None:
     result = run("verify", tmp_path)
     assert result.exit_code == 1
     assert "holds no dataset" in result.stderr
@@ -220,13 +220,13 @@ def test_scenes_lists_and_exports(run: Run, glb: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(3.4, "3 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")])
-def test_durations_read_well(seconds: float, text: str) -> None:
+def test_durations_as_text(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
 def test_info_lints_scenes(run: Run, glb: Path, tmp_path: Path) -> None:
     result = run("info", glb, "--picture", tmp_path / "plan" / "flat.png")
-    assert result.exit_code == 0, "warnings alone do not fail"
+    assert result.exit_code == 0, "warnings alone must not fail"
     assert "up axis      y (written by AVW)" in result.stdout or "up axis      y (given by" in result.stdout
     assert (tmp_path / "plan" / "flat.png").stat().st_size > 1000
     document = json.loads(run("info", f"{glb}?units=cm", "--json").stdout)

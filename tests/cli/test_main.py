@@ -1,4 +1,4 @@
-"""The group itself: laziness, exit codes, one sentence per error."""
+"""The command group: lazy imports, exit codes, and error messages."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def run(monkeypatch: pytest.MonkeyPatch):
     return invoke
 
 
-def test_a_command_that_ends_well_exits_0(run) -> None:
+def test_a_successful_command_exits_0(run) -> None:
     result = run("fail", "not")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "fine\n", "")
 
 
 @pytest.mark.parametrize(
-    ("how", "code", "sentence"),
+    ("how", "code", "message"),
     [
         ("usage", 2, "avw: the folder holds another spec; type: avw info data/avw\n"),
         ("dataset", 1, "avw: train-00000.h5 is truncated; type: avw verify --repair\n"),
@@ -41,21 +41,21 @@ def test_a_command_that_ends_well_exits_0(run) -> None:
         ("torch", 1, f"avw: this command needs torch, which is not installed. {INSTALL_MODEL}\n"),
     ],
 )
-def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(run, how: str, code: int, sentence: str) -> None:
+def test_an_error_gives_one_message_on_stderr_and_an_exit_code(run, how: str, code: int, message: str) -> None:
     result = run("fail", how)
-    assert (result.exit_code, result.stdout, result.stderr) == (code, "", sentence)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", message)
 
 
-def test_a_bug_keeps_its_traceback(run) -> None:
+def test_an_unexpected_error_keeps_its_traceback(run) -> None:
     assert isinstance(run("fail", "bug").exception, ZeroDivisionError)
 
 
-def test_debug_shows_where_an_error_comes_from(run) -> None:
+def test_debug_raises_the_original_error(run) -> None:
     assert isinstance(run("--debug", "fail", "dataset").exception, DatasetError)
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("--nonsense",), ("generate", "--nonsense"), ("info",)])
-def test_a_wrong_request_exits_2(run, arguments: tuple[str, ...]) -> None:
+def test_a_usage_error_exits_2(run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
 
 
@@ -69,17 +69,17 @@ def test_help_lists_every_command(run) -> None:
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_every_command_loads_and_explains_itself(name: str) -> None:
+def test_every_command_has_help_texts(name: str) -> None:
     command = avw.get_command(click.Context(avw), name)
     assert command is not None
     assert command.name == name
     assert command.help
     bare = [o.opts for o in command.params if isinstance(o, click.Option) and not (o.help or o.hidden)]
-    assert not bare, f"options of avw {name} without a word of help: {bare}"
+    assert not bare, f"options of avw {name} without help: {bare}"
 
 
-def test_the_reference_page_is_what_the_commands_say() -> None:
-    # In a process of its own: click keeps a command's --help option as the first caller wanted it.
+def test_the_reference_page_is_up_to_date() -> None:
+    # In a separate process, because click caches the --help option of a command with the settings of the first caller.
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "avw.cli.reference"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -88,7 +88,7 @@ def test_the_reference_page_is_what_the_commands_say() -> None:
 
 
 def imported(*arguments: str) -> set[str]:
-    """The heavy modules that `avw ARGUMENTS` imports in a fresh interpreter."""
+    """The heavy modules that `avw ARGUMENTS` imports in a new interpreter."""
     code = (
         "import sys\nfrom avw.cli.main import avw\n"
         f"try:\n    avw({list(arguments)!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
@@ -104,7 +104,7 @@ def test_the_group_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_the_help_of_a_command_is_quick(name: str) -> None:
+def test_the_help_of_a_command_imports_nothing_heavy(name: str) -> None:
     assert imported(name, "--help") <= {"numpy"}
 
 
