@@ -64,7 +64,7 @@ def navigate(
       mpc            plans with the images and sounds that the model predicts
       reward-only    the same planner without predicted images and sounds
       greedy-audio   turns to the louder ear and walks
-      mapping-audio  builds a map from depth and locates the source by ear, without learning
+      mapping-audio  builds a map from depth and localises the source from the sound, without learning
       random         random actions
       forward        walks straight ahead and turns at obstacles
       oracle         follows the shortest path to the source (upper bound)
