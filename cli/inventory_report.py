@@ -31,7 +31,7 @@ def overview_text(states: list[CollectionState], root: Path, others: tuple[Path,
         if len(bad) > _MOST_PROBLEMS:
             lines.append(f"           and {len(bad) - _MOST_PROBLEMS} more; to see them, type: avw scenes {state.name}")
         if state.usable < state.published:
-            lines.append(f"           to obtain {'the others' if state.scenes else 'it'}: {state.obtain}")
+            lines.append(f"           to obtain {'the others' if state.scenes else 'it'}, {state.obtain}")
         if state.scenes:
             lines.append(f"           licence: {state.terms}")
     lines.append("")
@@ -53,7 +53,7 @@ def collection_text(state: CollectionState) -> str:
         more = f" and {len(state.missing) - _MOST_MISSING} more" if len(state.missing) > _MOST_MISSING else ""
         lines.append(f"missing: {', '.join(state.missing[:_MOST_MISSING])}{more}")
     if state.usable < state.published:
-        lines.append(f"to obtain {'the others' if state.scenes else 'it'}: {state.obtain}")
+        lines.append(f"to obtain {'the others' if state.scenes else 'it'}, {state.obtain}")
     return "\n".join(lines)
 
 
