@@ -18,6 +18,7 @@ from avw.cli.main import COMMANDS, avw
 from tests import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md"]  # the changelog quotes commands and files of older versions
 RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.sh"))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:avw|make|python -m) [^`\n]+)`")
@@ -119,11 +120,25 @@ def test_every_quoted_module_exists(quotation: Quoted) -> None:
         assert importlib.util.find_spec(words[2]), f"{quotation}: no module {words[2]}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=relative)
+@pytest.mark.parametrize("page", LINKED, ids=relative)
 def test_links_exist(page: Path) -> None:
     targets = [a or b for a, b in LINK.findall(page.read_text(encoding="utf-8"))]
     missing = [t for t in targets if "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", LINKED, ids=relative)
+def test_linked_sections_exist(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    local = [(page.parent / target if target else page, anchor) for target, anchor in links if "://" not in target]
+    missing = [f"{target.name}#{anchor}" for target, anchor in local if anchor not in anchors(target)]
+    assert not missing
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
