@@ -1,7 +1,7 @@
-"""Habitat's own audio sensor beside the engine that it wraps and beside ours: `python -m benchmarks.native_sensor`.
+"""Compare Habitat's audio sensor with the RLR wheel and with our engine: `python -m benchmarks.native_sensor`.
 
-One generated house, its materials given to all three, the same sources and listeners. The sensor and the wheel hold the
-same library, so what they differ by is what the way through Habitat changes, and the noise of the rays.
+All three get the same generated house with its materials, sources and listeners. The sensor and the wheel contain the
+same library, so they differ only by the effects of Habitat's interface and by the noise of the rays.
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ from avw.sim_bridge.simulators.habitat.session import open_session
 from avw.sim_bridge.types import SOURCE_HEIGHT, Pose
 from benchmarks.rows import Row, present
 
-RAYS, FEW_RAYS = 5_000, 500  # Habitat's default, at which levels are compared; SoundSpaces' for navigation, for times
+RAYS, FEW_RAYS = 5_000, 500  # the default of Habitat (for levels); that of SoundSpaces for navigation (for times)
 
 
 @click.command()
-@click.option("--habitat-python", metavar="PYTHON", help="The Python whose habitat-sim has a right audio sensor.")
+@click.option(
+    "--habitat-python", metavar="PYTHON", help="Python with a habitat-sim whose audio sensor works correctly."
+)
 @click.option("--scene", default="procedural-0003", show_default=True)
-@click.option("--places", default=12, show_default=True, help="Sources, each with one listener.")
+@click.option("--places", default=12, show_default=True, help="Number of sources, each with one listener.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def native_sensor(habitat_python: str | None, scene: str, places: int, as_json: bool) -> None:
-    """Levels, ears, decays and times of three engines on the same places of one house."""
+    """Compare levels, interaural differences, decays and times of three engines at the same places in one house."""
     if importlib.util.find_spec("rlr_audio_propagation") is None:
         raise UsageError("this compares with the RLR engine; type: pip install 'avw[rlr]'")
     house = load_scene(scene)
@@ -46,7 +48,7 @@ def native_sensor(habitat_python: str | None, scene: str, places: int, as_json: 
     native, wheel = (_heard(engine, drawn) for engine in (
         trusted_engine(session, house, AudioSensorConfig(rays=RAYS)), RlrEngine(house, RlrConfig(rays=RAYS)),
     ))  # fmt: skip
-    again = _heard(RlrEngine(house, RlrConfig(rays=RAYS)), drawn, asked_before=1)
+    again = _heard(RlrEngine(house, RlrConfig(rays=RAYS)), drawn, discarded=1)
     ours = _heard(make_engine("emitters", house, rays), drawn)
     where = f"{scene}, {places} places, {RAYS} rays"
     rows = []
@@ -68,7 +70,7 @@ def native_sensor(habitat_python: str | None, scene: str, places: int, as_json: 
 
 
 def _places(navgrid: NavGrid, count: int) -> list[tuple[np.ndarray, Pose]]:
-    """Sources (3,) and listeners anywhere on the free floor."""
+    """Random sources (3,) and listeners on the free floor."""
     rng = keyed_rng("benchmark", "native sensor")
     drawn = []
     for _ in range(count):
@@ -77,12 +79,15 @@ def _places(navgrid: NavGrid, count: int) -> list[tuple[np.ndarray, Pose]]:
     return drawn
 
 
-def _heard(engine: AcousticEngine, places: list[tuple[np.ndarray, Pose]], asked_before: int = 0) -> np.ndarray:
-    """float64 (places, 3): level and ILD (dB), RT60 of both ears' energy (s), of the answer after `asked_before`."""
+def _heard(engine: AcousticEngine, places: list[tuple[np.ndarray, Pose]], discarded: int = 0) -> np.ndarray:
+    """Level and ILD (dB) and RT60 of the energy of both ears (s): float64 (places, 3).
+
+    discarded: number of responses that are computed first and not used
+    """
     figures = []
     for source_3, pose in places:
         engine.set_source(source_3)
-        for _ in range(asked_before):
+        for _ in range(discarded):
             engine.impulse_response(pose)
         response_ES = engine.impulse_response(pose)
         energy_S = np.square(response_ES, dtype=np.float64).sum(axis=0)
@@ -98,7 +103,7 @@ def _times(
     places: list[tuple[np.ndarray, Pose]],
     scene: str,
 ) -> list[Row]:
-    """CPU milliseconds of one more response where the source is known, each engine in its own process, alternating."""
+    """CPU milliseconds per further response from a known source. Engines run in separate processes and alternate."""
     spent = np.zeros(3)
     source_3, first = places[0]
     for engine in (native, wheel, ours):

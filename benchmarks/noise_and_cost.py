@@ -1,9 +1,9 @@
-"""What a response costs and how noisy it is, for engines at several settings, in the same house in the same run.
+"""Cost and noise of a response, for engines at several settings, in the same house and the same run.
 
-Cost is CPU time: of a response at each translating step of a walk of 160 steps, plus a 160th of what is done once
-per source. Turns are measured apart. RLR's upload of the scene, which could be shared among sources, is not charged
-to it. Noise is defined in `benchmarks.envelopes`; the converged response is the mean energy of draws that none of
-the settings under test has seen.
+Cost is CPU time: of a response at each translating step of a walk of 160 steps, plus 1/160 of the work per source.
+Turns are measured separately. The upload of the scene to RLR, which sources could share, is not included. Noise is
+defined in `benchmarks.envelopes`. The converged response is the mean energy of draws with seeds that no tested setting
+uses.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from avw.sim_bridge.types import Pose
 from benchmarks.envelopes import DRAWS, bias_db, energy_envelope, noise_db
 from benchmarks.places import Places, translates
 
-CHUNKS = 4  # the walk is heard in so many pieces, the settings taking turns, so that drift hits all alike
+CHUNKS = 4  # the walk is split into pieces and the settings alternate, so that drift affects all equally
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """One engine at one setting. make: a fresh engine · stride: it hears every so-manyth translating step."""
+    """An engine with its settings. make: returns a new engine · stride: use every stride-th translating step"""
 
     name: str
     make: Callable[[], AcousticEngine]
@@ -35,8 +35,10 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """CPU milliseconds. once: per source, as measured · response: per translating step, without it · turn: on the spot
-    per_response: what a translating step costs with its share of `once`.
+    """CPU milliseconds.
+
+    once: per source · response: per translating step, without `once` · turn: per turn on the spot
+    steps: steps that share one source · per_response: per translating step, with its share of `once`
     """
 
     once: float
@@ -51,7 +53,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Noise:
-    """dB: rms error of the envelope, and how far its mean lies above the converged one."""
+    """Noise in dB: rms error of the envelope, and the bias of its mean relative to the converged envelope."""
 
     same_room: float
     two_rooms_away: float
@@ -59,6 +61,7 @@ class Noise:
     bias_two_rooms_away: float
 
     def at_most(self, other: Noise) -> bool:
+        """Whether the noise is not larger than `other` in both places."""
         return self.same_room <= other.same_room and self.two_rooms_away <= other.two_rooms_away
 
 
@@ -66,7 +69,7 @@ Envelopes = tuple[list[np.ndarray], list[np.ndarray]]  # of the listeners in the
 
 
 def costs(settings: Sequence[Setting], places: Places) -> dict[str, Cost]:
-    """What every setting costs on the walk, taking turns piece by piece."""
+    """Measure the cost of every setting on the walk. Settings alternate after each piece of the walk."""
     moves = [pose for pose, moved in zip(places.walk[1:], translates(places.walk), strict=True) if moved]
     engines = {setting.name: setting.make() for setting in settings}
     once: dict[str, float] = {}
@@ -78,16 +81,16 @@ def costs(settings: Sequence[Setting], places: Places) -> dict[str, Cost]:
         else:
             once[name] = float(np.median([_cpu(engine, partial(engine.set_source, places.source_3)) for _ in range(3)]))
     spent = {setting.name: 0.0 for setting in settings}
-    heard = {setting.name: 0 for setting in settings}
+    calls = {setting.name: 0 for setting in settings}
     turning = {setting.name: [0.0, 0] for setting in settings}
     for chunk in range(CHUNKS):
         for setting in settings:
             engine = engines[setting.name]
             for pose in moves[:: setting.stride][chunk::CHUNKS]:
                 spent[setting.name] += _cpu(engine, partial(engine.impulse_response, pose))
-                heard[setting.name] += 1
+                calls[setting.name] += 1
                 turned = Pose(pose.x, pose.y, pose.z, pose.yaw + 0.2)
-                if heard[setting.name] % 4 == 0:
+                if calls[setting.name] % 4 == 0:
                     turning[setting.name][0] += _cpu(engine, partial(engine.impulse_response, turned))
                     turning[setting.name][1] += 1
     for engine in engines.values():
@@ -95,7 +98,7 @@ def costs(settings: Sequence[Setting], places: Places) -> dict[str, Cost]:
     return {
         name: Cost(
             once=1e3 * once[name],
-            response=1e3 * spent[name] / heard[name],
+            response=1e3 * spent[name] / calls[name],
             turn=1e3 * turning[name][0] / max(turning[name][1], 1),
             steps=len(places.walk) - 1,
         )
@@ -104,7 +107,7 @@ def costs(settings: Sequence[Setting], places: Places) -> dict[str, Cost]:
 
 
 def _cpu(engine: AcousticEngine, task: Callable[[], object]) -> float:
-    """CPU seconds of a task, in the engine's own process where it has one."""
+    """CPU seconds of a task, in the process of the engine if it has its own."""
     if isinstance(engine, RlrEngine):
         before = engine.cpu_seconds
         task()
@@ -115,7 +118,7 @@ def _cpu(engine: AcousticEngine, task: Callable[[], object]) -> float:
 
 
 def drawn(make: Callable[[], AcousticEngine], places: Places, seeds: Sequence[int]) -> Envelopes:
-    """For each listener (K, W): envelopes of draws that are keyed by `seeds`; RLR draws anew at every call."""
+    """Envelopes (K draws, W windows) for each listener, one draw per seed. RLR makes a new draw at every call."""
     engine = make()
     near: list[list[np.ndarray]] = [[] for _ in places.same_room]
     far: list[list[np.ndarray]] = [[] for _ in places.two_rooms_away]
@@ -132,7 +135,7 @@ def drawn(make: Callable[[], AcousticEngine], places: Places, seeds: Sequence[in
 def noises(
     settings: Sequence[Setting], converged: Setting, places: Places, converged_draws: int, draws: int = DRAWS
 ) -> dict[str, Noise]:
-    """The noise of settings of one engine against the mean energy of `converged_draws` draws of its best one."""
+    """Noise of settings of one engine, relative to the mean energy of `converged_draws` draws of `converged`."""
     reference = drawn(converged.make, places, range(10_000, 10_000 + converged_draws))
     mean = tuple([envelope_KW.mean(axis=0) for envelope_KW in listeners] for listeners in reference)
     found: dict[str, Noise] = {}
@@ -151,6 +154,6 @@ def noises(
 def cheapest_at_most(
     costs_of: Mapping[str, Cost], noises_of: Mapping[str, Noise], candidates: Sequence[str], limit: Noise
 ) -> str | None:
-    """The cheapest candidate that is no noisier than `limit`, in the same room and two rooms away."""
+    """The cheapest candidate with at most the noise of `limit` in both places, or None."""
     quiet = [name for name in candidates if noises_of[name].at_most(limit)]
     return min(quiet, key=lambda name: costs_of[name].per_response, default=None)

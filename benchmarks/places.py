@@ -1,7 +1,7 @@
-"""Where to listen in a house: a source, listeners in its room, listeners two rooms away, and a walk between them.
+"""Choose places in a house: a source, listeners in its room, listeners two rooms away, and a walk between them.
 
-Everything is drawn from the scene's own rooms and free floor, by its name alone, so that each benchmark hears the
-same places and none depends on how a particular house is built.
+Places are drawn from the rooms and the free floor of a scene and depend only on its name, so that all benchmarks use
+the same places and none depends on the plan of a particular house.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from avw.sim_bridge.scenes.scene import Room, Scene
 from avw.sim_bridge.task.follower import greedy_action
 from avw.sim_bridge.types import SOURCE_HEIGHT, Action, Pose
 
-NEAREST = 1.5  # metres between the source and a listener in its room
-_ROOMY = 0.4  # metres that sources and listeners keep from obstacles where they can
+MIN_DISTANCE = 1.5  # metres, between the source and a listener in its room
+_CLEARANCE = 0.4  # metres, preferred distance of sources and listeners from obstacles
 _TRIES = 400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
-    """source_3: metres, the point that sounds · walk: 161 poses of 160 steps from the farthest listener to the source
-    and back · same_room, two_rooms_away: listeners, of whom the latter must walk through at least one room between.
+    """Places in a scene.
+
+    source_3: position of the source (metres) · same_room: listeners in the room of the source
+    two_rooms_away: listeners with at least one room between them and the source
+    walk: 161 poses (160 steps) from the farthest listener to the source and back
     """
 
     source_3: np.ndarray
@@ -38,7 +41,7 @@ class Places:
 
 
 def find_places(scene: Scene, navgrid: NavGrid, listeners: int = 3, steps: int = 160) -> Places:
-    """Raises UsageError for a scene without rooms, or in which no walk crosses three of them."""
+    """Draw places in `scene`. Raises UsageError if it has fewer than three rooms or no walk through three rooms."""
     if len(scene.rooms) < 3:
         raise UsageError(
             f"scene {scene.scene_id!r} lists {len(scene.rooms)} rooms, and 'two rooms away' needs three: name a "
@@ -46,16 +49,16 @@ def find_places(scene: Scene, navgrid: NavGrid, listeners: int = 3, steps: int =
         )
     rng = keyed_rng("benchmark places", scene.scene_id)
     for _ in range(_TRIES):
-        floor_3 = navgrid.sample(rng, clearance=_ROOMY)
+        floor_3 = navgrid.sample(rng, clearance=_CLEARANCE)
         if _room_at(scene.rooms, floor_3) is None:
             continue
         field = navgrid.build_geodesic(floor_3)
         near: list[Pose] = []
         far: list[Pose] = []
         for _ in range(_TRIES):
-            pose = _pose(navgrid.sample(rng, clearance=_ROOMY), rng)
+            pose = _pose(navgrid.sample(rng, clearance=_CLEARANCE), rng)
             crossed = _rooms_crossed(scene.rooms, field, pose)
-            if crossed == 1 and field.distance(pose.position_3) >= NEAREST and len(near) < listeners:
+            if crossed == 1 and field.distance(pose.position_3) >= MIN_DISTANCE and len(near) < listeners:
                 near.append(pose)
             elif crossed >= 3 and len(far) < listeners:
                 far.append(pose)
@@ -68,13 +71,13 @@ def find_places(scene: Scene, navgrid: NavGrid, listeners: int = 3, steps: int =
                     walk=_walk(navgrid, start, floor_3, steps),
                 )
     raise UsageError(
-        f"in scene {scene.scene_id!r} no place was found with {listeners} listeners in its room and {listeners} two "
-        "rooms away: name another house"
+        f"scene {scene.scene_id!r}: found no source with {listeners} listeners in its room and {listeners} two rooms "
+        "away; choose another house"
     )
 
 
 def translates(walk: tuple[Pose, ...]) -> list[bool]:
-    """Of every step of a walk, whether it changed the listener's position (a turn, or a wall, does not)."""
+    """For each step of a walk, whether the position changed. It does not change in turns and at obstacles."""
     return [(one.x, one.z) != (two.x, two.z) for one, two in itertools.pairwise(walk)]
 
 
@@ -90,7 +93,7 @@ def _room_at(rooms: tuple[Room, ...], point_3: np.ndarray) -> int | None:
 
 
 def _rooms_crossed(rooms: tuple[Room, ...], field: Geodesic, pose: Pose) -> int:
-    """How many different rooms the shortest walk to the goal passes through, its ends included."""
+    """Number of different rooms on the shortest path to the goal, including both ends."""
     corners_N3 = field.path(pose.position_3)
     crossed: set[int] = set()
     for start_3, end_3 in itertools.pairwise(corners_N3):
@@ -102,7 +105,7 @@ def _rooms_crossed(rooms: tuple[Room, ...], field: Geodesic, pose: Pose) -> int:
 
 
 def _walk(navgrid: NavGrid, start: Pose, floor_3: np.ndarray, steps: int) -> tuple[Pose, ...]:
-    """`steps` steps from `start` to `floor_3` and back, as often as they last."""
+    """Walk from `start` to `floor_3` and back, repeatedly, for `steps` steps."""
     ends = [floor_3, start.position_3]
     walk = [start]
     while len(walk) <= steps:

@@ -1,15 +1,15 @@
-"""How fast training data are read: `python -m benchmarks.read [--trajectories 12] [--json]`, under two minutes.
+"""Speed of reading training data: `python -m benchmarks.read [--trajectories 12] [--json]`, under two minutes.
 
-A window is a context of four frames and four targets up to 64 steps away in either direction, each a picture and
-0.15 s of binaural sound: eight steps. One epoch visits every step of every episode once as the context's end.
+A window has a context of four frames and four targets up to 64 steps away in either direction. Each of these eight
+steps has an image and 0.15 s of binaural sound. In one epoch every step of every episode is the end of a context once.
 
-    ours        avw.avw4k.reading.loader: episodes decoded once, windows drawn from a pool of them, checksums on
-    h5py        the same files, each window's frames read where they lie
-    WebDataset  tars of whole episodes, as .npz (zlib) beside our compressed shards and as .npy beside our raw ones;
-                all windows of one episode after the other
-    mp4         H.264 (lossy, pictures only) and FLAC by PyAV; likewise
+    ours        avw.avw4k.reading.loader: episodes decoded once, windows drawn from a pool of them, with checksums
+    h5py        the same files; the frames of each window are read from the file
+    WebDataset  tar files of whole episodes, with .npz (zlib) compared with our compressed shards and .npy with our raw
+                shards; all windows of one episode, then the next episode
+    mp4         H.264 (lossy, images only) and FLAC with PyAV; in the same order
 
-Everything is one process's CPU time, what one worker of a DataLoader does. WebDataset and PyAV are optional.
+All figures are CPU time of one process, which is the work of one DataLoader worker. WebDataset and PyAV are optional.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from benchmarks.rows import Row, present
 
 WINDOW = WindowConfig(ages=(3, 2, 1, 0), min_offset=-64, max_offset=64)
 TARGETS = 4
-STEPS_A_WINDOW = len(WINDOW.ages) + TARGETS
+STEPS_PER_WINDOW = len(WINDOW.ages) + TARGETS
 SPAN = 16
 SENSES = ("rgb", "audio")
 
 
 @click.command()
 @click.option("--trajectories", default=12, show_default=True, help="Trajectories of 160 steps.")
-@click.option("--workers", default=2, show_default=True, help="Workers of the row by the clock.")
+@click.option("--workers", default=2, show_default=True, help="Workers of the row in wall time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def benchmark(trajectories: int, workers: int, as_json: bool) -> None:
-    """Windows and steps a second of one worker: ours, h5py, WebDataset and mp4 on the same episodes."""
+    """Measure windows and steps per second of one worker: ours, h5py, WebDataset and mp4 on the same episodes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = {kind: make(folder / kind, trajectories, kind) for kind in ("blosc2", "none")}
@@ -61,7 +61,7 @@ def benchmark(trajectories: int, workers: int, as_json: bool) -> None:
 
 
 def make(folder: Path, trajectories: int, compression: str) -> Dataset:
-    """The same episodes in either compression: two houses, all of them to train on."""
+    """Generate episodes in two houses, all in the training split. The episodes do not depend on the compression."""
     spec = DatasetSpec(
         scenes=("procedural-0000", "procedural-0001"),
         trajectories=trajectories,
@@ -74,7 +74,7 @@ def make(folder: Path, trajectories: int, compression: str) -> Dataset:
 
 
 def ours_and_h5py(dataset: Dataset, label: str) -> list[Row]:
-    """Windows of an epoch, and spans of 16 steps in order, beside plain h5py on the same file."""
+    """Windows of an epoch, and spans of 16 steps in order, compared with plain h5py on the same file."""
     windows = Windows(dataset, "train", WINDOW)
     size = sum(record.bytes for record in dataset.records.values()) / dataset.spec.hours / 1e9
     about = f"{len(windows.episodes)} x {dataset.spec.steps} steps, 128x128, {size:.2f} GB per hour simulated"
@@ -89,8 +89,8 @@ def ours_and_h5py(dataset: Dataset, label: str) -> list[Row]:
     return [
         Row(name=f"windows, {label}", ours=1 / epoch, peer=1 / plain, peer_name="h5py, window by window",
             unit="1/s", conditions=f"RGB and sound; {about}"),
-        Row(name=f"steps in windows, {label}", ours=STEPS_A_WINDOW / epoch, peer=STEPS_A_WINDOW / plain,
-            peer_name="h5py, window by window", unit="1/s", conditions=f"{STEPS_A_WINDOW} a window; {about}"),
+        Row(name=f"steps in windows, {label}", ours=STEPS_PER_WINDOW / epoch, peer=STEPS_PER_WINDOW / plain,
+            peer_name="h5py, window by window", unit="1/s", conditions=f"{STEPS_PER_WINDOW} a window; {about}"),
         Row(name=f"windows with depth, {label}", ours=1 / all_senses, unit="1/s",
             conditions=f"RGB, depth and sound; {about}"),
         Row(name=f"steps read once, {label}", ours=1 / checked, peer=1 / bare, peer_name="h5py, unchecked",
@@ -99,7 +99,7 @@ def ours_and_h5py(dataset: Dataset, label: str) -> list[Row]:
 
 
 def ours(windows: Windows, senses: tuple[str, ...]) -> None:
-    """One epoch of the loader in this process, from a cold start: what one worker of one does."""
+    """One epoch of the loader in this process from a cold start, which is the work of a single worker."""
     from avw.avw4k.reading.loader import LoaderConfig, WindowLoader
 
     for _ in WindowLoader(windows, LoaderConfig(targets=TARGETS, senses=senses)):
@@ -107,7 +107,7 @@ def ours(windows: Windows, senses: tuple[str, ...]) -> None:
 
 
 def h5py_windows(windows: Windows, count: int) -> None:
-    """Windows drawn at random, their frames read from the file as they come."""
+    """Read random windows frame by frame from the file."""
     windows.dataset.close()  # HDF5 opens a file only once with the same settings
     files = {name: h5py.File(windows.dataset.path / name) for name in {ref.shard for ref in windows.episodes}}
     window = windows.draw(0, "benchmark", 0, count, TARGETS)
@@ -125,7 +125,7 @@ def h5py_windows(windows: Windows, count: int) -> None:
 
 
 def h5py_spans(dataset: Dataset, spans: list[tuple]) -> None:
-    """The spans as anyone would read them: no check of what they are."""
+    """Read the spans with plain h5py, without checksums."""
     dataset.close()
     files = {name: h5py.File(dataset.path / name) for name in dataset.records}
     for ref, start in spans:
@@ -137,7 +137,7 @@ def h5py_spans(dataset: Dataset, spans: list[tuple]) -> None:
 
 
 def webdataset_row(dataset: Dataset, folder: Path, kind: str, ours: float) -> Row:
-    """Tars of whole episodes, read with WebDataset. kind: "npz", compressed, or "npy", raw."""
+    """Tar files of whole episodes, read with WebDataset. kind: "npz" (compressed) or "npy" (raw)"""
     label = {"npz": "compressed", "npy": "raw"}[kind]
     if importlib.util.find_spec("webdataset") is None:
         return Row(name=f"windows, {label}", ours=ours, unit="1/s", conditions="webdataset is not installed")
@@ -164,7 +164,7 @@ def webdataset_row(dataset: Dataset, folder: Path, kind: str, ours: float) -> Ro
 
 
 def mp4_row(dataset: Dataset, folder: Path, ours: float) -> Row:
-    """One mp4 and one FLAC an episode, decoded with PyAV."""
+    """One mp4 and one FLAC file per episode, decoded with PyAV."""
     if importlib.util.find_spec("av") is None:
         return Row(name="windows, mp4", ours=ours, unit="1/s", conditions="PyAV (av) is not installed")
     import av
@@ -205,7 +205,7 @@ def _peer_row(
     label: str,
     about: str,
 ) -> Row:
-    """All windows of every episode that a peer yields, assembled as ours are."""
+    """All windows of the episodes that a peer reads, assembled in the same way as ours."""
 
     def epoch() -> None:
         for episode, row in enumerate(read()):
@@ -228,7 +228,7 @@ def _peer_row(
 
 
 def workers_row(dataset: Dataset, workers: int) -> Row:
-    """By the clock, through a DataLoader's processes and its queue, beside one worker."""
+    """Wall time through the processes and the queue of a DataLoader, compared with one worker."""
     from avw.avw4k.reading.loader import LoaderConfig, WindowLoader
 
     windows = Windows(dataset, "train", WINDOW)
@@ -246,7 +246,7 @@ def workers_row(dataset: Dataset, workers: int) -> Row:
 
 
 def _cpu_each(task: Callable[[], object], count: int) -> float:
-    """CPU seconds of `task` for each of the `count` things that it does."""
+    """CPU seconds of `task` per item, for `count` items."""
     started = time.process_time()
     task()
     return (time.process_time() - started) / count

@@ -1,7 +1,7 @@
-"""How fast, how smooth and how large sight is: `python -m benchmarks.rendering [--quick] [--json]`.
+"""Speed, smoothness and memory of rendering: `python -m benchmarks.rendering [--quick] [--json]`.
 
-Frames stand beside the same rays through embreex as shipped (single rays, no colours), and beside our own packets of
-rays without colours, which is the limit. One core. The scene of a million triangles is made in the run.
+Frames are compared with the same rays in embreex as shipped (single rays, no colours), and with our own ray packets
+without colours, which is the upper limit. Everything runs on one core. The run makes its scene of a million triangles.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import gc
 import importlib.util
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -31,16 +29,17 @@ from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.scenes.shoebox import shoebox
 from avw.sim_bridge.types import Pose
 from benchmarks.fine_mesh import divided
+from benchmarks.resident_memory import resident_bytes
 from benchmarks.rows import Row, alternate, present
 
 T = TypeVar("T")
 HFOV = 90.0  # degrees
-PAN_RADIANS = 0.002  # between frames of a slow pan: a thirteenth of a pixel at 128 pixels
+PAN_RADIANS = 0.002  # between frames of a slow pan: 0.13 of a pixel in the middle of 128 pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A scene ready to render, and what that took."""
+    """A scene that is ready to render, with rows for the cost of loading it."""
 
     scene: Scene
     rays: RayScene
@@ -54,11 +53,13 @@ class Loaded:
 
 @click.command()
 @click.option("--scene", default="procedural-0007", show_default=True, help="A scene, as for `avw generate`.")
-@click.option("--triangles", default=1_000_000, show_default=True, help="At least so many in the divided scene.")
-@click.option("--quick", is_flag=True, help="Fewer views, fewer triangles: a minute instead of three.")
+@click.option(
+    "--triangles", default=1_000_000, show_default=True, help="Least number of triangles in the divided scene."
+)
+@click.option("--quick", is_flag=True, help="Fewer views and triangles: one minute instead of three.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def rendering(scene: str, triangles: int, quick: bool, as_json: bool) -> None:
-    """Frames per second of RGB-D on one core by triangles and resolution; shimmer; and what a scene costs once."""
+    """Measure RGB-D frames per second on one core by triangles and resolution, shimmer, and the cost of loading."""
     views = 12 if quick else 40
     house = load_scene(scene)
     navgrid = free_space_of(house)
@@ -92,7 +93,7 @@ def _load(house: Scene, triangles: int) -> Loaded:
         Row(name="once per camera: tables", ours=look_seconds, unit="s of CPU", conditions=place),
         Row(name="memory: tables, textures and light", ours=look_bytes / 1e6, unit="MB", conditions=place),
     ]
-    if tree_bytes:  # small trees fit into memory that the process held before
+    if tree_bytes:  # small trees may fit into memory that the process has already
         rows.append(Row(name="memory: tree", ours=tree_bytes / 1e6, unit="MB of RSS", conditions=place))
     return Loaded(scene, rays, light, rows)
 
@@ -144,7 +145,7 @@ def _resolutions(loaded: Loaded, poses: list[Pose]) -> list[Row]:
 
 
 def _smoothness(loaded: Loaded, poses: list[Pose]) -> list[Row]:
-    """Error and shimmer of one ray a pixel, filtered and not, against 64 unfiltered rays a pixel."""
+    """Error and shimmer of one ray per pixel, with and without filtering, relative to 64 unfiltered rays per pixel."""
     reference = _filtered(loaded, RenderConfig(samples=64, anisotropy=0))
     true_frames = _pans(reference, poses)
     found: dict[str, tuple[float, float]] = {}
@@ -169,7 +170,7 @@ def _smoothness(loaded: Loaded, poses: list[Pose]) -> list[Row]:
 
 
 def _texture_shimmer() -> Row:
-    """The same in a hall papered with noise of 4 mm, where there are no silhouettes: what texture filtering is for."""
+    """Shimmer in a hall with a wallpaper of 4 mm noise. There are no silhouettes, so only texture filtering matters."""
     hall = shoebox((20.0, 3.0, 20.0))
     noise_HWC = keyed_rng("benchmark", "paper").integers(0, 256, (128, 128, 3), dtype=np.uint8)
     x, y, z = np.moveaxis(hall.triangles_F33, 2, 0)
@@ -205,7 +206,7 @@ def _all_views(renderer: Renderer, poses: list[Pose]) -> Callable[[], object]:
 
 
 def _pans(renderer: Renderer, poses: list[Pose]) -> np.ndarray:
-    """(poses, 3 frames, H, W, C) of a slow turn."""
+    """Frames of a slow turn at each pose: (poses, 3, H, W, C)."""
     return np.array(
         [[renderer.render(pose.camera_3, pose.yaw + PAN_RADIANS * t)[0] for t in range(3)] for pose in poses],
         dtype=np.float64,
@@ -213,19 +214,12 @@ def _pans(renderer: Renderer, poses: list[Pose]) -> np.ndarray:
 
 
 def _measured(task: Callable[[], T]) -> tuple[T, float, int | None]:
-    """The result, its CPU seconds, and by how much the resident memory grew (None where the system does not say)."""
+    """The result of a task, its CPU seconds, and the growth of resident memory in bytes (None if not available)."""
     gc.collect()
-    before, start = _resident(), time.process_time()
+    before, start = resident_bytes(), time.process_time()
     result = task()
-    seconds, after = time.process_time() - start, _resident()
+    seconds, after = time.process_time() - start, resident_bytes()
     return result, seconds, None if before is None or after is None else max(0, after - before)
-
-
-def _resident() -> int | None:
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return None
 
 
 def _random_pose(navgrid: NavGrid, rng: np.random.Generator) -> Pose:
@@ -234,7 +228,7 @@ def _random_pose(navgrid: NavGrid, rng: np.random.Generator) -> Pose:
 
 
 def _rays(pose: Pose, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rays of one view, float32 (N, 3) origins and directions."""
+    """Rays of one view: origins and directions, float32 (N, 3)."""
     half = math.tan(math.radians(HFOV) / 2)
     at = ((np.arange(size) + 0.5) / size * 2 - 1) * half
     across_HW, down_HW = np.meshgrid(at, at)

@@ -1,4 +1,4 @@
-"""The picture of docs/rendering.md: `python -m benchmarks.rendering_picture docs/images/rendering.png`."""
+"""Make the image of docs/rendering.md: `python -m benchmarks.rendering_picture docs/images/rendering.png`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from avw.sim_bridge.scenes.catalogue import load_scene
 from avw.sim_bridge.types import CAMERA_HEIGHT
 
 SIZE = 256
-FARTHEST = 6.0  # metres, white in the depth picture
+MAX_DEPTH = 6.0  # metres; white in the depth image
 
 
 @click.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--scene", default="procedural-0007", show_default=True, help="A scene, as for `avw generate`.")
-@click.option("--yaw", default=-50.0, show_default=True, help="Degrees to the left.")
+@click.option("--yaw", default=-50.0, show_default=True, help="Viewing direction, in degrees to the left.")
 def picture(path: Path, scene: str, yaw: float) -> None:
-    """Colour, depth, categories and materials of one view, and the panorama around it."""
+    """Write colour, depth, categories and materials of one view, and a panorama from the same place, to PATH."""
     rays = RayScene(load_scene(scene))
     light = bake_light(rays)
     room = max(rays.scene.rooms, key=lambda r: (r.max_x - r.min_x) * (r.max_z - r.min_z))
@@ -34,7 +34,7 @@ def picture(path: Path, scene: str, yaw: float) -> None:
     view = Renderer(rays, SIZE, 90.0, light, config=config).view(eye_3, np.radians(yaw))
     panorama = CameraConfig(width=4 * SIZE, height=2 * SIZE, projection="equirectangular")
     around = Renderer(rays, light=light, camera=panorama, config=config).view(eye_3, np.radians(yaw))
-    depth_HW = np.round(255 * np.minimum(view.depth_HW / FARTHEST, 1.0)).astype(np.uint8)
+    depth_HW = np.round(255 * np.minimum(view.depth_HW / MAX_DEPTH, 1.0)).astype(np.uint8)
     labels = [paint_ids(label_image(view.face_HW, rays.scene, by=by)[0]) for by in ("category", "material")]
     top = np.hstack([view.rgb_HWC, np.repeat(depth_HW[..., None], 3, axis=2), *labels])
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,9 +3,9 @@
     python -m benchmarks.results_table runs/results --write README.md docs/performance.md
 
 Reads RUN/evaluation.json (`avw evaluate`), RUN/navigation.json (`avw navigate`) and RUN/machine.json
-(`benchmarks.machine`), and replaces what stands between `<!-- results:short -->` or `<!-- results:full -->` and
-`<!-- results:end -->` in each file. Without --write it prints the full table. Nothing else writes these sections, so
-no figure in them is typed by hand.
+(`benchmarks.machine`), and replaces the text between `<!-- results:short -->` or `<!-- results:full -->` and
+`<!-- results:end -->` in each file. Without --write it prints the full table. These sections are only written by
+this program, so no figure in them is typed by hand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.machine import sentence
 BEGIN = re.compile(r"<!-- results:(short|full) -->\n")
 END = "<!-- results:end -->"
 
-# metric → (what the row says, +1 where more is better and -1 where less is, digits)
+# metric → (title of the row, +1 if higher is better or -1 if lower is better, digits)
 METRICS: dict[str, tuple[str, int, int]] = {
     "psnr": ("PSNR, dB ↑", +1, 2),
     "ssim": ("SSIM ↑", +1, 3),
@@ -58,9 +58,9 @@ SHORT_NAVIGATION = ("sr", "spl", "softspl", "dtg")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--write", is_flag=True, help="Replace the results section of each of FILES.")
 def results_table(run: Path, files: tuple[Path, ...], write: bool) -> None:
-    """Turn RUN's evaluation and navigation figures into the tables of README.md and docs/performance.md."""
+    """Write the evaluation and navigation figures of RUN into the tables of README.md and docs/performance.md."""
     if write != bool(files):
-        raise UsageError("--write and the files to write into go together: RUN --write README.md docs/performance.md")
+        raise UsageError("--write needs files, and files need --write; type: RUN --write README.md docs/performance.md")
     if not write:
         click.echo(table(run, "full"))
     for path in files:
@@ -69,22 +69,22 @@ def results_table(run: Path, files: tuple[Path, ...], write: bool) -> None:
 
 
 def with_results(text: str, run: Path, where: str = "the text") -> str:
-    """`text` with the section between the markers replaced; UsageError where it has no such section."""
+    """Replace the text between the markers. Raises UsageError if `text` lacks the markers. where: for the message"""
     begin = BEGIN.search(text)
     end = text.find(END, begin.end()) if begin else -1
     if begin is None or end < 0:
         raise UsageError(
-            f"{where} has no results section: put the lines '<!-- results:short -->' (or results:full) and '{END}' "
-            "where the tables shall stand"
+            f"{where} has no results section: add the lines '<!-- results:short -->' (or results:full) and '{END}' "
+            "where the tables belong"
         )
     return text[: begin.end()] + table(run, begin.group(1)) + "\n" + text[end:]
 
 
 def table(run: Path, kind: str) -> str:
-    """Markdown for the figures of `run`; kind: short (the headline) or full (every metric, paired differences)."""
+    """The figures of `run` as Markdown. kind: "short" (headline figures) or "full" (all metrics, paired differences)"""
     evaluation, navigation = read(run / "evaluation.json"), read(run / "navigation.json")
     if evaluation is None and navigation is None:
-        raise UsageError(f"{run} holds neither evaluation.json nor navigation.json; type: make results")
+        raise UsageError(f"{run} has neither evaluation.json nor navigation.json; type: make results")
     parts = [provenance(run)]
     if evaluation is not None:
         parts.append(prediction_table(evaluation["horizons"], SHORT_METRICS if kind == "short" else None))
@@ -95,29 +95,29 @@ def table(run: Path, kind: str) -> str:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """A JSON object, or None where the file does not exist."""
+    """Read a JSON object. None if the file does not exist. Raises UsageError if it is not a JSON object."""
     if not path.exists():
         return None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(
-            f"{path} is no JSON ({error}); the command that writes it was cut short; type: make results"
+            f"{path} is not valid JSON ({error}); the command that writes it was interrupted; type: make results"
         ) from error
     if not isinstance(document, dict):
-        raise UsageError(f"{path} should hold one JSON object, but holds a {type(document).__name__}")
+        raise UsageError(f"{path}: expected a JSON object, got a {type(document).__name__}; type: make results")
     return document
 
 
 def provenance(run: Path) -> str:
     facts = read(run / "machine.json")
     machine = f" on {sentence(facts)}" if facts else ""
-    name = run.name if run.is_absolute() else run.as_posix()  # where a checkout lies is nobody's business
+    name = run.name if run.is_absolute() else run.as_posix()  # do not publish paths of this machine
     return f"From `{name}`, made by `make results`{machine}.\n"
 
 
 def prediction_table(horizons: Mapping[str, Any], metrics: Sequence[str] | None) -> str:
-    """One block of rows a metric, one row a predictor, one column a horizon (steps of 0.15 s)."""
+    """One block of rows per metric, one row per predictor, one column per horizon (steps of 0.15 s)."""
     columns = sorted(horizons, key=int)
     present = [name for name in METRICS if any(name in horizons[column] for column in columns)]
     extra = sorted({name for column in columns for name in horizons[column]} - set(METRICS))
@@ -142,7 +142,7 @@ def prediction_table(horizons: Mapping[str, Any], metrics: Sequence[str] | None)
 
 
 def navigation_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> str:
-    """One row a policy, one column a measure, each with its 95 % bootstrap interval."""
+    """One row per policy, one column per measure, each with its 95 % bootstrap interval."""
     policies = navigation["policies"]
     shown = [name for name in measures if any(name in figures for figures in policies.values())]
     lines = [
@@ -157,7 +157,7 @@ def navigation_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> 
 
 
 def paired_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> str:
-    """Differences between policies over the same episodes; empty where none were computed."""
+    """Differences between policies over the same episodes; empty if none were computed."""
     pairs = navigation.get("paired") or {}
     shown = [name for name in measures if any(name in figures for figures in pairs.values())]
     if not shown:
@@ -172,13 +172,13 @@ def paired_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> str:
 
 
 def is_best(values: Mapping[str, Any], predictor: str, sign: int) -> bool:
-    """Whether `predictor` is the best of model and baselines; bounds do not compete."""
+    """Whether `predictor` is the best of model and baselines. Bounds are excluded."""
     rivals = {name: mean(value) for name, value in values.items() if name not in BOUNDS and not math.isnan(mean(value))}
     return bool(sign and len(rivals) > 1 and predictor == max(rivals, key=lambda name: sign * rivals[name]))
 
 
 def mean(value: Any) -> float:
-    """The figure itself: a number, or the first of [mean, low, high]; NaN where there is none."""
+    """The mean of a figure, which is a number or [mean, low, high]. NaN if there is none."""
     if isinstance(value, list | tuple):
         value = value[0] if value else None
     return float(value) if isinstance(value, int | float) else math.nan

@@ -1,4 +1,4 @@
-"""What every benchmark prints: one row a figure, ours beside a peer or a limit measured in the same run."""
+"""Output of all benchmarks: one row per figure, with a peer or a limit that was measured in the same run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from benchmarks.machine import machine
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One figure. `peer` is None where nothing comparable can be had here; `ratio` = ours / peer."""
+    """One figure, and the same figure of a peer (None if no comparison is available).
+
+    ratio: ours / peer
+    """
 
     name: str
     ours: float
@@ -30,9 +33,9 @@ class Row:
 
 
 def alternate(tasks: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
-    """Median CPU seconds of one call of each task; rounds alternate between tasks, so drift hits all alike.
+    """Median CPU seconds per call of each task. Rounds alternate between tasks, so that drift affects all equally.
 
-    CPU time, not the clock: on a shared machine the clock also measures the neighbours. One untimed round warms up.
+    CPU time is used because wall time includes other processes on a shared machine. The first round is not counted.
     """
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds + 1):

@@ -1,18 +1,16 @@
-"""How the memory and time of a response grow with triangles and with emitters, each point in a fresh process.
+"""Memory and time of a response by number of triangles and emitters, each point measured in a fresh process.
 
-Triangles are multiplied by splitting every face of a furnished house into four: the geometry and its acoustics stay
-the same, the tree over it grows.
+The number of triangles is increased by splitting every face of a furnished house into four: the geometry and its
+acoustics stay the same, but the ray-tracing tree grows.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -20,11 +18,12 @@ from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.scene import Scene
 from benchmarks.places import Places
+from benchmarks.resident_memory import resident_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
-    """One point: the scene's faces are split `splits` times, `emitters` are kept."""
+    """One point to measure. splits: how often faces are split · emitters: virtual emitters kept per source"""
 
     splits: int
     emitters: int
@@ -32,8 +31,10 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """What a load costs. tree, once, response: CPU ms, building the tree, per source, per new position · memory: MiB
-    that the tree, the engine and its emitters added to the process.
+    """The cost of a load.
+
+    tree, once, response: CPU milliseconds to build the tree, per source, and per response at a new position
+    memory: of the tree, the engine and its emitters (MiB)
     """
 
     triangles: int
@@ -45,14 +46,14 @@ class Point:
 
 
 def points(scene: Scene, places: Places, loads: Iterable[Load]) -> list[Point]:
-    """Every load in a process of its own, one after another."""
+    """Measure every load in a new process, one after another."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1, maxtasksperchild=1) as pool:
         return [pool.apply(_measure, (scene, places, load)) for load in loads]
 
 
 def split_faces(scene: Scene, times: int) -> Scene:
-    """The same scene with every triangle cut into four by the middles of its edges, `times` times over."""
+    """Split every triangle into four at the middles of its edges, `times` times."""
     for _ in range(times):
         a_F3, b_F3, c_F3 = np.moveaxis(scene.triangles_F33, 1, 0)
         ab_F3, bc_F3, ca_F3 = (a_F3 + b_F3) / 2, (b_F3 + c_F3) / 2, (c_F3 + a_F3) / 2
@@ -72,12 +73,14 @@ def split_faces(scene: Scene, times: int) -> Scene:
 
 
 def _measure(scene: Scene, places: Places, load: Load) -> Point:
-    warm = make_engine("emitters", scene, RayScene(scene), emitters=100)  # compiles, and loads what all loads share
+    warm = make_engine(
+        "emitters", scene, RayScene(scene), emitters=100
+    )  # compiles, and loads shared libraries and data
     warm.set_source(places.source_3)
     warm.impulse_response(places.walk[0])
     warm.close()
     split = split_faces(scene, load.splits)
-    before, start = _resident(), time.process_time()
+    before, start = _resident_mib(), time.process_time()
     rays = RayScene(split)
     tree = time.process_time() - start
     engine = make_engine("emitters", split, rays, emitters=load.emitters)
@@ -95,13 +98,11 @@ def _measure(scene: Scene, places: Places, load: Load) -> Point:
         tree=1e3 * tree,
         once=1e3 * once,
         response=1e3 * response,
-        memory=_resident() - before,
+        memory=_resident_mib() - before,
     )
 
 
-def _resident() -> float:
-    """MiB of this process in memory now (its peak, where the system does not say)."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+def _resident_mib() -> float:
+    """Resident memory of this process in MiB, or its peak if the system does not report the present value."""
+    resident = resident_bytes()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10 if resident is None else resident / 2**20

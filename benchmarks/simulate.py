@@ -1,10 +1,10 @@
-"""What a step costs and where: `python -m benchmarks.simulate [--scene procedural-0003] [--quick] [--json]`.
+"""Cost of a simulator step and its parts: `python -m benchmarks.simulate [--scene procedural-0003] [--quick] [--json]`.
 
-Half of the steps walk and half turn, as in the scripts of a dataset. The whole stands beside real time (the 0.15 s
-that a step lasts) and beside habitat-sim with RLR at 500 rays on the same scene and poses: its frames where a Python
-that has habitat-sim is found (`--habitat-python`, $AVW_HABITAT_PYTHON), else ours in their place; a row says which.
-Whether our setting is of reference quality, no noisier than RLR at 500 rays, is measured in the same run
-(`benchmarks.envelopes`). The parts are called apart from each other, on the poses of the same walk.
+Half of the steps walk and half turn, as in the scripts of a dataset. Whole steps are compared with real time (a step
+lasts 0.15 s) and with habitat-sim plus RLR at 500 rays on the same scene and poses. Frames of habitat-sim are measured
+if a Python with habitat-sim is found (`--habitat-python`, $AVW_HABITAT_PYTHON); otherwise our frames are used instead,
+and the row says so. The same run measures whether our setting has reference quality, which means no more noise than RLR
+at 500 rays (`benchmarks.envelopes`). The parts are measured separately, on the poses of the same walk.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from benchmarks.places import find_places
 from benchmarks.rows import Row, alternate, present
 from benchmarks.walks import half_turns
 
-AIM = 120.0  # steps per second of one core
+AIM = 120.0  # target, steps per second of one core
 
 
 @click.command()
 @click.option("--scene", default="procedural-0003", show_default=True, help="A scene, as for `avw generate`.")
-@click.option("--size", default=128, show_default=True, help="Pixels along each side.")
+@click.option("--size", default=128, show_default=True, help="Image width and height, in pixels.")
 @click.option("--emitters", default=SimulatorConfig().emitters, show_default=True, help="Virtual emitters per source.")
-@click.option("--steps", default=200, show_default=True, help="Steps in a round.")
-@click.option("--habitat-python", default=None, help="A Python that has habitat-sim. [default: $AVW_HABITAT_PYTHON]")
-@click.option("--quick", is_flag=True, help="Without the noise, and without peers.")
+@click.option("--steps", default=200, show_default=True, help="Steps per round.")
+@click.option("--habitat-python", default=None, help="Python with habitat-sim. [default: $AVW_HABITAT_PYTHON]")
+@click.option("--quick", is_flag=True, help="Skip the noise measurement and the other simulators.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def simulate(
     scene: str, size: int, emitters: int, steps: int, habitat_python: str | None, quick: bool, as_json: bool
 ) -> None:
-    """Steps per second of the embedded simulator on one core, whole and by part, and beside habitat-sim with RLR."""
+    """Measure steps per second of the embedded simulator on one core, by part, compared with habitat-sim and RLR."""
     config = SimulatorConfig(size=size, emitters=emitters)
     simulator = EmbeddedSimulator(scene, config)
     task = AudioNavTask(simulator, TaskConfig(max_steps=steps + 1))
@@ -62,7 +62,7 @@ def simulate(
         for action in actions:
             task.step(action)
 
-    whole()  # places the source; the parts below use the engine as it stands then
+    whole()  # places the source; the parts below use the engine in this state
     source_3, floor_3 = np.array(source.position_3), np.array(source.floor_3)
     field = simulator.navgrid.geodesic(source.floor_3)
     stream = BinauralStream(load_sound(source.sound), source.phase)
@@ -91,7 +91,7 @@ def simulate(
         },
         rounds=3,
     )
-    # The whole step reuses its source; a dataset places one for every 160 steps.
+    # `whole` reuses its source; a dataset places a new one every 160 steps.
     per_step = seconds["whole step"] / steps + once["once per source: trace"] / 160
     rows = [
         Row(
@@ -124,9 +124,9 @@ def _peer_rows(
     python: str | None,
     conditions: str,
 ) -> list[Row]:
-    """Whole steps beside habitat-sim's frames (or, without it, our own) and RLR's responses on the same walk."""
+    """Whole steps compared with frames of habitat-sim (without it, our own) plus RLR responses on the same walk."""
     if importlib.util.find_spec("rlr_audio_propagation") is None:
-        return [_absent("habitat-sim + RLR did not run", "RLR is not installed: pip install 'avw[rlr]'")]
+        return [_absent("habitat-sim + RLR did not run", "RLR is not installed; type: pip install 'avw[rlr]'")]
     every = poses[1::4]
     sound = habitat_peer.rlr_milliseconds(simulator.scene, source_3, every)
     config = dataclasses.replace(simulator.config, backend="habitat", habitat_python=python)
@@ -152,7 +152,7 @@ def _peer_rows(
 
 
 def _quality_rows(simulator: EmbeddedSimulator, emitters: int) -> list[Row]:
-    """Whether the setting is as quiet as RLR at 500 rays, in the source's room and two rooms away."""
+    """Noise of our setting compared with RLR at 500 rays, in the room of the source and two rooms away."""
     scene = simulator.scene
     places = find_places(scene, simulator.navgrid, listeners=2)
     rays = RayScene(scene)

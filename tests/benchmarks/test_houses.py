@@ -1,4 +1,4 @@
-"""The report on generated houses sees what is wrong with one, and draws what it measured."""
+"""The report on generated houses detects faults and draws the measured houses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def figures(measured: list[House]) -> dict[str, float]:
     return {row.name: row.ours for row in rows(measured)}
 
 
-def test_what_is_wrong_with_a_house_shows_in_the_table() -> None:
+def test_faults_of_a_house_appear_in_the_table() -> None:
     bad = replace(
         GOOD, reached=3, findings=("warning: holes",), watertight=False, coverage=0.9, kinds=frozenset({"cup", "bed"})
     )
@@ -54,26 +54,26 @@ def test_what_is_wrong_with_a_house_shows_in_the_table() -> None:
     assert "holes" in next(row.conditions for row in rows([bad]) if row.name == "lint-clean houses")
 
 
-def test_a_missing_wall_and_a_closed_room_are_noticed() -> None:
+def test_a_missing_wall_and_a_room_without_floor_are_detected() -> None:
     scene = generate_house(3)
     assert is_watertight(scene)
     walls = [k for k, surface in enumerate(scene.surfaces) if surface.category == "wall"]
-    gone = int(np.flatnonzero(scene.surface_F == walls[0])[0])
-    keep_F = np.arange(len(scene.faces_F3)) != gone
-    torn = replace(
+    removed = int(np.flatnonzero(scene.surface_F == walls[0])[0])
+    keep_F = np.arange(len(scene.faces_F3)) != removed
+    open_scene = replace(
         scene, faces_F3=scene.faces_F3[keep_F], surface_F=scene.surface_F[keep_F], uv_F32=scene.uv_F32[keep_F]
     )
-    assert not is_watertight(torn)
+    assert not is_watertight(open_scene)
     navgrid = free_space_of(scene)
     areas = walkable_areas(scene, navgrid)
     assert len(areas) == len(scene.rooms)
     assert min(areas) > 0.25
-    assert 0.9 * navgrid.area < sum(areas) < 1.02 * navgrid.area  # thresholds lie between the rooms
+    assert 0.9 * navgrid.area < sum(areas) < 1.02 * navgrid.area  # the floor of doorways lies between the rooms
     elsewhere = Room(kind="garden", min_x=50.0, min_z=50.0, max_x=55.0, max_z=55.0)
     assert walkable_areas(replace(scene, rooms=(elsewhere,)), navgrid) == [0.0]
 
 
-def test_a_sheet_has_a_place_for_every_picture() -> None:
+def test_a_sheet_contains_every_picture() -> None:
     red, blue = (Image.new("RGB", (30, 30), colour) for colour in ("red", "blue"))
     out = np.asarray(sheet([("one", [red, blue]), ("two", [blue, red]), ("three", [red, red])], columns=2))
     assert (out == [255, 0, 0]).all(axis=2).sum() == 4 * 30 * 30

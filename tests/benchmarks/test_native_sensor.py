@@ -1,4 +1,4 @@
-"""The comparison of three engines: what it says where one is missing, and that the sensor is RLR where both are."""
+"""The comparison of three engines: the error if RLR is missing, and agreement of the sensor with RLR."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSTALLED = importlib.util.find_spec("rlr_audio_propagation") is not None
 
 
 @pytest.mark.skipif(INSTALLED, reason="rlr-audio-propagation is installed")
-def test_without_rlr_it_says_what_to_type() -> None:
+def test_without_rlr_the_error_has_the_install_command() -> None:
     with pytest.raises(UsageError, match=r"avw\[rlr\]"):
         CliRunner().invoke(native_sensor, [], catch_exceptions=False)
 
@@ -24,7 +24,7 @@ def test_without_rlr_it_says_what_to_type() -> None:
 @pytest.mark.habitat
 @pytest.mark.slow
 @pytest.mark.skipif(not INSTALLED, reason="rlr-audio-propagation is not installed: pip install 'avw[rlr]'")
-def test_the_sensor_is_rlr_but_for_the_noise_of_its_rays() -> None:
+def test_the_sensor_agrees_with_rlr_within_the_noise_of_its_rays() -> None:
     python = session_whose_sensor_is(right=True).python
     done = CliRunner().invoke(native_sensor, ["--habitat-python", python, "--places", "4", "--json"])
     rows = {row["name"]: row["ours"] for row in json.loads(done.stdout)["rows"]}

@@ -1,4 +1,4 @@
-"""Noise is what its definition says, and the places and the cost are those of the walk that is described."""
+"""Noise follows its definition; places and costs belong to the documented walk."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def places(house: Scene) -> Places:
     return find_places(house, free_space_of(house), listeners=1)
 
 
-def test_an_envelope_holds_the_energy_of_both_ears_in_windows_of_20_ms() -> None:
+def test_an_envelope_is_the_energy_of_both_ears_in_windows_of_20_ms() -> None:
     response_ES = np.zeros((2, 700))
     response_ES[0, 319], response_ES[1, 320] = 2.0, 3.0  # the last sample of a window, the first of the next
     np.testing.assert_array_equal(energy_envelope(response_ES, 16_000), [4.0, 9.0])
@@ -50,11 +50,11 @@ def test_noise_is_the_rms_in_db_above_the_floor() -> None:
     assert bias_db([(2.0 * converged_W[None], converged_W)]) == pytest.approx(10.0 * np.log10(2.0))
 
 
-def test_an_empty_window_is_a_finite_error() -> None:
+def test_an_empty_window_gives_a_finite_error() -> None:
     assert envelope_errors_db(np.array([[0.0, 1.0]]), np.ones(2)).min() == pytest.approx(-30.0)
 
 
-def test_places_are_where_they_say(house: Scene, places: Places) -> None:
+def test_places_are_in_the_right_rooms(house: Scene, places: Places) -> None:
     def room_of(x: float, z: float) -> list[int]:
         return [i for i, r in enumerate(house.rooms) if r.min_x <= x <= r.max_x and r.min_z <= z <= r.max_z]
 
@@ -65,17 +65,17 @@ def test_places_are_where_they_say(house: Scene, places: Places) -> None:
     grid = free_space_of(house)
     assert all(grid.is_free(pose.position_3) for pose in places.walk)
     near = min(grid.geodesic(places.source_3 - [0, 1.5, 0]).distance(pose.position_3) for pose in places.walk)
-    assert near < 1.1  # the walk arrives
+    assert near < 1.1  # the walk reaches the source
     assert 40 < sum(translates(places.walk)) < 160
 
 
-def test_a_scene_without_three_rooms_is_named() -> None:
+def test_a_scene_with_fewer_than_three_rooms_is_an_error() -> None:
     scene = shoebox((6.0, 3.0, 5.0))
     with pytest.raises(UsageError, match="two rooms away"):
         find_places(scene, free_space_of(scene))
 
 
-def test_more_emitters_are_quieter_and_cost_more(house: Scene, places: Places) -> None:
+def test_more_emitters_have_less_noise_and_cost_more(house: Scene, places: Places) -> None:
     rays = RayScene(house)
 
     def setting(emitters: int) -> Setting:
@@ -92,11 +92,11 @@ def test_more_emitters_are_quieter_and_cost_more(house: Scene, places: Places) -
     assert cheapest_at_most(cost_of, noise_of, ["500", "8000"], noise_of["500"]) == "500"
 
 
-def test_a_source_is_shared_among_the_steps() -> None:
+def test_the_cost_of_a_source_is_divided_by_the_steps() -> None:
     assert Cost(once=320.0, response=3.0, turn=1.0, steps=160).per_response == 5.0
 
 
-def test_nothing_qualifies_where_nothing_is_as_quiet() -> None:
+def test_no_candidate_qualifies_if_all_have_more_noise() -> None:
     quiet = Noise(same_room=0.1, two_rooms_away=0.1, bias_same_room=0.0, bias_two_rooms_away=0.0)
     loud = Noise(same_room=0.05, two_rooms_away=0.2, bias_same_room=0.0, bias_two_rooms_away=0.0)
     cost = Cost(once=0.0, response=1.0, turn=1.0, steps=160)

@@ -1,4 +1,4 @@
-"""The published tables say what the run's files say, and nothing else."""
+"""The published tables contain the figures in the files of a run."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def test_horizons_are_in_order_and_the_best_of_model_and_baselines_is_bold(run: 
     assert row_of(text, "|  | oracle").endswith("| 28.50 | 28.00 |")
 
 
-def test_an_error_is_better_when_it_is_smaller(run: Path) -> None:
+def test_smaller_errors_are_better(run: Path) -> None:
     assert row_of(table(run, "full"), "| reward error").endswith("| – | **0.457** |")
 
 
-def test_a_figure_without_a_rival_is_not_called_best(run: Path) -> None:
+def test_a_single_figure_is_not_marked_as_best(run: Path) -> None:
     assert row_of(table(run, "full"), "| ILD error").endswith("| 1.25 | – |")
 
 
@@ -65,7 +65,7 @@ def test_navigation_shows_intervals_and_paired_differences(run: Path) -> None:
     assert row_of(text, "| `mpc - greedy-audio`") == "| `mpc - greedy-audio` | +0.25 [+0.10, +0.40] |"
 
 
-def test_the_short_table_leaves_out_the_lesser_metrics(run: Path) -> None:
+def test_the_short_table_omits_secondary_metrics(run: Path) -> None:
     assert "ILD" not in table(run, "short")
 
 
@@ -78,17 +78,17 @@ def test_only_the_section_between_the_markers_changes(run: Path) -> None:
     assert with_results(after, run) == after
 
 
-def test_a_file_without_markers_is_refused(run: Path) -> None:
+def test_a_file_without_markers_is_an_error(run: Path) -> None:
     with pytest.raises(UsageError, match="no results section"):
         with_results("# Title\n", run, "README.md")
 
 
-def test_a_run_without_figures_says_what_to_type(tmp_path: Path) -> None:
+def test_a_run_without_figures_is_an_error_with_the_command_to_type(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="make results"):
         table(tmp_path, "full")
 
 
-def test_a_damaged_file_is_named(run: Path) -> None:
+def test_a_damaged_file_is_an_error_with_its_name(run: Path) -> None:
     (run / "evaluation.json").write_text("{")
     with pytest.raises(UsageError, match=r"evaluation\.json"):
         table(run, "full")

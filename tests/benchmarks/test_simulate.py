@@ -1,4 +1,4 @@
-"""The benchmark of whole steps: its rows, and what it says of a habitat-sim that is absent or fails."""
+"""The benchmark of whole steps: its rows, and its behaviour if habitat-sim is missing or fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POSES = [Pose(0.0, 0.0, 0.0, 0.1), Pose(0.5, 0.0, 0.0, 0.4)]
 SMALL = SimulatorConfig(backend="habitat", size=32, emitters=200)
 
 
-def test_without_a_habitat_there_is_none_and_a_named_one_that_fails_is_an_error(
+def test_a_missing_habitat_is_none_and_a_named_one_that_fails_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "habitat_sim.py").write_text("raise ModuleNotFoundError(\"No module named 'habitat_sim'\")")
@@ -33,7 +33,7 @@ def test_without_a_habitat_there_is_none_and_a_named_one_that_fails_is_an_error(
 
 
 @pytest.mark.habitat
-def test_frames_of_a_real_habitat_cost_something() -> None:
+def test_frames_of_a_real_habitat_take_time() -> None:
     simulator = habitat_peer.open_habitat("procedural-0000", SMALL)
     assert simulator is not None
     x, y, z = simulator.navgrid.sample(np.random.default_rng(0))
@@ -43,7 +43,7 @@ def test_frames_of_a_real_habitat_cost_something() -> None:
     assert found.version[0].isdigit()
 
 
-def test_rlr_costs_something_where_it_is_installed() -> None:
+def test_rlr_takes_time() -> None:
     pytest.importorskip(
         "rlr_audio_propagation", reason="rlr-audio-propagation is not installed: pip install 'avw[rlr]'"
     )
