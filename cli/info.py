@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -68,30 +67,19 @@ def info(
 
 
 def _scene_info(scene_id: str, materials: Path | None, strict: bool, picture: Path | None, as_json: bool) -> None:
-    from avw.cli.scene_report import scene_text, scene_values
-    from avw.sim_bridge.inspection.lint import lint
-    from avw.sim_bridge.scenes.catalogue import read_scene, scene_sha256
-    from avw.sim_bridge.scenes.materials.material_map import apply_material_map, open_material_map, share_named
+    from avw.cli.scene_report import scene_text
+    from avw.sim_bridge.inspection.describe import inspect_scene
 
-    scene, reading = read_scene(scene_id)
-    table = open_material_map(str(materials)) if materials else None
-    if table is not None:
-        scene, evidence = apply_material_map(scene, table)
-        reading = None if reading is None else dataclasses.replace(reading, evidence=evidence)
-    report = lint(scene, reading)
-    if table is not None:  # the lint judges materials by the built-in table
-        report = dataclasses.replace(report, findings=tuple(f for f in report.findings if f.name != "materials"))
-    values = scene_values(report, scene_sha256(scene))
-    if table is not None:
-        values |= {"material_map": table.name, "material_coverage": round(share_named(scene, table), 4)}
+    found = inspect_scene(scene_id, materials)
+    values = dict(found.values)
     if picture is not None:
         from PIL import Image
 
         from avw.sim_bridge.rendering.top_down import floor_plan_image
 
         picture.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(floor_plan_image(scene)[0]).save(picture)
+        Image.fromarray(floor_plan_image(found.scene)[0]).save(picture)
         values["picture"] = str(picture)
     click.echo(json.dumps(values, indent=1) if as_json else scene_text(values))
-    if report.failures(strict=strict):
+    if found.report.failures(strict=strict):
         raise click.exceptions.Exit(1)

@@ -1,30 +1,11 @@
-"""The findings and measures of a scene, as text and as JSON values."""
+"""The findings and measures of a scene as text."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from avw.sim_bridge.inspection.lint import LintReport
+from typing import Any
 
 _MOST_MATERIALS = 12
 _SMALLEST_ISLAND = 0.5  # square metres; smaller areas are gaps behind furniture
-
-
-def scene_values(report: LintReport, sha256: str) -> dict[str, Any]:
-    """All fields, for JSON."""
-    findings = [
-        {
-            "name": f.name,
-            "severity": f.severity,
-            "what": f.what,
-            "where": f.where,
-            "cause": f.cause,
-            "fix": f.fix,
-        }
-        for f in report.findings
-    ]
-    return {**report.facts, "sha256": sha256, "findings": findings}
 
 
 def scene_text(values: dict[str, Any]) -> str:

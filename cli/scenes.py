@@ -15,7 +15,6 @@ from avw.cli.paths import UserPath
 
 if TYPE_CHECKING:
     from avw.sim_bridge.scenes.collections.scene_folder import SceneFolder
-    from avw.sim_bridge.scenes.scene_ref import SceneRef
 
 
 @command()
@@ -61,8 +60,10 @@ def scenes(expression: str | None, names: bool, folder: Path | None, as_json: bo
         listed = [scene.scene_id for scene in found]
         click.echo(json.dumps(listed, indent=1) if as_json else "\n".join(listed))
         return
+    from avw.sim_bridge.inspection.describe import scene_properties
+
     quiet = not sys.stderr.isatty() or len(found) == 1
-    rows = [describe(scene, folder) for scene in tqdm(found, unit="scene", file=sys.stderr, disable=quiet)]
+    rows = [scene_properties(scene, folder) for scene in tqdm(found, unit="scene", file=sys.stderr, disable=quiet)]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -93,35 +94,3 @@ def _list_collections(name: str | None, here: SceneFolder, as_json: bool) -> Non
         click.echo(json.dumps(inventory_values(states, where, others), indent=1))
     else:
         click.echo(collection_text(states[0]) if name else overview_text(states, where, others))
-
-
-def describe(ref: SceneRef, export_folder: Path | None = None) -> dict[str, Any]:
-    """The main properties of a scene. Raises SceneError if it is missing or unusable."""
-    from avw.sim_bridge.navigation.open_free_space import free_space_of
-    from avw.sim_bridge.scenes.catalogue import scene_sha256
-    from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG
-    from avw.sim_bridge.scenes.meshes.glb_export import export_glb
-
-    scene, report = ref.read()
-    low_3, high_3 = scene.vertices_V3.min(axis=0), scene.vertices_V3.max(axis=0)
-    row: dict[str, Any] = {
-        "scene": ref.scene_id,
-        "triangles": len(scene.faces_F3),
-        "surfaces": len(scene.surfaces),
-        "materials": sorted({surface.material.name for surface in scene.surfaces}),
-        "lights": len(scene.lights),
-        "rooms": len(scene.rooms),
-        "size_m": [round(float(length), 2) for length in high_3 - low_3],
-        "free_floor_m2": round(free_space_of(scene).area, 2),
-        "by_semantics": round(report.by_semantics, 4) if report else 0.0,
-        "by_name": round(report.by_name, 4) if report else 1.0,
-        "by_default": round(report.by_default, 4) if report else 0.0,
-        "sha256": scene_sha256(scene),
-    }
-    if export_folder is not None:
-        export_folder.mkdir(parents=True, exist_ok=True)
-        handle = ref.scene_id.partition("?")[0].partition(f"{CONFIG}:")[2]  # for a scene of a Habitat dataset
-        path = export_folder / f"{handle or Path(ref.scene_id).stem}.glb"
-        export_glb(scene, path)
-        row["file"] = str(path)
-    return row
