@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from avw.model.report.closed_loop import MEASURES
 from avw.sim_bridge.errors import UsageError
 from benchmarks.machine import sentence
 
@@ -42,15 +43,7 @@ PREDICTORS = {
     "oracle_tokenizer": "oracle tokenizer (bound)",
 }
 BOUNDS = ("oracle_tokenizer",)
-NAVIGATION = {
-    "sr": ("SR ↑", 2),
-    "spl": ("SPL ↑", 2),
-    "softspl": ("SoftSPL ↑", 2),
-    "sna": ("SNA ↑", 2),
-    "dtg": ("DTG, m ↓", 2),
-    "na": ("NA", 0),
-}
-SHORT_NAVIGATION = ("sr", "spl", "softspl", "dtg")
+SHORT_MEASURES = ("sr", "spl", "softspl", "dtg")
 
 
 @click.command()
@@ -89,8 +82,8 @@ def table(run: Path, kind: str) -> str:
     if evaluation is not None:
         parts.append(prediction_table(evaluation["horizons"], SHORT_METRICS if kind == "short" else None))
     if navigation is not None:
-        parts.append(navigation_table(navigation, SHORT_NAVIGATION if kind == "short" else tuple(NAVIGATION)))
-        parts.append(paired_table(navigation, ("sr",) if kind == "short" else tuple(NAVIGATION)))
+        parts.append(navigation_table(navigation, SHORT_MEASURES if kind == "short" else tuple(MEASURES)))
+        parts.append(paired_table(navigation, ("sr",) if kind == "short" else tuple(MEASURES)))
     return "\n".join(part for part in parts if part)
 
 
@@ -149,10 +142,10 @@ def navigation_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> 
         f"Navigation in houses never trained on: {navigation['episodes']} episodes, the same for every policy; "
         "mean [95 % bootstrap interval].\n"
     ]
-    lines.append(row(["policy", *(NAVIGATION[name][0] for name in shown)]))
+    lines.append(row(["policy", *(MEASURES[name][0] for name in shown)]))
     lines.append(row(["---", *("---:" for _ in shown)]))
     for policy, figures in policies.items():
-        lines.append(row([f"`{policy}`", *(interval(figures.get(name), NAVIGATION[name][1]) for name in shown)]))
+        lines.append(row([f"`{policy}`", *(interval(figures.get(name), MEASURES[name][1]) for name in shown)]))
     return "\n".join(lines) + "\n"
 
 
@@ -163,10 +156,10 @@ def paired_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> str:
     if not shown:
         return ""
     lines = ["Paired differences over the same episodes.\n"]
-    lines.append(row(["difference", *(NAVIGATION[name][0] for name in shown)]))
+    lines.append(row(["difference", *(MEASURES[name][0] for name in shown)]))
     lines.append(row(["---", *("---:" for _ in shown)]))
     for pair, figures in pairs.items():
-        cells = (interval(figures.get(name), NAVIGATION[name][1], sign="+") for name in shown)
+        cells = (interval(figures.get(name), MEASURES[name][1], sign="+") for name in shown)
         lines.append(row([f"`{pair}`", *cells]))
     return "\n".join(lines) + "\n"
 
