@@ -1,1 +1,1 @@
-"""A scene, a pose and a sound source become RGB, depth and binaural audio."""
+"""The simulator bridge: from a scene, a pose and a sound source to RGB, depth and binaural audio."""

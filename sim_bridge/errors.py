@@ -1,38 +1,38 @@
-"""One tree of errors. A message says what, where, the likely cause, and what to type next."""
+"""All errors that AVW raises. A message says what is wrong, where, the likely cause, and what to type next."""
 
 from __future__ import annotations
 
 
 class AvwError(Exception):
-    """Every error that AVW raises on purpose; the CLI prints it as one sentence and exits with `exit_code`."""
+    """Base class of all errors that AVW raises on purpose; the CLI prints the message and exits with `exit_code`."""
 
     exit_code = 1
 
 
 class UsageError(AvwError):
-    """The request itself cannot be met: a wrong value, a missing file, a combination that makes no sense."""
+    """The request is not valid: a wrong value, a missing file, or options that cannot be combined."""
 
     exit_code = 2
 
 
 class SceneError(UsageError):
-    """A scene that is missing, is not a mesh, or has no floor to stand on."""
+    """A scene is missing, is not a mesh, or has no floor to stand on."""
 
 
 class SoundError(UsageError):
-    """A sound that is missing or unreadable."""
+    """A sound is missing or cannot be read."""
 
 
 class BackendError(AvwError):
-    """A simulator or acoustic engine that is not installed, failed, or did not pass its self-test."""
+    """A simulator or acoustic engine is not installed, has failed, or did not pass its self-test."""
 
 
 class DatasetError(AvwError):
-    """A dataset that is absent, truncated, altered, hostile, or holds another spec."""
+    """A dataset is missing, truncated, changed, unsafe to read, or was made with another spec."""
 
 
 class CheckpointError(AvwError):
-    """A checkpoint that is absent, damaged, or of another model."""
+    """A checkpoint is missing, damaged, or belongs to another model."""
 
 
 MODEL_EXTRA = ("torch", "safetensors", "einops")  # the modules of `pip install 'avw[model]'`

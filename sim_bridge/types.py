@@ -1,11 +1,11 @@
-"""The words that every part of AVW shares: actions, poses, sources, observations.
+"""Types and constants that all parts of AVW share: actions, poses, sources, observations.
 
 Shape legend, the same in every file:
     B batch · T time steps · H W image · C channels · E ears (0 left, 1 right) · S samples
     N tokens · D width · K candidates · F faces · V vertices · L lights · 3 = (x, y, z)
 
-Frame: metres, +X right, +Y up, -Z forward (Habitat's and glTF's); yaw in radians, counter-clockwise seen
-from above, so at yaw 0 an agent looks along -Z and a positive turn is a turn to the left.
+Frame: metres, +X right, +Y up, -Z forward (as in Habitat and glTF); yaw in radians, counter-clockwise seen from
+above. At yaw 0 an agent faces -Z, and a positive turn is a turn to the left.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from enum import IntEnum
 import numpy as np
 
 SAMPLE_RATE = 16_000  # Hz
-STEP_SECONDS = 0.15  # one action
+STEP_SECONDS = 0.15  # duration of one action
 STEP_SAMPLES = 2_400  # SAMPLE_RATE * STEP_SECONDS
 FORWARD_METRES = 0.15
 TURN_RADIANS = math.radians(10.0)
-CAMERA_HEIGHT = 1.25  # metres above the floor, SoundSpaces' values
+CAMERA_HEIGHT = 1.25  # metres above the floor, as in SoundSpaces
 EAR_HEIGHT = 1.5
 SOURCE_HEIGHT = 1.5
 AGENT_RADIUS = 0.1
@@ -29,7 +29,7 @@ AGENT_HEIGHT = 1.5
 
 
 class Action(IntEnum):
-    """The discrete actions in Habitat's order; each lasts one step of 0.15 s."""
+    """The discrete actions, numbered as in Habitat; each lasts one step of 0.15 s."""
 
     STOP = 0
     FORWARD = 1
@@ -39,7 +39,7 @@ class Action(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where the agent stands: the point on the floor under it (metres) and its yaw (radians)."""
+    """The pose of the agent: the point on the floor below it (metres) and its yaw (radians)."""
 
     x: float
     y: float
@@ -48,27 +48,31 @@ class Pose:
 
     @property
     def position_3(self) -> np.ndarray:
+        """The floor point, float64 metres."""
         return np.array([self.x, self.y, self.z], dtype=np.float64)
 
     @property
     def camera_3(self) -> np.ndarray:
+        """The position of the camera, float64 metres."""
         return np.array([self.x, self.y + CAMERA_HEIGHT, self.z], dtype=np.float64)
 
     @property
     def ears_3(self) -> np.ndarray:
-        """The centre of the head, between the ears."""
+        """The centre of the head, between the ears; float64 metres."""
         return np.array([self.x, self.y + EAR_HEIGHT, self.z], dtype=np.float64)
 
     @property
     def forward_3(self) -> np.ndarray:
+        """Unit vector straight ahead."""
         return np.array([-math.sin(self.yaw), 0.0, -math.cos(self.yaw)], dtype=np.float64)
 
     @property
     def right_3(self) -> np.ndarray:
+        """Unit vector to the right."""
         return np.array([math.cos(self.yaw), 0.0, -math.sin(self.yaw)], dtype=np.float64)
 
     def after(self, action: Action) -> Pose:
-        """The *commanded* next pose: what the action would do with nothing in the way."""
+        """The *commanded* next pose: the result of the action if nothing is in the way."""
         if action == Action.FORWARD:
             return Pose(
                 self.x - FORWARD_METRES * math.sin(self.yaw),
@@ -84,12 +88,12 @@ class Pose:
 
 
 def wrap_angle(radians: float) -> float:
-    """The same angle in [-pi, pi)."""
+    """The equivalent angle in [-pi, pi)."""
     return (radians + math.pi) % (2.0 * math.pi) - math.pi
 
 
 def relative_motion(origin: Pose, target: Pose) -> np.ndarray:
-    """`target` seen from `origin`'s heading frame: float64 (forward m, left m, net turn rad in [-pi, pi))."""
+    """`target` in the frame of `origin`: float64 (3,), metres forward, metres left, turn in radians in [-pi, pi)."""
     dx, dz = target.x - origin.x, target.z - origin.z
     s, c = math.sin(origin.yaw), math.cos(origin.yaw)
     return np.array([-dx * s - dz * c, -dx * c + dz * s, wrap_angle(target.yaw - origin.yaw)])
@@ -97,12 +101,12 @@ def relative_motion(origin: Pose, target: Pose) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A standing sound source.
+    """A stationary sound source.
 
-    position_3: metres; the point that sounds (1.5 m above the floor by convention).
-    floor_3: the floor point under it, to which geodesic distances are measured.
-    sound: name of a shipped sound ("ring") or a path to an audio file.
-    phase: samples into the looped clip at the instant of the first observation.
+    position_3: metres; the point that emits the sound (1.5 m above the floor by convention)
+    floor_3: metres; the floor point below it, to which geodesic distances are measured
+    sound: name of a shipped sound ("ring") or path to an audio file
+    phase: samples into the looped clip at the instant of the first observation
     """
 
     position_3: tuple[float, float, float]
@@ -113,11 +117,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a policy may know of an instant. Nothing privileged stands here.
+    """What a policy may know at one instant, without privileged information.
 
     rgb_HWC: uint8 · depth_HW: float32 metres, planar z, 0 = nothing hit
-    audio_ES: float32 (2, 2400), the samples that end at this instant; linear units: a source's direct sound
-    at 1 m has the clip's own RMS (one gain for everything, never per-clip normalisation).
+    audio_ES: float32 (2, 2400), the samples that end at this instant, in linear units: the direct sound of a source at
+    1 m has the RMS of the clip. The gain is the same for all observations; there is no normalisation per clip.
     """
 
     rgb_HWC: np.ndarray

@@ -1,0 +1,1 @@
+"""Inspection of scenes: measurements of a mesh, and findings about what makes it unsuitable for simulation."""

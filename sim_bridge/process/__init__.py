@@ -1,0 +1,1 @@
+"""Supervised child processes, and the messages that they exchange with their parent."""

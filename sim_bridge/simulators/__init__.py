@@ -1,0 +1,1 @@
+"""Simulators: the protocol, the embedded simulator, and the Habitat and SoundSpaces backends."""

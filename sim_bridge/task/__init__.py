@@ -1,0 +1,1 @@
+"""The audio-visual navigation task: episodes, the Gymnasium environment, the expert, and episode files."""

@@ -1,4 +1,4 @@
-"""Episode files in the layout of SoundSpaces' AudioNav, written by the tests."""
+"""Writes episode files in the layout of SoundSpaces' AudioNav."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def row(name: str = "0", scene: str = "17DRP5sb8fy/17DRP5sb8fy.glb", **changes: 
 def write_split(
     folder: Path, episodes: list[dict[str, Any]], content: dict[str, list[dict[str, Any]]] | None = None
 ) -> Path:
-    """`folder`/`name`.json.gz with these episodes, and a file for each scene of `content`."""
+    """Write FOLDER/FOLDER_NAME.json.gz with these episodes, and one file per scene of `content`; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{folder.name}.json.gz"
     path.write_bytes(gzip.compress(json.dumps({"episodes": episodes}).encode()))

@@ -1,4 +1,4 @@
-"""The simulators that have to behave alike: ours, and Habitat's in a child and in this very process."""
+"""The simulator backends that must behave the same: ours, and Habitat in a child process and in this process."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ BACKENDS = [
     pytest.param("habitat", marks=pytest.mark.habitat),
     pytest.param("in-process", marks=pytest.mark.habitat("in-process")),
 ]
-"""Parameters of a fixture: `@pytest.fixture(params=BACKENDS)`."""
+"""Parameters for a fixture: `@pytest.fixture(params=BACKENDS)`."""
 SOUNDSPACES = pytest.param("soundspaces", marks=[pytest.mark.habitat("soundspaces"), pytest.mark.slow])
-"""One more, for what is asked of every simulator; it takes half a minute to open a scene."""
+"""One more backend, for the tests of the simulator contract; it takes half a minute to open a scene."""
 ACTIONS = [1, 1, 2, 2, 2, 1, 1, 1, 3, 1, 1, 0, 1, 1, 2, 1]
 
 
@@ -42,11 +42,12 @@ def config_of(backend: str, **chosen: Any) -> SimulatorConfig:
 
 
 def open_backend(backend: str, scene: str = "procedural-0002", root: Path | None = None, **chosen: Any) -> Simulator:
+    """A simulator of one of BACKENDS, with small images and few emitters."""
     return open_simulator(scene_ref(scene, root), config_of(backend, **({"size": 32, "emitters": 2_000} | chosen)))
 
 
 def open_mesh(backend: str, scene: Scene, folder: Path, name: str = "flat.glb", **chosen: Any) -> Simulator:
-    """`scene` from a file, by a name that does not depend on where the file is: episodes follow from the name."""
+    """Open `scene` from a file whose name does not depend on its folder, because episodes depend on the name."""
     export_glb(scene, folder / name)
     return open_backend(backend, name, folder, **chosen)
 
@@ -56,7 +57,7 @@ def free_space(backend: str, scene: Scene, folder: Path) -> FreeSpace:
 
 
 def digest(observations: list[Observation]) -> str:
-    """SHA-256 of all that was seen and heard."""
+    """SHA-256 of all images and sounds."""
     hashed = hashlib.sha256()
     for observation in observations:
         for array in (observation.rgb_HWC, observation.depth_HW, observation.audio_ES):
@@ -65,7 +66,7 @@ def digest(observations: list[Observation]) -> str:
 
 
 def play(simulator: Simulator, episode: int, seed: int = 7) -> list[Observation]:
-    """What is seen and heard on a short walk from an episode's start."""
+    """The observations of a short walk from the start of an episode."""
     start, source = sample_episode(simulator, episode)
     observations = [simulator.reset(start, source, seed=seed)]
     return observations + [simulator.step(Action(action)) for action in ACTIONS]

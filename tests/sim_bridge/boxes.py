@@ -1,4 +1,4 @@
-"""Scenes made of boxes, small enough to know every distance in them."""
+"""Small scenes made of boxes, in which every distance is known."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def box_scene(*boxes: Box, scene_id: str = "boxes") -> Scene:
 
 
 def mesh_scene(vertices_V3: np.ndarray, faces_F3: np.ndarray, scene_id: str = "mesh") -> Scene:
+    """A scene of these triangles with one plain material and one lamp."""
     return Scene(
         scene_id=scene_id,
         vertices_V3=np.asarray(vertices_V3, dtype=np.float32),
@@ -37,7 +38,7 @@ def mesh_scene(vertices_V3: np.ndarray, faces_F3: np.ndarray, scene_id: str = "m
 
 
 def room(width: float, depth: float, height: float = 2.6) -> list[Box]:
-    """Floor (top at y = 0), ceiling and four walls around x in [0, width], z in [0, depth]."""
+    """Floor (top at y = 0), ceiling and four walls around x in [0, width] and z in [0, depth]."""
     return [
         ((-0.1, -0.1, -0.1), (width + 0.1, 0.0, depth + 0.1)),
         ((-0.1, height, -0.1), (width + 0.1, height + 0.1, depth + 0.1)),

@@ -1,4 +1,4 @@
-"""What a real habitat-sim sees of a scan opened as its users open it: from the mesh and its dataset's configuration."""
+"""Compares our images of a scan with those of a real habitat-sim that opens the mesh and dataset configuration."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ sim.close()
 
 
 def compare_with_habitat(python: str, simulator: EmbeddedSimulator, views: int = 8) -> dict[str, Any]:
-    """Look from the same places with depth and semantic cameras, and hold the two against each other.
+    """Render depth and semantic images from the same poses in both simulators, and assert that they agree.
 
-    Returns what Habitat saw, the corners of its bounding box, the number of its objects, and the area of its navmesh.
+    Returns Habitat's images, the corners of its bounding box, its number of objects, and the area of its navmesh.
     """
     files, size = simulator.ref.files, simulator.config.size
     assert files is not None
@@ -54,14 +54,14 @@ def compare_with_habitat(python: str, simulator: EmbeddedSimulator, views: int =
     poses = [[float(p[0]), float(p[1]) + 1.25, float(p[2]), float(rng.uniform(-np.pi, np.pi))] for p in floor]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "seen.npz"
-        asked = [str(files.mesh), str(files.dataset_config or "default"), size, poses, str(out)]
+        arguments = [str(files.mesh), str(files.dataset_config or "default"), size, poses, str(out)]
         done = subprocess.run(
-            [python, "-c", _PROGRAM, json.dumps(asked)], check=False, capture_output=True, text=True, timeout=300
+            [python, "-c", _PROGRAM, json.dumps(arguments)], check=False, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        # A mesh that is for sight and for semantics, as Replica's, is loaded for the one and then found loaded.
-        complaints = [x for x in done.stderr.splitlines() if ":[Error]" in x and "Reloading asset" not in x]
-        assert complaints == []
+        # A mesh used for both colour and semantics, as in Replica, is already loaded when it is requested again.
+        errors = [x for x in done.stderr.splitlines() if ":[Error]" in x and "Reloading asset" not in x]
+        assert errors == []
         seen = dict(np.load(out))
     object_F = simulator.scene.object_F
     assert object_F is not None

@@ -1,4 +1,4 @@
-"""A material map in RLR's JSON, small enough to be looked through."""
+"""A small material map in RLR's JSON format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def entry(name: str, labels: list[str], absorption: float, transmission: float = 0.0, **changes: Any) -> dict[str, Any]:
-    """A material with all eight keys; its absorption halves from 500 Hz to 2 kHz."""
+    """A material with all eight keys; its absorption at 2 kHz is half of that at 500 Hz."""
     values = {
         "name": name,
         "labels": labels,
@@ -23,6 +23,7 @@ def entry(name: str, labels: list[str], absorption: float, transmission: float =
 
 
 def write_map(path: Path, *entries: dict[str, Any]) -> Path:
+    """Write a map of `entries`, or of five typical materials; returns `path`."""
     chosen = entries or (
         entry("Default", ["default"], 0.1),
         entry("Acoustic Tile", ["ceiling"], 0.6, 0.03),

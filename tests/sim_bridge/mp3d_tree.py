@@ -1,8 +1,8 @@
-"""A tree of files as Matterport3D's for Habitat, made from a house of our own: mesh, semantics and configuration.
+"""A folder tree like Matterport3D's for Habitat, made from one of our houses: mesh, semantics and configuration.
 
-The formats are those of the real ones: the `.house` file's as data_organization.md of github.com/niessner/Matterport
-and habitat-sim's src/esp/scene/Mp3dSemanticScene.cpp have them; `_semantic.ply` as habitat-sim's data tool wrote it
-(src/utils/datatool/Mp3dInstanceMeshData.cpp until 0.3.2); names of files as in DATASETS.md of both repositories.
+The formats are those of the real files: `.house` as in data_organization.md of github.com/niessner/Matterport and in
+habitat-sim's src/esp/scene/Mp3dSemanticScene.cpp; `_semantic.ply` as written by habitat-sim's data tool
+(src/utils/datatool/Mp3dInstanceMeshData.cpp until 0.3.2); file names as in DATASETS.md of both repositories.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from avw.sim_bridge.scenes.materials.materials import DEFAULT_MATERIAL, material
 from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.scenes.shoebox import shoebox
 
-TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # turns a Y-up position into a scan's frame
+TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # from a Y-up position to the frame of a scan
 CONFIG = "mp3d.scene_dataset_config.json"
 MPCAT40 = {"wall": 1, "floor": 2, "door": 4, "window": 9, "ceiling": 17, "furniture": 36, "objects": 39, "misc": 40}
-# Words that an annotator might write for what the things of our houses are made of.
+# Labels that an annotator might write for objects of our materials.
 _WORDS = {
     "bedding": "mattress", "books": "bookshelf", "brick_wall": "brick wall", "carpet_thick": "thick carpet",
     "carpet_thin": "rug", "ceramic_tiles": "ceramic tile", "cloth": "towel", "concrete": "concrete floor",
@@ -38,7 +38,7 @@ _WORDS = {
 }  # fmt: skip
 _NAVMESH = """
 import ctypes, sys
-ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)  # audio builds bring one of their own
+ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)  # audio builds contain their own copy
 import habitat_sim
 glb, config, out = sys.argv[1:]
 settings = habitat_sim.SimulatorConfiguration()
@@ -56,37 +56,38 @@ sim.close()
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """root: the scene root · object_F: int32, the object that each face of the house became in the files"""
+    """The files of one scene. root: the scene root · object_F: int32, the object of each face in the files"""
 
     root: Path
     scene: str
     object_F: np.ndarray
 
     def file(self, end: str) -> Path:
+        """The path of the scene's file whose name ends in `end`."""
         return self.root / "mp3d" / self.scene / f"{self.scene}{end}"
 
 
 def concrete_box() -> Scene:
-    """A house of twelve triangles and one material, for tests that need no more."""
+    """A house of twelve triangles and one material, for tests that do not need more."""
     box = shoebox((6.0, 3.0, 5.0))
     return replace(box, surfaces=(replace(box.surfaces[0], material=material("concrete")),))
 
 
 def mp3d_tree(root: Path, house: Scene, scene: str = "17DRP5sb8fy", *, python: str | None = None) -> Tree:
-    """Write `root`/mp3d/SCENE/... from `house`. python: an interpreter with habitat-sim, which adds the navmesh."""
+    """Write ROOT/mp3d/SCENE/... from `house`. python: an interpreter with habitat-sim, used to add the navmesh."""
     folder = root / "mp3d" / scene
     folder.mkdir(parents=True)
     (folder / f"{scene}.glb").write_bytes(scan_glb(house))
     object_F, categories = objects_of(house)
     write_semantic_ply(folder / f"{scene}_semantic.ply", house, object_F)
-    (folder / f"{scene}.house").write_text(_house(house, object_F, categories, scene))
+    (folder / f"{scene}.house").write_text(_house_file(house, object_F, categories, scene))
     name = "%%CONFIG_NAME_AS_ASSET_FILENAME%%"
     config = {
         "stages": {
             "paths": {".glb": ["*/*.glb"]},
             "default_attributes": {
                 "shader_type": "flat", "up": [0, 0, 1], "front": [0, 1, 0], "origin": [0, 0, 0],
-                # Habitat has turned every semantic .ply Y-up itself; without these two lines it would do so twice.
+                # Habitat turns every semantic .ply Y-up itself; without these two lines it would do so twice.
                 "semantic_up": [0, 1, 0], "semantic_front": [0, 0, -1],
                 "nav_asset": f"{name}.navmesh", "semantic_asset": f"{name}_semantic.ply",
                 "semantic_descriptor_filename": f"{name}.house",
@@ -108,7 +109,7 @@ def mp3d_tree(root: Path, house: Scene, scene: str = "17DRP5sb8fy", *, python: s
 
 
 def scan_glb(house: Scene) -> bytes:
-    """One mesh for each picture, with names that tell nothing, as scanners make them."""
+    """A GLB with one mesh per texture and with meaningless names, like the files of scanners."""
     out = trimesh.Scene()
     for index, surface in enumerate(house.surfaces):
         faces_F3 = house.faces_F3[house.surface_F == index]
@@ -130,13 +131,13 @@ def scan_glb(house: Scene) -> bytes:
 
 
 def objects_of(house: Scene) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """(the object of each face, (words, mpcat40 class) of each): a thing, or a surface of the building."""
+    """The object of each face, and (label, mpcat40 class) of each object: a piece of furniture or a surface."""
     thing_F = np.zeros(len(house.faces_F3), dtype=np.int64) if house.object_F is None else house.object_F
     pairs, object_F = np.unique(np.stack([thing_F, house.surface_F], axis=1), axis=0, return_inverse=True)
     kinds = []
     for thing, surface in pairs:
         name, category = house.surfaces[surface].material.name, house.surfaces[surface].category
-        if name == DEFAULT_MATERIAL:  # no word means it
+        if name == DEFAULT_MATERIAL:  # no label means this material
             kinds.append(("misc", "misc"))
             continue
         words = _WORDS[name]
@@ -149,7 +150,7 @@ def objects_of(house: Scene) -> tuple[np.ndarray, list[tuple[str, str]]]:
 
 
 def write_semantic_ply(path: Path, house: Scene, object_F: np.ndarray) -> None:
-    """Another tessellation of the same place, some millimetres off: scans' semantic meshes are not their pictures'."""
+    """Another tessellation of the house, a few millimetres off: semantic and colour meshes of scans differ."""
     corners_F33 = house.triangles_F33.astype(np.float64)
     longest_F = np.linalg.norm(corners_F33 - np.roll(corners_F33, 1, axis=1), axis=2).max(axis=1)
     large_F = longest_F > 1.0
@@ -174,7 +175,7 @@ def write_semantic_ply(path: Path, house: Scene, object_F: np.ndarray) -> None:
     path.write_bytes(("\n".join(header) + "\n").encode() + vertex.tobytes() + face.tobytes())
 
 
-def _house(house: Scene, object_F: np.ndarray, kinds: list[tuple[str, str]], scene: str) -> str:
+def _house_file(house: Scene, object_F: np.ndarray, kinds: list[tuple[str, str]], scene: str) -> str:
     vertices_V3 = house.vertices_V3.astype(np.float64) @ TO_Z_UP.T
     listed = sorted(set(kinds))
     box = " ".join(f"{v:g}" for v in (*vertices_V3.min(axis=0), *vertices_V3.max(axis=0)))

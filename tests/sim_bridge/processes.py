@@ -1,4 +1,4 @@
-"""Looking at other processes, as Linux shows them."""
+"""Information about other processes from /proc on Linux."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def lives(pid: int) -> bool:
-    """Whether a process runs (or is stopped); one that ended and was not waited for does not."""
+def is_running(pid: int) -> bool:
+    """Whether a process is running or stopped; False for one that has ended, also if it is a zombie."""
     try:
         return _fields(pid)[0] != "Z"
     except OSError:
@@ -19,36 +19,36 @@ def lives(pid: int) -> bool:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Every living process that `pid` started, and those that they started."""
+    """All running processes that `pid` started, directly or indirectly."""
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 parents.setdefault(int(_fields(int(folder.name))[1]), []).append(int(folder.name))
             except OSError:
-                continue  # it ended in between
+                continue  # it has ended in the meantime
     left = [pid]
     while left:
         for child in parents.get(left.pop(), []):
             left.append(child)
-            if lives(child):
+            if is_running(child):
                 yield child
 
 
 def command(pid: int) -> str:
-    """Its command line; empty if it ended."""
+    """The command line of a process; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
 
 
-def when(found: Callable[[], T], seconds: float = 60.0) -> T:
-    """The first true answer of `found`, waited for; its last one if none came in time."""
+def wait_for(condition: Callable[[], T], seconds: float = 60.0) -> T:
+    """Call `condition` until its result is true, for at most `seconds`; returns the last result."""
     end = time.monotonic() + seconds
-    while not (answer := found()) and time.monotonic() < end:
+    while not (result := condition()) and time.monotonic() < end:
         time.sleep(0.05)
-    return answer
+    return result
 
 
 def _fields(pid: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Trees of files as HM3D's, Replica's and Gibson's for Habitat, made from a house of our own.
+"""Folder trees like those of HM3D, Replica and Gibson for Habitat, made from one of our houses.
 
 Formats: habitat-sim, src/esp/scene/{HM3D,Replica,Gibson}SemanticScene.cpp; folders: DATASETS.md there, and
 Replica-Dataset, README.md. Matterport3D's is in `mp3d_tree`.
@@ -22,20 +22,20 @@ _OWN = "%%CONFIG_NAME_AS_ASSET_FILENAME%%"
 
 
 def scan_tree(collection: str, root: Path, house: Scene) -> tuple[str, np.ndarray]:
-    """Write the tree; returns the scene's id, and int32 (F,) the number that each face's object has in the files."""
+    """Write the tree; returns the scene id, and int32 (F,): the object number of each face in the files."""
     write = {"hm3d": _hm3d, "replica": _replica, "gibson": _gibson}[collection]
     return f"{collection}/{SCENES[collection]}", write(root, house)
 
 
 def _hm3d(root: Path, house: Scene) -> np.ndarray:
-    """Objects count from 1, and each is painted in a colour of its own."""
+    """Objects are numbered from 1, and each has its own colour."""
     number, name = SCENES["hm3d"].split("-")
     folder = root / "hm3d" / "val" / f"{number}-{name}"
     folder.mkdir(parents=True)
     (folder / f"{name}.basis.glb").write_bytes(scan_glb(house))
     object_F, kinds = objects_of(house)
     side = int(np.ceil(np.sqrt(len(kinds))))
-    # Bytes of linear light that sRGB has a byte of its own for: corners are stored in the one, lists in the other.
+    # Linear values with distinct sRGB values: vertex colours are stored in linear light, the list of objects in sRGB.
     index_N = np.arange(side * side)
     linear_N3 = 30 * (1 + np.stack([index_N % 8, index_N // 8 % 8, index_N // 64 % 8], axis=1))
     srgb_N3 = np.round(255.0 * (1.055 * (linear_N3 / 255.0) ** (1.0 / 2.4) - 0.055)).astype(np.uint8)
@@ -46,7 +46,7 @@ def _hm3d(root: Path, house: Scene) -> np.ndarray:
     visual = trimesh.visual.TextureVisuals(
         uv=np.repeat(np.stack([uv_F2[:, 0], 1.0 - uv_F2[:, 1]], axis=1), 3, axis=0), material=look
     )
-    # Habitat wants colours at the corners too.
+    # Habitat also requires vertex colours.
     own_F4 = np.full((len(object_F), 4), 255, dtype=np.uint8)
     own_F4[:, :3] = linear_N3[object_F]
     visual.vertex_attributes["color"] = np.repeat(own_F4, 3, axis=0)
@@ -60,7 +60,7 @@ def _hm3d(root: Path, house: Scene) -> np.ndarray:
     (folder / f"{name}.semantic.txt").write_text("\n".join(["HM3D Semantic Annotations", *lines]) + "\n")
     attributes = _FRAME | {
         "semantic_descriptor_filename": f"{_OWN}.semantic.txt", "semantic_asset": f"{_OWN}.semantic.glb",
-        "has_semantic_textures": False,  # HM3D's own says true: of pictures that trimesh writes Habitat makes nothing
+        "has_semantic_textures": False,  # true in HM3D itself, but Habitat cannot use textures written by trimesh
     }  # fmt: skip
     config = {"stages": {"paths": {".glb": ["val/*/*.basis.glb"]}, "default_attributes": attributes}}
     (root / "hm3d" / "hm3d_annotated_basis.scene_dataset_config.json").write_text(json.dumps(config))
@@ -68,7 +68,7 @@ def _hm3d(root: Path, house: Scene) -> np.ndarray:
 
 
 def _replica(root: Path, house: Scene) -> np.ndarray:
-    """One mesh for sight and semantics, with a colour at every corner."""
+    """One mesh for colour and semantics, with a colour per vertex."""
     folder = root / "replica" / SCENES["replica"] / "habitat"
     folder.mkdir(parents=True)
     object_F, kinds = objects_of(house)
@@ -92,7 +92,7 @@ def _replica(root: Path, house: Scene) -> np.ndarray:
 
 
 def _gibson(root: Path, house: Scene) -> np.ndarray:
-    """Objects count from 1; 0 is what nobody labelled."""
+    """Objects are numbered from 1; 0 means not labelled."""
     folder = root / "gibson"
     folder.mkdir(parents=True)
     name = SCENES["gibson"]

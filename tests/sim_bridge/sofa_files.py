@@ -1,4 +1,4 @@
-"""SOFA files for the tests, written with h5py after AES69's layout for SimpleFreeFieldHRIR (a netCDF-4 file)."""
+"""SOFA files for tests, written with h5py in the layout of AES69's SimpleFreeFieldHRIR (a netCDF-4 file)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-RADIUS = 0.09  # metres, between the centre and an ear of the point head
+RADIUS = 0.09  # metres from the centre of the point head to an ear
 SPEED = 343.0
 
 
 @dataclass
 class SofaFile:
-    """What goes into a file; every field may be set to nonsense. Angles in degrees, counter-clockwise."""
+    """The content of a file; fields may be set to invalid values. Angles in degrees, counter-clockwise.
+
+    Shapes as in AES69: M measurements · R receivers · N samples · C coordinates · I = 1.
+    """
 
     ir_MRN: np.ndarray
     source_MC: np.ndarray
@@ -81,7 +84,7 @@ class SofaFile:
 
 
 def kemar() -> SofaFile:
-    """The shipped measurements themselves, as MIT's distribution holds them."""
+    """The shipped measurements, as in MIT's distribution."""
     with np.load(str(files("avw.sim_bridge.acoustics").joinpath("data/kemar_16k.npz"))) as data:
         ir_MRN = np.moveaxis(data["ir"] * np.float64(data["scale"]), 1, 2)[:, ::-1]
         azimuth_M, elevation_M = data["az"].astype(float), data["el"].astype(float)
@@ -89,9 +92,9 @@ def kemar() -> SofaFile:
 
 
 def point_head(rate: float = 48_000.0, source_MC: np.ndarray | None = None) -> SofaFile:
-    """Two ears 18 cm apart with nothing between them: delay and level are known in closed form, at all frequencies.
+    """Two ears 18 cm apart with nothing between them: delay and level are known in closed form at all frequencies.
 
-    The level towards an ear is 1 + 0.5 times the cosine of the angle from its axis.
+    The amplitude at an ear is 1 + 0.5 times the cosine of the angle from the axis of that ear.
     """
     if source_MC is None:
         azimuth, elevation = np.meshgrid(np.arange(0.0, 360.0, 10.0), np.arange(-60.0, 91.0, 15.0))

@@ -1,4 +1,4 @@
-"""Buildings with more than one floor, made of boxes and ramps, small enough to know every walk in them."""
+"""Small buildings with more than one floor, made of boxes and ramps, in which every path is known."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tests.sim_bridge.boxes import Box, box_scene, mesh_scene
 
 RISE = 2.8  # metres from floor to floor
 TREADS = 16
-RUN = 0.28  # metres of a tread
+RUN = 0.28  # metres, depth of a tread
 STAIRS = TREADS * RUN  # 4.48 m along x
 
 
 def two_storeys(*, stairs: bool = True) -> list[Box]:
-    """Two rooms of 10 x 6 m, one on the other, and a straight flight 1.2 m wide along +x at z in [4.7, 5.9].
+    """Two rooms of 10 x 6 m, one above the other, and a straight flight 1.3 m wide along +x at z in [4.7, 6.0].
 
-    The flight begins at x = 3 and ends at x = 3 + STAIRS, where the upper floor goes on; above it the slab is open.
+    The flight starts at x = 3 and ends at x = 3 + STAIRS, where the upper floor continues; the slab is open above it.
     """
     top = RISE + 2.6
     end = 3.0 + STAIRS
@@ -43,7 +43,7 @@ def two_storeys(*, stairs: bool = True) -> list[Box]:
 
 
 def ramp_scene(height: float = 1.2, length: float = 6.0) -> Scene:
-    """A room of 12 x 4 m: level for 3 m, a ramp `length` metres long along +x, level again at `height`."""
+    """A room of 12 x 4 m: level for 3 m, then a ramp `length` metres long along +x, then level at `height`."""
     top = 3.0 + length
     ceiling = height + 2.6
     shell = box_scene(
@@ -62,7 +62,7 @@ def ramp_scene(height: float = 1.2, length: float = 6.0) -> Scene:
 
 
 def tower(storeys: int = 3, rise: float = 3.0, steps: int = 18) -> Scene:
-    """Floors of 8 x 6 m, one on the other, joined by flights that turn at a landing half-way, one over the other."""
+    """Floors of 8 x 6 m above each other, joined by stacked flights of stairs that turn at a landing half-way."""
     top = storeys * rise
     half, turn_x = steps // 2, 4.0 + steps // 2 * RUN
     boxes: list[Box] = [

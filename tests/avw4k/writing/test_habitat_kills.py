@@ -19,7 +19,7 @@ from avw.avw4k.writing.generate import generate
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from tests import ROOT
-from tests.sim_bridge.processes import command, descendants, lives, when
+from tests.sim_bridge.processes import command, descendants, is_running, wait_for
 
 pytestmark = [pytest.mark.habitat, pytest.mark.slow]
 
@@ -37,7 +37,7 @@ SPEC = DatasetSpec(
 def habitats(pid: int) -> list[int]:
     """Habitat's processes below `pid`, the oldest first."""
     found = [child for child in descendants(pid) if "habitat/worker.py" in command(child)]
-    return sorted(found, key=lambda child: Path(f"/proc/{child}").stat().st_ctime if lives(child) else 0.0)
+    return sorted(found, key=lambda child: Path(f"/proc/{child}").stat().st_ctime if is_running(child) else 0.0)
 
 
 class Killer(threading.Thread):
@@ -107,7 +107,7 @@ def test_the_end_of_the_parent_is_the_end_of_all(tmp_path: Path, ending: signal.
     )  # fmt: skip
     try:
         made = tmp_path / "data"
-        assert when(lambda: list(made.glob("*.h5")) or process.poll() is not None, 300.0), "it never wrote a shard"
+        assert wait_for(lambda: list(made.glob("*.h5")) or process.poll() is not None, 300.0), "it never wrote a shard"
         family = list(descendants(process.pid))
         theirs = habitats(process.pid)
         assert theirs
@@ -118,7 +118,9 @@ def test_the_end_of_the_parent_is_the_end_of_all(tmp_path: Path, ending: signal.
             os.kill(process.pid, ending)  # to the parent alone
         process.communicate(timeout=60)
         assert process.returncode == (130 if ending == signal.SIGINT else -signal.SIGKILL)
-        assert when(lambda: not any(lives(pid) for pid in family)), [command(p) for p in family if lives(p)]
+        assert wait_for(lambda: not any(is_running(pid) for pid in family)), [
+            command(p) for p in family if is_running(p)
+        ]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

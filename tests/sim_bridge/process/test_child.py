@@ -15,7 +15,7 @@ import pytest
 
 from avw.sim_bridge.process import child as supervision
 from avw.sim_bridge.process.child import Child, ChildError
-from tests.sim_bridge.processes import lives, when
+from tests.sim_bridge.processes import is_running, wait_for
 
 LISTEN = "import os, signal, sys, threading, time; from avw.sim_bridge.process.messages import receive, send\n"
 ECHO = (
@@ -73,7 +73,7 @@ def test_a_stopped_child_is_noticed_long_before_patience_ends() -> None:
     assert time.monotonic() - begin < 20.0
     assert raised.value.silent
     assert child.ended
-    assert not lives(child.pid)
+    assert not is_running(child.pid)
 
 
 def test_a_child_that_hangs_in_a_lock_is_told_from_one_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_child_that_devours_the_memory_is_ended(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ChildError, match=r"was using \d+ GB of memory") as raised:
         greedy.ask({"do": "work"}, patience=300.0)
     assert raised.value.hopeless
-    assert not lives(greedy.pid)
+    assert not is_running(greedy.pid)
 
 
 def test_a_child_that_does_not_read_holds_nobody_up() -> None:
@@ -153,7 +153,7 @@ def test_killing_the_parent_ends_its_child(tmp_path: Path) -> None:
         "time.sleep(60)\n"
     )
     pid = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", parent])
-    orphan = int(when(lambda: told.read_text() if told.exists() else ""))
+    orphan = int(wait_for(lambda: told.read_text() if told.exists() else ""))
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert when(lambda: not lives(orphan))
+    assert wait_for(lambda: not is_running(orphan))

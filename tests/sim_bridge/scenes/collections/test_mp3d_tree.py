@@ -21,7 +21,7 @@ from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.simulators.embedded import EmbeddedSimulator
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.task import sample_episode
-from tests.sim_bridge.habitat_eyes import compare_with_habitat
+from tests.sim_bridge.habitat_views import compare_with_habitat
 from tests.sim_bridge.mp3d_tree import CONFIG, Tree, concrete_box, mp3d_tree
 
 SCENE = "mp3d/17DRP5sb8fy"

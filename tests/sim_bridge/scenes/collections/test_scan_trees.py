@@ -17,7 +17,7 @@ from avw.sim_bridge.simulators.embedded import EmbeddedSimulator
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.task import sample_episode
-from tests.sim_bridge.habitat_eyes import compare_with_habitat
+from tests.sim_bridge.habitat_views import compare_with_habitat
 from tests.sim_bridge.scan_trees import SCENES, scan_tree
 
 

@@ -18,7 +18,7 @@ from avw.sim_bridge.simulators.habitat.simulator import HabitatSimulator
 from avw.sim_bridge.types import Action
 from tests.sim_bridge.backends import config_of, open_mesh, play
 from tests.sim_bridge.boxes import box_scene, flat
-from tests.sim_bridge.processes import lives
+from tests.sim_bridge.processes import is_running
 
 pytestmark = pytest.mark.habitat
 
@@ -38,7 +38,7 @@ def test_it_introduces_itself(fresh: None) -> None:
     assert opened.pid != os.getpid()
     pid = opened.pid
     opened.close()
-    assert not lives(pid)
+    assert not is_running(pid)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_habitat_that_has_read_much_is_replaced_before_it_reads_more(
     monkeypatch.setattr(session, "_MOST_READ", 1)
     two = open_mesh("habitat", box_scene(*flat()), tmp_path, "two.glb")
     assert one.session.pid != pid
-    assert not lives(pid)
+    assert not is_running(pid)
     assert play(two, 0)
     assert np.array_equal(play(one, 0)[-1].depth_HW, expected[-1].depth_HW)
     assert one.session.restarts == restarts, "this was no death"

@@ -19,7 +19,7 @@ from avw.sim_bridge.process import messages
 from avw.sim_bridge.process.child import Child
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.habitat import worker
-from tests.sim_bridge.processes import lives, when
+from tests.sim_bridge.processes import is_running, wait_for
 
 FILE = Path(worker.__file__)
 TREE = ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 7))
@@ -91,10 +91,10 @@ def test_a_closed_pipe_ends_it_and_ctrl_c_does_not() -> None:
             messages.send(child.stdin, {"do": "hello", "protocol": -1 - number})
             assert "protocol" in messages.receive(child.stdout)[0]["kind"]
             os.kill(child.pid, signal.SIGINT)
-        assert lives(child.pid)
+        assert is_running(child.pid)
         child.stdin.close()
         assert child.wait(timeout=60) == 0
-    assert when(lambda: not lives(child.pid))
+    assert wait_for(lambda: not is_running(child.pid))
 
 
 def test_what_libraries_print_does_not_end_up_among_the_messages(tmp_path: Path) -> None:
@@ -117,11 +117,11 @@ def test_it_ends_with_its_parent_even_in_the_middle_of_a_long_call(tmp_path: Pat
         f"child.ask({{'do': 'hello', 'protocol': {worker.PROTOCOL}}}, patience=600.0)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", parent])
-    pid = int(when(lambda: begun.read_text() if begun.exists() else ""))
-    assert lives(pid)
+    pid = int(wait_for(lambda: begun.read_text() if begun.exists() else ""))
+    assert is_running(pid)
     process.kill()
     process.wait()
-    assert when(lambda: not lives(pid), 20.0)
+    assert wait_for(lambda: not is_running(pid), 20.0)
 
 
 def triangles(*corners: tuple[float, float]) -> np.ndarray:
