@@ -1,14 +1,15 @@
-"""What a binaural response costs and how noisy it is: `python -m benchmarks.acoustics [--quick] [--json]`.
+"""Cost and noise of binaural responses: `python -m benchmarks.acoustics [--quick] [--json]`.
 
-Definitions. *Noise*: rms error in dB of the energy in windows of 20 ms over 8 draws against a converged response of
-the same engine, in windows down to 40 dB below its loudest; 3 listeners in the source's room, 3 two rooms away
-(`benchmarks.envelopes`). *Cost*: one core's CPU time of a response at each translating step of a walk of 160 steps,
-with a 160th of what is done once per source; turns apart (`benchmarks.noise_and_cost`). *Reference quality*: no
-noisier than RLR at 500 rays.
+Definitions. *Noise*: rms error in dB of the energy in windows of 20 ms over 8 draws, compared with a converged response
+of the same engine, in windows down to 40 dB below its loudest one; 3 listeners in the source's room and 3 two rooms
+away (`benchmarks.envelopes`). *Cost*: CPU time on one core of a response at each translating step of a walk of 160
+steps, plus a 160th of the work that is done once per source; turns are measured separately
+(`benchmarks.noise_and_cost`). *Reference quality*: no noisier than RLR with 500 rays.
 
-Peers run where they are installed. RLR-Audio-Propagation runs as shipped (its 4 bands, its depth of 200, one thread)
-at the rays that SoundSpaces uses for navigation and at its own default; uploading the scene is not charged to it.
-pyroomacoustics runs in a shoebox, the scene it is made for. The stream's limit is one real FFT each way an ear.
+Peers run if they are installed. RLR-Audio-Propagation runs as shipped (4 bands, a depth of 200, one thread), with the
+number of rays that SoundSpaces uses for navigation and with its own default; the upload of the scene is not included in
+its time. pyroomacoustics runs in a shoebox, the type of scene for which it is made. The limit for the stream is one
+forward and one inverse real FFT per ear.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ from benchmarks.scaling import Load, points
 
 EMITTERS = (5_000, 10_000, 20_000, 40_000, 60_000, 100_000)
 CONVERGED_EMITTERS = 100_000
-RLR_RAYS = {500: 1 / 10, 5_000: 1 / 30}  # rays → the ratio that we aim at
+RLR_RAYS = {500: 1 / 10, 5_000: 1 / 30}  # rays → target ratio of our cost to RLR's
 ROOM = (6.0, 3.0, 5.0)  # metres
 
 
 @click.command()
-@click.option("--scene", default="procedural-0003", show_default=True, help="A generated house, as for `avw generate`.")
-@click.option("--emitters", default=",".join(map(str, EMITTERS)), show_default=True, help="Settings, by commas.")
-@click.option("--peers/--no-peers", default=True, show_default=True, help="Whether to run the peers that are here.")
-@click.option("--quick", is_flag=True, help="One listener each, few converged draws: for trying things out.")
+@click.option("--scene", default="procedural-0003", show_default=True, help="Generated house.")
+@click.option("--emitters", default=",".join(map(str, EMITTERS)), show_default=True, help="Emitter counts to try.")
+@click.option("--peers/--no-peers", default=True, show_default=True, help="Also run the peers that are installed.")
+@click.option("--quick", is_flag=True, help="One listener per place and few converged draws, for a quick try.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def acoustics(scene: str, emitters: str, peers: bool, quick: bool, as_json: bool) -> None:
-    """Cost and noise of binaural responses at several settings, beside RLR's; turns; growth with the work."""
+    """Cost and noise of binaural responses at several settings, compared with RLR; cost of turns; scaling."""
     loaded = load_scene(scene)
     rays = RayScene(loaded)
     places = find_places(loaded, free_space_of(loaded), listeners=1 if quick else 3)
@@ -68,7 +69,7 @@ def acoustics(scene: str, emitters: str, peers: bool, quick: bool, as_json: bool
         rows += _headline_rows([one.name for one in ours], setting.name, aim, cost_of, noise_of)
     if not theirs:
         absent = "pip install 'avw[rlr]'" if peers else "--peers"
-        rows.append(Row(name="RLR did not run", ours=0.0, unit="-", conditions=f"to compare with it: {absent}"))
+        rows.append(Row(name="RLR did not run", ours=0.0, unit="-", conditions=f"for the comparison use: {absent}"))
     rows += _stream_rows(loaded, rays, places)
     if peers and (row := _shoebox_row()) is not None:
         rows.append(row)
@@ -81,7 +82,7 @@ def _ours(scene: Scene, rays: RayScene, emitters: int) -> Setting:
 
 
 def _rlr_settings(scene: Scene, quick: bool) -> list[Setting]:
-    """As shipped, at both numbers of rays; the dear one hears fewer of the walk's steps."""
+    """RLR as shipped, with both numbers of rays; the slower one is measured at fewer steps of the walk."""
     return [
         Setting(
             name=f"RLR, {rays:,} rays",
@@ -95,7 +96,7 @@ def _rlr_settings(scene: Scene, quick: bool) -> list[Setting]:
 def _setting_rows(
     label: str, name: str, reference: str | None, cost_of: dict[str, Cost], noise_of: dict[str, Noise], note: str
 ) -> list[Row]:
-    """What a setting costs and how noisy it is, beside the reference where that ran."""
+    """Cost and noise of a setting, compared with the reference if that ran."""
     cost, noise = cost_of[name], noise_of[name]
     peer_cost, peer_noise = (cost_of[reference], noise_of[reference]) if reference else (None, None)
     rows = (
@@ -110,13 +111,13 @@ def _setting_rows(
             "noise, same room",
             noise.same_room,
             peer_noise.same_room if peer_noise else None,
-            f"mean level {noise.bias_same_room:+.2f} dB of the converged",
+            f"mean level {noise.bias_same_room:+.2f} dB relative to the converged response",
         ),
         (
             "noise, two rooms away",
             noise.two_rooms_away,
             peer_noise.two_rooms_away if peer_noise else None,
-            f"mean level {noise.bias_two_rooms_away:+.2f} dB of the converged",
+            f"mean level {noise.bias_two_rooms_away:+.2f} dB relative to the converged response",
         ),
     )
     return [
@@ -135,17 +136,17 @@ def _setting_rows(
 def _headline_rows(
     ours: Sequence[str], peer: str, aim: float, cost_of: dict[str, Cost], noise_of: dict[str, Noise]
 ) -> list[Row]:
-    """The cheapest of our settings that is no noisier than the peer; the quietest, and a word, where none is."""
+    """The cheapest of our settings that is no noisier than the peer; if there is none, the quietest, with a note."""
     chosen = cheapest_at_most(cost_of, noise_of, ours, noise_of[peer])
     note = f"; aim: 1/{1 / aim:.0f} = {aim:.3f}"
     if chosen is None:
         chosen = min(ours, key=lambda name: noise_of[name].two_rooms_away)
-        note += "; BUT NO SETTING IS AS QUIET AS THE PEER: this is the quietest"
+        note += "; NO SETTING IS AS QUIET AS THE PEER: this is the quietest"
     return _setting_rows(f"no noisier than {peer}: {chosen}", chosen, peer, cost_of, noise_of, note)
 
 
 def _stream_rows(scene: Scene, rays: RayScene, places: Places) -> list[Row]:
-    """A step of sound through one response, beside nothing but its transforms."""
+    """A step of sound through one response, compared with its FFTs only."""
     engine = EmittersEngine(rays)
     engine.set_source(places.source_3)
     response_ES = engine.impulse_response(places.walk[0])
@@ -163,7 +164,7 @@ def _stream_rows(scene: Scene, rays: RayScene, places: Places) -> list[Row]:
             name="0.15 s of sound",
             ours=1e3 * seconds["step"],
             unit="ms of CPU",
-            conditions=f"the ring, {engine.n_samples / engine.sample_rate:g} s response, two ears",
+            conditions=f"ring, {engine.n_samples / engine.sample_rate:g} s response, two ears",
             peer=1e3 * seconds["fft"],
             peer_name="limit: its FFTs",
         )
@@ -171,7 +172,7 @@ def _stream_rows(scene: Scene, rays: RayScene, places: Places) -> list[Row]:
 
 
 def _shoebox_row() -> Row | None:
-    """A mono response in a shoebox, beside pyroomacoustics' images (order 3) and ray tracing, its hybrid mode."""
+    """A mono response in a shoebox, compared with pyroomacoustics' hybrid mode: images (order 3) and ray tracing."""
     if importlib.util.find_spec("pyroomacoustics") is None:
         return None
     import pyroomacoustics
@@ -194,7 +195,7 @@ def _shoebox_row() -> Row | None:
     moved_3 = ear_3.copy()
 
     def ours() -> None:
-        moved_3[0] += 1e-3  # a position not asked for before
+        moved_3[0] += 1e-3  # a position that is not cached
         engine.omni_response(moved_3)
 
     seconds = alternate({"ours": ours, "peer": peer}, rounds=5)
@@ -209,7 +210,7 @@ def _shoebox_row() -> Row | None:
 
 
 def _growth_rows(scene: Scene, places: Places, quick: bool) -> list[Row]:
-    """Time and memory against triangles and emitters."""
+    """Time and memory as a function of triangles and emitters."""
     default = EmittersConfig().emitters
     loads = [Load(splits=splits, emitters=default) for splits in ((0, 1) if quick else (0, 1, 2, 3))]
     loads += [Load(splits=0, emitters=count) for count in ((5_000,) if quick else (5_000, 40_000, 100_000))]

@@ -1,4 +1,4 @@
-"""CPU time of this process and of the living ones below it: a simulator in a child costs what it costs there, too."""
+"""CPU time of this process and of its running child processes, so that simulators in a child process are included."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Seconds, of processors and by the clock."""
+    """Seconds: CPU time and wall-clock time."""
 
     cpu: float
     wall: float
 
 
 def measured(task: Callable[[], object]) -> Spent:
-    """What one call took. Processes that end within it are not counted."""
+    """Time of one call. Processes that end during the call are not counted."""
     cpu, wall = cpu_seconds(), time.perf_counter()
     task()
     return Spent(cpu_seconds() - cpu, time.perf_counter() - wall)
 
 
 def cpu_seconds() -> float:
-    """Seconds so far, of this process and of all below it that live. Linux only, to a hundredth for those below."""
+    """CPU seconds so far of this process and of all running processes below it. Linux only; children to 0.01 s."""
     parents: dict[int, list[tuple[int, float]]] = {}
     tick = os.sysconf("SC_CLK_TCK")
     for folder in Path("/proc").iterdir():
@@ -33,7 +33,7 @@ def cpu_seconds() -> float:
             try:
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
             except OSError:
-                continue  # it ended in between
+                continue  # it has ended in the meantime
             parents.setdefault(int(fields[1]), []).append(
                 (int(folder.name), (int(fields[11]) + int(fields[12])) / tick)
             )

@@ -1,6 +1,7 @@
-"""How exact is diffraction, and what does it cost? `python -m benchmarks.diffraction [--json]`.
+"""Accuracy and cost of diffraction: `python -m benchmarks.diffraction [--json]`.
 
-Screens and corners against the exact solutions, over random places in the shadow; then CPU time in a furnished house.
+Screens and corners are compared with exact solutions at random positions in the shadow; then the CPU time in a
+furnished house is measured.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from avw.sim_bridge.scenes.shoebox import shoebox
 from benchmarks.exact_wedge import biot_tolstoy, in_band, macdonald
 from benchmarks.rows import Row, alternate, present
 
-_PLACES = 30
+_POSITIONS = 30
 _FAR = 60.0  # metres to either end of the edge
-_OUT_OF_THE_WAY = np.array([1e4, 0.0, 0.0])
+_FAR_OFFSET = np.array([1e4, 0.0, 0.0])
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def diffraction(as_json: bool) -> None:
-    """Worst errors in the shadow, and milliseconds per scene, source and listener."""
+    """Largest errors in the shadow, and milliseconds per scene, source and listener."""
     rows = [
         Row(
             name=f"error in the shadow of a {name}, {band:.0f} Hz octave",
@@ -36,7 +37,7 @@ def diffraction(as_json: bool) -> None:
             peer=2.0,
             peer_name="limit",
             unit="dB",
-            conditions=f"worst of {_PLACES} random places, 0.3 to 4 m from the edge; {exact}",
+            conditions=f"worst of {_POSITIONS} random positions, 0.3 to 4 m from the edge; {exact}",
         )
         for name, open_angle, exact in (
             ("half-plane", 2.0 * math.pi, "MacDonald"),
@@ -48,7 +49,7 @@ def diffraction(as_json: bool) -> None:
 
 
 def _worst_errors(open_angle: float) -> list[float]:
-    """Per band, the largest error in dB behind one long edge along x, its faces at angles 0 and `open_angle`."""
+    """Largest error in dB per band behind one long edge along x, with faces at the angles 0 and `open_angle`."""
     edge = Edges(
         start_E3=np.array([[-_FAR, 0.0, 0.0]]),
         axis_E3=np.array([[1.0, 0.0, 0.0]]),
@@ -60,7 +61,7 @@ def _worst_errors(open_angle: float) -> list[float]:
     empty = RayScene(_far_away())
     rng = np.random.default_rng(0)
     worst_6 = np.zeros(len(OCTAVE_BANDS))
-    for _ in range(_PLACES):
+    for _ in range(_POSITIONS):
         r0, r, x = rng.uniform(0.3, 4.0), rng.uniform(0.3, 4.0), rng.uniform(0.0, 3.0)
         phi0 = rng.uniform(0.05, open_angle - math.pi - 0.05)
         phi = rng.uniform(phi0 + math.pi + 0.01, open_angle - 0.02)
@@ -85,11 +86,11 @@ def _at(x: float, radius: float, angle: float) -> np.ndarray:
 
 
 def _far_away() -> Scene:
-    """A scene in which nothing stands in the way: the edge's own faces are in the wedge solution."""
+    """A scene without obstacles: the faces of the edge are part of the wedge solution."""
     box = shoebox((1.0, 1.0, 1.0))
     return Scene(
         scene_id="empty",
-        vertices_V3=(box.vertices_V3 + _OUT_OF_THE_WAY).astype(np.float32),
+        vertices_V3=(box.vertices_V3 + _FAR_OFFSET).astype(np.float32),
         faces_F3=box.faces_F3,
         uv_F32=box.uv_F32,
         surface_F=box.surface_F,
@@ -103,7 +104,7 @@ def _costs() -> list[Row]:
     edges = find_edges(rays)
     middles = [np.array([(r.min_x + r.max_x) / 2, 1.5, (r.min_z + r.max_z) / 2]) for r in house.rooms]
     sight = edges_in_sight(edges, rays, middles[0])
-    heard = len(middles) * 20
+    positions = len(middles) * 20
     seconds = alternate(
         {
             "scene": lambda: find_edges(rays),
@@ -117,11 +118,11 @@ def _costs() -> list[Row]:
         Row(name="edges in sight of a source", ours=1e3 * seconds["source"], unit="ms", conditions=where),
         Row(
             name="paths to a listener position",
-            ours=1e3 * seconds["listener"] / heard,
+            ours=1e3 * seconds["listener"] / positions,
             peer=1.0,
             peer_name="limit",
             unit="ms",
-            conditions=f"{where}; mean of {heard} positions in all rooms",
+            conditions=f"{where}; mean of {positions} positions in all rooms",
         ),
     ]
 

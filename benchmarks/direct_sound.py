@@ -1,8 +1,8 @@
-"""Is the direct sound KEMAR's own? `python -m benchmarks.direct_sound [--json]`.
+"""Comparison of the direct sound with KEMAR: `python -m benchmarks.direct_sound [--json]`.
 
-Our engine's ears, turned all around a source in empty space, against MIT's raw measurements in steps of 5 degrees:
-the worst azimuth of each figure. Both are weighted by the measurements' own spectrum (`acoustics/direct_sound.py` says
-why); one row shows what happens without that.
+The responses of our engine for a source at every azimuth in empty space are compared with MIT's raw measurements, in
+steps of 5 degrees; each figure is for the worst azimuth. Both are weighted by the spectrum of the measurements
+(`selftest/direct_sound.py` says why); one row shows the result without this weighting.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.rows import Row, present
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def direct_sound(as_json: bool) -> None:
-    """Worst differences between our ears and KEMAR's, over all measured azimuths of the horizon."""
+    """Largest differences between our binaural responses and KEMAR's, over all measured azimuths of the horizon."""
     found = compare_direct_sound(lambda scene: EmittersEngine(RayScene(scene), EmittersConfig(emitters=1, rays=1)))
 
     def worst(name: str, difference_A: np.ndarray, unit: str, limit: float | None, weights: str) -> Row:

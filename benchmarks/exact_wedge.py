@@ -1,4 +1,4 @@
-"""Sound behind a rigid half-plane or wedge, exactly: the limits that diffraction is measured against.
+"""Exact solutions for sound behind a rigid half-plane or wedge, with which diffraction is compared.
 
 A point source of pressure 1/R. r, r0: metres of listener and source from the edge · phi, phi0: their angles from one
 face · x: metres between them along the edge · k: wave number.
@@ -12,14 +12,15 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import hankel1
 
-OCTAVE = 2.0 ** np.linspace(-0.45, 0.45, 7)  # frequencies over which an octave band is averaged, over its centre
+OCTAVE = 2.0 ** np.linspace(-0.45, 0.45, 7)  # frequencies of an octave band relative to its centre
 _SPEED_OF_SOUND = 343.0
 
 
 def macdonald(k: float, r: float, r0: float, phi: float, phi0: float, x: float) -> float:
     """|p| behind a rigid half-plane lit by a point source 1/R: H. M. MacDonald's exact integral (1915).
 
-    Both terms run from sqrt(k (R1 - R)) on along a contour on which they decay; over the whole line each is e^{ikR}/R.
+    Both terms are integrated from sqrt(k (R1 - R)) along a contour on which they decay; over the whole line each term
+    is e^{ikR}/R.
     """
     steps = (np.arange(4000) + 0.5) * 0.002
     turn = np.exp(0.25j * np.pi)
@@ -40,8 +41,11 @@ def macdonald(k: float, r: float, r0: float, phi: float, phi0: float, x: float) 
 
 
 def biot_tolstoy(k: float, wedge: float, r: float, r0: float, phi: float, phi0: float, x: float) -> float:
-    """|p| behind an infinite rigid wedge: the exact impulse response of Biot and Tolstoy (1957), transformed along the
-    contour on which path length - shortest length is imaginary, where the integrand decays without oscillating."""
+    """|p| behind an infinite rigid wedge, from the exact impulse response of Biot and Tolstoy (1957).
+
+    The Fourier transform is taken along the contour on which path length - shortest length is imaginary, where the
+    integrand decays without oscillation. wedge: the open angle, radians
+    """
     nu = math.pi / wedge
     shortest = math.hypot(r + r0, x)
     q, dq = np.linspace(0.0, math.sqrt(40.0 / k), 20_001, retstep=True)
@@ -58,5 +62,5 @@ def biot_tolstoy(k: float, wedge: float, r: float, r0: float, phi: float, phi0: 
 
 
 def in_band(exact: Callable[[float], float], band: float) -> float:
-    """Root mean square over an octave of an exact solution, a function of the wave number."""
+    """Root mean square over one octave band of an exact solution, which is a function of the wave number."""
     return math.sqrt(np.mean([exact(2.0 * np.pi * f / _SPEED_OF_SOUND) ** 2 for f in band * OCTAVE]))

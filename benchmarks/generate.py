@@ -1,9 +1,9 @@
-"""How fast a dataset is made, and where the time goes: `python -m benchmarks.generate [--trajectories 24] [--json]`.
+"""Speed of dataset generation, by stage: `python -m benchmarks.generate [--trajectories 24] [--json]`.
 
-Three measurements in one run. (1) One process makes shards step by step, each stage timed alone: the limit beside it is
-the simulator by itself, whose time is the first stage. (2) `avw generate` with 1 and 2 workers, by the clock, beside
-its own forecast. (3) The preset avw-4k, forecast from the same pilot, beside RLR (SoundSpaces 2.0's engine, at 500 and
-5,000 rays) computing as many impulse responses and nothing else, where it is installed.
+Three measurements in one run. (1) One process makes shards, with each stage timed separately; the limit is the
+simulator alone, which is the first stage. (2) `avw generate` with 1 and 2 workers in wall-clock time, compared with its
+own forecast. (3) A forecast for the preset avw-4k, compared with RLR (SoundSpaces 2.0's engine, with 500 and 5,000
+rays) computing the same number of impulse responses and nothing else, if it is installed.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.types import STEP_SECONDS, Pose
 from benchmarks.rows import Row, present
 
-RESPONSES = 12  # impulse responses that RLR is timed on, at each number of rays
+RESPONSES = 12  # impulse responses for which RLR is timed, per number of rays
 PUBLISHED = "quoted for SoundSpaces 2.0: 26 to 222 core-hours"
 
 
 @click.command()
-@click.option("--houses", default=6, show_default=True, help="Generated houses.")
-@click.option("--trajectories", default=24, show_default=True, help="Trajectories in all.")
-@click.option("--steps", default=160, show_default=True, help="Steps of each.")
-@click.option("--workers", default="1,2", show_default=True, help="Numbers of processes to try.")
+@click.option("--houses", default=6, show_default=True, help="Number of generated houses.")
+@click.option("--trajectories", default=24, show_default=True, help="Total number of trajectories.")
+@click.option("--steps", default=160, show_default=True, help="Steps per trajectory.")
+@click.option("--workers", default="1,2", show_default=True, help="Numbers of worker processes, separated by commas.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def benchmark(houses: int, trajectories: int, steps: int, workers: str, as_json: bool) -> None:
-    """Stages, steps per second against workers, forecasts beside what came, and the whole preset."""
+    """Time per stage, steps per second by number of workers, forecasts and results, and the whole preset."""
     spec = DatasetSpec(
         scenes=tuple(f"procedural-{number:04d}" for number in range(houses)),
         trajectories=trajectories,
@@ -55,13 +55,13 @@ def benchmark(houses: int, trajectories: int, steps: int, workers: str, as_json:
         folder = Path(name)
         rows = stage_rows(folder, spec, f"one process, CPU time, {spec.steps} steps in each of 2 houses")
         for count in (int(word) for word in workers.split(",")):
-            rows += run_rows(folder / f"with-{count}", spec, count, f"{conditions}, {count} workers, by the clock")
+            rows += run_rows(folder / f"with-{count}", spec, count, f"{conditions}, {count} workers, wall-clock time")
         rows += preset_rows(folder)
     present("generate", rows, as_json=as_json)
 
 
 class Stopwatch:
-    """CPU seconds of this process by stage. `wrap` makes a method of an object count as a stage."""
+    """CPU seconds of this process per stage. `wrap` counts a method of an object as a stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -79,13 +79,13 @@ class Stopwatch:
 
 
 def stage_rows(folder: Path, spec: DatasetSpec, conditions: str) -> list[Row]:
-    """Shares of a worker's time by stage, and its steps/s beside the simulator's alone. Scenes are open already."""
+    """Share of a worker's time per stage, and its steps/s compared with the simulator alone, with open scenes."""
     watch = Stopwatch()
     steps = 0
     folder.mkdir(exist_ok=True)
     for shard in plan(spec)[:2]:
         simulator = EmbeddedSimulator(shard.scene, spec.simulator)
-        run_episode(simulator, spec, shard.episodes[0])  # the kernels, the source
+        run_episode(simulator, spec, shard.episodes[0])  # compiles the kernels and traces the source
         watch.wrap("render", simulator.renderer, "render")
         watch.wrap("acoustics", simulator.engine, "impulse_response")
         watch.wrap("acoustics", simulator.engine, "set_source")
@@ -116,7 +116,7 @@ def stage_rows(folder: Path, spec: DatasetSpec, conditions: str) -> list[Row]:
 
 
 def run_rows(folder: Path, spec: DatasetSpec, workers: int, conditions: str) -> list[Row]:
-    """A forecast, then the run: steps/s, and forecast beside fact for time, size and memory."""
+    """A forecast, then the run: steps/s, and forecast and result for time, size and memory."""
     ahead = forecast(folder, spec, workers, pilot=True)
     started = time.monotonic()
     report = generate(folder, spec, workers=workers)
@@ -129,7 +129,7 @@ def run_rows(folder: Path, spec: DatasetSpec, workers: int, conditions: str) -> 
             peer=1.0 / STEP_SECONDS,
             peer_name="real time",
             unit="1/s",
-            conditions=f"{conditions}, all included",
+            conditions=f"{conditions}, everything included",
         ),
         _forecast_row("time", ahead.seconds, seconds, "s", conditions),
         _forecast_row("size", ahead.bytes / 1e6, report.bytes / 1e6, "MB", conditions),
@@ -139,14 +139,14 @@ def run_rows(folder: Path, spec: DatasetSpec, workers: int, conditions: str) -> 
     ]
 
 
-def _forecast_row(name: str, foretold: float, came: float, unit: str, conditions: str) -> Row:
+def _forecast_row(name: str, predicted: float, actual: float, unit: str, conditions: str) -> Row:
     return Row(
-        name=f"forecast of {name}", ours=foretold, peer=came, peer_name="what came", unit=unit, conditions=conditions
+        name=f"forecast of {name}", ours=predicted, peer=actual, peer_name="result", unit=unit, conditions=conditions
     )
 
 
 def preset_rows(folder: Path) -> list[Row]:
-    """AVW-4k on generated houses on one core: hours, GB, and its sound's cost beside RLR's."""
+    """AVW-4k on generated houses on one core: hours, GB, and the cost compared with RLR's."""
     preset = PRESETS["avw-4k"]
     scenes, splits = preset_scenes("avw-4k")
     names = tuple(scene.scene_id for scene in scenes)
@@ -169,21 +169,21 @@ def preset_rows(folder: Path) -> list[Row]:
         seconds = rlr_seconds(names[0], rays)
         rows.append(
             Row(
-                name=f"avw-4k: all of it, beside RLR at {rays} rays",
+                name=f"avw-4k: whole dataset, RLR with {rays} rays",
                 ours=ahead.seconds / 3600,
                 peer=None if seconds is None else seconds * responses / 3600,
-                peer_name="RLR's impulse responses alone",
+                peer_name="RLR's impulse responses only",
                 unit="core-hours",
                 conditions=f"{responses} responses; {PUBLISHED}"
                 if seconds is None
-                else f"RLR {1000 * seconds:.0f} ms a response here; {responses} responses; {PUBLISHED}",
+                else f"RLR {1000 * seconds:.0f} ms per response here; {responses} responses; {PUBLISHED}",
             )
         )
     return rows
 
 
 def rlr_seconds(scene: str, rays: int) -> float | None:
-    """Median seconds of an impulse response of SoundSpaces 2.0's engine in a house; None where it is not installed."""
+    """Median seconds per impulse response of SoundSpaces 2.0's engine in a house; None if it is not installed."""
     from avw.sim_bridge.acoustics.rlr import RlrConfig, RlrEngine
     from avw.sim_bridge.randomness import keyed_rng
     from avw.sim_bridge.task.task import sample_source

@@ -1,6 +1,6 @@
-"""What a step costs habitat-sim with RLR: its frames through our bridge, RLR's responses from its own wheel.
+"""Cost of a step of habitat-sim with RLR: its frames through our bridge, and responses of the RLR package.
 
-RLR, the engine inside Habitat's audio sensor, is run as shipped: 500 rays, four bands, one thread.
+RLR, the engine in Habitat's audio sensor, runs as shipped: 500 rays, four bands, one thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PEER_RLR = RlrConfig(rays=RAYS, bands=4)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frames:
-    """Milliseconds per RGB-D frame: of CPU time in all threads of both processes, and by the clock."""
+    """Milliseconds per RGB-D frame: CPU time of all threads of both processes, and wall-clock time."""
 
     cpu: float
     wall: float
@@ -32,7 +32,7 @@ class Frames:
 
 
 def habitat_frames(simulator: HabitatSimulator, poses: Sequence[Pose]) -> Frames:
-    """Times its frames at `poses`. Raises BackendError where it sees nothing in most of them."""
+    """Time the frames at `poses`. Raises BackendError if most of them show nothing."""
     look, stage = simulator.session.look, simulator.stage
     look(stage, poses[0].position_3, poses[0].yaw)  # the first frame uploads the scene
     seen: list[bool] = []
@@ -42,7 +42,7 @@ def habitat_frames(simulator: HabitatSimulator, poses: Sequence[Pose]) -> Frames
 
     spent = measured(show)
     if np.mean(seen) < 0.5:
-        raise BackendError("habitat-sim saw nothing in most frames: the scene did not load upright; not a fair peer")
+        raise BackendError("habitat-sim hit nothing in most frames: the scene was probably not loaded upright")
     return Frames(
         cpu=1e3 * spent.cpu / len(poses),
         wall=1e3 * spent.wall / len(poses),
@@ -51,7 +51,7 @@ def habitat_frames(simulator: HabitatSimulator, poses: Sequence[Pose]) -> Frames
 
 
 def open_habitat(scene: str, config: SimulatorConfig) -> HabitatSimulator | None:
-    """The scene on Habitat-Sim, or None where there is none. Raises BackendError for a `habitat_python` that fails."""
+    """The scene on Habitat-Sim, or None if that is not installed. Raises BackendError if `habitat_python` fails."""
     try:
         return HabitatSimulator(scene, config)
     except BackendError as error:
@@ -61,7 +61,7 @@ def open_habitat(scene: str, config: SimulatorConfig) -> HabitatSimulator | None
 
 
 def rlr_milliseconds(scene: Scene, source_3: np.ndarray, poses: Sequence[Pose]) -> float:
-    """CPU milliseconds of a response: the mean over poses, walking and turning alike, for RLR remembers nothing."""
+    """CPU milliseconds per response: the mean over poses. Moves and turns cost the same, because RLR has no cache."""
     engine = RlrEngine(scene, PEER_RLR)
     engine.set_source(source_3)
     engine.impulse_response(poses[0])

@@ -1,4 +1,4 @@
-"""Pictures of houses: views in which much is to be seen, and sheets of many houses."""
+"""Images of houses: views that show many objects, and contact sheets of many houses."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from avw.sim_bridge.scenes.scene import Room, Scene
 from avw.sim_bridge.types import CAMERA_HEIGHT
 
 PAPER, INK = (250, 250, 248), (70, 72, 78)
-_TRIES = 5  # views in a room, of which the best is kept
-_GLIMPSE = 40  # pixels of the pictures by which views are compared
+_TRIES = 5  # views tried per room, of which the best is kept
+_PREVIEW = 40  # width and height in pixels of the images with which views are compared
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    worth: float
+    score: float
     room: int
     camera_3: np.ndarray
     yaw: float
 
 
 def house_pictures(scene: Scene, navgrid: NavGrid, size: int, views: int, hfov: float = 80.0) -> list[Image.Image]:
-    """The floor plan and `views` first-person pictures from different rooms, each `size` pixels square."""
+    """The floor plan and `views` first-person images from different rooms, each `size` x `size` pixels."""
     ray_scene = RayScene(scene)
     light = bake_light(ray_scene)
     plan_HWC, _, _ = floor_plan_image(ray_scene, 40.0, light=light)
-    glimpse = Renderer(ray_scene, light=light, camera=CameraConfig(width=_GLIMPSE, height=_GLIMPSE, hfov=hfov))
+    preview = Renderer(ray_scene, light=light, camera=CameraConfig(width=_PREVIEW, height=_PREVIEW, hfov=hfov))
     camera = CameraConfig(width=size, height=size, hfov=hfov)
     renderer = Renderer(ray_scene, light=light, camera=camera, config=RenderConfig(samples=9))
-    chosen = _best_views(scene, navgrid, glimpse)[:views]
+    chosen = _best_views(scene, navgrid, preview)[:views]
     pictures = [_fitted(Image.fromarray(plan_HWC), size)]
     pictures += [Image.fromarray(renderer.render(c.camera_3, c.yaw)[0]) for c in chosen]
     while len(pictures) < views + 1:
@@ -55,21 +55,21 @@ def _fitted(picture: Image.Image, size: int) -> Image.Image:
     return square
 
 
-def _best_views(scene: Scene, navgrid: NavGrid, glimpse: Renderer) -> list[_Candidate]:
-    """One view in each room, those with the most different things first."""
+def _best_views(scene: Scene, navgrid: NavGrid, preview: Renderer) -> list[_Candidate]:
+    """One view per room, sorted by score: views with many different objects first."""
     rng = keyed_rng("contact sheet", scene.scene_id)
     best = []
     for index, room in enumerate(scene.rooms):
-        tries = [t for t in (_try_view(scene, navgrid, glimpse, index, room, rng) for _ in range(_TRIES)) if t]
+        tries = [t for t in (_try_view(scene, navgrid, preview, index, room, rng) for _ in range(_TRIES)) if t]
         if tries:
-            best.append(max(tries, key=lambda t: t.worth))
-    return sorted(best, key=lambda t: -t.worth)
+            best.append(max(tries, key=lambda t: t.score))
+    return sorted(best, key=lambda t: -t.score)
 
 
 def _try_view(
-    scene: Scene, navgrid: NavGrid, glimpse: Renderer, index: int, room: Room, rng: np.random.Generator
+    scene: Scene, navgrid: NavGrid, preview: Renderer, index: int, room: Room, rng: np.random.Generator
 ) -> _Candidate | None:
-    """From a free place near the edge of the room across its middle; what it shows is counted object by object."""
+    """A view from a free point near the edge of the room across its middle, scored by the objects that it shows."""
     x, z = (room.min_x + room.max_x) / 2, (room.min_z + room.max_z) / 2
     reach = 0.5 * np.array([room.max_x - room.min_x, room.max_z - room.min_z]) - 0.4
     for _ in range(12):
@@ -82,17 +82,17 @@ def _try_view(
         return None
     yaw = math.atan2(place_3[0] - x, place_3[2] - z) + float(rng.uniform(-0.35, 0.35))
     camera_3 = place_3 + np.array([0.0, CAMERA_HEIGHT, 0.0])
-    seen = glimpse.view(camera_3, yaw)
+    seen = preview.view(camera_3, yaw)
     object_F = scene.surface_F if scene.object_F is None else scene.object_F
     objects, counts = np.unique(object_F[seen.face_HW[seen.face_HW >= 0]], return_counts=True)
-    things = counts[objects > 0] / _GLIMPSE**2
-    # Many things, of which none fills the picture; and some depth to it.
-    worth = float(np.sqrt(np.minimum(things, 0.12)).sum() - 4.0 * np.maximum(things - 0.3, 0.0).sum())
-    return _Candidate(worth * min(1.0, float(np.median(seen.depth_HW)) / 2.0), index, camera_3, yaw)
+    things = counts[objects > 0] / _PREVIEW**2
+    # Prefer many objects of which none fills the image, and some depth.
+    score = float(np.sqrt(np.minimum(things, 0.12)).sum() - 4.0 * np.maximum(things - 0.3, 0.0).sum())
+    return _Candidate(score * min(1.0, float(np.median(seen.depth_HW)) / 2.0), index, camera_3, yaw)
 
 
 def sheet(rows: list[tuple[str, list[Image.Image]]], columns: int, gap: int = 6) -> Image.Image:
-    """Captioned strips of pictures, `columns` strips side by side."""
+    """Captioned strips of images, with `columns` strips side by side."""
     size = rows[0][1][0].width
     strip, line = len(rows[0][1]) * size, 18
     lines = math.ceil(len(rows) / columns)

@@ -1,7 +1,7 @@
-"""What generated houses are like: `python -m benchmarks.houses [--houses 100] [--picture FILE.jpg] [--json]`.
+"""Statistics of generated houses: `python -m benchmarks.houses [--houses 100] [--picture FILE.jpg] [--json]`.
 
-Each house is generated, linted and walked; the first ones are drawn. The peer of the time to generate one is the time
-to open it as a whole (generate, Embree's tree, baked light, free space), measured in the same run.
+Each house is generated, linted and searched for free floor; the first ones are drawn. The time to generate a house is
+compared with the time to open it completely (generation, Embree's tree, baked light, free space) in the same run.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from benchmarks.rows import Row, present
 
 _Result = TypeVar("_Result")
 BUILDING = {"floor", "wall", "ceiling", "window", "window frame", "door frame", "door", "skirting"}
-ENOUGH = 0.25  # square metres of a room that must be reached
-OPENED = 8  # every so manieth house is opened as a whole
+ENOUGH = 0.25  # square metres of a room that must be reachable
+OPENED = 8  # every eighth house is opened completely
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class House:
-    """What is measured of one house; times in milliseconds of CPU, areas in square metres."""
+    """Measurements of one house; times in milliseconds of CPU, areas in square metres."""
 
     name: str
     building: str
@@ -57,16 +57,16 @@ class House:
 
 
 @click.command()
-@click.option("--houses", default=100, show_default=True, help="How many, from --first on.")
-@click.option("--first", default=0, show_default=True, help="The first seed.")
+@click.option("--houses", default=100, show_default=True, help="Number of houses, starting with --first.")
+@click.option("--first", default=0, show_default=True, help="Seed of the first house.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Write a contact sheet (.jpg or .png).")
-@click.option("--drawn", default=24, show_default=True, help="Houses on the sheet.")
+@click.option("--drawn", default=24, show_default=True, help="Number of houses on the contact sheet.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def houses(houses: int, first: int, picture: Path | None, drawn: int, as_json: bool) -> None:
-    """Time, size, variety, lint and walkability of generated houses; and a sheet of pictures of them."""
+    """Time, size, variety, lint findings and walkability of generated houses, and a contact sheet."""
     from tqdm import tqdm
 
-    generate_house(first)  # what is compiled or cached once is not a house's cost
+    generate_house(first)  # compilation and caches are not part of the time per house
     measured: list[House] = []
     strips: list[tuple[str, list[Image]]] = []
     seeds = range(first, first + houses)
@@ -83,7 +83,7 @@ def houses(houses: int, first: int, picture: Path | None, drawn: int, as_json: b
 
 
 def measure(seed: int, *, opened: bool) -> tuple[House, Scene, NavGrid]:
-    """Generate, lint and walk one house."""
+    """Generate and lint one house, and measure its free floor."""
     generate_ms, scene = _timed(lambda: generate_house(seed))
     open_ms = _timed(lambda: _open(seed))[0] if opened else None
     report = lint(scene)
@@ -122,14 +122,14 @@ def _timed(task: Callable[[], _Result]) -> tuple[float, _Result]:
 
 
 def walkable_areas(scene: Scene, navgrid: NavGrid) -> list[float]:
-    """Square metres of every room that belong to the one island on which the agent walks."""
+    """Square metres per room that belong to the island on which the agent walks."""
     x, _, z = navgrid.near(np.array([0.0, navgrid.floor_y, 0.0]), math.inf).T
     inside = [(x > r.min_x) & (x < r.max_x) & (z > r.min_z) & (z < r.max_z) for r in scene.rooms]
     return [float(room.sum()) * CELL**2 for room in inside]
 
 
 def is_watertight(scene: Scene) -> bool:
-    """Whether every edge of floors, walls, ceilings and panes belongs to exactly two faces that agree."""
+    """Whether every edge of floors, walls, ceilings and panes belongs to exactly two faces of the same orientation."""
     categories = np.array([surface.category for surface in scene.surfaces])
     shell_F = np.isin(categories[scene.surface_F], ["floor", "wall", "ceiling", "window"])
     _, vertex_V = np.unique(scene.vertices_V3, axis=0, return_inverse=True)
@@ -141,7 +141,7 @@ def is_watertight(scene: Scene) -> bool:
 
 
 def rows(measured: list[House]) -> list[Row]:
-    """The table."""
+    """The rows of the printed table."""
     many = f"{measured[0].name} to {measured[-1].name}"
     buildings = Counter(house.building for house in measured)
     opened = [house.open_ms for house in measured if house.open_ms is not None]
@@ -164,7 +164,7 @@ def rows(measured: list[House]) -> list[Row]:
             name="generate",
             ours=float(np.median(whole)),
             peer=float(np.median(opened)),
-            peer_name="opening it as a whole",
+            peer_name="opening it completely",
             unit="ms of CPU",
             conditions=f"median of {len(opened)} houses, one core",
         ),
@@ -175,7 +175,7 @@ def rows(measured: list[House]) -> list[Row]:
         span("objects", [float(house.objects) for house in measured], "objects"),
         span("kinds of furniture and clutter in a house", [float(len(house.kinds)) for house in measured], "kinds"),
         Row(
-            name="kinds of furniture and clutter in all",
+            name="kinds of furniture and clutter in total",
             ours=float(len(frozenset().union(*(house.kinds for house in measured)))),
             unit="kinds",
             conditions=many,

@@ -1,4 +1,4 @@
-"""What a figure was measured on: `python -m benchmarks.machine` prints it as JSON."""
+"""Description of the machine that runs a benchmark: `python -m benchmarks.machine` prints it as JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-VERSIONS = ("avw", "numpy", "numba", "embreex", "torch")  # those that decide speed
+VERSIONS = ("avw", "numpy", "numba", "embreex", "torch")  # packages that affect speed
 
 
 def machine() -> dict[str, object]:
-    """The processor, its usable cores, the memory (GiB), Python, and versions."""
+    """CPU, usable cores, memory (GiB), system, Python version and package versions."""
     return {
         "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -39,7 +39,7 @@ def installed_version(distribution: str) -> str | None:
 
 
 def cpu_name() -> str:
-    """The processor as Linux names it, else as Python does."""
+    """The name of the CPU from Linux, or else from Python."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -49,7 +49,7 @@ def cpu_name() -> str:
 
 
 def memory_gib() -> int | None:
-    """Physical memory in GiB, or None where the system does not say."""
+    """Physical memory in GiB, or None if the system does not report it."""
     try:
         return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30)
     except (ValueError, OSError, AttributeError):

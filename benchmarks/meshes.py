@@ -1,8 +1,8 @@
-"""What a user's mesh costs to open: `python -m benchmarks.meshes [--scene procedural-0003] [--json]`.
+"""Cost of opening a user's mesh: `python -m benchmarks.meshes [--scene procedural-0003] [--json]`.
 
-A generated house is cut into ever smaller triangles, painted by vertex, turned Z-up and written as GLB, as a scan would
-come. The limit beside reading is the parser alone (trimesh), which does nothing about axes, areas or colours. `label`:
-the faces learn their objects from a semantic mesh as fine, some millimetres off. One core.
+A generated house is divided into smaller and smaller triangles, given vertex colours, turned Z-up and written as GLB,
+like a scan. The limit for reading is the parser alone (trimesh), without our work on axes, areas and colours. `label`
+assigns objects to the faces from an equally fine semantic mesh a few millimetres off. One core.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from avw.sim_bridge.scenes.meshes.semantic_meshes import nearest_objects
 from avw.sim_bridge.scenes.scene import Scene
 from benchmarks.rows import Row, alternate, present
 
-EDGES = (10.0, 0.2, 0.1, 0.05)  # metres, the longest side of a triangle; 10 leaves the house as it is
+EDGES = (10.0, 0.2, 0.1, 0.05)  # metres, the longest side of a triangle; 10 leaves the house unchanged
 
 
 @click.command()
-@click.option("--scene", default="procedural-0003", show_default=True, help="A generated house, or any scene.")
+@click.option("--scene", default="procedural-0003", show_default=True, help="Generated house, or any other scene.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def meshes(scene: str, as_json: bool) -> None:
-    """Time and memory of reading, checking and walking through meshes of more and more triangles."""
+    """Time and memory of reading, linting and navigation for meshes with increasing numbers of triangles."""
     house = load_scene(scene)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from typing import TypeVar
 import click
 import numpy as np
 
-from avw.sim_bridge.navigation.open_free_space import NavGrid, free_space_of
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.camera import CameraConfig
 from avw.sim_bridge.rendering.lighting import BakedLight, bake_light
@@ -31,6 +31,7 @@ from avw.sim_bridge.types import Pose
 from benchmarks.fine_mesh import divided
 from benchmarks.resident_memory import resident_bytes
 from benchmarks.rows import Row, alternate, present
+from benchmarks.walks import random_pose
 
 T = TypeVar("T")
 HFOV = 90.0  # degrees
@@ -64,7 +65,7 @@ def rendering(scene: str, triangles: int, quick: bool, as_json: bool) -> None:
     house = load_scene(scene)
     navgrid = free_space_of(house)
     rng = keyed_rng("benchmark", "rendering", scene)
-    poses = [_random_pose(navgrid, rng) for _ in range(views)]
+    poses = [random_pose(navgrid, rng) for _ in range(views)]
     bake_light(RayScene(house))  # compiles
     rows: list[Row] = []
     sizes = (len(house.faces_F3), triangles // 4 if quick else triangles)
@@ -220,11 +221,6 @@ def _measured(task: Callable[[], T]) -> tuple[T, float, int | None]:
     result = task()
     seconds, after = time.process_time() - start, resident_bytes()
     return result, seconds, None if before is None or after is None else max(0, after - before)
-
-
-def _random_pose(navgrid: NavGrid, rng: np.random.Generator) -> Pose:
-    x, y, z = (float(value) for value in navgrid.sample(rng))
-    return Pose(x, y, z, float(rng.uniform(-math.pi, math.pi)))
 
 
 def _rays(pose: Pose, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ import numpy as np
 from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.scene import Scene
+from benchmarks.fine_mesh import quarters
 from benchmarks.places import Places
 from benchmarks.resident_memory import resident_bytes
 
@@ -55,21 +56,20 @@ def points(scene: Scene, places: Places, loads: Iterable[Load]) -> list[Point]:
 def split_faces(scene: Scene, times: int) -> Scene:
     """Split every triangle into four at the middles of its edges, `times` times."""
     for _ in range(times):
-        a_F3, b_F3, c_F3 = np.moveaxis(scene.triangles_F33, 1, 0)
-        ab_F3, bc_F3, ca_F3 = (a_F3 + b_F3) / 2, (b_F3 + c_F3) / 2, (c_F3 + a_F3) / 2
-        uv_a, uv_b, uv_c = np.moveaxis(scene.uv_F32, 1, 0)
-        uv_ab, uv_bc, uv_ca = (uv_a + uv_b) / 2, (uv_b + uv_c) / 2, (uv_c + uv_a) / 2
-        parts = ((a_F3, ab_F3, ca_F3), (ab_F3, b_F3, bc_F3), (ca_F3, bc_F3, c_F3), (ab_F3, bc_F3, ca_F3))
-        uv_parts = ((uv_a, uv_ab, uv_ca), (uv_ab, uv_b, uv_bc), (uv_ca, uv_bc, uv_c), (uv_ab, uv_bc, uv_ca))
-        corners = np.concatenate([np.stack(part, axis=1) for part in parts]).astype(np.float32)
+        corners_F33 = _quartered(scene.triangles_F33)
         scene = replace(
             scene,
-            vertices_V3=corners.reshape(-1, 3),
-            faces_F3=np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3),
-            uv_F32=np.concatenate([np.stack(part, axis=1) for part in uv_parts]).astype(np.float32),
-            surface_F=np.tile(scene.surface_F, 4),
+            vertices_V3=corners_F33.reshape(-1, 3),
+            faces_F3=np.arange(3 * len(corners_F33), dtype=np.int32).reshape(-1, 3),
+            uv_F32=_quartered(scene.uv_F32),
+            surface_F=np.repeat(scene.surface_F, 4),
         )
     return scene
+
+
+def _quartered(corner_F3: np.ndarray) -> np.ndarray:
+    """float32: the corners of four faces for each face, split at the middles of its edges."""
+    return quarters(corner_F3, 0.5 * (corner_F3 + np.roll(corner_F3, -1, axis=1))).astype(np.float32)
 
 
 def _measure(scene: Scene, places: Places, load: Load) -> Point:

@@ -1,12 +1,12 @@
-"""Reading a user's head from a SOFA file (AES69, convention SimpleFreeFieldHRIR) through h5py.
+"""Reads a user's head from a SOFA file (AES69, convention SimpleFreeFieldHRIR) with h5py.
 
-SOFA's axes are +x ahead, +y left, +z up, its azimuth runs counter-clockwise; a file may turn or move the listener
-(view, up, position), give positions as spherical or Cartesian coordinates, and keep part of the delay apart from the
-responses (Data.Delay, in samples). All of it ends in our frame and in one `MeasuredHead`. Of several distances the
-farthest is used: the engine's sources are not within arm's reach.
+SOFA's axes are +x ahead, +y left, +z up, and its azimuth is counter-clockwise. A file may rotate or move the listener
+(view, up, position), give positions in spherical or Cartesian coordinates, and store part of the delay separately from
+the responses (Data.Delay, in samples). All of this is converted to our frame and to one `MeasuredHead`. If there are
+several distances, the farthest is used, because the engine's sources are usually farther away than arm's length.
 
-A file is not trusted: nothing outside it is followed (soft and external links, external or virtual storage), no
-object or string takes the place of a number, sizes are checked before anything is read.
+Files are not trusted: nothing outside the file is followed (soft and external links, external or virtual storage),
+objects and strings are not accepted as numbers, and sizes are checked before any data is read.
 
 Shapes: N (SOFA's M) measurements · E (R) ears · S (N) samples.
 """
@@ -26,46 +26,51 @@ _MAX_MEASUREMENTS = 50_000
 _MAX_SAMPLES = 16_384
 _MAX_VALUES = 50_000_000  # 400 MB
 _RATES = (8_000, 192_000)  # Hz
-_FILTERS = {1, 2, 3}  # HDF5's own deflate, shuffle and checksum: all that netCDF writes
-_SAME_DISTANCE = 0.9  # of the farthest: measurements nearer than that are of another distance
+_FILTERS = {1, 2, 3}  # HDF5's own deflate, shuffle and checksum, the only ones that netCDF writes
+_SAME_DISTANCE = 0.9  # fraction of the farthest distance: closer measurements belong to another distance
 _SAME_DIRECTION = 1e-3  # between unit vectors, 0.06 degrees
 
 
 def read_sofa(path: str | Path) -> MeasuredHead:
-    """The head in a SOFA file. Raises UsageError for a file that is damaged, of another convention, or hostile."""
+    """The head in a SOFA file. Raises UsageError if the file is damaged, unsafe or of another convention."""
     where = f"SOFA file {str(path)!r}"
     try:
         with h5py.File(path, "r") as file:
             return _Reader(file, where).head(Path(path).stem)
     except UsageError:
         raise
-    except Exception as error:  # h5py raises a dozen kinds on damaged files
+    except Exception as error:  # h5py raises many types for damaged files
         raise UsageError(
-            f"cannot read {where}: it is damaged, or no HDF5 file ({type(error).__name__}: {error}); copy it anew"
+            f"cannot read {where}: it is damaged or not an HDF5 file ({type(error).__name__}: {error}); copy it again"
         ) from error
 
 
 class _Reader:
-    """One open file, read with suspicion. `where` begins every complaint."""
+    """Reads one open file, with checks. `where` is the start of every error message."""
 
     def __init__(self, file: h5py.File, where: str):
         self._file = file
         self._where = where
 
     def head(self, name: str) -> MeasuredHead:
+        """The head in the file, called `name`. Raises UsageError."""
         for attribute, expected in (("Conventions", "SOFA"), ("DataType", "FIR")):
             if (found := self._text(self._file, attribute)) != expected:
                 raise self._refusal(f"its {attribute} is {found!r}, not {expected!r}")
         if (found := self._text(self._file, "SOFAConventions")) != "SimpleFreeFieldHRIR":
-            raise self._refusal(f"its convention is {found!r}; only SimpleFreeFieldHRIR holds one head in free field")
+            raise self._refusal(
+                f"its convention is {found!r}; expected SimpleFreeFieldHRIR, one head in the free field"
+            )
         ir_NES = self._numbers("Data.IR", dimensions=3)
         count, ears, samples = ir_NES.shape
         if ears != 2:
-            raise self._refusal(f"it has {ears} receivers, a head has 2")
+            raise self._refusal(f"it has {ears} receivers, and a head has 2")
         rates = np.unique(self._numbers("Data.SamplingRate"))
         units = self._text(self._file["Data.SamplingRate"], "Units", "hertz").lower()
         if len(rates) != 1 or not _RATES[0] <= rates[0] <= _RATES[1] or rates[0] != round(rates[0]):
-            raise self._refusal(f"its sampling rate is {rates[:3]}: expected one of {_RATES[0]} to {_RATES[1]} Hz")
+            raise self._refusal(
+                f"its sampling rate is {rates[:3]}: expected one rate from {_RATES[0]} to {_RATES[1]} Hz"
+            )
         if units not in ("hertz", "hz"):
             raise self._refusal(f"its sampling rate is in {units!r}, not in hertz")
         delay_NE = self._per_measurement("Data.Delay", 2, count) if self._has("Data.Delay") else np.zeros((1, 2))
@@ -75,7 +80,7 @@ class _Reader:
         source_N3 = self._source_directions(count)
         distance_N = np.linalg.norm(source_N3, axis=1)
         if distance_N.min() < 1e-6:
-            raise self._refusal("a source stands in the middle of its head")
+            raise self._refusal("a source is at the centre of the head")
         chosen_N = np.flatnonzero(distance_N >= _SAME_DISTANCE * distance_N.max())
         direction_N3 = (source_N3 / distance_N[:, None])[chosen_N]
         _, first = np.unique(np.round(direction_N3 / _SAME_DIRECTION).astype(np.int64), axis=0, return_index=True)
@@ -83,7 +88,7 @@ class _Reader:
         ears_E = self._ear_order(count)
         ir_NES = ir_NES[chosen_N][:, ears_E]
         if (np.abs(ir_NES).max(axis=-1) <= 0.0).any():
-            raise self._refusal("a response in it is silent")
+            raise self._refusal("one of its responses is silent")
         delay_NE = np.broadcast_to(delay_NE, (count, 2))[chosen_N][:, ears_E]
         self._check_sides(ir_NES, direction_N3)
         return MeasuredHead(
@@ -91,7 +96,7 @@ class _Reader:
         )
 
     def _source_directions(self, count: int) -> np.ndarray:
-        """(N, 3) metres from the listener to each source, in our axes, as the listener sees them."""
+        """(N, 3): vectors in metres from the listener to each source, in our axes and the listener's frame."""
         source_N3 = self._positions("SourcePosition", count)
         if self._has("ListenerPosition"):
             source_N3 = source_N3 - self._positions("ListenerPosition", count)
@@ -99,18 +104,18 @@ class _Reader:
         if self._has("ListenerView"):
             ahead_N3 = self._positions("ListenerView", count)
         if self._has("ListenerUp"):
-            # The standard lets ListenerUp share the coordinate type of ListenerView, and most files do.
+            # The standard allows ListenerUp to share the coordinate type of ListenerView, and most files do that.
             up_N3 = self._per_measurement("ListenerUp", 3, count)
             typed = "Type" in self._file["ListenerUp"].attrs or not self._has("ListenerView")
             up_N3 = self._cartesian(up_N3, "ListenerUp" if typed else "ListenerView")
-        ahead_N3 = self._unit(ahead_N3, "ListenerView is of no length")
+        ahead_N3 = self._unit(ahead_N3, "ListenerView has length 0")
         left_N3 = self._unit(np.cross(up_N3, ahead_N3), "ListenerUp and ListenerView point the same way")
         up_N3 = np.cross(ahead_N3, left_N3)
         along = [(source_N3 * axis_N3).sum(axis=1) for axis_N3 in (-left_N3, up_N3, -ahead_N3)]
         return np.stack(along, axis=1)
 
     def _ear_order(self, count: int) -> list[int]:
-        """Which receiver is left and which right: by their side of the head, else in the standard's order."""
+        """Indices of the left and right receiver: by their side of the head, or else in the standard's order."""
         if not self._has("ReceiverPosition"):
             return [0, 1]
         position = self._numbers("ReceiverPosition")
@@ -124,7 +129,7 @@ class _Reader:
         return [0, 1] if side_E[0] > side_E[1] else [1, 0]
 
     def _check_sides(self, ir_NES: np.ndarray, direction_N3: np.ndarray) -> None:
-        """The nearer ear is louder, at least on average; else ears or angles are mixed up."""
+        """Check that the nearer ear is louder on average; otherwise ears or angles are swapped."""
         right_N, left_N = direction_N3[:, 0] > 0.5, direction_N3[:, 0] < -0.5
         level_NE = 10.0 * np.log10(np.square(ir_NES).sum(axis=-1))
         right_louder_N = level_NE[:, 1] - level_NE[:, 0]
@@ -135,9 +140,11 @@ class _Reader:
             )
 
     def _positions(self, name: str, count: int) -> np.ndarray:
+        """(count or 1, 3): Cartesian coordinates in SOFA's axes."""
         return self._cartesian(self._per_measurement(name, 3, count), name)
 
     def _per_measurement(self, name: str, columns: int, count: int) -> np.ndarray:
+        """(count or 1, columns): numbers for each measurement, or for all of them."""
         value = self._numbers(name, dimensions=2)
         if value.shape not in ((1, columns), (count, columns)):
             raise self._refusal(f"its {name} has shape {value.shape}, not ({count}, {columns}) or (1, {columns})")
@@ -158,17 +165,17 @@ class _Reader:
         return np.stack([across_N * np.cos(azimuth_N), across_N * np.sin(azimuth_N), height_N], axis=1)
 
     def _has(self, name: str) -> bool:
-        """Whether there is such an entry, without following it anywhere."""
+        """Whether the entry exists, without following a link."""
         return self._file.get(name, getlink=True) is not None
 
     def _numbers(self, name: str, dimensions: int | None = None) -> np.ndarray:
-        """A dataset of finite numbers as float64, after every check that can be made without reading it."""
+        """A dataset of finite numbers as float64, read after all checks that are possible without reading it."""
         link = self._file.get(name, getlink=True)
         if link is None:
             raise self._refusal(f"it has no {name}")
         dataset = self._file[name] if isinstance(link, h5py.HardLink) else None
         if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-            raise self._refusal(f"its {name} is a link, a group or lies in another file: not read")
+            raise self._refusal(f"its {name} is a link, a group or stored in another file: not read")
         if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
             raise self._refusal(f"its {name} holds {dataset.dtype}, not numbers")
         shape = dataset.shape
@@ -196,6 +203,7 @@ class _Reader:
         return value
 
     def _text(self, where: h5py.File | h5py.Dataset, attribute: str, default: str | None = None) -> str:
+        """A text attribute; `default` if it is missing or empty."""
         if attribute not in where.attrs:
             if default is not None:
                 return default
@@ -208,10 +216,11 @@ class _Reader:
         if isinstance(value, h5py.Empty):
             value = ""
         if not isinstance(value, str):
-            raise self._refusal(f"its attribute {attribute} is no text")
+            raise self._refusal(f"its attribute {attribute} is not text")
         return value.strip() or default or ""
 
     def _unit(self, value_N3: np.ndarray, otherwise: str) -> np.ndarray:
+        """Unit vectors. otherwise: the error message for a vector of length 0."""
         length_N1 = np.linalg.norm(value_N3, axis=1, keepdims=True)
         if length_N1.min() < 1e-6:
             raise self._refusal(f"its {otherwise}")

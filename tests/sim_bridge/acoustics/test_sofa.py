@@ -1,4 +1,4 @@
-"""Heads from SOFA files: every convention ends in the same ears, at any rate; hostile files are refused by name."""
+"""Heads from SOFA files: all ways to write a head give the same result at any rate, and unsafe files are refused."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def spherical_to_cartesian(source_MC: np.ndarray) -> np.ndarray:
 
 
 def assert_is_the_point_head(head: Hrtf, rate: int, *, decibels: float = 0.2, microseconds: float = 6.0) -> None:
-    """Level differences (500 Hz to 7 kHz) and delays of `head` are the closed form's, on its plane and off it."""
+    """Assert that level differences (500 Hz to 7 kHz) and delays of `head` match the closed form."""
     hertz_F = np.fft.rfftfreq(2_048, 1.0 / rate)
-    heard_F = (hertz_F > 500.0) & (hertz_F < 7_000.0)
+    band_F = (hertz_F > 500.0) & (hertz_F < 7_000.0)
     for azimuth in range(0, 360, 20):
         for elevation in (-30.0, 0.0, 15.0, 60.0):
             ir_ES, delay_E = head.towards(math.radians(azimuth), math.radians(elevation))
             right = math.sin(math.radians(azimuth)) * math.cos(math.radians(elevation))
-            level_EF = 20 * np.log10(np.abs(np.fft.rfft(ir_ES, 2_048))[:, heard_F])
+            level_EF = 20 * np.log10(np.abs(np.fft.rfft(ir_ES, 2_048))[:, band_F])
             expected = 20 * math.log10((1 + 0.5 * right) / (1 - 0.5 * right))
             np.testing.assert_allclose(level_EF[1] - level_EF[0], expected, atol=decibels)
             itd = 1e6 * (delay_E[0] - delay_E[1]) / rate
             assert itd == pytest.approx(2e6 * RADIUS / SPEED * right, abs=microseconds)
 
 
-def test_kemar_through_a_file_is_the_built_in_kemar(tmp_path: Path) -> None:
+def test_kemar_from_a_file_equals_the_shipped_kemar(tmp_path: Path) -> None:
     head, built_in = load_hrtf(16_000, kemar().write(tmp_path / "kemar.sofa")), load_hrtf()
     assert head.gain_PAEB.shape == built_in.gain_PAEB.shape
     ild_PAB, expected_PAB = (20 * np.log10(h.gain_PAEB[:, :, 0] / h.gain_PAEB[:, :, 1]) for h in (head, built_in))
@@ -50,7 +50,7 @@ def test_kemar_through_a_file_is_the_built_in_kemar(tmp_path: Path) -> None:
 
 
 def variants() -> dict[str, SofaFile]:
-    """One head, written in every way that the standard allows."""
+    """The same head, written in the different ways that the standard allows."""
     plain = point_head()
     turned = np.add(plain.source_MC, [[90.0, 0.0, 0.0]])
     moved = np.add(spherical_to_cartesian(plain.source_MC), [[3.0, -2.0, 1.0]])
@@ -61,24 +61,24 @@ def variants() -> dict[str, SofaFile]:
         "plain": plain,
         "negative azimuths": replace(plain, source_MC=np.add(plain.source_MC, [[-360.0, 0, 0]])),
         "cartesian": replace(plain, source_MC=spherical_to_cartesian(plain.source_MC), source_type="cartesian"),
-        "ears in the other order": replace(plain, ir_MRN=plain.ir_MRN[:, ::-1], receiver_RC=-plain.receiver_RC),
-        "the listener looks along y": replace(plain, source_MC=turned, view_IC=np.array([[0.0, 2.0, 0.0]])),
-        "the listener stands elsewhere": replace(
+        "ears in reverse order": replace(plain, ir_MRN=plain.ir_MRN[:, ::-1], receiver_RC=-plain.receiver_RC),
+        "listener faces y": replace(plain, source_MC=turned, view_IC=np.array([[0.0, 2.0, 0.0]])),
+        "listener at another position": replace(
             plain, source_MC=moved, source_type="cartesian", position_IC=np.array([[3.0, -2.0, 1.0]])
         ),
-        "delays apart": replace(plain, ir_MRN=late_MRN, delay_IR=np.array([[140.0, 100.0]])),
-        "a delay for each": replace(plain, delay_IR=np.full((len(plain.ir_MRN), 2), 17.0)),
-        "an arm's length too": replace(plain, ir_MRN=np.concatenate([plain.ir_MRN] * 2), source_MC=near),
+        "separate delays": replace(plain, ir_MRN=late_MRN, delay_IR=np.array([[140.0, 100.0]])),
+        "delay per measurement": replace(plain, delay_IR=np.full((len(plain.ir_MRN), 2), 17.0)),
+        "two distances": replace(plain, ir_MRN=np.concatenate([plain.ir_MRN] * 2), source_MC=near),
     }
 
 
 @pytest.mark.parametrize("name", sorted(variants()))
-def test_every_way_to_write_a_head_gives_the_same_ears(tmp_path: Path, name: str) -> None:
+def test_all_ways_to_write_a_head_give_the_same_result(tmp_path: Path, name: str) -> None:
     head = load_hrtf(16_000, variants()[name].write(tmp_path / "head.sofa"))
     assert_is_the_point_head(head, 16_000)
 
 
-def test_units_may_be_left_empty(tmp_path: Path) -> None:
+def test_units_may_be_empty_or_missing(tmp_path: Path) -> None:
     path = point_head().write(tmp_path / "head.sofa")
     with h5py.File(path, "r+") as file:
         file["SourcePosition"].attrs["Units"] = h5py.Empty("S1")
@@ -86,8 +86,8 @@ def test_units_may_be_left_empty(tmp_path: Path) -> None:
     assert_is_the_point_head(load_hrtf(16_000, path), 16_000)
 
 
-def test_the_turning_listener_of_a_real_set_up_is_understood(tmp_path: Path) -> None:
-    # One loudspeaker at the front, and the listener turned for each measurement: the source is at minus his angle.
+def test_a_listener_that_turns_between_measurements_is_supported(tmp_path: Path) -> None:
+    # One loudspeaker in front; the listener turns for each measurement, so the source is at minus the listener's angle.
     plain = point_head(source_MC=np.stack([np.arange(0.0, 360.0, 5.0), np.zeros(72), np.full(72, 1.5)], axis=1))
     angle = np.radians(-plain.source_MC[:, 0])
     view_MC = np.stack([np.cos(angle), np.sin(angle), np.zeros(72)], axis=1)
@@ -98,19 +98,21 @@ def test_the_turning_listener_of_a_real_set_up_is_understood(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("measured", "asked"), [(44_100, 16_000), (96_000, 16_000), (44_100, 48_000), (48_000, 44_100)]
+    ("measured", "requested"), [(44_100, 16_000), (96_000, 16_000), (44_100, 48_000), (48_000, 44_100)]
 )
-def test_a_head_of_another_rate_is_resampled(tmp_path: Path, measured: int, asked: int) -> None:
-    head = load_hrtf(asked, point_head(measured).write(tmp_path / "head.sofa"))
-    assert (head.sample_rate, head.taps) == (asked, math.ceil(0.006 * asked))
-    assert_is_the_point_head(head, asked)
+def test_a_head_of_another_rate_is_resampled(tmp_path: Path, measured: int, requested: int) -> None:
+    head = load_hrtf(requested, point_head(measured).write(tmp_path / "head.sofa"))
+    assert (head.sample_rate, head.taps) == (requested, math.ceil(0.006 * requested))
+    assert_is_the_point_head(head, requested)
 
 
-@pytest.mark.parametrize(("measured", "asked"), [(16_000, 48_000), (16_000, 22_050), (32_000, 44_100)])
-def test_what_was_never_measured_is_not_made_up(tmp_path: Path, measured: int, asked: int) -> None:
+@pytest.mark.parametrize(("measured", "requested"), [(16_000, 48_000), (16_000, 22_050), (32_000, 44_100)])
+def test_a_head_without_high_frequencies_is_refused_for_high_rates(
+    tmp_path: Path, measured: int, requested: int
+) -> None:
     path = point_head(measured).write(tmp_path / "head.sofa")
     with pytest.raises(UsageError, match=f"nothing above {measured // 2} Hz"):
-        load_hrtf(asked, path)
+        load_hrtf(requested, path)
 
 
 def test_scattered_directions_are_interpolated(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_scattered_directions_are_interpolated(tmp_path: Path) -> None:
     assert_is_the_point_head(head, 48_000, decibels=0.3, microseconds=10.0)
 
 
-def test_a_horizontal_ring_is_a_head_whose_differences_fade_towards_the_poles(tmp_path: Path) -> None:
+def test_differences_of_a_horizontal_ring_vanish_towards_the_poles(tmp_path: Path) -> None:
     ring = point_head(source_MC=np.stack([np.arange(0.0, 360.0, 15.0), np.zeros(24), np.full(24, 1.5)], axis=1))
     head = load_hrtf(48_000, ring.write(tmp_path / "ring.sofa"))
     itd = [np.diff(head.towards(math.pi / 2, math.radians(elevation))[1])[0] for elevation in (0.0, 45.0, 90.0)]
@@ -143,7 +145,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert load_hrtf(16_000, path) is not first
 
 
-def test_h5py_is_imported_for_a_file_only() -> None:
+def test_h5py_is_only_imported_for_a_file() -> None:
     program = (
         "import sys; from avw.sim_bridge.acoustics.hrtf import load_hrtf; load_hrtf(); print('h5py' in sys.modules)"
     )
@@ -151,7 +153,7 @@ def test_h5py_is_imported_for_a_file_only() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_an_independent_reader_finds_the_same_in_our_files(tmp_path: Path) -> None:
+def test_an_independent_reader_agrees(tmp_path: Path) -> None:
     sofar = pytest.importorskip("sofar", reason="sofar, another reader of SOFA files, is not installed")
     path = kemar().write(tmp_path / "kemar.sofa")
     theirs, ours = sofar.read_sofa(str(path), verify=False), read_sofa(path)
@@ -167,7 +169,7 @@ def test_an_independent_reader_finds_the_same_in_our_files(tmp_path: Path) -> No
 
 
 def edited(path: Path, name: str) -> Path:
-    """The point head with one thing wrong."""
+    """Write the point head with one error, and return its path."""
     point_head().write(path)
     with h5py.File(path, "r+") as file:
         count = len(file["Data.IR"])
@@ -255,7 +257,7 @@ def wrong_data(count: int) -> dict[str, tuple[str, object]]:
     }
 
 
-NAMED = {
+MESSAGES = {
     "link elsewhere": "is a link",
     "soft link": "is a link",
     "external storage": "another file",
@@ -263,10 +265,10 @@ NAMED = {
     "group": "a group",
     "giant": "more than",
     "giant chunk": "more than",
-    "room": "only SimpleFreeFieldHRIR",
+    "room": "expected SimpleFreeFieldHRIR",
     "general": "Conventions",
     "second order sections": "DataType",
-    "number for a text": "is no text",
+    "number for a text": "is not text",
     "radians": "not in degrees",
     "harmonics": "not spherical or cartesian",
     "kilohertz": "not in hertz",
@@ -285,25 +287,25 @@ NAMED = {
     "endless rate": "not finite",
     "two rates": "sampling rate",
     "fewer sources": "has shape",
-    "source in the head": "in the middle",
+    "source in the head": "at the centre",
     "endless delay": "longer than a second",
     "swapped ears": "swapped",
-    "no view": "of no length",
+    "no view": "length 0",
     "up is ahead": "the same way",
     "three ears": "ReceiverPosition",
     "half a horizon": "gap on the horizon",
 }
 
 
-@pytest.mark.parametrize("name", sorted(NAMED))
-def test_hostile_and_wrong_files_are_refused_by_name(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(MESSAGES))
+def test_unsafe_and_invalid_files_are_refused_with_the_reason(tmp_path: Path, name: str) -> None:
     path = edited(tmp_path / "bad.sofa", name)
-    with pytest.raises(UsageError, match=NAMED[name]):
+    with pytest.raises(UsageError, match=MESSAGES[name]):
         load_hrtf(48_000, path)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF....WAVE", b"\x89HDF\r\n\x1a\n" + bytes(64)])
-def test_files_that_are_no_hdf5_are_refused(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_hdf5_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.sofa"
     path.write_bytes(content)
     with pytest.raises(UsageError, match="cannot read SOFA file"):
@@ -312,7 +314,7 @@ def test_files_that_are_no_hdf5_are_refused(tmp_path: Path, content: bytes) -> N
         load_hrtf(48_000, tmp_path / "absent.sofa")
 
 
-def test_cut_files_are_refused_and_flipped_bytes_never_escape(tmp_path: Path) -> None:
+def test_truncated_files_are_refused_and_flipped_bits_raise_only_usage_errors(tmp_path: Path) -> None:
     small = point_head(16_000, source_MC=np.stack([np.arange(0.0, 360.0, 30.0), np.zeros(12), np.ones(12)], axis=1))
     whole = small.write(tmp_path / "head.sofa").read_bytes()
     bad = tmp_path / "bad.sofa"
