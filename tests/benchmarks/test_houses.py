@@ -48,7 +48,7 @@ def test_faults_of_a_house_appear_in_the_table() -> None:
     assert table["watertight shells"] == 50.0
     assert table["lint-clean houses"] == 50.0
     assert table["area whose acoustic material is named"] == pytest.approx(90.0)
-    assert table["kinds of furniture and clutter in all"] == 3.0
+    assert table["kinds of furniture and clutter in total"] == 3.0
     assert table["different plans"] == 1.0
     assert figures([GOOD])["lint-clean houses"] == 100.0
     assert "holes" in next(row.conditions for row in rows([bad]) if row.name == "lint-clean houses")
