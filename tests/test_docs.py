@@ -16,6 +16,7 @@ import pytest
 
 from avw.cli.main import COMMANDS, avw
 from tests import ROOT
+from tests.test_architecture import LAYERS
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "CHANGELOG.md"]  # the changelog quotes commands and files of older versions
@@ -199,6 +200,14 @@ def test_python_blocks_import_only_the_public_interface(page: Path) -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [name for name in names if name.startswith("avw.")], f"{page.name}: {names}"
+
+
+def test_the_design_page_shows_the_layers_that_are_enforced() -> None:
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    for package, layers in LAYERS.items():
+        folders = [[name for name in layer if (ROOT / package / name).is_dir()] for layer in layers]
+        row = " · ".join(" ".join(f"`{name}`" for name in layer) for layer in folders if layer)
+        assert f"| `{package}` | {row} |" in page
 
 
 def test_the_readme_stays_short() -> None:
