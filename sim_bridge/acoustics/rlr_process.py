@@ -33,7 +33,7 @@ class RlrProcess:
         """The child's reply and its arrays. Raises BackendError if it has ended, dies, hangs or reports an error."""
         if self._child.ended:
             raise BackendError("this RLR process has ended: call set_source, which starts another")
-        what = f"while asked for {header['do']!r} in scene {self._scene_id!r}"
+        what = f"while it handled {header['do']!r} in scene {self._scene_id!r}"
         try:
             reply, answer = self._child.ask(header, *arrays, patience=self._patience)
         except ChildError as error:

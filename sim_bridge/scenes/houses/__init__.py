@@ -1,0 +1,1 @@
+"""Procedural houses: floor plans, walls, furniture, textures and lights, generated from a seed."""

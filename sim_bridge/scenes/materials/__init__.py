@@ -1,0 +1,1 @@
+"""Acoustic materials: the table of coefficients, and the rules that assign a material to a surface."""

@@ -1,0 +1,1 @@
+"""The SoundSpaces 2.0 backend: SoundSpaces' own simulator in a child process."""

@@ -109,7 +109,7 @@ def test_a_dead_child_is_reported_and_the_next_source_starts_another(room: RlrEn
     before = room.impulse_response(POSE)
     assert room._process is not None
     os.kill(room._process.pid, signal.SIGKILL)
-    with pytest.raises(BackendError, match=r"signal 9 while asked for 'listen'"):
+    with pytest.raises(BackendError, match=r"signal 9 while it handled 'listen'"):
         room.impulse_response(POSE)
     with pytest.raises(UsageError, match="set_source"):
         room.impulse_response(POSE)

@@ -37,7 +37,7 @@ def test_large_messages_are_returned_unchanged() -> None:
 
 def test_a_crash_is_reported_with_its_error_output() -> None:
     child = process("import sys, os; sys.stderr.write('could not open materials'); sys.stderr.flush(); os.abort()")
-    with pytest.raises(BackendError, match=r"signal 6 while asked for 'scene' in scene 'a house'.*could not open mat"):
+    with pytest.raises(BackendError, match=r"signal 6 while it handled 'scene' in scene 'a house'.*could not open mat"):
         child.ask({"do": "scene"})
     with pytest.raises(BackendError, match="set_source"):
         child.ask({"do": "scene"})
