@@ -11,6 +11,7 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
 from avw.model.run_folder import is_run, run_summary
+from avw.sim_bridge.paths import local_path
 
 
 @command()
@@ -39,7 +40,7 @@ def info(
       avw info procedural-0007
       avw info scan.glb --strict --picture scan.png
     """
-    folder = Path(what)
+    folder = local_path(what)
     if (folder / "info.json").is_file():
         from avw.avw4k.reading.dataset import open_dataset
         from avw.avw4k.reading.summary import dataset_summary, summary_text

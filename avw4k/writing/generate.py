@@ -31,6 +31,7 @@ from avw.avw4k.shards.manifest import (
 from avw.avw4k.shards.shard import shard_bytes
 from avw.avw4k.writing.card import engine_versions, write_card, write_info
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.paths import COMPANION
 from avw.sim_bridge.scenes.catalogue import scene_refs
 from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
@@ -259,7 +260,7 @@ def finish(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], report: Gen
 
 
 def _ours(name: str) -> bool:
-    return name.startswith((LOCK, ".nfs")) or name.endswith(TMP_SUFFIX)
+    return name.startswith((LOCK, ".nfs", COMPANION)) or name.endswith(TMP_SUFFIX)
 
 
 def _sweep(folder: Path, shards: list[ShardSpec], part: tuple[int, int] | None) -> None:

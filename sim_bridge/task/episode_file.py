@@ -25,6 +25,7 @@ import numpy as np
 
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.navigation.free_space import FreeSpace
+from avw.sim_bridge.paths import own_files
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
 from avw.sim_bridge.simulators.rotation import yaw_of
 from avw.sim_bridge.types import SOURCE_HEIGHT, Pose, Source
@@ -79,7 +80,7 @@ def iterate_episodes(path: Path | str) -> Iterator[FiledEpisode]:
     content = path.parent / "content"
     # A file of the content folder is read as itself alone.
     if path.parent.name != "content" and content.is_dir():
-        names = sorted(file for file in content.iterdir() if file.name.endswith((".json.gz", ".json")))
+        names = [file for file in own_files(content.iterdir()) if file.name.endswith((".json.gz", ".json"))]
         if len(names) > MOST_FILES:
             raise DatasetError(f"{content} holds {len(names)} files: at most {MOST_FILES} are read")
         for file in names:

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from avw.sim_bridge.errors import SoundError
+from avw.sim_bridge.paths import local_path, own_files
 from avw.sim_bridge.task.episode_file import iterate_episodes
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -33,11 +34,13 @@ def expand_sounds(text: str, root: Path | str | None = None) -> tuple[str, ...]:
     `1s_all`, `semantic_splits:train`, `telephone`, and `heard`, `unheard:val`, `unheard:test`.
     Raises SoundError for a folder or a set without any. Any other name is returned as it is, for `load_sound` to judge.
     """
-    path, base = Path(text), sound_root(root)
+    path, base = local_path(text), sound_root(root)
     if path.is_dir():
         return _clips(path)
     if path.is_file():
-        return _named_by([path], base) if path.name.endswith((".json.gz", ".json")) else (text,)
+        if path.name.endswith((".json.gz", ".json")):
+            return _named_by([path], base)
+        return (str(path) if text.startswith("~") else text,)
     if text in HEARD:
         return _named_by(_episode_files(text, base), base)
     folder = base.joinpath(*text.split(":"))
@@ -61,7 +64,7 @@ def find_sound(name: str, root: Path | str | None = None) -> str:
 
 def sound_root(root: Path | str | None = None) -> Path:
     """The folder of SoundSpaces' sounds: `root`, else $AVW_SOUNDS, else data/sounds."""
-    return Path(root or os.environ.get("AVW_SOUNDS") or "data/sounds").expanduser()
+    return local_path(root or os.environ.get("AVW_SOUNDS") or "data/sounds")
 
 
 def _look_up(name: str, base: Path) -> Path | None:
@@ -76,7 +79,7 @@ def _look_up(name: str, base: Path) -> Path | None:
 
 
 def _clips(folder: Path) -> tuple[str, ...]:
-    found = tuple(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES)
+    found = tuple(str(path) for path in own_files(folder.iterdir()) if path.suffix.lower() in SUFFIXES)
     if not found:
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
         more = f"; name one of its folders, e.g. {folder / inside[0]}" if inside else ""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.paths import own_files
 from avw.sim_bridge.scenes.json_files import read_object
 
 CONFIG = ".scene_dataset_config.json"
@@ -125,7 +126,7 @@ def _listed(config: Path, paths: dict[str, Any], suffix: str) -> Iterator[Path]:
         if Path(pattern).is_absolute() or pattern.startswith(".."):
             raise SceneError(f"{config} leads to {text!r}, outside its own folder: copy the scenes beside it")
         for path in sorted(config.parent.glob(pattern)):
-            found = sorted(path.iterdir()) if path.is_dir() else [path]
+            found = own_files(path.iterdir() if path.is_dir() else [path])
             yield from (file for file in found if file.name.endswith(suffix) and file.is_file())
 
 
