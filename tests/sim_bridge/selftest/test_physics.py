@@ -69,7 +69,7 @@ class _Faulty:
     def impulse_response(self, pose: Any) -> np.ndarray:
         self._answers += 1
         if self._fault == "remembers nothing":
-            self._engine._audible.clear()
+            self._engine._cache.clear()
         if self._fault == "turned axes" and self._options.get("layout") == "foa":
             return self._engine.impulse_response(pose)[[0, 3, 1, 2]]
         if self._fault == "turns backwards":
