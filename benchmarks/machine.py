@@ -8,6 +8,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from avw.sim_bridge.process.threads import available_cores
+
 VERSIONS = ("avw", "numpy", "numba", "embreex", "torch")  # packages that affect speed
 
 
@@ -15,7 +17,7 @@ def machine() -> dict[str, object]:
     """CPU, usable cores, memory (GiB), system, Python version and package versions."""
     return {
         "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_cores(),
         "memory_gib": memory_gib(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import signal
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +12,7 @@ import click
 
 from avw.avw4k.plan.presets import DEFAULT, PRESETS, preset_scenes
 from avw.cli import options as shared
+from avw.cli.execution import chosen_executor, progress_bar, terminated_like_interrupted
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
@@ -109,8 +105,6 @@ def generate(
       avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
       avw generate data/mp3d --scenes mp3d:val --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
     """
-    from avw.avw4k.execution.executors import run_in_processes
-    from avw.avw4k.execution.ray_executor import RayExecutor, cluster_cpus, connect
     from avw.avw4k.plan.assets import known_assets
     from avw.avw4k.plan.spec import DatasetSpec
     from avw.avw4k.writing.forecast import forecast
@@ -146,9 +140,7 @@ def generate(
         assets=known_assets(found, (*sounds, *(str(file) for file in (hrtf, materials) if file))),
     )
     backend_versions(simulator)  # fail for a missing backend before OUT is created
-    on_ray = executor == "ray"
-    if workers is None:
-        workers = cluster_cpus(connect(ray_address)) if on_ray else len(os.sched_getaffinity(0))
+    execute, workers = chosen_executor(executor, ray_address, workers)
     ahead = forecast(out, spec, workers, pilot=dry_run, scenes=found)
     if dry_run:
         document = {"out": str(out), "spec": spec.to_json(), **dataclasses.asdict(ahead)}
@@ -166,11 +158,10 @@ def generate(
             err=True,
         )
     started = time.monotonic()
-    with progress_bar() as bar, terminated_like_interrupted():
+    with progress_bar("generate", "step") as bar, terminated_like_interrupted():
         report = run(
             out, spec, workers=workers, resume=resume, part=part, scenes=found,
-            execute=RayExecutor(address=ray_address) if on_ray else run_in_processes,
-            on_start=bar.begin, on_steps=bar.add, log=bar.log,
+            execute=execute, on_start=bar.begin, on_steps=bar.add, log=bar.log,
         )  # fmt: skip
     seconds = time.monotonic() - started
     if as_json:
@@ -234,53 +225,3 @@ def duration(seconds: float) -> str:
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
-
-
-class ProgressBar:
-    """One progress bar for all workers, on stderr."""
-
-    def __init__(self) -> None:
-        self.bar: Any = None
-        self.done = 0
-
-    def begin(self, done: int, total: int) -> None:
-        from tqdm import tqdm
-
-        quiet = 0.1 if sys.stderr.isatty() else 10.0
-        self.bar = tqdm(
-            total=total,
-            initial=done,
-            unit="step",
-            desc="generate",
-            file=sys.stderr,
-            mininterval=quiet,
-            dynamic_ncols=True,
-        )
-
-    def add(self, steps: int) -> None:
-        self.done += steps
-        self.bar.update(steps)
-
-    def log(self, text: str) -> None:
-        click.echo(f"avw: {text}", err=True)
-
-
-@contextmanager
-def progress_bar() -> Iterator[ProgressBar]:
-    """A progress bar that is closed even if the work fails."""
-    bar = ProgressBar()
-    try:
-        yield bar
-    finally:
-        if bar.bar is not None:
-            bar.bar.close()
-
-
-@contextmanager
-def terminated_like_interrupted() -> Iterator[None]:
-    """Handle SIGTERM, which batch systems send, in the same way as Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

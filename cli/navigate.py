@@ -9,24 +9,37 @@ from typing import TYPE_CHECKING
 import click
 
 from avw.cli import options as shared
+from avw.cli.execution import ProgressBar, chosen_executor, progress_bar, terminated_like_interrupted
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
 
 if TYPE_CHECKING:
-    from avw.model.planning.episode_run import LeftOut
+    from avw.model.planning.episode_store import Outcome
     from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
 POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
 FROM_DATASET = "as in the dataset of the run"
 
 
+class PolicyName(click.ParamType):
+    """The name of a policy, or FILE.py:CLASS."""
+
+    name = "POLICY"
+
+    def convert(self, value: str, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        if value not in POLICIES and ".py:" not in value:
+            self.fail(f"{value!r} is not one of {', '.join(POLICIES)}, and not FILE.py:CLASS.", parameter, context)
+        return value
+
+
 @command(
     epilog="All policies run on the same episodes for the same scenes, seed and number of episodes. Every episode "
     "starts at least 3 m of walking distance from the source. Only the oracle knows the position of the source."
 )
-@option("--policy", "policies", type=click.Choice(POLICIES), multiple=True, default=("mpc",), default_text="mpc",
-        help="Policy to run. Repeat the option to compare policies on the same episodes.")  # fmt: skip
+@option("--policy", "policies", type=PolicyName(), multiple=True, default=("mpc",), default_text="mpc",
+        help="Policy to run: one of those above, or FILE.py:CLASS for your own. Repeat the option to compare policies "
+        "on the same episodes.")  # fmt: skip
 @option("--model", type=UserPath(), metavar="RUN", default=Path("runs/latest"), show_default=True,
         help="Folder of the trained run that mpc and reward-only plan with.")  # fmt: skip
 @option("--episodes", type=click.IntRange(min=1), metavar="N", default_text="20, or all of --episode-file",
@@ -45,6 +58,8 @@ FROM_DATASET = "as in the dataset of the run"
 @shared.materials(FROM_DATASET)
 @shared.stream(FROM_DATASET)
 @shared.workers("one per CPU core")
+@shared.executor
+@shared.resume("Keep the episodes that the results folder contains, and run the others only.")
 @shared.device("cpu", shared.EXECUTION)
 @option("--out", type=UserPath(), metavar="DIR", default_text="the folder of --model",
         help="Folder for the results.")  # fmt: skip
@@ -55,7 +70,7 @@ def navigate(
     policies: tuple[str, ...], model: Path, scenes: tuple[str, ...], backend: str | None,
     acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None, sound_root: Path | None,
     episode_file: Path | None, episodes: int | None, seed: int, workers: int | None, device: str, video: Path | None,
-    out: Path | None, as_json: bool,
+    out: Path | None, executor: str, ray_address: str, resume: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run navigation policies that search for the sounding source, and print their success rates and path lengths.
 
@@ -76,15 +91,16 @@ def navigate(
       avw navigate --policy oracle --scenes procedural:40-43 --video videos
       avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
     """
-    from avw.model.planning.navigate import available_cores, run_policies
+    from avw.model.planning.navigate import run_policies
     from avw.model.planning.navigate_config import NavigateConfig
     from avw.model.planning.outcomes import comparison, table, write_outcome
+    from avw.model.planning.policy_file import full_policy_name
     from avw.sim_bridge.errors import CheckpointError, UsageError
     from avw.sim_bridge.scenes.catalogue import resolve_scenes
     from avw.sim_bridge.task.episode_file import read_episodes
     from avw.sim_bridge.task.sound_sets import expand_sounds
 
-    chosen = tuple(dict.fromkeys(policies))
+    chosen = tuple(dict.fromkeys(full_policy_name(policy) for policy in policies))
     trained = (model / "model.safetensors").exists()
     planners = sorted({"mpc", "reward-only"} & set(chosen))
     if planners and not trained:
@@ -104,12 +120,13 @@ def navigate(
     played = None if episode_file else own_sound
     if sound is not None:
         played = expand_sounds(sound, sound_root)[0]
+    execute, workers = chosen_executor(executor, ray_address, workers)
     config = NavigateConfig(
         policies=chosen,
         scenes=tuple(names),
         episodes=20 if episodes is None else episodes,
         seed=seed,
-        workers=workers or available_cores(),
+        workers=workers,
         sound=played,
         simulator=simulator,
         model_dir=str(model) if trained else None,
@@ -118,10 +135,16 @@ def navigate(
         episode_file=str(episode_file) if episode_file else None,
         sound_root=str(sound_root) if sound_root else None,
     )
-    left_out: list[LeftOut] = []
-    records = run_policies(config, left_out=left_out)
     folder = out or (model if model.is_dir() else None)
-    result = write_outcome(folder, config, records, left_out) if folder else comparison(config, records, left_out)
+    with progress_bar("navigate", "episode") as bar, terminated_like_interrupted():
+        ran = run_policies(
+            config, folder=folder, resume=resume, execute=execute, on_start=bar.begin,
+            on_episode=SuccessRates(bar), log=bar.log,
+        )  # fmt: skip
+    if folder:
+        result = write_outcome(folder, config, ran.records, ran.skipped)
+    else:
+        result = comparison(config, ran.records, ran.skipped)
     if as_json:
         click.echo(json.dumps(result))
         return
@@ -130,6 +153,22 @@ def navigate(
         click.echo(f"Results of every episode: {folder}/navigation-POLICY.json\nNext: avw report {folder}")
     if video:
         click.echo(f"Videos: {video}")
+
+
+class SuccessRates:
+    """Counts the episodes of this run on the progress bar, with the successes of each policy."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self.bar = bar
+        self.successes: dict[str, list[bool]] = {}
+
+    def __call__(self, outcome: Outcome) -> None:
+        from avw.model.planning.episode_run import EpisodeRecord
+
+        self.bar.add(1)
+        if isinstance(outcome, EpisodeRecord):
+            self.successes.setdefault(outcome.policy, []).append(outcome.success)
+            self.bar.note(" ".join(f"{name} {sum(won)}/{len(won)}" for name, won in self.successes.items()))
 
 
 def surroundings(run: Path, *, needed: bool) -> tuple[list[str], SimulatorConfig, str]:

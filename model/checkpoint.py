@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avw.sim_bridge.errors import CheckpointError
+from avw.sim_bridge.storage.atomic_write import atomic_write
 
 
 def save(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
     """Write tensors and note atomically: an interrupted write leaves the previous file as it was."""
-    partial = path.with_suffix(path.suffix + ".tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
-        save_file(
-            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, {"avw": json.dumps(note)}
-        )
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        atomic_write(path, lambda tmp: save_file(plain, tmp, {"avw": json.dumps(note)}))
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise CheckpointError(
             f"{path}: could not be written ({error}); the previous checkpoint is untouched. Free some space, "
             "then run the same command again to resume"

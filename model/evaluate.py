@@ -27,6 +27,7 @@ from avw.model.rotation import Rotation
 from avw.model.training.calibrate import predict_windows, read_frames
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
 
 METRICS = ("psnr", "ssim", "lsd", "spectral_ssim", "ild_error", "reward_error")
@@ -79,9 +80,7 @@ def evaluate(
         result["horizons"][str(horizon)] = _summary(columns)
     result["sequences"] = _sequences(model, windows, config, out / "samples" if out else None)
     if out is not None:
-        partial = out / "evaluation.tmp"
-        partial.write_text(json.dumps(result, indent=2))
-        partial.replace(out / "evaluation.json")
+        atomic_write(out / "evaluation.json", json.dumps(result, indent=2))
     return result
 
 

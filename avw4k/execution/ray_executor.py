@@ -1,7 +1,7 @@
-"""Where work is done, on many machines: one Ray actor a processor, one task at a time each (`pip install 'avw[ray]'`).
+"""Tasks on many machines: one Ray actor per processor, one task at a time each (`pip install 'avw[ray]'`).
 
-Shards are functions of the spec, so it does not matter which node makes which. All nodes must see the dataset's folder
-under the same path, as a cluster's shared file system gives it; only the driver writes the manifest.
+Results depend on the task only, so it does not matter which node computes which. All nodes must see the output folder
+and the scenes under the same paths, as a cluster's shared file system provides; only the driver commits results.
 """
 
 from __future__ import annotations
@@ -14,20 +14,13 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
-from avw.avw4k.execution.executors import ATTEMPTS, ONE_THREAD, Report, Work, task_name
+from avw.avw4k.execution.protocol import Report, SilentReport, Work
+from avw.avw4k.execution.task_queue import TaskQueue
 from avw.sim_bridge.errors import AvwError, BackendError
+from avw.sim_bridge.process.threads import ONE_THREAD
 
-PATIENCE_SECONDS = 10.0
-
-
-class Silent:
-    """A report that nobody reads: steps are counted when a task is done."""
-
-    def __call__(self, steps: int) -> None:
-        pass
-
-    def doing(self, what: str) -> None:
-        pass
+CONNECT_SECONDS = 10.0
+ADVICE = "If memory ran out, type the same command with fewer --workers; otherwise report the scene as a bug."
 
 
 class Worker:
@@ -35,7 +28,7 @@ class Worker:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.report: Report = Silent()
+        self.report: Report = SilentReport()  # steps are counted when a task is done
 
     def do(self, task: Any) -> Any:
         """The result, or the AvwError that the task ended with: Ray would wrap a raised one."""
@@ -45,15 +38,9 @@ class Worker:
             return error
 
 
-@dataclass(slots=True)
-class _Busy:
-    actor: Any
-    task: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RayExecutor:
-    """`executors.Execute` on the cluster at `address` ("auto": the one that this machine belongs to)."""
+    """`protocol.Execute` on the cluster at `address` ("auto": the one that this machine belongs to)."""
 
     address: str = "auto"
 
@@ -67,18 +54,16 @@ class RayExecutor:
         on_steps: Callable[[int], None],
         log: Callable[[str], None] = lambda text: None,
     ) -> Iterator[tuple[Any, Any]]:
-        """Yield (task, result) as they finish. workers: actors at most; 0: one for each processor of the cluster.
-
-        A task whose actor or node died is given to another one; after the second time it is named in a BackendError,
-        when all else is done. Raises the AvwError of a task that failed.
-        """
-        # Ray's threads print what happens on the cluster, and stdout is for the caller's results alone.
+        """workers: the most actors; 0: one per processor of the cluster."""
+        queue = TaskQueue(tasks, scene_of, log)
+        # Ray's threads print what happens on the cluster, and stdout is for the caller's results only.
         with redirect_stdout(sys.stderr):
             ray = connect(self.address)
             try:
-                yield from _run(ray, work, tasks, workers or cluster_cpus(ray), scene_of, on_steps, log)
+                yield from _results(ray, work, queue, workers or cluster_cpus(ray), on_steps)
             finally:
                 ray.shutdown()
+        queue.raise_given_up(ADVICE)
 
 
 def connect(address: str) -> Any:
@@ -86,14 +71,14 @@ def connect(address: str) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise BackendError("Ray is not installed here; type: pip install 'avw[ray]'") from error
+        raise BackendError("Ray is not installed; type: pip install 'avw[ray]'") from error
     if ray.is_initialized():
         return ray
-    # What this process can import, its actors must import too; and one thread each, as local workers have.
+    # Actors must find the same modules as this process, and use one thread each, as local workers do.
     variables = dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     variables |= {name: os.environ[name] for name in ("AVW_HABITAT_PYTHON", "AVW_SCENES") if name in os.environ}
     try:
-        _knock(address)
+        _check_listening(address)
         ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": variables}, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError) as error:
         raise BackendError(
@@ -102,11 +87,11 @@ def connect(address: str) -> Any:
     return ray
 
 
-def _knock(address: str) -> None:
-    """Raises OSError where nobody listens at HOST:PORT: Ray itself would go on trying for minutes."""
+def _check_listening(address: str) -> None:
+    """Raises OSError where nothing listens at HOST:PORT: Ray itself would go on trying for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def cluster_cpus(ray: Any) -> int:
@@ -114,50 +99,35 @@ def cluster_cpus(ray: Any) -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
-def _run(
-    ray: Any,
-    work: Work,
-    tasks: Sequence[Any],
-    workers: int,
-    scene_of: Callable[[Any], object],
-    on_steps: Callable[[int], None],
-    log: Callable[[str], None],
+def _results(
+    ray: Any, work: Work, queue: TaskQueue, workers: int, on_steps: Callable[[int], None]
 ) -> Iterator[tuple[Any, Any]]:
-    remote = ray.remote(num_cpus=1, max_restarts=0)(Worker)
+    actor_class = ray.remote(num_cpus=1, max_restarts=0)(Worker)
     shared_work = ray.put(work)
-    waiting = list(range(len(tasks)))
-    attempts: dict[int, int] = {}
-    lost: list[str] = []
-    idle: list[tuple[Any, object]] = [(remote.remote(shared_work), None) for _ in range(min(workers, len(tasks)))]
-    busy: dict[Any, _Busy] = {}
-    while waiting or busy:
-        while waiting and idle:
+    idle: list[tuple[Any, object]] = [
+        (actor_class.remote(shared_work), None) for _ in range(min(workers, len(queue.tasks)))
+    ]  # (actor, the scene that it has open)
+    busy: dict[Any, tuple[Any, int]] = {}  # by the reference of the result: (actor, task number)
+    while queue.waiting or busy:
+        while queue.waiting and idle:
             actor, scene = idle.pop()
-            number = next((n for n in waiting if scene_of(tasks[n]) == scene), waiting[0])
-            waiting.remove(number)
-            attempts[number] = attempts.get(number, 0) + 1
-            busy[actor.do.remote(tasks[number])] = _Busy(actor, number)
-        done, _ = ray.wait(list(busy), num_returns=1)
-        for reference in done:
-            ended = busy.pop(reference)
-            task = tasks[ended.task]
+            number = queue.take(scene)
+            busy[actor.do.remote(queue.tasks[number])] = (actor, number)
+        finished, _ = ray.wait(list(busy), num_returns=1)
+        for reference in finished:
+            actor, number = busy.pop(reference)
+            task = queue.tasks[number]
             try:
                 result = ray.get(reference)
             except ray.exceptions.RayTaskError as error:
-                raise BackendError(f"a worker failed unexpectedly on {task_name(task)}:\n{error}") from error
+                raise BackendError(f"a worker failed unexpectedly on {task}:\n{error}") from error
             except ray.exceptions.RayError as error:
-                said = f"the actor on {task_name(task)} died ({str(error).strip().splitlines()[0]})"
-                if attempts[ended.task] >= ATTEMPTS:
-                    lost.append(f"{said}, {ATTEMPTS} times")
-                else:
-                    log(f"{said}: tried again")
-                    waiting.insert(0, ended.task)
-                idle.append((remote.remote(shared_work), None))
+                reason = str(error).strip().splitlines()[0]
+                queue.worker_died(number, f"the actor on {task} died ({reason})")
+                idle.append((actor_class.remote(shared_work), None))
                 continue
             if isinstance(result, AvwError):
                 raise result
-            idle.append((ended.actor, scene_of(task)))
+            idle.append((actor, queue.scene(number)))
             on_steps(getattr(task, "steps", 0))
             yield task, result
-    if lost:
-        raise BackendError(f"{'; '.join(lost)}. All else is done, and what is committed is safe.")

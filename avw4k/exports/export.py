@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef
-from avw.avw4k.shards.manifest import TMP_SUFFIX, readable_errors
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.storage.atomic_write import TMP_SUFFIX
+from avw.sim_bridge.storage.disk_errors import readable_errors
 
 FORMATS = ("lerobot", "webdataset", "mp4")
 Progress = Callable[[int], object]

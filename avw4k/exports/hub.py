@@ -6,7 +6,6 @@ downloaded dataset is checked against its manifest.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avw.avw4k.reading.checks import file_sha256
 from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.sim_bridge.errors import DatasetError, UsageError
 
 BESIDE = ("info.json", "manifest.jsonl", "episodes.parquet", "README.md", "croissant.json")
 PATTERNS = [*BESIDE, "train-*.h5", "val-*.h5", "test-*.h5"]  # nothing else is downloaded
-READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,16 +114,8 @@ def check(dataset: Dataset) -> None:
     """Raises DatasetError for a shard whose SHA-256 differs from the manifest."""
     for name, record in dataset.records.items():
         path = dataset.path / name
-        if not path.is_file() or _sha256(path) != record.sha256:
+        if not path.is_file() or file_sha256(path) != record.sha256:
             raise DatasetError(f"{path} does not match the manifest; type: avw verify {dataset.path} --repair")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _hub() -> Any:

@@ -1,4 +1,4 @@
-"""From an episode's spec to its trajectory: a pure function of the spec, given a simulator of its scene."""
+"""From the spec of an episode to its trajectory: a function of the spec only, given a simulator of its scene."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Episode:
     actions: uint8 (T,) · rewards: float32 (T,) · dones, collided: bool (T,)
     position: float64 (T+1, 3) m · yaw: float64 (T+1,) rad · geodesic: float32 (T+1,) m
     commanded, realised: float32 (T, 3), (forward m, left m, turn rad) in the heading frame before the action
-    clipped: audio samples beyond full scale, depth pixels beyond 65.535 m
-    materials_named: share of the scene's area that a user's material map named; None without such a map
+    clipped: number of audio samples beyond full scale and of depth pixels beyond 65.535 m
+    materials_named: share of the scene's area that a user's material map has a label for; None without such a map
     """
 
     spec: EpisodeSpec
@@ -52,7 +52,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Where an episode begins, what sounds where, and what is done."""
+    """The start pose, the source and the actions of an episode."""
 
     start: Pose
     source: Source
@@ -60,7 +60,7 @@ class Script:
 
 
 def write_script(spec: DatasetSpec, episode: EpisodeSpec, navgrid: FreeSpace) -> Script:
-    """Draw the episode's source (shared with the other episodes of the same source), start and actions."""
+    """Draw the source (shared with the other episodes of this source), the start and the actions of an episode."""
     source = sample_source(navgrid, keyed_rng(episode.source_seed, episode.scene, "place"), sound=episode.sound)
     phase = int(keyed_rng(episode.seed, episode.scene, "phase").integers(2**31))
     source = dataclasses.replace(source, phase=phase)
@@ -83,7 +83,7 @@ def run_episode(
     episode: EpisodeSpec,
     on_step: Callable[[int], None] = lambda steps: None,
 ) -> Episode:
-    """Simulate the episode. `on_step(1)` is called after every step, and may raise to give up."""
+    """Simulate the episode. `on_step(1)` is called after every step, and may raise to stop."""
     script = write_script(spec, episode, simulator.navgrid)
     task = AudioNavTask(simulator, spec.task)
     steps, size = episode.steps, spec.simulator.size
@@ -133,12 +133,12 @@ def run_episode(
 
 
 def _millimetres(depth_HW: np.ndarray) -> tuple[np.ndarray, int]:
-    """(uint16 millimetres, pixels too far for them)."""
+    """(uint16 millimetres, number of pixels beyond their range)."""
     exact = np.rint(depth_HW * DEPTH_UNITS)
     return np.minimum(exact, 65535).astype(np.uint16), int((exact > 65535).sum())
 
 
 def _samples(audio_ES: np.ndarray, full_scale: float) -> tuple[np.ndarray, int]:
-    """(int16 samples, samples that were louder than full scale)."""
+    """(int16 samples, number of samples beyond full scale)."""
     exact = np.rint(audio_ES * (AUDIO_PEAK / full_scale))
     return np.clip(exact, -AUDIO_PEAK, AUDIO_PEAK).astype(np.int16), int((np.abs(exact) > AUDIO_PEAK).sum())

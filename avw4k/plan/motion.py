@@ -1,9 +1,9 @@
-"""The three motion modes as scripts: actions that approach the source, leave it, or have nothing to do with it.
+"""The three motion modes as scripts: actions that approach the source, leave it, or are unrelated to it.
 
-A script is planned on the clearance grid alone, where walking costs microseconds, and rendered afterwards. So it may
-look ahead: an approach spends exactly the steps it was given, and its STOP, within the success radius, is the last.
-Scripts are imperfect on purpose. They slip, take detours, look around, stray into furniture and back out of it, and
-stop where there is nothing, because a planner will ask the world model about such actions too.
+A script is planned on the navigation grid only, where a step costs microseconds, and rendered afterwards. So it can
+look ahead: an approach uses exactly the number of steps it was given, and its last action is a STOP within the success
+radius. Scripts are imperfect on purpose: they slip, take detours, look around, walk into furniture and back out of it,
+and stop far from the source, because a planner will ask the world model about such actions too.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from avw.sim_bridge.types import FORWARD_METRES, Action, Pose
 ARRIVED = 0.3  # metres from a waypoint at which the next one is chosen
 TRY_DETOURS = 6
 TRY_STARTS = 64
-ENOUGH = 12  # steps left over that are filled with looking around instead of one more detour
-TRY_LEGS = 8  # ways to go on that a leaving script weighs before it looks around instead
-LEG = 12  # actions that make a leg long enough to take it
+MAX_SPARE = 12  # up to so many remaining steps are filled with looking around instead of another detour
+TRY_LEGS = 8  # candidate legs of a leaving script before it looks around instead
+LEG = 12  # actions of a leg that is long enough to take
 MOVES = (Action.FORWARD, Action.TURN_LEFT, Action.TURN_RIGHT)
 TURNS = (Action.TURN_LEFT, Action.TURN_RIGHT)
 
@@ -30,19 +30,21 @@ TURNS = (Action.TURN_LEFT, Action.TURN_RIGHT)
 class MotionConfig:
     """How scripts deviate from shortest paths.
 
-    slip_rate: chance, at each step of a walk, of another action than the follower's
-    look_rate, stray_rate: chance, at each step, to begin looking around or a few steps in a random direction
-    look_turns: most turns of 10° to one side of a look · stray_turns, stray_steps: most turns and steps of a straying.
-        Straying walks on whatever is in the way: a planner asks what lies behind walls too, and only data can tell it
-    recover_rate: chance, after meeting an obstacle, to turn away from it and walk a little before going on
-    stop_rate: share of leaving (if they got away) and unrelated episodes that end with a STOP, to tell what a vain one
-        is like
-    min_distance: metres to the source at the start of an approach, at least, where house and steps allow it
-    leave_distance: metres to the source at the start of a leaving, at most
-    leave_clear, leave_back: a leaving never comes back by more than `leave_back` metres from the farthest that it has
-        been, until it is `leave_clear` away (in a small house 60 % of the farthest place); then never nearer than that
+    slip_rate: probability per step of a walk of an action other than the follower's
+    look_rate, stray_rate: probability per step of starting to look around, or to walk in a random direction
+    look_turns: maximum turns of 10° to one side when looking around
+    stray_turns, stray_steps: maximum turns and steps when walking in a random direction. This walk continues against
+        obstacles: a planner also asks what is behind walls, and only the data can teach it
+    recover_rate: probability, after a collision, of turning away from the obstacle and walking a few steps
+    stop_rate: share of unrelated episodes, and of leaving ones that got far enough away, that end with a STOP, so that
+        the data contain STOPs without success
+    min_distance: minimum metres to the source at the start of an approach, if the house and the steps allow it
+    leave_distance: maximum metres to the source at the start of a leaving episode
+    leave_clear, leave_back: until a leaving episode is `leave_clear` metres away (in a small house 60 % of the farthest
+        place), it never comes back by more than `leave_back` metres from the farthest point so far; afterwards it never
+        comes nearer than `leave_clear`
     distance_bins: edges in metres of the distances that `avw info` counts. With them, approaches start at a distance
-        drawn evenly between the nearest and the farthest; without, at a random place
+        drawn uniformly between the nearest and the farthest; without, at a random place
     """
 
     slip_rate: float = 0.02
@@ -61,7 +63,7 @@ class MotionConfig:
 
 
 class Script:
-    """Actions so far and the pose that they led to. Cheap to copy: a detour that costs too much is thrown away."""
+    """The actions so far and the pose after them. Cheap to copy, because detours that are too long are discarded."""
 
     def __init__(self, navgrid: FreeSpace, start: Pose) -> None:
         self.navgrid = navgrid
@@ -82,7 +84,7 @@ class Script:
             self.poses.append(self.pose)
 
     def cut(self, length: int) -> None:
-        """Forget all but the first `length` actions."""
+        """Remove all but the first `length` actions."""
         del self.actions[length:], self.poses[length + 1 :]
         self.pose, self.bumped = self.poses[-1], False
 
@@ -90,10 +92,10 @@ class Script:
 def sample_mode_start(
     mode: str, field: Geodesic, steps: int, success_distance: float, config: MotionConfig, rng: np.random.Generator
 ) -> Pose:
-    """Where an episode of `mode` begins, given the field of its source. Always finds a place.
+    """The start pose of an episode of `mode`, given the distance field of its source. Always finds one.
 
-    An approach begins where the source can be reached within `steps` actions, as far off as the draw says; leaving
-    begins beside the source; the unrelated begins anywhere.
+    An approach starts where the source can be reached within `steps` actions, at a distance close to the drawn one; a
+    leaving episode starts next to the source; an unrelated one starts anywhere.
     """
     source_3 = field.goal_3
     nearest, farthest = 0.0, np.inf
@@ -112,8 +114,8 @@ def sample_mode_start(
                 return pose
             found.append((distance, pose))
     if found and config.distance_bins:
-        wish = float(rng.uniform(nearest, min(farthest, max(distance for distance, _ in found))))
-        found.sort(key=lambda candidate: abs(candidate[0] - wish))
+        drawn = float(rng.uniform(nearest, min(farthest, max(distance for distance, _ in found))))
+        found.sort(key=lambda candidate: abs(candidate[0] - drawn))
     stop = _stop_distance(success_distance)
     for _, pose in found:
         if len(reference_actions(field.navgrid, pose, source_3, stop)) <= steps:
@@ -129,27 +131,27 @@ def approach(
     config: MotionConfig,
     rng: np.random.Generator,
 ) -> list[Action]:
-    """Exactly `steps` actions to the goal of `field`, of which the last is a STOP within the success distance."""
+    """Exactly `steps` actions to the goal of `field`; the last is a STOP within the success distance."""
     navgrid = field.navgrid
     stop = _stop_distance(success_distance)
     best, ending = Script(navgrid, start), reference_actions(navgrid, start, field.goal_3, stop)
-    # Detours first: each must leave enough steps for the shortest way to the source from where it ends.
+    # Detours first: each must leave enough steps for the shortest path to the source from its end.
     for _ in range(TRY_DETOURS):
         spare = steps - len(best.actions) - len(ending)
-        if spare <= ENOUGH:
+        if spare <= MAX_SPARE:
             break
         trial = best.copy()
         if rng.random() < 0.3:
             _deviate(trial, config, rng)
         else:
-            # There and back at most uses the spare steps up; turns cost about a third of them.
+            # Half of the spare steps for each way; about a third of them are turns.
             reach = max(0.7 * spare * FORWARD_METRES / 2.0, 0.5)
             waypoint = _waypoint_near(field, trial.pose, reach, rng)
             _walk_to(trial, waypoint, config, rng, limit=len(trial.actions) + spare)
         rest = reference_actions(navgrid, trial.pose, field.goal_3, stop)
         if len(trial.actions) + len(rest) <= steps:
             best, ending = trial, rest
-    # What is still left over: glances aside and back, which change no position, spread over the way to the source.
+    # The remaining steps: glances to the side and back, which do not change the position, spread over the way.
     spare = steps - len(best.actions) - len(ending)
     glances: dict[int, list[Action]] = {}
     while spare >= 2:
@@ -165,10 +167,10 @@ def approach(
 
 
 def leave(field: Geodesic, start: Pose, steps: int, config: MotionConfig, rng: np.random.Generator) -> list[Action]:
-    """`steps` actions away from the goal of `field`, and then about the places that are far from it.
+    """`steps` actions away from the goal of `field`, and then among places that are far from it.
 
-    Legs are walked on trial. One that would lead back towards the source is cut short where it does, and another way
-    is tried; if there is none, turning on the spot goes on from there.
+    Legs are tried first. A leg that leads back towards the source is cut at that point, and another one is tried; if
+    none is long enough, the script turns on the spot.
     """
     script = Script(field.navgrid, start)
     points = [field.navgrid.sample(rng) for _ in range(24)]
@@ -178,7 +180,7 @@ def leave(field: Geodesic, start: Pose, steps: int, config: MotionConfig, rng: n
         before, best, best_reached = len(script.actions), script, reached
         for _ in range(TRY_LEGS):
             candidates = sorted((field.navgrid.sample(rng) for _ in range(8)), key=field.distance)
-            # First to where it is far, then about the farther half of places.
+            # First to one of the farthest places, then among the farther half of them.
             choice = candidates[-2:] if reached < clear else candidates[4:]
             trial = script.copy()
             _walk_to(trial, choice[int(rng.integers(len(choice)))], config, rng, limit=steps)
@@ -191,12 +193,12 @@ def leave(field: Geodesic, start: Pose, steps: int, config: MotionConfig, rng: n
         if len(best.actions) == len(script.actions):
             best.act(*[TURNS[int(rng.integers(2))]] * int(rng.integers(3, 13)))
         script, reached = best, best_reached
-    # Who has not got away yet still stands where a STOP is none in vain.
+    # Before the script is far enough away, a STOP may be a success, so it gets no ending.
     return _ending(script.actions[:steps], config, rng) if reached >= clear else script.actions[:steps]
 
 
 def _cut_where_back(field: Geodesic, script: Script, first: int, clear: float, back: float, reached: float) -> float:
-    """Cut a leaving, from action `first` on, where it comes back; the farthest that it is from the source by then."""
+    """Cut a leaving script, from action `first` on, where it comes back; returns its largest distance by then."""
     for number in range(first + 1, len(script.poses)):
         distance = field.distance(script.poses[number].position_3)
         if distance < min(clear, reached - back):
@@ -209,7 +211,7 @@ def _cut_where_back(field: Geodesic, script: Script, first: int, clear: float, b
 def unrelated(
     navgrid: FreeSpace, start: Pose, steps: int, config: MotionConfig, rng: np.random.Generator
 ) -> list[Action]:
-    """`steps` actions from one random place of the house to another, blind to the source."""
+    """`steps` actions from one random place of the house to another, independent of the source."""
     script = Script(navgrid, start)
     while len(script.actions) < steps:
         points = [navgrid.sample(rng) for _ in range(2)]
@@ -220,14 +222,14 @@ def unrelated(
 
 
 def _ending(actions: list[Action], config: MotionConfig, rng: np.random.Generator) -> list[Action]:
-    """The same, in a share of the episodes with a STOP in the last place."""
+    """The same actions; in a share of the episodes the last one is replaced by a STOP."""
     return [*actions[:-1], Action.STOP] if rng.random() < config.stop_rate else actions
 
 
 def _walk_to(
     script: Script, waypoint_3: np.ndarray, config: MotionConfig, rng: np.random.Generator, *, limit: int
 ) -> None:
-    """Walk to a waypoint, deviating now and then, until there or until the script has `limit` actions."""
+    """Walk to a waypoint, with deviations, until it is reached or the script has `limit` actions."""
     field = script.navgrid.geodesic(waypoint_3)
     before = len(script.actions)
     while len(script.actions) < limit:
@@ -244,12 +246,12 @@ def _walk_to(
         if action == Action.STOP:
             break
         script.act(action)
-    if len(script.actions) == before < limit:  # already there: look aside, so that every call makes progress
+    if len(script.actions) == before < limit:  # already there: turn once, so that every call makes progress
         script.act(TURNS[int(rng.integers(2))])
 
 
 def _deviate(script: Script, config: MotionConfig, rng: np.random.Generator) -> None:
-    """Look to one side and perhaps back, or turn anywhere and take a few steps, whatever is in the way."""
+    """Look to one side and perhaps back, or turn in a random direction and take a few steps, even into obstacles."""
     side = int(rng.integers(2))
     if rng.random() * (config.look_rate + config.stray_rate) < config.look_rate:
         turns = int(rng.integers(1, config.look_turns + 1))
@@ -261,13 +263,13 @@ def _deviate(script: Script, config: MotionConfig, rng: np.random.Generator) -> 
 
 
 def _recover(script: Script, rng: np.random.Generator) -> None:
-    """Turn away from what was met, to the side that is free sooner, and walk a few steps."""
-    turns, side = _way_out(script, int(rng.integers(2)))
+    """Turn away from the obstacle, to the side that is free after fewer turns, and walk a few steps."""
+    turns, side = _smallest_free_turn(script, int(rng.integers(2)))
     script.act(*[TURNS[side]] * (turns + int(rng.integers(4))), *[Action.FORWARD] * int(rng.integers(1, 6)))
 
 
-def _way_out(script: Script, side: int) -> tuple[int, int]:
-    """(turns of 10°, side) of the smallest turn after which a step forward meets nothing; ties go to `side`."""
+def _smallest_free_turn(script: Script, side: int) -> tuple[int, int]:
+    """(turns of 10°, side) of the smallest turn after which a step forward is free; ties go to `side`."""
     for turns in range(1, 19):
         for which in (side, 1 - side):
             heading = script.pose
@@ -279,7 +281,7 @@ def _way_out(script: Script, side: int) -> tuple[int, int]:
 
 
 def _waypoint_near(field: Geodesic, pose: Pose, reach: float, rng: np.random.Generator) -> np.ndarray:
-    """The best of a few random floor points: as far from `pose` as `reach` metres allow."""
+    """Of a few random floor points, the one farthest from `pose` within `reach` metres, else the nearest one."""
     points = [field.navgrid.sample(rng) for _ in range(12)]
     lengths = [float(np.hypot(*(point - pose.position_3)[[0, 2]])) for point in points]
     within = [i for i in range(len(points)) if lengths[i] <= reach]
@@ -288,5 +290,5 @@ def _waypoint_near(field: Geodesic, pose: Pose, reach: float, rng: np.random.Gen
 
 
 def _stop_distance(success_distance: float) -> float:
-    """Where scripts stop: safely inside the success radius, so that no rounding decides on success."""
+    """Distance at which scripts stop: well inside the success radius, so that rounding cannot decide on success."""
     return 0.9 * success_distance

@@ -1,4 +1,4 @@
-"""Named sets of defaults for `avw generate`: the paper's AVW-4k, on generated houses or Matterport3D, and the demo."""
+"""Named sets of defaults for `avw generate`: the demo, and the paper's AVW-4k on generated houses or Matterport3D."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PROCEDURAL, MP3D = "procedural", "mp3d"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PresetConfig:
-    """houses: generated ones, where the user asks for no other scenes · mp3d: whether `--scenes mp3d` is listed too
-    sources_per_scene: places that sound in a scene, in turn"""
+    """houses: number of generated houses if the user names no scenes
+    mp3d: whether the preset has a list for `--scenes mp3d` · sources_per_scene: source positions per scene, in turn"""
 
     houses: int
     trajectories: int
@@ -29,7 +29,7 @@ class PresetConfig:
 DEFAULT = PresetConfig(houses=12, trajectories=72, steps=160, sources_per_scene=6)
 PRESETS = {
     "demo": PresetConfig(houses=18, trajectories=144, steps=100, sources_per_scene=8),
-    # 720,000 steps, 30 hours, 76 scenes split 51/8/17, one fixed source an environment, as in the paper.
+    # 720,000 steps, 30 hours, 76 scenes split 51/8/17, one fixed source per environment, as in the paper.
     "avw-4k": PresetConfig(houses=76, trajectories=4500, steps=160, sources_per_scene=1, mp3d=True),
 }
 
@@ -37,15 +37,15 @@ PRESETS = {
 def mp3d_scenes() -> dict[str, str]:
     """{scene id: split} of the preset avw-4k: 51 train, 8 val, 17 test, of SoundSpaces' 85 Matterport3D scenes.
 
-    The scenes that have no navigation episode in SoundSpaces are left out. In order of their names, train is the first
-    51 official training scenes and val the first 8 official validation scenes; test is the official test scenes, the
-    other validation scenes, and the next 3 training scenes. So no official validation or test scene is trained on.
+    Scenes without a navigation episode in SoundSpaces are skipped. In order of their names, train is the first 51
+    official training scenes and val the first 8 official validation scenes; test is the official test scenes, the other
+    validation scenes, and the next 3 training scenes. So no official validation or test scene is used for training.
     """
     from avw.sim_bridge.scenes.collections.splits import split_scenes, without_soundspaces_episodes
 
-    left_out = without_soundspaces_episodes(MP3D)
+    skipped = without_soundspaces_episodes(MP3D)
     train, val, test = (
-        [name for name in split_scenes(MP3D, f"soundspaces-{split}") if name not in left_out]
+        [name for name in split_scenes(MP3D, f"soundspaces-{split}") if name not in skipped]
         for split in ("train", "val", "test")
     )
     chosen = {"train": train[:51], "val": val[:8], "test": sorted([*test, *val[8:], *train[51:54]])}
@@ -53,17 +53,17 @@ def mp3d_scenes() -> dict[str, str]:
 
 
 def official_splits(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The official split of each of a collection's scenes; () where one has none, or they do not include training."""
+    """The official split of each scene of a collection; () if a scene has none, or if none is a training scene."""
     from avw.sim_bridge.scenes.collections.collections import collection_split
 
     splits = [collection_split(name) for name in names]
     known = tuple(split for split in splits if split is not None)
-    whole = len(known) == len(names) and "train" in known and len(set(known)) > 1
-    return known if whole else ()
+    usable = len(known) == len(names) and "train" in known and len(set(known)) > 1
+    return known if usable else ()
 
 
 def preset_scenes(preset: str | None, asked: Sequence[str] = ()) -> tuple[tuple[SceneRef, ...], tuple[str, ...]]:
-    """(the scenes, the split of each; () where the seed draws the splits). Scans are in their official splits.
+    """(the scenes, the split of each; () if the seed draws the splits). Scans are in their official splits.
 
     asked: the texts after `--scenes`; the single words `procedural` and `mp3d` mean the preset's own scenes. Of these,
     a scan that is not on this machine is listed with its `problem`.

@@ -1,7 +1,8 @@
-"""What a dataset is to be, as pure data: a hashed spec, and the plan of shards and episodes that follows from it.
+"""The specification of a dataset as pure data: a hashed spec, and the plan of shards and episodes that follows from it.
 
-Everything about a dataset is a function of its spec. The plan needs no scene: places are drawn by whoever opens it,
-from random streams keyed by (seed, scene, episode, purpose), so no worker, order or restart can change a byte.
+Everything about a dataset is a function of its spec. Planning needs no scene: positions are drawn later, when a worker
+opens the scene, from random streams keyed by (seed, scene, episode, purpose). So the number and order of workers and
+restarts cannot change a byte.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 
 from avw.avw4k.plan.motion import MotionConfig
 from avw.sim_bridge.acoustics.stream import FULL_SCALE
+from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import DatasetError, UsageError
-from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.randomness import keyed_rng, keyed_seed
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, check_config, stored_config
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import STEP_SECONDS
@@ -38,22 +40,23 @@ BEFORE: dict[str, dict[str, Any]] = {
         "distance_bins": (),
     },
 }
-"""What a field meant before it existed, by part of the spec. Whoever adds a field whose default changes what is made
-adds its old meaning here: older datasets are then read as what they are. A field not named here meant its default."""
-UNSAID = ("materials", "stream")
-"""Options of the simulator that are stored only where they are chosen: who does not ask for them gets the same bytes as
-before there was such an option."""
+"""Values of fields in specs that were stored before the field existed, by part of the spec. A new field whose default
+changes the data needs its old value here, so that older datasets are read correctly. Others had their default."""
+STORED_IF_CHOSEN = ("materials", "stream")
+"""Options of the simulator that are stored only if they differ from the default, so that the default gives the same
+bytes as before the option existed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatasetSpec:
-    """A whole dataset.
+    """A dataset.
 
-    scenes: scene ids, each in one split · trajectories: total · steps: exact length of each (0.15 s a step)
-    sources_per_scene: places the sound may come from; 1, as in the paper, keeps one fixed source an environment
-    sounds: names or files · sounds_by: "scene", each scene has one, drawn by (seed, scene); "turn", sources take turns
-    scene_splits: the split of each scene; (): drawn · mode_shares, split_shares: weights, as MODES, SPLITS
-    audio_full_scale: linear amplitude stored as 32767 · assets: (file, SHA-256) of scene and sound files used
+    scenes: scene ids, each in one split · trajectories: total number · steps: exact length of each (0.15 s per step)
+    sources_per_scene: number of source positions per scene; 1, as in the paper: one fixed source per environment
+    sounds: names or files · sounds_by: "scene": each scene has one, drawn from (seed, scene); "turn": the sources use
+        them in turn · scene_splits: the split of each scene; (): drawn
+    mode_shares, split_shares: weights in the order of MODES and SPLITS
+    audio_full_scale: linear amplitude stored as 32767 · assets: (file, SHA-256) of the scene and sound files
     """
 
     scenes: tuple[str, ...]
@@ -82,14 +85,16 @@ class DatasetSpec:
                 option = "--" + name.replace("_", "-")
                 raise UsageError(f"{option} is {value!r}: expected a whole number of at least 1; type e.g. {option} 8")
         if not self.scenes:
-            raise UsageError("no scene to generate from; type e.g. --scenes procedural:12")
+            raise UsageError("at least one scene is needed; type e.g. --scenes procedural:12")
         if len(set(self.scenes)) < len(self.scenes):
-            twice = sorted({scene for scene in self.scenes if self.scenes.count(scene) > 1})
-            raise UsageError(f"scenes named twice: {', '.join(twice)}. Name each once, else it may leak across splits.")
+            repeated = sorted({scene for scene in self.scenes if self.scenes.count(scene) > 1})
+            raise UsageError(
+                f"scenes named twice: {', '.join(repeated)}. Name each once: a scene in two splits would leak test data"
+            )
         if not self.sounds:
-            raise UsageError("no sound to play; type e.g. --sound ring")
+            raise UsageError("at least one sound is needed; type e.g. --sound ring")
         if self.steps > self.task.max_steps:
-            raise UsageError(f"--steps {self.steps} is longer than the task's {self.task.max_steps} steps.")
+            raise UsageError(f"--steps is {self.steps}: an episode of the task has at most {self.task.max_steps} steps")
         if self.scene_splits and (
             len(self.scene_splits) != len(self.scenes) or not set(self.scene_splits) <= set(SPLITS)
         ):
@@ -114,21 +119,21 @@ class DatasetSpec:
 
     @property
     def sha256(self) -> str:
-        """Names the dataset: equal for equal specs, on any machine.
+        """Identifies the dataset: equal for equal specs, on any machine.
 
-        Of a spec that was read from a dataset it is the SHA-256 of what is stored there, which an older AVW may have
-        written with fewer fields: a dataset keeps its name for ever.
+        For a spec that was read from a dataset, it is the SHA-256 of the stored text, which an older AVW may have
+        written with fewer fields. So the identity of a dataset never changes.
         """
         return self._stored_sha256 or json_sha256(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values. Where collections and interpreters lie on a machine is no part of a dataset's identity."""
+        """Plain JSON values, without the paths of collections and interpreters on this machine."""
         simulator = dataclasses.asdict(self.simulator)
         del simulator["habitat_python"]
         simulator["scene_root"] = None  # older specs have this field, and its absence would change every hash
-        usual = SimulatorConfig()
-        for name in UNSAID:
-            if simulator[name] == getattr(usual, name):
+        default = SimulatorConfig()
+        for name in STORED_IF_CHOSEN:
+            if simulator[name] == getattr(default, name):
                 del simulator[name]
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         values |= {"simulator": simulator, "task": dataclasses.asdict(self.task)}
@@ -138,12 +143,12 @@ class DatasetSpec:
 
     @classmethod
     def from_json(cls, stored: Any) -> DatasetSpec:
-        """The spec that `to_json` wrote, here or in an older AVW. Raises DatasetError for anything else."""
+        """The spec that `to_json` wrote, in this or an older AVW. Raises DatasetError for anything else."""
         try:
             values = BEFORE[""] | dict(stored)
-            values["simulator"] = stored_config(_since_then("simulator", values["simulator"]))
-            values["task"] = TaskConfig(**_since_then("task", values["task"]))
-            values["motion"] = MotionConfig(**_since_then("motion", values["motion"]))
+            values["simulator"] = stored_config(_with_old_values("simulator", values["simulator"]))
+            values["task"] = TaskConfig(**_with_old_values("task", values["task"]))
+            values["motion"] = MotionConfig(**_with_old_values("motion", values["motion"]))
             for name in ("scenes", "scene_splits", "sounds", "mode_shares", "split_shares"):
                 values[name] = tuple(values[name])
             values["assets"] = tuple((str(name), str(digest)) for name, digest in values["assets"])
@@ -152,26 +157,25 @@ class DatasetSpec:
             return spec
         except (TypeError, ValueError, KeyError, UsageError) as error:
             raise DatasetError(
-                f"the dataset's spec cannot be understood ({error}); it was altered, or written by another AVW"
+                f"the dataset's spec cannot be understood ({error}); it was altered, or written by a newer AVW"
             ) from error
 
     def same_as(self, other: DatasetSpec) -> bool:
-        """Whether both ask for the same data, whichever AVW wrote them down."""
+        """Whether both describe the same data, also if different versions of AVW wrote them."""
         return self.to_json() == other.to_json()
 
     def differences(self, other: DatasetSpec) -> list[str]:
-        """One line for each field in which `other` differs: "steps: 160 here, 80 asked"."""
-        mine, theirs = _flat(self.to_json()), _flat(other.to_json())
-        return [f"{key}: {mine.get(key)} there, {theirs.get(key)} asked"
-                for key in sorted(mine | theirs) if mine.get(key) != theirs.get(key)]  # fmt: skip
+        """One text for each field in which `other` differs: "steps: 160 stored, 80 requested"."""
+        differing = config_differences(self.to_json(), other.to_json())
+        return [f"{name}: {stored} stored, {requested} requested" for name, stored, requested in differing]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpisodeSpec:
-    """One trajectory. `index` counts through the dataset; `source` counts through the scene's sources.
+    """One trajectory. index: number in the dataset · source: number among the scene's sources
 
-    seed: this episode's own (start, script, phase of the sound) · source_seed: shared by all episodes of the source,
-    since the reverberation of a place does not change from visit to visit
+    seed: of this episode only (start, script, phase of the sound) · source_seed: shared by all episodes of the source,
+    because the reverberation of a place is the same in all of them
     """
 
     index: int
@@ -187,12 +191,15 @@ class EpisodeSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardSpec:
-    """One file: episodes of one scene, so that whoever writes it opens one scene."""
+    """One file: episodes of one scene, so that the worker that writes it opens one scene only."""
 
     name: str
     split: str
     scene: str
     episodes: tuple[EpisodeSpec, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.scene}"
 
     @property
     def steps(self) -> int:
@@ -200,9 +207,9 @@ class ShardSpec:
 
 
 def split_scenes(spec: DatasetSpec) -> dict[str, str]:
-    """{scene: split}: as the spec names them, else by the shares, in an order drawn from the seed.
+    """{scene: split}: from the spec if it names them, else by the shares, in an order drawn from the seed.
 
-    From three scenes on every split with a share has at least one; two scenes are train and test, one is train.
+    With three or more scenes, every split with a share has at least one; two scenes are train and test, one is train.
     """
     if spec.scene_splits:
         return dict(zip(spec.scenes, spec.scene_splits, strict=True))
@@ -213,7 +220,7 @@ def split_scenes(spec: DatasetSpec) -> dict[str, str]:
     sizes = [max(1, round(size)) if share else 0 for size, share in zip(wanted, shares, strict=True)]
     while sum(sizes) != count:
         grow = 1 if sum(sizes) < count else -1
-        # The split that is furthest from its share gives or takes, as long as it keeps one scene.
+        # The split that is furthest from its share gains or loses a scene, as long as it keeps one.
         able = [i for i in (0, 2, 1) if shares[i] and (grow > 0 or sizes[i] > 1)] or [1]
         sizes[max(able, key=lambda i: grow * (wanted[i] - sizes[i]))] += grow
     order = keyed_rng(spec.seed, "split").permutation(count)
@@ -245,7 +252,7 @@ def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> l
     modes = _modes(spec.mode_shares, number, len(indices))
     episodes = []
     for place, index in enumerate(indices):
-        # Neighbours share a source, which saves tracing it again.
+        # Consecutive episodes share a source, so that it is traced once.
         source = place * spec.sources_per_scene // len(indices)
         episodes.append(
             EpisodeSpec(
@@ -255,8 +262,8 @@ def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> l
                 mode=modes[place],
                 source=source,
                 sound=_sound(spec, number, scene, source),
-                seed=_seed(spec.seed, scene, "episode", index),
-                source_seed=_seed(spec.seed, scene, "source", source),
+                seed=keyed_seed(spec.seed, scene, "episode", index),
+                source_seed=keyed_seed(spec.seed, scene, "source", source),
                 steps=spec.steps,
             )
         )
@@ -265,12 +272,12 @@ def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> l
 
 def _sound(spec: DatasetSpec, number: int, scene: str, source: int) -> str:
     if spec.sounds_by == "scene":
-        return spec.sounds[_seed(spec.seed, scene, "sound") % len(spec.sounds)]
+        return spec.sounds[keyed_seed(spec.seed, scene, "sound") % len(spec.sounds)]
     return spec.sounds[(number * spec.sources_per_scene + source) % len(spec.sounds)]
 
 
 def _modes(shares: tuple[float, ...], number: int, count: int) -> list[str]:
-    """The modes of scene `number` in turn by their shares, starting elsewhere in each: small datasets have all."""
+    """The modes of scene `number`, in turn by their shares. Scenes start at different ones: small datasets have all."""
     credit = [0.0] * len(shares)
     modes = []
     for _ in range(number % 64 + count):
@@ -281,29 +288,12 @@ def _modes(shares: tuple[float, ...], number: int, count: int) -> list[str]:
     return modes[-count:]
 
 
-def _seed(*words: int | str) -> int:
-    """31 bits that depend on the words alone. Cheaper than a generator, since plans have many episodes."""
-    text = "\x1f".join(f"{type(word).__name__}:{word}" for word in words)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little") >> 1
-
-
 def json_sha256(values: Any) -> str:
-    """SHA-256 of JSON values, whatever the order of their keys."""
+    """SHA-256 of JSON values, independent of the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _since_then(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored fields, and for those that did not exist then, what they meant. JSON knows no tuples."""
+def _with_old_values(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored fields, completed by the old values of missing ones. Lists become tuples, which JSON does not have."""
     found = BEFORE.get(part, {}) | dict(values)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            text = json.dumps(value)
-            flat[prefix + key] = text if len(text) <= 80 else text[:76] + " …]"
-    return flat

@@ -14,13 +14,10 @@ from avw.avw4k.plan.spec import READABLE_VERSIONS, DatasetSpec, EpisodeSpec, Sha
 from avw.avw4k.reading.dataset import read_source
 from avw.avw4k.reading.statistics import distance_counts
 from avw.avw4k.shards.manifest import ShardRecord
-from avw.avw4k.shards.shard import FEATURES, data_attributes, demo_attributes, open_shard, read_demo
-from avw.avw4k.shards.untrusted_hdf5 import ShardFile
+from avw.avw4k.shards.shard import FEATURES, ShardFile, data_attributes, demo_attributes, open_shard, read_demo
 from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.task.task import succeeded
 from avw.sim_bridge.types import TURN_RADIANS, Action, Pose, relative_motion, wrap_angle
-
-READ_BYTES = 1 << 20
 
 
 def check_shard(path: Path, spec: DatasetSpec, shard: ShardSpec) -> ShardRecord:
@@ -102,11 +99,8 @@ def _consistency(rows: dict[str, np.ndarray], spec: DatasetSpec) -> list[tuple[s
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file. Raises DatasetError where it cannot be read."""
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(READ_BYTES):
-                digest.update(block)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
-    return digest.hexdigest()

@@ -16,8 +16,7 @@ import numpy as np
 from avw.avw4k.plan.episode import AUDIO_PEAK
 from avw.avw4k.plan.spec import READABLE_VERSIONS, SPLITS, DatasetSpec, EpisodeSpec, plan, split_scenes
 from avw.avw4k.shards.manifest import ShardRecord, read_manifest
-from avw.avw4k.shards.shard import FEATURES, data_attributes, demo_attributes, open_shard, read_demo
-from avw.avw4k.shards.untrusted_hdf5 import ShardFile
+from avw.avw4k.shards.shard import FEATURES, ShardFile, data_attributes, demo_attributes, open_shard, read_demo
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.types import Source
 
@@ -36,6 +35,9 @@ class EpisodeRef:
     mode: str
     steps: int
     spec: EpisodeSpec
+
+    def __str__(self) -> str:
+        return f"episode {self.index} of {self.scene}"
 
 
 class Dataset:

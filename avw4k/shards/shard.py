@@ -1,13 +1,13 @@
 """One shard: the HDF5 schema (robomimic's tree), its bytes, and reading it back.
 
-    data/demo_<i>/actions rewards dones collided              T rows: what was done at obs[t], and what came of it
-                  obs/rgb obs/depth obs/audio                 T rows: what was perceived before actions[t]
-                  final_obs/rgb final_obs/depth final_obs/audio   1 row: what was perceived after the last action
-                  state/position state/yaw state/geodesic     T + 1 rows: privileged, one for each observation
+    data/demo_<i>/actions rewards dones collided              T rows: the action at obs[t], and its result
+                  obs/rgb obs/depth obs/audio                 T rows: the observation before actions[t]
+                  final_obs/rgb final_obs/depth final_obs/audio   1 row: the observation after the last action
+                  state/position state/yaw state/geodesic     T + 1 rows: privileged, one per observation
                   state/commanded state/realised              T rows: motion of each action in the heading frame before
 
-A shard is built in memory and returned as bytes: the file system then sees plain writes, whose errors are plain, and
-equal content gives equal bytes.
+A shard is built in memory and returned as bytes. So the file system sees plain writes with plain errors, and equal
+content gives equal bytes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,19 @@ import h5py
 import hdf5plugin
 import numpy as np
 
-from avw.avw4k.execution.executors import one_thread
 from avw.avw4k.plan.episode import Episode
 from avw.avw4k.plan.spec import SCHEMA_VERSION, DatasetSpec, ShardSpec
-from avw.avw4k.shards.untrusted_hdf5 import ShardFile, plain_attributes, refuse_dataset, refuse_path
 from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.process.threads import one_thread
+from avw.sim_bridge.storage.untrusted_hdf5 import (
+    BLOSC2,
+    DEFLATE,
+    FLETCHER32,
+    SHUFFLE,
+    plain_attributes,
+    refuse_dataset,
+    refuse_path,
+)
 from avw.sim_bridge.types import STEP_SAMPLES
 
 CHUNK_STEPS = 8  # a clip, not a frame: windows are read whole, and neighbours compress together
@@ -36,7 +44,7 @@ CHUNK_STEPS = 8  # a clip, not a frame: windows are read whole, and neighbours c
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """An array of an episode. path: inside the demo · extra: rows beyond T · shape: of a row, None = the image size."""
+    """An array of an episode. path: inside the demo · extra: rows beyond T · shape: of a row; None is the image size"""
 
     path: str
     dtype: str
@@ -62,14 +70,25 @@ FEATURES: dict[str, Feature] = {
     "commanded": Feature("state/commanded", "float32", (3,), "forward metre, left metre, turn radian"),
     "realised": Feature("state/realised", "float32", (3,), "forward metre, left metre, turn radian"),
 }
-OBSERVED = ("rgb", "depth", "audio")  # their last row stands apart, in final_obs
+OBSERVED = ("rgb", "depth", "audio")  # their last row is stored separately, in final_obs
+
+
+PIPELINES = ((FLETCHER32,), (BLOSC2, FLETCHER32), (DEFLATE, FLETCHER32), (SHUFFLE, DEFLATE, FLETCHER32))
+
+
+class ShardFile(h5py.File):
+    """An open shard that remembers which of its arrays passed the checks of `untrusted_hdf5`."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.harmless: set[str] = set()
 
 
 class ShardWriter:
     """Builds the HDF5 file of a shard in memory, episode by episode, compressing in a thread of its own.
 
-    While an episode is compressed the next one is simulated; `add` waits as long as the one before is not done, so at
-    most two episodes are held. The bytes do not depend on who waited for whom.
+    While an episode is compressed, the next one is simulated. `add` waits until the previous episode is compressed, so
+    at most two episodes are in memory. The bytes do not depend on the timing of the threads.
     """
 
     def __init__(self, spec: DatasetSpec, shard: ShardSpec) -> None:
@@ -77,7 +96,7 @@ class ShardWriter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compress")
         self._pending: Future[None] | None = None
         self._demos = 0
-        # HDF5 1.10's format has checksums on metadata, too. Pinned, so that bytes do not follow the library's version.
+        # The format of HDF5 1.10 has checksums on metadata too. Pinned, so that bytes do not depend on the library.
         name = f"{shard.name} in memory"
         self._file = h5py.File(
             name, "w", driver="core", backing_store=False, libver=("v110", "v110"), track_times=False
@@ -89,14 +108,14 @@ class ShardWriter:
         data.attrs["env_args"] = json.dumps({"env_name": "avw/AudioNav-v0", "type": 2, "env_kwargs": {}})
 
     def add(self, episode: Episode) -> None:
-        """The next episode, in the shard's order."""
+        """Add the next episode, in the shard's order."""
         self._wait()
         demo = self._file["data"].create_group(f"demo_{self._demos}", track_times=False)
         self._demos += 1
         self._pending = self._thread.submit(_write_alone, demo, self.spec, episode)
 
     def image(self) -> bytes:
-        """The bytes of the file, when all is added."""
+        """The bytes of the file, after the last episode was added."""
         self._wait()
         self._file.flush()
         image: bytes = self._file.id.get_file_image()
@@ -121,7 +140,7 @@ def shard_bytes(spec: DatasetSpec, shard: ShardSpec, episodes: Iterable[Episode]
 
 
 def _write_alone(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
-    with one_thread():  # Blosc2 writes into each chunk how many threads it was told to use
+    with one_thread():  # Blosc2 stores its number of threads in every chunk
         _write_demo(demo, spec, episode)
 
 
@@ -150,22 +169,22 @@ def _write_demo(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
 
 
 def _filters(compression: str, name: str) -> dict[str, Any]:
-    # Shuffling bytes helps samples and does nothing for pixels.
+    # Byte shuffling helps samples, but not pixels.
     shuffle = name != "rgb"
     if compression == "gzip":
         return {"compression": "gzip", "compression_opts": 1, "shuffle": shuffle}
     if compression == "none":
         return {}
-    # For pictures level 2 takes half the time of level 3 and 7 % more room; for samples levels do not matter.
+    # For images, level 2 takes half the time of level 3 and 7 % more space; for samples the level does not matter.
     level = 2 if name in ("rgb", "depth") else 1
     kind = hdf5plugin.Blosc2.SHUFFLE if shuffle else hdf5plugin.Blosc2.NOFILTER
     return dict(hdf5plugin.Blosc2(cname="zstd", clevel=level, filters=kind))
 
 
 def open_shard(path: Path) -> ShardFile:
-    """The file, opened to read. Raises DatasetError when it is absent, truncated, or no HDF5."""
+    """The file, opened for reading. Raises DatasetError if it is missing, truncated, or not HDF5."""
     try:
-        # No lock: a shard never changes once it has its name, and network file systems often cannot lock.
+        # No lock: a shard with its final name never changes, and network file systems often cannot lock.
         return ShardFile(path, "r", locking=False)
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing; type: avw verify {path.parent} --repair") from error
@@ -185,10 +204,10 @@ def read_demo(
     start: int = 0,
     stop: int | None = None,
 ) -> dict[str, np.ndarray]:
-    """Rows start…stop of each key of a demo of `steps` actions, the final observation being row `steps`.
+    """Rows start…stop of each key of a demo of `steps` actions; the final observation is row `steps`.
 
-    Raises DatasetError for a demo or key that is not there, an array of another type or shape than the schema's,
-    and a chunk whose checksum is wrong.
+    Raises DatasetError for a missing demo or key, an array whose type or shape is not the schema's, and a chunk whose
+    checksum is wrong.
     """
     rows = {}
     try:
@@ -215,25 +234,25 @@ def read_demo(
 
 
 def _checked(file: ShardFile, path: str, feature: Feature, rows: int, size: int) -> h5py.Dataset:
-    """The dataset, if it is one of the right type and shape: nothing is allocated for a hostile one."""
+    """The HDF5 dataset, after checks of type, shape and layout: no memory is allocated for an untrusted one before."""
     if path in file.harmless:
         return file[path]
     refuse_path(file, path)
     dataset = file[path]
     if not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"{path} is no array")
-    refuse_dataset(dataset, (rows, *feature.row_shape(size)), np.dtype(feature.dtype))
+        raise ValueError(f"{path} is not an array")
+    refuse_dataset(dataset, (rows, *feature.row_shape(size)), np.dtype(feature.dtype), PIPELINES)
     file.harmless.add(path)
     return dataset
 
 
 def demo_attributes(file: h5py.File, demo: int) -> dict[str, Any]:
-    """The attributes of a demo as plain values; `source` stays the JSON text that it is."""
+    """The attributes of a demo as plain values; `source` stays JSON text."""
     return _attributes(file, f"data/demo_{demo}")
 
 
 def data_attributes(file: h5py.File) -> dict[str, Any]:
-    """The attributes of the whole shard."""
+    """The attributes of the shard itself."""
     return _attributes(file, "data")
 
 

@@ -9,8 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from avw.avw4k.shards.manifest import readable_errors, write_whole
 from avw.avw4k.viewing.library import Library
+from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.disk_errors import readable_errors
 
 SCRIPTS = ("tracks.js", "stage.js", "viewer.js")
 # Nothing may be fetched from anywhere but the page's own server, and an exported file fetches nothing at all.
@@ -32,7 +33,7 @@ def write_export(library: Library, names: Sequence[str], path: Path) -> int:
     html = _page(library, [rows[name] for name in names], clips, POLICY).encode()
     with readable_errors(f"cannot write {path.name}", path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, html)
+        atomic_write(path, html)
     return len(html)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from avw.avw4k.plan.spec import MODES
-from avw.avw4k.shards.manifest import readable_errors, write_whole
 from avw.avw4k.viewing.charts import Bars, bar_chart, standalone
+from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.disk_errors import readable_errors
 
 COLOURS = {"approach": "#0f766e", "leave": "#c2410c", "unrelated": "#64748b"}
 
@@ -47,7 +48,7 @@ def write_plots(folder: Path, statistics: Mapping[str, Any], measured: Mapping[s
         paths = []
         for name, svg in charts.items():
             paths.append(folder / f"{name}.svg")
-            write_whole(paths[-1], standalone(svg).encode())
+            atomic_write(paths[-1], standalone(svg))
     return paths
 
 

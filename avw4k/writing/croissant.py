@@ -1,6 +1,6 @@
 """Croissant 1.0 metadata (JSON-LD): every file with its SHA-256, and the episode table as records.
 
-Croissant cannot look inside HDF5, so each shard is a FileObject; `episodes.parquet` says which episode lies where.
+Croissant cannot describe the contents of HDF5, so each shard is a FileObject; `episodes.parquet` locates the episodes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ PAPER = "https://arxiv.org/abs/2512.00883"
 TABLE = "episodes.parquet"
 DESCRIBED = {
     "index": "number of the episode in the dataset",
-    "shard": "the HDF5 file that holds it",
+    "shard": "the HDF5 file that contains it",
     "demo": "its group there is data/demo_<demo>",
     "split": "train, val or test; scenes are disjoint",
-    "scene": "where it takes place",
+    "scene": "the scene of the episode",
     "mode": "approach the source, leave it, or unrelated",
-    "source": "which of the scene's sources sounds",
-    "sound": "what sounds",
+    "source": "number of the source in the scene",
+    "sound": "the sound that the source plays",
     "steps": "actions",
     "success": "whether it ends with a STOP within the success distance of the source",
     "return": "sum of the rewards",

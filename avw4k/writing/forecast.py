@@ -1,7 +1,7 @@
-"""What generating would take: time, size and memory, measured on a few of the dataset's own episodes.
+"""An estimate of the time, size and memory that generating takes, measured on a few episodes of the dataset.
 
-The pilot does what workers do, as many at once as there will be, and throws the result away. Where it cannot (scenes
-that are not on this machine), constants stand in and the forecast says so.
+The pilot does the work of the workers, as many at the same time as there will be, and discards the result. If the
+scenes are not on this machine, constants are used instead, and the forecast says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avw.avw4k.execution.executors import Report, peak_bytes, run_in_processes
+from avw.avw4k.execution.local_processes import run_in_processes
+from avw.avw4k.execution.protocol import Report
+from avw.avw4k.execution.worker import peak_bytes
 from avw.avw4k.plan.episode import run_episode
 from avw.avw4k.plan.spec import DatasetSpec, ShardSpec, plan
 from avw.avw4k.reading.dataset import open_dataset
@@ -28,16 +30,17 @@ from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator
 
-PILOT_SCENES = 4  # at least; as many as there are workers, up to MOST_PILOTS
-MOST_PILOTS = 16
-IMAGE_COPIES = 2.0  # a shard is in memory as HDF5 builds it, and again as the bytes that are written
+PILOT_SCENES = 4  # at least; as many as there are workers, up to MAX_PILOTS
+MAX_PILOTS = 16
+IMAGE_COPIES = 2.0  # a shard is in memory twice: as HDF5 builds it, and as the bytes that are written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Costs:
-    """What work costs one worker: seconds to start, per scene, source and step; bytes per step; bytes of memory.
+    """Costs of one worker: seconds to start, per scene, per source and per step; bytes per step; bytes of memory.
 
-    Without a pilot: measured once at 128 x 128 with blosc2 on one core of a server of 2021, rounded up.
+    The defaults, used without a pilot, were measured at 128 x 128 with blosc2 on one core of a server of 2021 and
+    rounded up.
     """
 
     start: float = 4.0
@@ -50,8 +53,8 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What generating would do. seconds, bytes, memory_bytes: estimates for what is not committed yet, memory for all
-    workers together · measured: whether a pilot ran, else the estimates rest on constants"""
+    """seconds, bytes, memory_bytes: estimates for what is not committed yet; memory is for all workers together
+    measured: whether a pilot ran; otherwise the estimates are based on constants"""
 
     shards: int
     shards_left: int
@@ -70,9 +73,9 @@ class Forecast:
 def forecast(
     folder: Path, spec: DatasetSpec, workers: int, *, pilot: bool = False, scenes: Sequence[SceneRef] = ()
 ) -> Forecast:
-    """What is left to do in `folder`. With `pilot`, some seconds are spent on measuring.
+    """The work that remains in `folder`. With `pilot`, some seconds are spent on measuring.
 
-    Raises as `generate` does for a folder of another spec.
+    Raises UsageError for a folder of another spec, as `generate` does.
     """
     if (folder / "info.json").is_file():
         records = committed(folder, spec)
@@ -80,27 +83,27 @@ def forecast(
     else:
         records = {}
     shards = plan(spec)
-    left = [shard for shard in shards if shard.name not in records]
-    steps = sum(shard.steps for shard in left)
-    busy = max(1, min(workers, len(left)))
-    measured = measure(spec, left, busy, {scene.scene_id: scene for scene in scenes}) if pilot and left else None
+    missing = [shard for shard in shards if shard.name not in records]
+    steps = sum(shard.steps for shard in missing)
+    busy = max(1, min(workers, len(missing)))
+    measured = measure(spec, missing, busy, {scene.scene_id: scene for scene in scenes}) if pilot and missing else None
     costs = measured or _constants(spec)
-    count = len({shard.scene for shard in left})
-    sources = len({(episode.scene, episode.source) for shard in left for episode in shard.episodes})
-    # Workers beyond the number of scenes open some of them twice.
+    count = len({shard.scene for shard in missing})
+    sources = len({(episode.scene, episode.source) for shard in missing for episode in shard.episodes})
+    # With more workers than scenes, some scenes are opened twice.
     work = max(count, busy) * costs.scene + max(sources, busy) * costs.source + steps * costs.step
-    uneven = math.ceil(len(left) / busy) / (len(left) / busy) if left else 1.0
+    uneven = math.ceil(len(missing) / busy) / (len(missing) / busy) if missing else 1.0
     parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     status = os.statvfs(parent)
     return Forecast(
         shards=len(shards),
-        shards_left=len(left),
+        shards_left=len(missing),
         episodes=spec.trajectories,
         steps=spec.total_steps,
         steps_left=steps,
         hours_of_experience=spec.hours,
         bytes=int(steps * costs.step_bytes),
-        seconds=costs.start + work / busy * uneven if left else 0.0,
+        seconds=costs.start + work / busy * uneven if missing else 0.0,
         memory_bytes=int(busy * costs.memory),
         free_bytes=status.f_bavail * status.f_frsize,
         measured=measured is not None,
@@ -113,20 +116,20 @@ def _constants(spec: DatasetSpec) -> Costs:
     return dataclasses.replace(Costs(), step_bytes=Costs().step_bytes * pixels)
 
 
-def measure(spec: DatasetSpec, left: list[ShardSpec], workers: int, scenes: Mapping[str, SceneRef]) -> Costs | None:
-    """Costs by doing one episode in each of a few scenes spread over the plan; None where a scene cannot be had."""
-    by_scene = {shard.scene: shard for shard in left}
+def measure(spec: DatasetSpec, missing: list[ShardSpec], workers: int, scenes: Mapping[str, SceneRef]) -> Costs | None:
+    """Costs, measured on one episode in each of a few scenes of the plan; None if a scene is not available."""
+    by_scene = {shard.scene: shard for shard in missing}
     chosen = list(by_scene.values())
-    count = min(len(chosen), max(PILOT_SCENES, min(workers, MOST_PILOTS)))
+    count = min(len(chosen), max(PILOT_SCENES, min(workers, MAX_PILOTS)))
     tasks = [chosen[i * len(chosen) // count] for i in range(count)]
-    # Each mode in turn: how well a picture compresses depends on whether the agent stands.
+    # The modes in turn: how well images compress depends on how much the agent moves.
     tasks = [dataclasses.replace(t, episodes=(t.episodes[n % len(t.episodes)],)) for n, t in enumerate(tasks)]
-    opened = {shard.scene for shard in (*tasks, left[-1])}
+    opened = {shard.scene for shard in (*tasks, missing[-1])}
     began = time.time()
     found: list[Costs] = []
     try:
         for _, costs in run_in_processes(
-            Pilot(spec, {name: scenes[name] for name in opened if name in scenes}, began, left[-1]),
+            Pilot(spec, {name: scenes[name] for name in opened if name in scenes}, began, missing[-1]),
             tasks,
             min(workers, count),
             scene_of=id,
@@ -140,17 +143,17 @@ def measure(spec: DatasetSpec, left: list[ShardSpec], workers: int, scenes: Mapp
         for f in dataclasses.fields(Costs)
         if f.name not in ("start", "memory")
     }
-    most = max(len(shard.episodes) for shard in left)
-    image = (most - 1) * spec.steps * mean["step_bytes"] * IMAGE_COPIES
+    largest = max(len(shard.episodes) for shard in missing)
+    image = (largest - 1) * spec.steps * mean["step_bytes"] * IMAGE_COPIES
     memory = statistics.fmean(costs.memory for costs in found) + image
-    # Warming up opened a scene, too, which is counted with the scenes. Workers begin one after another: the mean.
+    # The warm-up opened a scene too, which is counted with the scenes. Workers start one after another: the mean.
     start = max(0.5, statistics.fmean(costs.start for costs in found) - mean["scene"] - mean["source"])
     return Costs(start=start, memory=memory, **mean)
 
 
 @dataclass(slots=True)
 class Pilot:
-    """Does one episode of a shard as `ShardWork` does, and times its parts. Picklable."""
+    """Simulates one episode of a shard as `ShardWork` does, and times the parts. Picklable."""
 
     spec: DatasetSpec
     scenes: Mapping[str, SceneRef]
@@ -159,7 +162,7 @@ class Pilot:
     start: float | None = None
 
     def __call__(self, shard: ShardSpec, report: Report) -> Costs:
-        if self.start is None:  # what a process pays once: imports, kernels
+        if self.start is None:  # costs per process: imports, kernels
             if self.warm_up.scene != shard.scene:
                 simulator = self._open(self.warm_up)
                 run_episode(simulator, self.spec, dataclasses.replace(self.warm_up.episodes[0], steps=1))

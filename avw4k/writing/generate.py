@@ -1,7 +1,7 @@
-"""A spec becomes a dataset on disk: plan, workers, commit. Can be stopped at any instant and goes on from there.
+"""From a spec to a dataset on disk: plan, workers, commit. It can be stopped at any time and resumed.
 
-A shard is committed in two steps: the worker writes a tmp file, reads it back, and renames it; the parent appends
-the manifest's line. What a kill leaves between the two (a shard without a line) is checked and adopted at the next
+A shard is committed in two steps: the worker writes a temporary file, reads it back, and renames it; the parent appends
+its line to the manifest. If a kill comes between the two, the shard without a line is checked and adopted at the next
 start.
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avw.avw4k.execution.executors import Execute, Report, run_in_processes
+from avw.avw4k.execution.local_processes import run_in_processes
+from avw.avw4k.execution.protocol import Execute, Report
 from avw.avw4k.plan.assets import as_stored, refuse_changed, with_digests
 from avw.avw4k.plan.episode import Episode, run_episode
 from avw.avw4k.plan.spec import DatasetSpec, ShardSpec, plan
@@ -19,14 +20,11 @@ from avw.avw4k.reading.checks import check_shard
 from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.shards.locks import LOCK, beginning, locked
 from avw.avw4k.shards.manifest import (
-    TMP_SUFFIX,
     ShardRecord,
     append_record,
     drop_records,
     read_manifest,
-    readable_errors,
     write_manifest,
-    write_whole,
 )
 from avw.avw4k.shards.shard import shard_bytes
 from avw.avw4k.writing.card import engine_versions, write_card, write_info
@@ -36,11 +34,13 @@ from avw.sim_bridge.scenes.catalogue import scene_refs
 from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.storage.atomic_write import TMP_SUFFIX, atomic_write
+from avw.sim_bridge.storage.disk_errors import readable_errors
 
 
 @dataclass(kw_only=True, slots=True)
 class GenerateReport:
-    """What a run did. adopted: shards found without a manifest line and sound · redone: found damaged and made again"""
+    """The result of a run. adopted: valid shards that had no line in the manifest · redone: damaged ones, made again"""
 
     path: str
     spec_sha256: str
@@ -57,7 +57,7 @@ class GenerateReport:
 
 @dataclass(slots=True)
 class ShardWork:
-    """Simulates, writes and commits one shard in a worker; keeps the scene open for the next. Picklable."""
+    """Simulates and writes one shard in a worker; keeps the scene open for the next one. Picklable."""
 
     folder: Path
     spec: DatasetSpec
@@ -85,12 +85,12 @@ class ShardWork:
 
 
 def commit_shard(folder: Path, spec: DatasetSpec, shard: ShardSpec, image: bytes) -> ShardRecord:
-    """Write the file, read it back from the disk, and only then give it its name."""
+    """Write the file, read it back from the disk, and then give it its final name."""
 
     def check(tmp: Path) -> ShardRecord:
         return check_shard(tmp, spec, shard)
 
-    return write_whole(folder / shard.name, image, check)
+    return atomic_write(folder / shard.name, image, check, shared=True)
 
 
 def generate(
@@ -106,50 +106,51 @@ def generate(
     on_steps: Callable[[int], None] = lambda steps: None,
     log: Callable[[str], None] = lambda text: None,
 ) -> GenerateReport:
-    """Make `folder` hold the dataset of `spec`, going on from whatever is committed there.
+    """Write the dataset of `spec` to `folder`, continuing from what is committed there.
 
     part: (i, n), i from 0: only every n-th shard, for array jobs on a shared file system
-    scenes: the scenes of the spec; those that are missing here are looked for by their names. Files of `scenes` whose
-    digest the spec lacks are read once, when the dataset is begun · on_start: steps committed
-    and steps in all · on_steps: steps done since last time · execute: who does the work, see `executors`.
-    Raises UsageError for a folder that holds something else or is in use, DatasetError for a full disk.
+    scenes: the scenes of the spec; missing ones are found by their names. Files of `scenes` whose digest is not in the
+    spec are read once, when the dataset is begun · execute: the executor, see `avw.avw4k.execution.protocol`
+    on_start: called with the steps committed so far and the total · on_steps: called with the steps done since the last
+    call
+    Raises UsageError for a folder that contains something else or is in use, DatasetError for a full disk.
     """
     shards = plan(spec)
     mine = shards if part is None else shards[part[0] :: part[1]]
     with readable_errors("cannot prepare the dataset", folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _check_ours(folder, spec, resume)  # before the lock, so that what is not ours gets not even that
+        _holds_dataset(folder, spec, resume)  # before the lock, so that no lock file is written to a foreign folder
     with locked(folder, part), readable_errors("cannot write the dataset", folder):
-        if _check_ours(folder, spec, resume):
+        if _holds_dataset(folder, spec, resume):
             spec = open_dataset(folder).spec
-            _warn_of_other_libraries(folder, spec, log)
+            _warn_about_versions(folder, spec, log)
         else:
             spec = _begin(folder, spec, scenes, log)
-        _sweep(folder, mine, part)
+        _remove_temporary_files(folder, mine, part)
         report = GenerateReport(path=str(folder), spec_sha256=spec.sha256)
-        todo = _settle(folder, spec, mine, part, report, log)
+        missing = _missing_shards(folder, spec, mine, part, report, log)
         total = sum(shard.steps for shard in mine)
-        on_start(total - sum(shard.steps for shard in todo), total)
-        known, wanted = {scene.scene_id: scene for scene in scenes}, {shard.scene for shard in todo}
+        on_start(total - sum(shard.steps for shard in missing), total)
+        known, wanted = {scene.scene_id: scene for scene in scenes}, {shard.scene for shard in missing}
         here = scene_refs(sorted(wanted - known.keys())) | {name: known[name] for name in wanted & known.keys()}
         refuse_changed(spec, here)
         work = ShardWork(folder, spec, here)
         try:
             for shard, record in execute(
-                work, todo, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps, log=log
+                work, missing, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps, log=log
             ):
                 append_record(folder, record, part)
                 report.written.append(shard.name)
         finally:
-            _sweep(folder, mine, part)
+            _remove_temporary_files(folder, mine, part)
         finish(folder, spec, shards, report)
     return report
 
 
 def _begin(folder: Path, spec: DatasetSpec, scenes: Sequence[SceneRef], log: Callable[[str], None]) -> DatasetSpec:
-    """Write info.json, with the digest of every scene. Of the parts of an array job one does it, and others wait."""
+    """Write info.json, with the digest of every scene. The first part of an array job does it, and the others wait."""
     with beginning(folder):
-        if (folder / "info.json").is_file():  # another part was faster
+        if (folder / "info.json").is_file():  # another part has written it
             committed(folder, spec)
             return open_dataset(folder).spec
         lacking = {scene.scene_id for scene in scenes if scene.files} - {name for name, _ in spec.assets}
@@ -160,42 +161,42 @@ def _begin(folder: Path, spec: DatasetSpec, scenes: Sequence[SceneRef], log: Cal
         return spec
 
 
-def _check_ours(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
-    """Whether the folder holds this dataset already (else it is empty). Raises UsageError for anything else."""
+def _holds_dataset(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
+    """Whether the folder already contains this dataset; False if it is empty. Raises UsageError for anything else."""
     if (folder / "info.json").is_file():
         records = committed(folder, spec)
         if records and not resume:
             raise UsageError(
-                f"{folder} holds {len(records)} committed shards already, and --no-resume forbids to go on from them; "
-                "name another folder, or remove this one"
+                f"{folder} already contains {len(records)} committed shards, and --no-resume does not continue from "
+                "them; name another folder, or remove this one"
             )
         return True
-    foreign = sorted(path.name for path in folder.iterdir() if not _ours(path.name))
+    foreign = sorted(path.name for path in folder.iterdir() if not _is_leftover(path.name))
     if foreign:
         raise UsageError(
-            f"{folder} is no dataset but holds {', '.join(foreign[:3])}{' …' if len(foreign) > 3 else ''}; "
+            f"{folder} is not a dataset, but contains {', '.join(foreign[:3])}{' …' if len(foreign) > 3 else ''}; "
             "name an empty or new folder"
         )
     return False
 
 
-def _warn_of_other_libraries(folder: Path, spec: DatasetSpec, log: Callable[[str], None]) -> None:
-    before, here = open_dataset(folder).info.get("versions", {}), engine_versions(spec)
-    changed = [f"{name} {before.get(name)} then, {here[name]} now" for name in here if before.get(name) != here[name]]
+def _warn_about_versions(folder: Path, spec: DatasetSpec, log: Callable[[str], None]) -> None:
+    old, new = open_dataset(folder).info.get("versions", {}), engine_versions(spec)
+    changed = [f"{name} was {old.get(name)}, is {new[name]}" for name in new if old.get(name) != new[name]]
     if changed:
-        log(f"{folder} was begun with other libraries ({'; '.join(changed)}): new shards may differ in bytes")
+        log(f"{folder} was begun with other versions ({'; '.join(changed)}): new shards may differ in bytes")
 
 
 def committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
-    """The manifest of a folder that holds this very spec. Raises UsageError if it holds another."""
-    there = open_dataset(folder)
-    spec = as_stored(spec, there.spec)
-    if not there.spec.same_as(spec):
+    """The manifest of a folder that contains the dataset of this spec. Raises UsageError for another spec."""
+    dataset = open_dataset(folder)
+    spec = as_stored(spec, dataset.spec)
+    if not dataset.spec.same_as(spec):
         raise UsageError(
-            f"{folder} holds a dataset of another spec ({'; '.join(there.spec.differences(spec)[:4])}); "
-            "name another folder, ask for the same again, or remove it"
+            f"{folder} contains a dataset of another spec ({'; '.join(dataset.spec.differences(spec)[:4])}); "
+            "name another folder, use the same options again, or remove the folder"
         )
-    return there.records
+    return dataset.records
 
 
 def remaining_scenes(folder: Path, spec: DatasetSpec, part: tuple[int, int] | None = None) -> tuple[str, ...]:
@@ -206,7 +207,7 @@ def remaining_scenes(folder: Path, spec: DatasetSpec, part: tuple[int, int] | No
     return tuple(dict.fromkeys(shard.scene for shard in mine if shard.name not in records))
 
 
-def _settle(
+def _missing_shards(
     folder: Path,
     spec: DatasetSpec,
     shards: list[ShardSpec],
@@ -214,57 +215,58 @@ def _settle(
     report: GenerateReport,
     log: Callable[[str], None],
 ) -> list[ShardSpec]:
-    """The shards to make: neither committed nor fit for adoption. The manifest is the truth."""
-    records, todo, gone = read_manifest(folder), [], set()
+    """The shards to make: those that are neither committed (in the manifest) nor valid and adopted here."""
+    records, missing, damaged = read_manifest(folder), [], set()
     for shard in shards:
         path, record = folder / shard.name, records.get(shard.name)
         if record is not None:
             if path.is_file() and path.stat().st_size == record.bytes:
                 continue
-            log(f"{shard.name} was committed but is {'damaged' if path.is_file() else 'missing'}: made again")
-            gone.add(shard.name)
+            log(f"{shard.name} was committed, but is {'damaged' if path.is_file() else 'missing'}; making it again")
+            damaged.add(shard.name)
             report.redone.append(shard.name)
-            todo.append(shard)
+            missing.append(shard)
         elif path.is_file():
             try:
                 append_record(folder, check_shard(path, spec, shard), part)
                 report.adopted.append(shard.name)
-                log(f"{shard.name} was finished but not committed: checked and adopted")
+                log(f"{shard.name} was complete, but not in the manifest; checked and adopted")
             except DatasetError as error:
-                log(f"{error}: made again")
+                log(f"{error}; making it again")
                 report.redone.append(shard.name)
-                todo.append(shard)
+                missing.append(shard)
         else:
-            todo.append(shard)
-    if gone:
-        drop_records(folder, gone)
-    return todo
+            missing.append(shard)
+    if damaged:
+        drop_records(folder, damaged)
+    return missing
 
 
 def finish(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], report: GenerateReport) -> None:
-    """Count what is there; a whole dataset gets its sorted manifest, episode table and card."""
+    """Count the committed shards; a complete dataset gets its sorted manifest, episode table and card."""
     records = read_manifest(folder)
-    have = [records[shard.name] for shard in shards if shard.name in records]
-    report.shards = len(have)
-    report.episodes = sum(len(record.episodes) for record in have)
-    report.steps = sum(record.steps for record in have)
-    report.bytes = sum(record.bytes for record in have)
-    report.clipped = sum(record.clipped for record in have)
-    report.complete = len(have) == len(shards)
+    listed = [records[shard.name] for shard in shards if shard.name in records]
+    report.shards = len(listed)
+    report.episodes = sum(len(record.episodes) for record in listed)
+    report.steps = sum(record.steps for record in listed)
+    report.bytes = sum(record.bytes for record in listed)
+    report.clipped = sum(record.clipped for record in listed)
+    report.complete = len(listed) == len(shards)
     if report.complete:
-        # Parts of an array job may do this at once: each writes the same bytes, and each file whole.
+        # Parts of an array job may do this at the same time: all write the same bytes, and each write is atomic.
         write_card(folder, spec, shards, records)
-        write_manifest(folder, have)
+        write_manifest(folder, listed)
         for path in folder.glob(f"{LOCK}*"):
             path.unlink(missing_ok=True)
 
 
-def _ours(name: str) -> bool:
+def _is_leftover(name: str) -> bool:
+    """Whether a killed run may have left a file of this name before it wrote info.json."""
     return name.startswith((LOCK, ".nfs", COMPANION)) or name.endswith(TMP_SUFFIX)
 
 
-def _sweep(folder: Path, shards: list[ShardSpec], part: tuple[int, int] | None) -> None:
-    """Remove the tmp files that a kill left behind; in an array job those of this part only."""
+def _remove_temporary_files(folder: Path, shards: list[ShardSpec], part: tuple[int, int] | None) -> None:
+    """Remove the temporary files of a killed run; in an array job those of this part only."""
     mine = tuple(f"{shard.name}." for shard in shards)
     for path in folder.glob(f"*{TMP_SUFFIX}"):
         if part is None or path.name.startswith(mine):

@@ -1,4 +1,4 @@
-"""Making a dataset sound again: exactly what a verification found wrong is made again, nothing else is touched."""
+"""Repairing a dataset: the shards that a verification found damaged are made again, and nothing else is changed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from avw.avw4k.plan.spec import plan
 from avw.avw4k.reading.checks import file_sha256
 from avw.avw4k.reading.dataset import read_info
 from avw.avw4k.shards.locks import locked
-from avw.avw4k.shards.manifest import drop_records, readable_errors, scan_manifest, write_manifest
-from avw.avw4k.shards.shard import data_attributes, open_shard
-from avw.avw4k.shards.untrusted_hdf5 import ShardFile
+from avw.avw4k.shards.manifest import drop_records, scan_manifest, write_manifest
+from avw.avw4k.shards.shard import ShardFile, data_attributes, open_shard
 from avw.avw4k.writing.generate import generate
 from avw.avw4k.writing.verify import VerifyReport, verify_dataset
 from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.storage.disk_errors import readable_errors
 
 
 def repair_dataset(
@@ -24,10 +24,10 @@ def repair_dataset(
     workers: int = 1,
     on_steps: Callable[[int], None] = lambda steps: None,
 ) -> VerifyReport:
-    """Make what a verification `found` damaged or missing again, and verify everything anew.
+    """Make the shards again that a verification `found` damaged or missing, and verify everything again.
 
-    Shards that are sound but not listed are adopted; lines that say nothing true are struck out; copies of shards and
-    shards of this dataset under a strange name are removed, files of other origin are left and named again.
+    Valid shards that are not listed are adopted. Lines that are not valid are removed from the manifest. Copies of
+    shards, and shards of this dataset under another name, are removed; other files stay and are reported again.
     """
     _, spec = read_info(folder)
     names = {shard.name for shard in plan(spec)}
@@ -38,7 +38,7 @@ def repair_dataset(
         for name in found.problems:
             path = folder / name
             if name in names and name in records:
-                path.unlink(missing_ok=True)  # an unlisted one stays: `generate` adopts it if it is sound
+                path.unlink(missing_ok=True)  # an unlisted one stays: `generate` adopts it if it is valid
             elif path.suffix == ".h5" and name not in names and _is_ours(path, spec.sha256, set(before.values())):
                 path.unlink()
                 removed.append(name)
@@ -54,7 +54,7 @@ def repair_dataset(
 
 
 def _is_ours(path: Path, spec_sha256: str, digests: set[str]) -> bool:
-    """Whether a stray file is a copy of a shard, or says that it belongs to this dataset."""
+    """Whether a file of another name is a copy of a shard, or names this dataset in its attributes."""
     try:
         if file_sha256(path) in digests:
             return True

@@ -1,4 +1,4 @@
-"""Checking every promise that a dataset makes: shards, manifest, tables, and, on request, where the data come from."""
+"""Checks of a dataset: shards, manifest, tables, and, on request, a new simulation of some episodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from avw.avw4k.execution.executors import Report, run_in_processes
+from avw.avw4k.execution.local_processes import run_in_processes
+from avw.avw4k.execution.protocol import Report
 from avw.avw4k.plan.episode import run_episode
 from avw.avw4k.plan.spec import ShardSpec, plan
 from avw.avw4k.reading.checks import check_shard
@@ -26,17 +27,17 @@ from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import is_reproducible
 
-TABLE, CARD = "episodes.parquet", "croissant.json"  # written when a dataset is whole, and so a proof that it was
+TABLE, CARD = "episodes.parquet", "croissant.json"  # written when a dataset is complete, so they show that it was
 
 
 @dataclass(kw_only=True, slots=True)
 class VerifyReport:
-    """What a verification found.
+    """The result of a verification.
 
     problems: {shard, manifest line or file: what is wrong, and with which episode} · missing: shards not made yet
-    replayed: episodes simulated again and equal · differing: those that are not, of a dataset that promises no equality
-     repaired: shards made again · adopted: shards found sound without a
-    line in the manifest · removed: files that are copies of shards · changed: shards whose bytes are not what they were
+    replayed: episodes simulated again and equal · differing: episodes that are not equal, if the dataset does not
+        promise equality · repaired: shards made again · adopted: valid shards that had no line in the manifest
+    removed: files that were copies of shards · changed: shards with other bytes than before
     """
 
     shards: int = 0
@@ -69,19 +70,19 @@ def verify_dataset(
 ) -> VerifyReport:
     """Check every committed shard against the manifest and itself, and simulate `replay` episodes again.
 
-    Raises DatasetError when the folder holds no dataset or its info.json was altered; whatever else is wrong stands in
-    the report.
+    Raises DatasetError if the folder contains no dataset or its info.json was altered; all other problems are in the
+    report.
     """
     folder = Path(path)
     info, spec = read_info(folder)
     records, line_problems = scan_manifest(folder)
     report = VerifyReport(problems=dict(line_problems))
     shards = plan(spec)
-    was_whole = (folder / TABLE).exists() or (folder / CARD).exists()
+    was_complete = (folder / TABLE).exists() or (folder / CARD).exists()
     for shard in shards:
         record = records.get(shard.name)
         if record is None:
-            _settle_unlisted(folder, shard, was_whole, report)
+            _report_unlisted(folder, shard, was_complete, report)
             continue
         on_shard(shard.name)
         try:
@@ -98,10 +99,10 @@ def verify_dataset(
         report.bytes += found.bytes
     known = {shard.name for shard in shards}
     for name in sorted(set(records) - known):
-        report.problems[name] = f"the manifest lists {name}, which is no shard of this dataset"
-    for stray in own_files(folder.glob("*.h5")):
-        if stray.name not in known:
-            report.problems[stray.name] = f"{stray} is no shard of this dataset: a copy, or from another one"
+        report.problems[name] = f"the manifest lists {name}, which is not a shard of this dataset"
+    for path in own_files(folder.glob("*.h5")):
+        if path.name not in known:
+            report.problems[path.name] = f"{path} is not a shard of this dataset: a copy, or from another dataset"
     if report.ok and not report.missing:
         _check_tables(folder, shards, records, report)
     if replay:
@@ -109,42 +110,42 @@ def verify_dataset(
     return report
 
 
-def _settle_unlisted(folder: Path, shard: ShardSpec, was_whole: bool, report: VerifyReport) -> None:
-    """A shard without a line: not made yet, just being committed, or struck out by hand."""
+def _report_unlisted(folder: Path, shard: ShardSpec, was_complete: bool, report: VerifyReport) -> None:
+    """A shard without a line: not made yet, being committed at the moment, or removed from the manifest by hand."""
     episodes = ", ".join(str(episode.index) for episode in shard.episodes)
-    if was_whole:
+    if was_complete:
         report.problems[shard.name] = (
-            f"{folder / shard.name} (episodes {episodes}) is in no manifest, though the dataset was whole: "
+            f"{folder / shard.name} (episodes {episodes}) is in no manifest, although the dataset was complete: "
             "its line was deleted or altered"
         )
     elif (folder / shard.name).exists() and shard.name not in scan_manifest(folder)[0]:
-        report.problems[shard.name] = f"{folder / shard.name} (episodes {episodes}) is there but not committed"
+        report.problems[shard.name] = f"{folder / shard.name} (episodes {episodes}) exists, but is not in the manifest"
     else:
         report.missing.append(shard.name)
 
 
 def _compare_rows(folder: Path, record: ShardRecord, found: ShardRecord) -> None:
-    """Raises DatasetError where the manifest says something else of an episode than the episode itself."""
+    """Raises DatasetError if the manifest differs from an episode."""
     if len(record.episodes) != len(found.episodes):
         raise DatasetError(f"{folder}: the manifest lists {len(record.episodes)} episodes of {record.shard}")
-    for demo, (said, true) in enumerate(zip(record.episodes, found.episodes, strict=True)):
-        wrong = [name for name, value in said.items() if true.get(name, value) != value]
+    for demo, (listed, actual) in enumerate(zip(record.episodes, found.episodes, strict=True)):
+        wrong = [name for name, value in listed.items() if actual.get(name, value) != value]
         if wrong:
             raise DatasetError(
-                f"{folder / record.shard}, demo_{demo}, episode {true['index']}: the manifest gives {wrong[0]} as "
-                f"{said[wrong[0]]!r}, but it is {true[wrong[0]]!r}"
+                f"{folder / record.shard}, demo_{demo}, episode {actual['index']}: the manifest gives {wrong[0]} as "
+                f"{listed[wrong[0]]!r}, but it is {actual[wrong[0]]!r}"
             )
 
 
 def _check_tables(folder: Path, shards: list[ShardSpec], records: dict[str, ShardRecord], report: VerifyReport) -> None:
-    """The episode table and the list of shards must say what the manifest says."""
+    """The episode table and the list of shards must match the manifest."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         table = pq.read_table(io.BytesIO((folder / TABLE).read_bytes())).to_pylist()
         if table != pa.Table.from_pylist(episode_rows(shards, records)).to_pylist():
-            report.problems[TABLE] = f"{folder / TABLE} does not say what the manifest says"
+            report.problems[TABLE] = f"{folder / TABLE} does not match the manifest"
     except (OSError, pa.ArrowException) as error:
         report.problems[TABLE] = f"{folder / TABLE} cannot be read: {error}"
     try:
@@ -158,7 +159,7 @@ def _check_tables(folder: Path, shards: list[ShardSpec], records: dict[str, Shar
 
 @dataclass(slots=True)
 class ReplayWork:
-    """Simulates an episode again in a worker and says which arrays differ. Picklable."""
+    """Simulates an episode again in a worker; returns the names of the arrays that differ. Picklable."""
 
     path: Path
     scenes: Mapping[str, SceneRef]
@@ -186,8 +187,8 @@ def _replay(dataset: Dataset, report: VerifyReport, count: int, workers: int) ->
             report.differing.append(f"{ref.shard} demo_{ref.demo} ({', '.join(differing)})")
         elif differing:
             report.problems[ref.shard] = (
-                f"{dataset.path / ref.shard}, demo_{ref.demo}: simulated again from its spec, {', '.join(differing)} "
-                "came out different; it was written by another version of AVW or its libraries, or altered"
+                f"{dataset.path / ref.shard}, demo_{ref.demo}: {', '.join(differing)} differ when the episode is "
+                "simulated again from its spec; it was written by another version of AVW or its libraries, or altered"
             )
         else:
             report.replayed += 1

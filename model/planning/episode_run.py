@@ -1,8 +1,9 @@
-"""One episode of navigation: a policy searches for the source, and what is kept of it."""
+"""One episode of navigation: a policy searches for the source, and the record of it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 class EpisodeRecord:
     """One finished episode.
 
-    start, path: (x, y, z, yaw), metres and radians · source: (x, y, z), the point that sounds
-    shortest, walked, dtg: metres of the shortest path, of the path taken, and of the geodesic left at the end
-    actions: taken, STOP included · reference_actions: of a greedy follower up to its first permitted STOP, inclusive
-    decision_ms: mean wall-clock time of a decision, milliseconds
-    Of an episode file: episode_id, object_category and sound as it has them; filed_shortest (metres) and filed_actions,
-    its own lengths of the shortest way, and filed_spl, filed_sna with them in place of ours.
+    start, path: (x, y, z, yaw), metres and radians · source: (x, y, z) of the point that sounds
+    shortest, walked, dtg: metres of the shortest path, of the path taken, and of the geodesic distance at the end
+    actions: number of actions taken, STOP included · reference_actions: of a greedy follower up to its first permitted
+        STOP, inclusive · decision_ms: mean wall-clock time per decision, milliseconds
+    With an episode file: episode_id, object_category and sound as the file has them; filed_shortest (metres) and
+    filed_actions, the file's own lengths of the shortest path, and filed_spl and filed_sna computed with them.
     """
 
     policy: str
@@ -67,9 +68,19 @@ class EpisodeRecord:
         return np.array(self.path, dtype=np.float64)
 
 
+def record_from_json(row: Mapping[str, Any]) -> EpisodeRecord:
+    """The record whose `dataclasses.asdict` went through JSON. Raises KeyError or TypeError for anything else."""
+    tuples = {
+        "start": tuple(row["start"]),
+        "source": tuple(row["source"]),
+        "path": tuple(tuple(pose) for pose in row["path"]),
+    }
+    return EpisodeRecord(**{**row, **tuples})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
-    """An episode of a file that cannot take place in this simulator, and why."""
+class SkippedEpisode:
+    """An episode of a file that cannot take place in this simulator, and the reason."""
 
     episode: int
     episode_id: str
@@ -83,46 +94,57 @@ def episode_seed(seed: int, scene: str, episode: int) -> int:
 
 
 def run_episode(
-    simulator: Simulator, policy: Policy, episode: int, config: NavigateConfig, filed: FiledEpisode | None = None
-) -> EpisodeRecord | LeftOut:
-    """Let `policy` search in one episode, drawn or `filed`; see EpisodeRecord for what is kept of it."""
+    simulator: Simulator,
+    policy: Policy,
+    episode: int,
+    config: NavigateConfig,
+    filed: FiledEpisode | None = None,
+    *,
+    name: str,
+    on_step: Callable[[int], None] = lambda steps: None,
+) -> EpisodeRecord | SkippedEpisode:
+    """Let `policy` search in one episode, drawn from the seed or `filed`. The record calls it `name`.
+
+    `on_step(1)` is called after every step.
+    """
     from avw.sim_bridge.task.follower import reference_actions
 
     scene = simulator.scene_id
     seed = episode_seed(config.seed, scene, episode)
     task = AudioNavTask(simulator, config.task)
     try:
-        start, source = _begin(simulator, seed, config, filed)
+        start, source = _place(simulator, seed, config, filed)
         observation = task.reset(start, source, seed)
     except UsageError as error:
         if filed is None:
             raise
-        return LeftOut(episode=episode, episode_id=filed.episode_id, scene=scene, reason=str(error))
+        return SkippedEpisode(episode=episode, episode_id=filed.episode_id, scene=scene, reason=str(error))
     policy.reset(policy_seed(seed))
     shortest = simulator.distance_to_source()
-    recorder = _recorder(config, simulator, source, policy.name, episode)
-    path, collisions, thinking, success, stopped = [_pose_4(start)], 0, 0.0, False, False
+    recorder = _recorder(config, simulator, source, name, episode)
+    path, collisions, decision_seconds, success, stopped = [_pose_4(start)], 0, 0.0, False, False
     while True:
         if recorder:
             recorder.add(observation, simulator.pose)
         before = time.perf_counter()
         action = as_action(policy.act(observation))
-        thinking += time.perf_counter() - before
+        decision_seconds += time.perf_counter() - before
         result = task.step(action)
         observation, stopped = result.observation, action == Action.STOP
         success = bool(result.success)
         path.append(_pose_4(simulator.pose))
         collisions += bool(result.collided)
+        on_step(1)
         if result.terminated or result.truncated:
             break
     if recorder:
         recorder.write(success)
-    actions, left = len(path) - 1, float(simulator.distance_to_source())
+    actions, remaining = len(path) - 1, float(simulator.distance_to_source())
     steps_T3 = np.diff(np.array(path)[:, :3], axis=0)
     walked = float(np.linalg.norm(steps_T3, axis=1).sum())
     reference = len(reference_actions(simulator.navgrid, start, source.floor_3, config.task.success_distance))
     return EpisodeRecord(
-        policy=policy.name,
+        policy=name,
         scene=scene,
         episode=episode,
         seed=seed,
@@ -131,21 +153,21 @@ def run_episode(
         success=success,
         stopped=stopped,
         spl=spl(success, shortest, walked),
-        softspl=soft_spl(left, shortest, walked),
+        softspl=soft_spl(remaining, shortest, walked),
         sna=sna(success, reference, actions),
-        dtg=left,
+        dtg=remaining,
         actions=actions,
         reference_actions=reference,
         shortest=float(shortest),
         walked=walked,
         collisions=collisions,
-        decision_ms=1e3 * thinking / actions,
+        decision_ms=1e3 * decision_seconds / actions,
         path=tuple(path),
-        **({} if filed is None else _as_filed(filed, success, walked, actions)),
+        **({} if filed is None else _filed_fields(filed, success, walked, actions)),
     )
 
 
-def _begin(simulator: Simulator, seed: int, config: NavigateConfig, filed: FiledEpisode | None) -> tuple[Pose, Source]:
+def _place(simulator: Simulator, seed: int, config: NavigateConfig, filed: FiledEpisode | None) -> tuple[Pose, Source]:
     if filed is None:
         return sample_episode(simulator, seed, config.min_distance, sound=config.sound or "ring")
     from avw.sim_bridge.task.sound_sets import find_sound
@@ -155,7 +177,7 @@ def _begin(simulator: Simulator, seed: int, config: NavigateConfig, filed: Filed
     return place_episode(simulator.navgrid, filed, sound, phase)
 
 
-def _as_filed(filed: FiledEpisode, success: bool, walked: float, actions: int) -> dict[str, Any]:
+def _filed_fields(filed: FiledEpisode, success: bool, walked: float, actions: int) -> dict[str, Any]:
     return {
         "episode_id": filed.episode_id,
         "object_category": filed.object_category,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from avw.model.planning.policy_file import policy_label
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.task import TaskConfig
@@ -11,13 +12,15 @@ from avw.sim_bridge.task.task import TaskConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NavigateConfig:
-    """Which policies search where.
+    """Policies, and the episodes that each of them runs.
 
-    scenes: ids or mesh files · episodes: in all, dealt round the scenes · min_distance: metres of geodesic between
-    start and source · sound: what the source plays, looped; None: what each episode of the file names
-    model_dir, device: for policies that plan with a model · video_dir: where recordings go
-    episode_file: episodes as others wrote them; then `scenes` are those of its first `episodes`
-    sound_root: the folder of the sounds that it names
+    policies: names of `policies.POLICIES`, FILE.py:NAME (see `policy_file`), or names of the caller's own factories
+    scenes: ids or mesh files · episodes: per policy; episode i is in scenes[i mod n]
+    min_distance: metres of geodesic between start and source
+    sound: the source plays it in a loop; None: the sound that each episode of the file names
+    model_dir, device: for policies that plan with a model · video_dir: folder for recordings
+    episode_file: run the first `episodes` of this file instead; then `scenes` are the scenes of those
+    sound_root: folder of the sounds that the episode file names
     """
 
     policies: tuple[str, ...]
@@ -38,7 +41,10 @@ class NavigateConfig:
     def __post_init__(self) -> None:
         if not self.policies or not self.scenes:
             raise UsageError("navigation needs at least one policy and one scene")
+        labels = [policy_label(policy) for policy in self.policies]
+        if len(set(labels)) < len(labels):
+            raise UsageError(f"each policy needs a name of its own, got {', '.join(labels)}")
         if self.episodes < 1 or self.workers < 1:
             raise UsageError(f"episodes and workers must be at least 1, got {self.episodes} and {self.workers}")
         if self.sound is None and self.episode_file is None:
-            raise UsageError("without an episode file nothing names the sound; type e.g. --sound ring")
+            raise UsageError("a sound is needed, because no episode file names one; type e.g. --sound ring")

@@ -1,22 +1,23 @@
-"""What came of navigation: summaries, paired comparison, and the files that a run keeps of it.
+"""Results of navigation: summaries, paired comparisons, and their files.
 
-RUN/navigation-<policy>.json holds every episode of one policy; RUN/navigation.json compares the policies that met the
-same episodes, and is made anew from those files whenever one of them is written.
+RUN/navigation-<policy>.json holds every episode of one policy. RUN/navigation.json compares the policies that ran on
+the same episodes; it is written again whenever one of those files is.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from avw.model.metrics.navigation import Interval, bootstrap_difference, bootstrap_mean, summarise
-from avw.model.planning.episode_run import EpisodeRecord, LeftOut
+from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import POLICIES
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.storage.atomic_write import atomic_write
 
 MEASURES = ("sr", "spl", "softspl", "sna", "dtg", "na")
 _ATTRIBUTES = {"sr": "success", "spl": "spl", "softspl": "softspl", "sna": "sna", "dtg": "dtg", "na": "actions"}
@@ -32,7 +33,7 @@ def summary(records: Sequence[EpisodeRecord]) -> dict[str, Interval]:
 def paired_gain(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord]) -> dict[str, Interval]:
     """Mean of first - second over the same episodes, with its 95 % interval, for every measure.
 
-    Raises UsageError when the two did not run the same episodes.
+    Raises UsageError if the two did not run on the same episodes.
     """
     if [_identity(r) for r in first] != [_identity(r) for r in second]:
         raise UsageError("paired comparison needs the same scenes, seed and number of episodes for both policies")
@@ -44,18 +45,18 @@ def paired_gain(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord])
     }
 
 
-def comparison(config: NavigateConfig, records: Records, left_out: Sequence[LeftOut] = ()) -> dict[str, Any]:
-    """Every policy's summary, and what the leading one (mpc if it is there) gains over each other, as plain JSON.
+def comparison(config: NavigateConfig, records: Records, skipped: Sequence[SkippedEpisode] = ()) -> dict[str, Any]:
+    """Summary of every policy, and the gain of the leading one (mpc if it is there) over each other, as plain JSON.
 
-    Intervals are [mean, low, high]. Of an episode file also its `filed` measures (SPL and SNA with its own lengths in
-    place of ours, over the episodes that have them), and the episodes that were left out.
+    Intervals are [mean, low, high]. With an episode file also the `filed` measures (SPL and SNA with the file's own
+    path lengths, over the episodes that have them), and the skipped episodes (`left_out`).
     """
-    names = [name for name in POLICIES if name in records]
+    names = _in_order(records)
     leader = "mpc" if "mpc" in names else names[0]
     filed = {} if config.episode_file is None else {
         "episode_file": config.episode_file,
         "filed": {name: _filed(records[name]) for name in names},
-        "left_out": [dataclasses.asdict(episode) for episode in left_out],
+        "left_out": [dataclasses.asdict(episode) for episode in skipped],
     }  # fmt: skip
     return {
         "episodes": config.episodes,
@@ -72,6 +73,12 @@ def comparison(config: NavigateConfig, records: Records, left_out: Sequence[Left
     }
 
 
+def _in_order(names: Iterable[str]) -> list[str]:
+    """The user's own policies first, then ours in the order of POLICIES."""
+    found = set(names)
+    return [*sorted(found - set(POLICIES)), *(name for name in POLICIES if name in found)]
+
+
 def _filed(records: Sequence[EpisodeRecord]) -> dict[str, list[float]]:
     found = {}
     for name in ("filed_spl", "filed_sna"):
@@ -82,11 +89,11 @@ def _filed(records: Sequence[EpisodeRecord]) -> dict[str, list[float]]:
 
 
 def write_outcome(
-    run_dir: Path, config: NavigateConfig, records: Records, left_out: Sequence[LeftOut] = ()
+    run_dir: Path, config: NavigateConfig, records: Records, skipped: Sequence[SkippedEpisode] = ()
 ) -> dict[str, Any]:
-    """Write navigation-<policy>.json for each policy and navigation.json; returns the latter's content.
+    """Write navigation-<policy>.json for each policy, and navigation.json; returns the content of the latter.
 
-    Policies of earlier commands stay in the comparison as long as they met the same episodes.
+    Policies of earlier commands stay in the comparison as long as they ran on the same episodes.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     for name, rows in records.items():
@@ -96,41 +103,32 @@ def write_outcome(
             "summary": _plain(summary(rows)),
             "records": [dataclasses.asdict(row) for row in rows],
         }
-        _replace(run_dir / f"navigation-{name}.json", document)
+        atomic_write(run_dir / f"navigation-{name}.json", json.dumps(document))
     comparable = dict(records)
-    for name in POLICIES:
-        path = run_dir / f"navigation-{name}.json"
-        if name in records or not path.exists():
+    for path in sorted(run_dir.glob("navigation-*.json")):
+        name = path.stem.removeprefix("navigation-")
+        if name in records or not (name in POLICIES or name.isidentifier()):
             continue
         earlier = read_records(path)
         if [_identity(r) for r in earlier] == [_identity(r) for r in next(iter(records.values()))]:
             comparable[name] = earlier
-    document = comparison(config, comparable, left_out)
-    _replace(run_dir / "navigation.json", document)
+    document = comparison(config, comparable, skipped)
+    atomic_write(run_dir / "navigation.json", json.dumps(document))
     return document
 
 
 def read_records(path: Path) -> list[EpisodeRecord]:
-    """The episodes of a navigation-<policy>.json. Raises DatasetError for a file that is damaged or none of ours."""
+    """The episodes of a navigation-<policy>.json. Raises DatasetError for a file that is damaged or of another kind."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["records"]
-        return [
-            EpisodeRecord(
-                **{
-                    **row,
-                    "start": tuple(row["start"]),
-                    "source": tuple(row["source"]),
-                    "path": tuple(tuple(pose) for pose in row["path"]),
-                }
-            )
-            for row in rows
-        ]
+        return [record_from_json(row) for row in json.loads(path.read_text(encoding="utf-8"))["records"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path}: no readable record of navigation ({error}); run avw navigate again") from error
+        raise DatasetError(
+            f"{path}: not a readable file of navigation results ({error}); run avw navigate again"
+        ) from error
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """The comparison as text: one line a policy, then the gains."""
+    """The comparison as text: one line per policy, then the gains."""
     titles = {"sr": "SR", "spl": "SPL", "softspl": "SoftSPL", "sna": "SNA", "dtg": "DTG, m", "na": "NA"}
     ran = document["episodes"] - len(document.get("left_out", ()))
     lines = [f"{ran} episodes in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
@@ -141,12 +139,12 @@ def table(document: Mapping[str, Any]) -> str:
         lines.append(f"{pair:22}" + "".join(f"{_cell(figures[name], name, '+'):>22}" for name in MEASURES))
     for policy, figures in document.get("filed", {}).items():
         lines += [
-            f"{policy}: {titles[name]} {_cell(interval, name)} with the file's own shortest ways"
+            f"{policy}: {titles[name]} {_cell(interval, name)} with the path lengths of the file"
             for name, interval in figures.items()
         ]
     if document.get("left_out"):
         first = document["left_out"][0]
-        lines.append(f"Left out: {len(document['left_out'])} episodes that cannot take place, e.g. {first['reason']}")
+        lines.append(f"Skipped: {len(document['left_out'])} episodes that cannot take place, e.g. {first['reason']}")
     return "\n".join(lines)
 
 
@@ -162,10 +160,3 @@ def _plain(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
 
 def _identity(record: EpisodeRecord) -> tuple[object, ...]:
     return record.scene, record.episode, record.seed, record.start, record.source
-
-
-def _replace(path: Path, document: Mapping[str, Any]) -> None:
-    """Write aside and rename: a reader never sees half a file."""
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(document), encoding="utf-8")
-    partial.replace(path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from avw.model.planning.policy_file import is_policy_file, load_policy
 from avw.model.planning.sight import blocked_ahead
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
@@ -118,7 +119,7 @@ def make_policy(
     hfov: float = 90.0,
     max_steps: int = MAX_STEPS,
 ) -> Policy:
-    """A policy by name.
+    """A policy by name, or from a user's file (FILE.py:NAME).
 
     model_dir: the trained run that `mpc` and `reward-only` plan with
     hfov: degrees, of the camera · max_steps: of an episode
@@ -146,9 +147,11 @@ def make_policy(
                 f"the policy {name} plans with a trained model: type avw navigate --policy {name} --model RUN"
             )
         return MpcPolicy(model_dir, MpcConfig(denoising_steps=1 if name == "mpc" else 0), device)
+    if is_policy_file(name):
+        return load_policy(name)
     if name == "oracle":
         raise UsageError("the oracle is given the simulator: construct OraclePolicy(simulator)")
-    raise UsageError(f"unknown policy {name!r}: expected one of {', '.join(POLICIES)}")
+    raise UsageError(f"unknown policy {name!r}: expected one of {', '.join(POLICIES)}, or FILE.py:CLASS")
 
 
 def policy_seed(episode_seed: int) -> int:

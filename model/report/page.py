@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.storage.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     from avw.avw4k.reading.dataset import Dataset
@@ -27,9 +28,7 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
     out_html = Path(out_html) if out_html else run_dir / "report.html"
     html = render(run_dir, data_dir)
     out_html.parent.mkdir(parents=True, exist_ok=True)
-    partial = out_html.with_suffix(".tmp")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(out_html)
+    atomic_write(out_html, html)
     return out_html
 
 

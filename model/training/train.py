@@ -34,8 +34,10 @@ from avw.model.tokenizers.fit import TokenizerBudget, fit_tokenizers
 from avw.model.training.calibrate import calibrate
 from avw.model.training.latents import Batch, Latents
 from avw.model.world_model import FILE, WorldModel
+from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import CheckpointError, UsageError
 from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.storage.atomic_write import atomic_write
 
 STAGES = ("tokenizers", "1", "2", "3")
 
@@ -320,7 +322,7 @@ def claim(out: Path, config: TrainConfig, dataset: Dataset) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if path.exists():
         found = json.loads(path.read_text())
-        differing = _differences({**found, "data": None}, {**wanted, "data": None})
+        differing = config_differences({**found, "data": None}, {**wanted, "data": None})
         if differing:
             name, old, new = differing[0]
             raise UsageError(
@@ -328,25 +330,12 @@ def claim(out: Path, config: TrainConfig, dataset: Dataset) -> None:
                 "that folder, or repeat the command that began it to resume"
             )
         return
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(wanted, indent=2))
-    partial.replace(path)
+    atomic_write(path, json.dumps(wanted, indent=2))
 
 
 def fingerprint(dataset: Dataset) -> str:
     """Which data these are: the spec fixes every byte, the number of committed episodes how much of it is there."""
     return f"{dataset.spec.sha256}:{len(dataset.episodes())}"
-
-
-def _differences(found: dict[str, Any], wanted: dict[str, Any], at: str = "") -> list[tuple[str, Any, Any]]:
-    rows = []
-    for key in sorted(set(found) | set(wanted)):
-        old, new = found.get(key), wanted.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            rows += _differences(old, new, f"{at}{key}.")
-        elif old != new:
-            rows.append((at + key, old, new))
-    return rows
 
 
 def _world_model(net: AvCdit, image: Any, audio: Any, config: TrainConfig, dataset: Dataset, device: str) -> WorldModel:

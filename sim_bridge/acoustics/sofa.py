@@ -21,12 +21,21 @@ import numpy as np
 
 from avw.sim_bridge.acoustics.hrtf_grid import MeasuredHead
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.storage.untrusted_hdf5 import (
+    DEFLATE,
+    FLETCHER32,
+    SHUFFLE,
+    filters,
+    refuse_bombs,
+    refuse_foreign_storage,
+    refuse_path,
+)
 
 _MAX_MEASUREMENTS = 50_000
 _MAX_SAMPLES = 16_384
 _MAX_VALUES = 50_000_000  # 400 MB
 _RATES = (8_000, 192_000)  # Hz
-_FILTERS = {1, 2, 3}  # HDF5's own deflate, shuffle and checksum, the only ones that netCDF writes
+_FILTERS = {DEFLATE, SHUFFLE, FLETCHER32}  # HDF5's own deflate, shuffle and checksum, the only ones that netCDF writes
 _SAME_DISTANCE = 0.9  # fraction of the farthest distance: closer measurements belong to another distance
 _SAME_DIRECTION = 1e-3  # between unit vectors, 0.06 degrees
 
@@ -170,14 +179,18 @@ class _Reader:
 
     def _numbers(self, name: str, dimensions: int | None = None) -> np.ndarray:
         """A dataset of finite numbers as float64, read after all checks that are possible without reading it."""
-        link = self._file.get(name, getlink=True)
-        if link is None:
+        if not self._has(name):
             raise self._refusal(f"it has no {name}")
-        dataset = self._file[name] if isinstance(link, h5py.HardLink) else None
-        if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-            raise self._refusal(f"its {name} is a link, a group or stored in another file: not read")
-        if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
-            raise self._refusal(f"its {name} holds {dataset.dtype}, not numbers")
+        try:
+            refuse_path(self._file, name)
+            dataset = self._file[name]
+            if not isinstance(dataset, h5py.Dataset):
+                raise ValueError("it is not an array")
+            if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
+                raise ValueError(f"it holds {dataset.dtype}, not numbers")
+            refuse_foreign_storage(dataset)
+        except ValueError as error:
+            raise self._refusal(f"its {name} is not read: {error}") from error
         shape = dataset.shape
         if shape is None or not 0 < len(shape) <= 3 or (dimensions is not None and len(shape) != dimensions):
             raise self._refusal(f"its {name} has shape {shape}, not {dimensions or '1 to 3'} dimensions")
@@ -193,10 +206,12 @@ class _Reader:
             raise self._refusal(
                 f"its {name} has shape {shape}: more than {_MAX_MEASUREMENTS} measurements or {_MAX_SAMPLES} samples"
             )
-        properties = dataset.id.get_create_plist()
-        filters = {properties.get_filter(index)[0] for index in range(properties.get_nfilters())}
-        if not filters <= _FILTERS:
-            raise self._refusal(f"its {name} is packed with filters {sorted(filters)} that SOFA files do not use")
+        if not set(filters(dataset)) <= _FILTERS:
+            raise self._refusal(f"its {name} is packed with filters {filters(dataset)} that SOFA files do not use")
+        try:
+            refuse_bombs(dataset)
+        except ValueError as error:
+            raise self._refusal(f"its {name} is not read: {error}") from error
         value = np.asarray(dataset[()], dtype=np.float64)
         if not np.isfinite(value).all() or np.abs(value).max() > 1e12:
             raise self._refusal(f"its {name} holds values that are not finite")

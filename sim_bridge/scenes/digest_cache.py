@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from avw.sim_bridge.storage.atomic_write import atomic_write
+
 _MOST = 20_000  # entries; the oldest are dropped
 _LARGEST = 20_000_000  # bytes of a cache file that is read
 _SETTLED = 2.0  # seconds since the last change before a digest is kept: two changes may share one time stamp
@@ -98,6 +100,4 @@ def _store(entries: Mapping[str, list[Any]]) -> None:
     with suppress(OSError):
         path = cache_file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        tmp = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        tmp.write_text(json.dumps(kept, indent=0), encoding="utf-8")
-        tmp.replace(path)
+        atomic_write(path, json.dumps(kept, indent=0), shared=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+
+from avw.sim_bridge.process.threads import available_cores
 
 PACKAGES = (
     "avw", "numpy", "scipy", "numba", "embreex", "trimesh", "h5py", "hdf5plugin", "gymnasium", "pyarrow", "pillow",
@@ -33,7 +34,7 @@ def machine() -> dict[str, str | int]:
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cpus": available_cores(),
     }
 
 

@@ -1,4 +1,4 @@
-"""A small dataset on mesh files, generated once a session by the real thing, and its spec."""
+"""A small dataset on mesh files, generated once per session by `generate`, and its spec."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def spec(scene_folder: Path) -> DatasetSpec:
 
 @pytest.fixture(scope="session")
 def reference(spec: DatasetSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The dataset of `spec`, made by one worker without interruption. Nobody writes to it: see `copy`."""
+    """The dataset of `spec`, made by one worker without interruption. Tests must not write to it: see `copy`."""
     folder = tmp_path_factory.mktemp("reference") / "data"
     report = generate(folder, spec, workers=1)
     assert report.complete

@@ -1,13 +1,13 @@
-"""Runs `generate` and is killed at a chosen instant: `python -m tests.avw4k.kill_points REFERENCE FOLDER PLAN`.
+"""Runs `generate` and kills it at a chosen moment: `python -m tests.avw4k.kill_points REFERENCE FOLDER`.
 
-Everything is imported and warmed up once; each trial is a fork of that, which costs a tenth of a second instead of
-ten. A trial works in one process (the storage protocol does not know who calls it), so that its operations can be
-counted: every open, write, flush, truncation, rename and removal of a file, in order. PLAN is JSON lines on stdin:
+Everything is imported and warmed up once; each trial is a fork of this process, which takes a tenth of a second instead
+of ten. A trial uses one process only, so that its operations can be counted: every open, write, flush, truncation,
+rename and removal of a file, in order. Trials are JSON lines on stdin:
     {"kind": "point", "number": 17, "after": false}     SIGKILL right before (after) operation 17; a write is torn
     {"kind": "byte", "limit": 12345}                    the kernel kills the process at byte 12345 of any file
     {"kind": "time", "seconds": 0.31}                   SIGKILL from outside at that moment
-Each trial is then resumed without a kill. For each, one JSON line: how it died, what was committed, and whether the
-resumed dataset has the reference's bytes. The first line tells how many operations a run has.
+Each trial is then resumed without a kill, and gives one JSON line: how it ended, what was committed, and whether the
+resumed dataset has the bytes of the reference. The first line contains the number of operations of a run.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from avw.avw4k.execution.executors import Report, Work
+from avw.avw4k.execution.this_process import run_in_this_process
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.shards.manifest import read_manifest
@@ -33,28 +33,8 @@ from avw.avw4k.writing.generate import generate
 OPERATIONS = ("open", "fsync", "pwrite", "ftruncate", "replace", "unlink")
 
 
-class Quiet:
-    """A report that nobody reads."""
-
-    def __call__(self, steps: int) -> None:
-        pass
-
-    def doing(self, what: str) -> None:
-        pass
-
-
-def inline(
-    work: Work, tasks: Sequence[Any], workers: int, *, scene_of: Callable[[Any], object],
-    on_steps: Callable[[int], None], log: Callable[[str], None] = print,
-) -> Iterator[tuple[Any, Any]]:  # fmt: skip
-    """`avw.avw4k.execution.executors.Execute` in this very process."""
-    report: Report = Quiet()
-    for task in tasks:
-        yield task, work(task, report)
-
-
 class Killer:
-    """Counts the operations of this process on files and ends it at one of them."""
+    """Counts the file operations of this process and kills it at one of them."""
 
     def __init__(self, at: int = -1, *, after: bool = False) -> None:
         self.count = 0
@@ -66,7 +46,7 @@ class Killer:
         def operation(*arguments: Any, **keywords: Any) -> Any:
             now, self.count = self.count, self.count + 1
             if now == self.at and not self.after:
-                if name == "pwrite":  # torn in the middle
+                if name == "pwrite":  # cut in the middle
                     handle, content, place = arguments
                     real(handle, content[: len(content) // 2], place)
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -86,12 +66,12 @@ def run(folder: Path, spec: DatasetSpec, trial: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (trial["limit"], trial["limit"]))
     if trial["kind"] == "point":
         Killer(trial["number"], after=trial["after"])
-    generate(folder, spec, execute=inline)
+    generate(folder, spec, execute=run_in_this_process)
     os._exit(0)
 
 
 def attempt(folder: Path, spec: DatasetSpec, trial: dict[str, Any]) -> str:
-    """Fork an attempt and tell how it ended: "SIGKILL", or "exit 0"."""
+    """Fork an attempt and return how it ended: "SIGKILL", or "exit 0"."""
     child = os.fork()
     if child == 0:
         try:
@@ -110,10 +90,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def trial_result(folder: Path, spec: DatasetSpec, reference: dict[str, str], trial: dict[str, Any]) -> dict[str, Any]:
-    """Attempt, look, resume, compare."""
+    """Attempt, inspect, resume, compare."""
     ended = attempt(folder, spec, trial)
-    there = folder.exists() and (folder / "info.json").exists()
-    committed = read_manifest(folder) if there else {}
+    committed = read_manifest(folder) if (folder / "info.json").exists() else {}
     written = {name: (folder / name).stat().st_mtime_ns for name in committed}
     true = all(hashlib.sha256((folder / n).read_bytes()).hexdigest() == r.sha256 for n, r in committed.items())
     resumed = attempt(folder, spec, {"kind": "none"})
@@ -128,10 +107,10 @@ def trial_result(folder: Path, spec: DatasetSpec, reference: dict[str, str], tri
 def main(reference: Path, folder: Path) -> None:
     spec = open_dataset(reference).spec
     spec = DatasetSpec.from_json(spec.to_json())
-    generate(folder, spec, execute=inline)  # compiles, and caches what it compiled
+    generate(folder, spec, execute=run_in_this_process)  # compiles, and caches what it compiled
     shutil.rmtree(folder)
     counter = Killer()
-    generate(folder, spec, execute=inline)
+    generate(folder, spec, execute=run_in_this_process)
     print(json.dumps({"operations": counter.count, "same": digests(folder) == digests(reference)}), flush=True)
     shutil.rmtree(folder)
     for line in sys.stdin:

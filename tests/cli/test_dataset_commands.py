@@ -81,7 +81,7 @@ def test_a_dry_run_prints_a_forecast_and_writes_nothing(run: Run, tmp_path: Path
     ("options", "message"),
     [
         ("--steps 0", "--steps is 0: expected a whole number of at least 1"),
-        ("--steps 501", "longer than the task"),
+        ("--steps 501", "at most 500 steps"),
         ("--trajectories 0", "--trajectories is 0"),
         ("--scenes nowhere.glb", "nowhere.glb"),
         ("--scenes mp3d", "no scene of mp3d is under"),
@@ -120,7 +120,7 @@ def test_a_missing_habitat_is_reported_before_anything_is_written(
 def test_another_spec_in_the_folder_exits_2(run: Run, data: Path, small: list[str]) -> None:
     result = run("generate", data, *small, "--seed", 3)
     assert result.exit_code == 2
-    assert "another spec (seed: 0 there, 3 asked)" in result.stderr
+    assert "another spec (seed: 0 stored, 3 requested)" in result.stderr
 
 
 def test_an_invalid_mesh_exits_2(run: Run, tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
 from avw.sim_bridge.scenes.scene import Scene
+from avw.sim_bridge.storage.atomic_write import atomic_write
 
 EXTRAS = "avw"  # key in the glTF extras for lights, rooms and categories, which glTF itself cannot store
 
@@ -21,9 +21,9 @@ def export_glb(scene: Scene, path: str | Path) -> None:
     turns shading off, because Habitat does not read the lamps.
     """
     target = Path(path)
-    _write(target, _glb(scene))
+    atomic_write(target, _glb(scene))
     config = {"render_asset": target.name, "up": [0, 1, 0], "front": [0, 0, -1], "force_flat_shading": True}
-    _write(target.with_name(f"{target.stem}.stage_config.json"), (json.dumps(config, indent=1) + "\n").encode())
+    atomic_write(target.with_name(f"{target.stem}.stage_config.json"), json.dumps(config, indent=1) + "\n")
 
 
 def _glb(scene: Scene) -> bytes:
@@ -63,13 +63,3 @@ def _glb(scene: Scene) -> bytes:
     }
     data: bytes = out.export(file_type="glb")
     return data
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Write a file atomically: complete or not at all, even if the program or the machine stops."""
-    partial = target.with_name(target.name + ".tmp")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)

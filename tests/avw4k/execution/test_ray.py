@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes (real ones, on this machine) makes the bytes that local workers make."""
+"""A real Ray cluster of several nodes on this machine makes the same bytes as local workers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from avw.avw4k.execution.executors import Report
+from avw.avw4k.execution.protocol import Report
 from avw.avw4k.plan.spec import ShardSpec
 from avw.avw4k.writing.generate import ShardWork
 from tests import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # Ray's own warnings are not ours
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # warnings of Ray itself
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Three nodes, of one processor each: the head and two more."""
+    """Three nodes with one processor each: the head and two more."""
     pytest.importorskip("ray", reason="Ray is not installed (pip install 'avw[ray]')")
     from ray.cluster_utils import Cluster
 
@@ -59,7 +59,7 @@ def test_three_nodes_make_the_same_bytes(cluster: Any, scene_folder: Path, refer
     assert digests(tmp_path / "data") == digests(reference)
 
 
-def test_parts_on_ray_and_on_this_machine_mix(
+def test_parts_from_ray_and_from_this_machine_combine(
     cluster: Any, scene_folder: Path, reference: Path, tmp_path: Path
 ) -> None:
     result = command(tmp_path / "data", scene_folder, cluster.address, "--shard", "1/3")
@@ -70,16 +70,31 @@ def test_parts_on_ray_and_on_this_machine_mix(
     assert digests(tmp_path / "data") == digests(reference)
 
 
-def test_no_cluster_is_one_sentence(scene_folder: Path, tmp_path: Path, cluster: Any) -> None:
+def test_a_missing_cluster_gives_a_one_line_error(scene_folder: Path, tmp_path: Path, cluster: Any) -> None:
     result = command(tmp_path / "data", scene_folder, "127.0.0.1:1")
     assert result.returncode == 1
     assert "no Ray cluster answers" in result.stderr
     assert "Traceback" not in result.stderr
 
 
+def test_navigation_on_three_nodes_gives_the_records_of_this_machine(cluster: Any, tmp_path: Path) -> None:
+    options = "--policy random --scenes procedural:200-201 --episodes 4 --seed 5 --json"
+    base = [sys.executable, "-m", "avw.cli", "navigate", *options.split(), "--model", str(tmp_path / "none")]
+    found = []
+    for name, more in (("ray", ["--executor", "ray", "--ray-address", cluster.address]), ("local", ["--workers", "1"])):
+        result = subprocess.run(
+            [*base, "--out", str(tmp_path / name), *more], cwd=ROOT, capture_output=True, text=True, timeout=400,
+            check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        rows = json.loads((tmp_path / name / "navigation-random.json").read_text())["records"]
+        found.append([row | {"decision_ms": 0.0} for row in rows])
+    assert found[0] == found[1]
+
+
 @dataclasses.dataclass
 class Crash:
-    """Work that kills its process, at the first try or at each."""
+    """Work that kills its process, in the first attempt or in every one."""
 
     folder: Path
     always: bool
@@ -100,21 +115,21 @@ from avw.avw4k.plan.spec import DatasetSpec, plan
 from avw.sim_bridge.errors import BackendError
 from tests.avw4k.execution.test_ray import Crash
 shards = plan(DatasetSpec(scenes=("procedural-0000", "procedural-0001"), trajectories=2))
-said, done, error = [], [], ""
+logged, done, error = [], [], ""
 run = RayExecutor(address=sys.argv[1])(
     Crash(Path(sys.argv[2]), sys.argv[3] == "always"), shards, 2,
-    scene_of=lambda shard: shard.scene, on_steps=lambda n: None, log=said.append,
+    scene_of=lambda shard: shard.scene, on_steps=lambda n: None, log=logged.append,
 )
 try:
     done += [result for _, result in run]
 except BackendError as failed:
     error = str(failed)
-print(json.dumps({"said": said, "done": sorted(done), "error": error}))
+print(json.dumps({"logged": logged, "done": sorted(done), "error": error}))
 """
 
 
 @pytest.mark.parametrize("always", [False, True])
-def test_a_crash_of_an_actor_is_named_and_tried_again(cluster: Any, tmp_path: Path, always: bool) -> None:
+def test_a_task_whose_actor_crashed_is_named_and_done_again(cluster: Any, tmp_path: Path, always: bool) -> None:
     arguments = [sys.executable, "-c", CRASH, cluster.address, str(tmp_path), "always" if always else "once"]
     result = subprocess.run(
         arguments, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
@@ -122,18 +137,18 @@ def test_a_crash_of_an_actor_is_named_and_tried_again(cluster: Any, tmp_path: Pa
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
-    assert len(report["said"]) == 2
-    assert all("died" in said for said in report["said"])
+    assert len(report["logged"]) == (4 if always else 2)  # two tasks, tried three times or twice
+    assert all("died" in text for text in report["logged"])
     if always:
         assert report["done"] == []
-        assert "2 times" in report["error"]
+        assert "3 times" in report["error"]
     else:
         assert len(report["done"]) == 2
         assert report["error"] == ""
 
 
-def test_what_actors_get_can_be_sent(tmp_path: Path) -> None:
-    """The work of a dataset pickles: Ray and spawned processes get it that way."""
+def test_work_can_be_pickled(tmp_path: Path) -> None:
+    """Ray and spawned processes receive the work of a dataset by pickle."""
     import pickle
 
     from avw.avw4k.plan.spec import DatasetSpec

@@ -1,4 +1,4 @@
-"""An episode is a pure function of its spec, and its arrays agree with each other and with the task."""
+"""An episode is a function of its spec, and its arrays are consistent with each other and with the task."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def episode(long_spec: DatasetSpec, simulator: Simulator) -> Episode:
     return run_episode(simulator, long_spec, of_mode(long_spec, simulator, "approach"))
 
 
-def test_shapes_and_types_are_the_schemas(episode: Episode) -> None:
+def test_shapes_and_types_are_those_of_the_schema(episode: Episode) -> None:
     for name, feature in FEATURES.items():
         array = getattr(episode, name)
         assert array.dtype == np.dtype(feature.dtype), name
@@ -46,13 +46,13 @@ def test_shapes_and_types_are_the_schemas(episode: Episode) -> None:
 
 
 def test_the_same_spec_gives_the_same_bits(long_spec: DatasetSpec, simulator: Simulator, episode: Episode) -> None:
-    run_episode(simulator, long_spec, of_mode(long_spec, simulator, "unrelated"))  # leaves no trace
+    run_episode(simulator, long_spec, of_mode(long_spec, simulator, "unrelated"))  # has no effect on the next one
     again = run_episode(simulator, long_spec, episode.spec)
     for name in FEATURES:
         assert getattr(again, name).tobytes() == getattr(episode, name).tobytes(), name
 
 
-def test_stored_values_are_the_tasks_own(long_spec: DatasetSpec, simulator: Simulator, episode: Episode) -> None:
+def test_stored_values_are_those_of_the_task(long_spec: DatasetSpec, simulator: Simulator, episode: Episode) -> None:
     script = write_script(long_spec, episode.spec, simulator.navgrid)
     task = AudioNavTask(simulator, long_spec.task)
     first = task.reset(script.start, script.source, seed=episode.spec.source_seed)
@@ -69,25 +69,25 @@ def test_stored_values_are_the_tasks_own(long_spec: DatasetSpec, simulator: Simu
     np.testing.assert_allclose(episode.audio * scale, np.stack([o.audio_ES for o in seen]), atol=0.51 * scale)
 
 
-def test_it_ends_with_success(episode: Episode) -> None:
+def test_an_approach_ends_with_success(episode: Episode) -> None:
     assert episode.dones.tolist() == [False] * 29 + [True]
     assert episode.rewards[-1] > 9.0
     assert episode.actions[-1] == Action.STOP
 
 
-def test_commanded_and_realised_differ_only_where_something_was_met(episode: Episode) -> None:
+def test_commanded_and_realised_motion_differ_after_collisions_only(episode: Episode) -> None:
     free = ~episode.collided
     np.testing.assert_allclose(episode.commanded[free], episode.realised[free], atol=1e-6)
     forward = episode.actions == Action.FORWARD
     np.testing.assert_allclose(episode.commanded[forward], np.tile([0.15, 0, 0], (forward.sum(), 1)), atol=1e-6)
 
 
-def test_there_is_sound_and_none_of_it_is_clipped(episode: Episode) -> None:
+def test_the_sound_is_audible_and_not_clipped(episode: Episode) -> None:
     assert episode.clipped == 0
     assert episode.audio.astype(float).std() > 20.0
 
 
-def test_louder_than_full_scale_is_clipped_and_counted(
+def test_samples_beyond_full_scale_are_clipped_and_counted(
     long_spec: DatasetSpec, simulator: Simulator, episode: Episode
 ) -> None:
     import dataclasses
@@ -98,7 +98,7 @@ def test_louder_than_full_scale_is_clipped_and_counted(
     assert np.abs(clipped.audio.astype(int)).max() == AUDIO_PEAK
 
 
-def test_giving_up_goes_through(long_spec: DatasetSpec, simulator: Simulator, episode: Episode) -> None:
+def test_an_exception_of_the_callback_is_raised(long_spec: DatasetSpec, simulator: Simulator, episode: Episode) -> None:
     def give_up(steps: int) -> None:
         raise BrokenPipeError
 
@@ -106,8 +106,8 @@ def test_giving_up_goes_through(long_spec: DatasetSpec, simulator: Simulator, ep
         run_episode(simulator, long_spec, episode.spec, give_up)
 
 
-def test_the_episode_can_be_replayed_from_the_file_alone(reference: Path, simulator: Simulator) -> None:
-    """What a shard holds (start, source, seed, actions) is enough to see and hear it all again."""
+def test_the_episode_can_be_replayed_from_its_file(reference: Path, simulator: Simulator) -> None:
+    """The start, source, seed and actions in a shard are enough to simulate all observations again."""
     from avw.avw4k.reading.dataset import open_dataset
     from avw.sim_bridge.types import Pose
 

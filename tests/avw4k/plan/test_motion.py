@@ -1,4 +1,4 @@
-"""Scripts keep their promises: exact length, a STOP that succeeds, no STOP elsewhere, imperfect on the way."""
+"""Scripts have the exact length, end with a successful STOP, stop nowhere else, and are imperfect on the way."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_other_modes_stop_at_most_at_their_end(field: Geodesic, mode: str, s
         assert field.navgrid.is_free(start.position_3)
 
 
-def test_the_asked_share_of_other_modes_ends_with_a_vain_stop(field: Geodesic) -> None:
+def test_the_configured_share_of_other_modes_ends_with_a_stop(field: Geodesic) -> None:
     ends = [script(mode, field, 30, seed)[1][-1] for mode in ("leave", "unrelated") for seed in range(60)]
     assert 0.1 < np.mean([action == Action.STOP for action in ends]) < 0.3
     never = dataclasses.replace(CONFIG, stop_rate=0.0)
@@ -74,8 +74,8 @@ def test_the_asked_share_of_other_modes_ends_with_a_vain_stop(field: Geodesic) -
     )
 
 
-def test_a_leaving_never_comes_back(field: Geodesic) -> None:
-    """Never nearer than 3 m once it was there; on the way there never back by more than `leave_back`."""
+def test_a_leaving_script_does_not_come_back(field: Geodesic) -> None:
+    """Not nearer than 3 m after it was that far; before, not back by more than `leave_back`."""
     reached_clear = 0
     for seed in range(20):
         start, actions = script("leave", field, 160, seed)
@@ -94,8 +94,8 @@ def test_approaches_start_at_every_distance(field: Geodesic) -> None:
     assert counts.min() > 0.4 * counts.max()
 
 
-def test_each_noise_can_be_turned_on_alone(field: Geodesic) -> None:
-    """A follower never turns back and seldom bumps; slips and looks turn back, strays bump."""
+def test_each_deviation_can_be_turned_on_separately(field: Geodesic) -> None:
+    """A follower never turns back and seldom collides; slips and looks turn back, strays collide."""
     quiet = dataclasses.replace(CONFIG, slip_rate=0.0, look_rate=0.0, stray_rate=0.0, recover_rate=0.0, stop_rate=0.0)
     start = sample_mode_start("unrelated", field, 60, 1.0, quiet, keyed_rng("quiet"))
     backs, bumps = {}, {}
@@ -117,8 +117,8 @@ def _bumps(navgrid: NavGrid, pose: Pose, actions: list[Action]) -> int:
     return total
 
 
-def test_walls_are_backed_out_of(field: Geodesic) -> None:
-    """After a bump a recovering script turns, and the step that follows the turns meets nothing."""
+def test_scripts_recover_from_collisions(field: Geodesic) -> None:
+    """After a collision a recovering script turns, and the step after the turns is free."""
     config = dataclasses.replace(CONFIG, stray_rate=0.2, slip_rate=0.0, recover_rate=1.0)
     recoveries = free = 0
     for seed in range(16):
@@ -136,7 +136,7 @@ def test_walls_are_backed_out_of(field: Geodesic) -> None:
     assert free > 0.8 * recoveries
 
 
-def test_approaches_come_nearer_and_leavings_get_away(field: Geodesic) -> None:
+def test_approaches_come_nearer_and_leaving_scripts_get_away(field: Geodesic) -> None:
     gained = {}
     for mode in MODES:
         ends = []
@@ -162,7 +162,7 @@ def test_unrelated_walks_explore_the_whole_flat(field: Geodesic) -> None:
     assert len(seen & squares) / len(squares) > 0.7
 
 
-def test_scripts_bump_into_things_and_look_around(field: Geodesic) -> None:
+def test_scripts_collide_and_look_around(field: Geodesic) -> None:
     bumps, turns, count = 0, 0, 0
     for mode in MODES:
         for seed in range(8):
@@ -177,12 +177,12 @@ def test_scripts_bump_into_things_and_look_around(field: Geodesic) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_script_depends_on_its_key_alone(field: Geodesic, mode: str) -> None:
+def test_a_script_depends_on_its_key_only(field: Geodesic, mode: str) -> None:
     assert script(mode, field, 60, 1) == script(mode, field, 60, 1)
     assert script(mode, field, 60, 1) != script(mode, field, 60, 2)
 
 
-def test_a_closet_is_enough(field: Geodesic) -> None:
+def test_a_tiny_room_is_enough(field: Geodesic) -> None:
     closet = free_space_of(box_scene(((0, -0.1, 0), (1.2, 0, 1.2)), ((0, 2.5, 0), (1.2, 2.6, 1.2))))
     tight = closet.geodesic(closet.sample(keyed_rng("closet")))
     for mode in MODES:

@@ -1,4 +1,4 @@
-"""The paper's preset is the paper's size, and its list of scans trains on no official validation or test scene."""
+"""The preset of the paper has its size, and trains on no official validation or test scene."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from avw.sim_bridge.scenes.collections.collections import collection_split
 from avw.sim_bridge.scenes.collections.splits import split_scenes, without_soundspaces_episodes
 
 
-def test_76_of_the_scenes_that_soundspaces_navigates_in() -> None:
+def test_the_list_has_76_scenes_with_soundspaces_episodes() -> None:
     scenes = {name.partition("/")[2] for name in mp3d_scenes()}
     assert len(scenes) == 76
     assert scenes <= set(split_scenes("mp3d", "soundspaces")) - set(without_soundspaces_episodes("mp3d"))
 
 
-def test_no_official_validation_or_test_scene_is_trained_on() -> None:
+def test_no_official_validation_or_test_scene_is_used_for_training() -> None:
     scenes = mp3d_scenes()
     assert Counter(scenes.values()) == {"train": 51, "val": 8, "test": 17}
     assert all(collection_split(name) == "train" for name, split in scenes.items() if split == "train")
 
 
-def test_the_list_is_as_it_was_published() -> None:
+def test_the_list_has_not_changed() -> None:
     digest = hashlib.sha256(repr(list(mp3d_scenes().items())).encode()).hexdigest()
-    assert digest.startswith("3f95696546959a6f")  # datasets say by it which scenes are theirs
+    assert digest.startswith("3f95696546959a6f")  # the scenes of existing datasets follow from it
 
 
-def test_scans_come_in_their_official_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scans_keep_their_official_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("17DRP5sb8fy", "2azQ1b91cZZ", "2t7WUuJeko7"):
         (tmp_path / "mp3d" / name).mkdir(parents=True)
         (tmp_path / "mp3d" / name / f"{name}.glb").write_bytes(b"glTF")
@@ -42,13 +42,13 @@ def test_scans_come_in_their_official_splits(tmp_path: Path, monkeypatch: pytest
     scenes, splits = preset_scenes(None, ("mp3d",))
     assert tuple(scene.scene_id for scene in scenes) == ("mp3d/17DRP5sb8fy", "mp3d/2azQ1b91cZZ", "mp3d/2t7WUuJeko7")
     assert splits == ("train", "val", "test")
-    # One split alone is drawn from as any scenes are, and so are scenes of which one is in no list.
+    # The splits are drawn if all scenes are of one official split, or if one is in no list.
     assert preset_scenes(None, ("mp3d:17DRP5sb8fy",))[1] == ()
     assert preset_scenes(None, ("mp3d", "procedural:2"))[1] == ()
 
 
 @pytest.mark.parametrize("scenes", [("mp3d",), ("procedural",), ()])
-def test_avw_4k_is_the_papers_size(scenes: tuple[str, ...]) -> None:
+def test_avw_4k_has_the_size_of_the_paper(scenes: tuple[str, ...]) -> None:
     preset = PRESETS["avw-4k"]
     found, splits = preset_scenes("avw-4k", scenes)
     spec = DatasetSpec(
@@ -65,7 +65,7 @@ def test_avw_4k_is_the_papers_size(scenes: tuple[str, ...]) -> None:
     assert max(Counter(episode.mode for episode in episodes).values()) == 1500
 
 
-def test_presets_without_a_list_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_presets_without_a_list_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="--preset avw-4k --scenes mp3d"):
         preset_scenes("demo", ("mp3d",))
     monkeypatch.setenv("AVW_SCENES", "/nowhere")
@@ -77,7 +77,7 @@ def test_presets_without_a_list_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert splits == ()
 
 
-def test_data_from_scans_say_whose_terms_bind_them() -> None:
+def test_data_from_scans_name_the_terms_of_the_scans() -> None:
     def scenes(*names: str) -> dict[str, Any]:
         return licences(DatasetSpec(scenes=names, trajectories=len(names), steps=5))
 

@@ -1,4 +1,4 @@
-"""Specs are hashed data, and the plan that follows from one covers everything once."""
+"""Specs are hashed data, and the plan that follows from one covers every trajectory once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ specs = st.builds(
 
 
 @given(specs)
-def test_a_spec_survives_json(spec: DatasetSpec) -> None:
+def test_a_spec_is_the_same_after_json(spec: DatasetSpec) -> None:
     again = DatasetSpec.from_json(json.loads(json.dumps(spec.to_json())))
     assert again == spec
     assert again.sha256 == spec.sha256
@@ -82,7 +82,7 @@ def test_any_shares_split_any_scenes(scenes: int, shares: tuple[float, float, fl
     assert len(split_scenes(houses(scenes, split_shares=shares))) == scenes
 
 
-def test_few_episodes_a_scene_still_show_every_mode() -> None:
+def test_few_episodes_per_scene_still_have_every_mode() -> None:
     modes = Counter(episode.mode for shard in plan(houses(4, trajectories=12)) for episode in shard.episodes)
     assert modes == dict.fromkeys(MODES, 4)
 
@@ -93,7 +93,7 @@ def test_modes_follow_their_shares() -> None:
     assert modes == {"approach": 40, "unrelated": 60}
 
 
-def test_episodes_of_a_source_share_its_seed_and_have_their_own() -> None:
+def test_episodes_share_the_seed_of_their_source_and_have_one_of_their_own() -> None:
     episodes = [e for shard in plan(houses(2, trajectories=12, sources_per_scene=2)) for e in shard.episodes]
     assert len({episode.seed for episode in episodes}) == 12
     sources = {(episode.scene, episode.source): episode.source_seed for episode in episodes}
@@ -101,7 +101,7 @@ def test_episodes_of_a_source_share_its_seed_and_have_their_own() -> None:
     assert all(sources[episode.scene, episode.source] == episode.source_seed for episode in episodes)
 
 
-def test_every_field_changes_the_hash_except_where_scans_lie() -> None:
+def test_every_field_changes_the_hash_except_the_paths_of_scans() -> None:
     spec = houses(3)
     other: dict[str, Any] = {
         "scenes": ("procedural-0007",), "trajectories": 5, "steps": 7, "seed": 1, "sources_per_scene": 2,
@@ -122,16 +122,16 @@ def test_every_field_changes_the_hash_except_where_scans_lie() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"steps": 0}, "--steps is 0"),
-        ({"steps": 501}, "longer than the task"),
+        ({"steps": 501}, "at most 500 steps"),
         ({"trajectories": -1}, "--trajectories is -1"),
         ({"sources_per_scene": 0}, "--sources-per-scene is 0"),
         ({"episodes_per_shard": 0}, "--episodes-per-shard is 0"),
-        ({"scenes": ()}, "no scene"),
+        ({"scenes": ()}, "at least one scene"),
         ({"scenes": ("a", "a")}, "named twice: a"),
-        ({"sounds": ()}, "no sound"),
+        ({"sounds": ()}, "at least one sound"),
         ({"compression": "zip"}, "unknown compression"),
         ({"sounds_by": "ear"}, "unknown sounds_by"),
         ({"scene_splits": ("train",)}, "for each of 2 scenes"),
@@ -143,8 +143,8 @@ def test_every_field_changes_the_hash_except_where_scans_lie() -> None:
         ({"simulator": SimulatorConfig(stream="dream")}, "unknown stream"),
     ],
 )
-def test_impossible_specs_are_refused_with_a_reason(fields: dict[str, Any], says: str) -> None:
-    with pytest.raises(UsageError, match=says):
+def test_specs_that_are_not_valid_are_refused_with_a_reason(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         dataclasses.replace(houses(2), **fields)
 
 
@@ -158,13 +158,13 @@ def test_altered_specs_are_refused(values: Any) -> None:
         DatasetSpec.from_json(values)
 
 
-def test_named_splits_are_kept_and_drawn_ones_are_not_asked() -> None:
+def test_given_splits_are_kept() -> None:
     spec = houses(4, scene_splits=("test", "train", "val", "train"))
     assert list(split_scenes(spec).values()) == ["test", "train", "val", "train"]
     assert {shard.scene: shard.split for shard in plan(spec)} == split_scenes(spec)
 
 
-def test_each_scene_has_one_sound_whoever_else_is_there() -> None:
+def test_the_sound_of_a_scene_does_not_depend_on_the_other_scenes() -> None:
     sounds = tuple(f"{n}.wav" for n in range(5))
     played = {e.scene: e.sound for shard in plan(houses(40, trajectories=40, sounds=sounds)) for e in shard.episodes}
     assert set(played.values()) == set(sounds)
@@ -172,8 +172,8 @@ def test_each_scene_has_one_sound_whoever_else_is_there() -> None:
     assert all(played[e.scene] == e.sound for shard in fewer for e in shard.episodes)
 
 
-def test_a_spec_keeps_its_name_when_fields_are_added_later() -> None:
-    """What an older AVW stored, without the fields of today, is read with their old meaning and keeps its SHA-256."""
+def test_a_spec_keeps_its_hash_when_fields_are_added_later() -> None:
+    """A spec of an older AVW, without the newer fields, is read with their old values and keeps its SHA-256."""
     stored = houses(3, sounds=("ring", "a.wav")).to_json()
     for name in ("scene_splits", "sounds_by"):
         del stored[name]
@@ -187,16 +187,16 @@ def test_a_spec_keeps_its_name_when_fields_are_added_later() -> None:
     )
 
 
-def test_the_stream_is_stored_where_it_is_chosen_and_unsaid_where_it_is_not() -> None:
+def test_the_stream_is_stored_only_if_it_is_chosen() -> None:
     spec = houses(3)
     assert "stream" not in spec.to_json()["simulator"]
     chosen = dataclasses.replace(spec, simulator=SimulatorConfig(stream="soundspaces"))
     assert chosen.sha256 != spec.sha256
     assert DatasetSpec.from_json(chosen.to_json()) == chosen
     assert DatasetSpec.from_json(spec.to_json()).simulator.stream == "glide"
-    assert spec.differences(chosen) == ['simulator.stream: None there, "soundspaces" asked']
+    assert spec.differences(chosen) == ['simulator.stream: None stored, "soundspaces" requested']
 
 
-def test_what_fields_meant_before_them_are_fields() -> None:
+def test_old_values_are_of_existing_fields() -> None:
     for part, kind in (("", DatasetSpec), ("motion", MotionConfig)):
         assert set(BEFORE[part]) <= {field.name for field in dataclasses.fields(kind)}

@@ -1,4 +1,4 @@
-"""Whatever happens to a dataset's files is named, readers never give wrong arrays, and repair redoes exactly that.
+"""Damage to a dataset is named, readers never return wrong arrays, and repair redoes the damaged parts only.
 
 `make test` takes a sample of each kind of damage; `make test-all` tries hundreds and prints how many.
 """
@@ -49,7 +49,7 @@ def cut_off(folder: Path, rng: np.random.Generator) -> set[str]:
 
 
 def zero_a_block(folder: Path, rng: np.random.Generator) -> set[str]:
-    """What a file system shows of blocks that never reached the disk."""
+    """Zeros, as a file system returns for blocks that never reached the disk."""
     path = _shard(folder, rng)
     content = bytearray(path.read_bytes())
     start = int(rng.integers(len(content) // 4096)) * 4096
@@ -117,7 +117,7 @@ def swap_two_digests(folder: Path, rng: np.random.Generator) -> set[str]:
 
 
 def change_a_figure(folder: Path, rng: np.random.Generator) -> set[str]:
-    """A line that is well formed, and untrue of an episode."""
+    """A valid line whose values are wrong for an episode."""
     values = [json.loads(line) for line in _lines(folder)]
     value = values[int(rng.integers(len(values)))]
     row = value["episodes"][0]
@@ -173,7 +173,7 @@ LINES = {
     damage_the_table,
     duplicate,
 }
-"""Damages that leave every shard as it is: repairing them simulates nothing."""
+"""Damage that does not change a shard: repairing it simulates nothing."""
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -181,7 +181,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def check_named_and_never_wrong(folder: Path, damage: Damage, seed: int, arrays: dict[int, dict[str, bytes]]) -> None:
-    """Verification names the damage, and reading any episode raises or gives what was written."""
+    """Verification names the damage, and reading any episode raises or returns what was written."""
     named = damage(folder, keyed_rng("damage", damage.__name__, seed))
     report = verify_dataset(folder)
     assert set(report.problems) == named, (damage.__name__, seed)
@@ -227,7 +227,7 @@ def test_damage_is_named_every_time(
 
 
 @pytest.mark.parametrize("damage", sorted(LINES, key=lambda d: d.__name__), ids=lambda damage: damage.__name__)
-def test_repair_of_what_is_written_about_shards_simulates_nothing(damage: Damage, copy: Path, reference: Path) -> None:
+def test_repair_of_metadata_simulates_nothing(damage: Damage, copy: Path, reference: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in copy.glob("*.h5")}
     damage(copy, keyed_rng("repair", damage.__name__))
     after = repair_dataset(copy, verify_dataset(copy))
@@ -237,8 +237,8 @@ def test_repair_of_what_is_written_about_shards_simulates_nothing(damage: Damage
     assert digests(copy) == digests(reference)
 
 
-def test_repair_redoes_exactly_the_damaged_shards(copy: Path, reference: Path) -> None:
-    """Three kinds of damage at once, on three shards; the other three are not touched."""
+def test_repair_redoes_the_damaged_shards_only(copy: Path, reference: Path) -> None:
+    """Three kinds of damage at once, in three shards; the other three are not written."""
     one, two, three = sorted(copy.glob("*.h5"))[:3]
     one.write_bytes(one.read_bytes()[:-100])
     two.unlink()
@@ -270,7 +270,7 @@ def test_the_episode_is_named(copy: Path) -> None:
     assert "demo_0" in verify_dataset(copy).problems[path.name]
 
 
-def test_a_files_of_others_is_named_and_left_alone(copy: Path) -> None:
+def test_a_foreign_file_is_named_and_kept(copy: Path) -> None:
     (copy / "holiday.h5").write_bytes(b"not ours")
     report = verify_dataset(copy)
     assert list(report.problems) == ["holiday.h5"]
@@ -280,7 +280,7 @@ def test_a_files_of_others_is_named_and_left_alone(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda info: info["splits"]["train"].append(info["splits"]["test"].pop()), "scenes may leak"),
         (lambda info: info["splits"]["train"].append(info["splits"]["test"][0]), "scenes may leak"),
@@ -288,11 +288,11 @@ def test_a_files_of_others_is_named_and_left_alone(copy: Path) -> None:
         (lambda info: info.update(audio_scale=2 * info["audio_scale"]), "audio_scale does not match"),
     ],
 )
-def test_splits_cannot_leak_by_editing(copy: Path, change: Callable[[dict], None], says: str) -> None:
+def test_splits_cannot_leak_by_editing(copy: Path, change: Callable[[dict], None], message: str) -> None:
     info = json.loads((copy / "info.json").read_text())
     change(info)
     (copy / "info.json").write_text(json.dumps(info))
-    with pytest.raises(DatasetError, match=says):
+    with pytest.raises(DatasetError, match=message):
         open_dataset(copy)
-    with pytest.raises(DatasetError, match=says):
+    with pytest.raises(DatasetError, match=message):
         verify_dataset(copy)

@@ -1,9 +1,7 @@
-"""The manifest: whole lines only, and a failed write changes nothing."""
+"""The manifest of committed shards."""
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -14,9 +12,7 @@ from avw.avw4k.shards.manifest import (
     drop_records,
     manifest_name,
     read_manifest,
-    readable_errors,
     write_manifest,
-    write_whole,
 )
 from avw.sim_bridge.errors import DatasetError
 
@@ -27,7 +23,7 @@ def record(name: str, **fields: object) -> ShardRecord:
     return ShardRecord(**(values | fields))  # type: ignore[arg-type]
 
 
-def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
     append_record(tmp_path, record("a.h5"))
     append_record(tmp_path, record("b.h5", bytes=7))
     found = read_manifest(tmp_path)
@@ -36,7 +32,7 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [1, 10, 100])
-def test_a_torn_last_line_is_no_line_and_is_cut_off(tmp_path: Path, keep: int) -> None:
+def test_a_cut_last_line_is_ignored_and_removed(tmp_path: Path, keep: int) -> None:
     append_record(tmp_path, record("a.h5"))
     path = tmp_path / manifest_name()
     whole = path.read_bytes()
@@ -57,7 +53,7 @@ def test_a_torn_last_line_is_no_line_and_is_cut_off(tmp_path: Path, keep: int) -
         '{"shard": "a", "sha256": "", "bytes": 1, "spec_sha256": "", "episodes": []}',
     ],
 )
-def test_lines_that_are_not_ours_are_named(tmp_path: Path, line: str) -> None:
+def test_lines_that_are_not_valid_are_named(tmp_path: Path, line: str) -> None:
     append_record(tmp_path, record("a.h5"))
     with (tmp_path / manifest_name()).open("a") as file:
         file.write(line + "\n")
@@ -65,7 +61,7 @@ def test_lines_that_are_not_ours_are_named(tmp_path: Path, line: str) -> None:
         read_manifest(tmp_path)
 
 
-def test_parts_of_an_array_job_are_read_together_and_merged(tmp_path: Path) -> None:
+def test_parts_of_an_array_job_are_combined(tmp_path: Path) -> None:
     append_record(tmp_path, record("a.h5"), (0, 2))
     append_record(tmp_path, record("b.h5"), (1, 2))
     found = read_manifest(tmp_path)
@@ -75,44 +71,9 @@ def test_parts_of_an_array_job_are_read_together_and_merged(tmp_path: Path) -> N
     assert read_manifest(tmp_path) == found
 
 
-def test_struck_records_are_gone_from_every_part(tmp_path: Path) -> None:
+def test_dropped_records_are_removed_from_every_part(tmp_path: Path) -> None:
     append_record(tmp_path, record("a.h5"))
     append_record(tmp_path, record("b.h5"), (0, 2))
     append_record(tmp_path, record("c.h5"))
     drop_records(tmp_path, {"b.h5", "a.h5"})
     assert set(read_manifest(tmp_path)) == {"c.h5"}
-
-
-def test_a_file_is_there_whole_or_as_before(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    write_whole(path, b"old")
-
-    def refuse(tmp: Path) -> None:
-        assert tmp.read_bytes() == b"new"
-        raise DatasetError("no")
-
-    with pytest.raises(DatasetError):
-        write_whole(path, b"new", refuse)
-    assert path.read_bytes() == b"old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
-    assert write_whole(path, b"new", lambda tmp: 7) == 7
-    assert path.read_bytes() == b"new"
-
-
-def test_a_quota_is_one_sentence(tmp_path: Path) -> None:
-    says = pytest.raises(DatasetError, match=r"cannot write x in .*quota exceeded.*free some space")
-    with says, readable_errors("cannot write x", tmp_path):
-        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT).lower())
-
-
-def test_a_full_device_is_one_sentence(tmp_path: Path) -> None:
-    def fill() -> None:
-        handle = os.open("/dev/full", os.O_WRONLY)
-        try:
-            with readable_errors("cannot write x", tmp_path):
-                os.write(handle, b"x")
-        finally:
-            os.close(handle)
-
-    with pytest.raises(DatasetError, match=r"cannot write x in .*: No space left on device.* free some space"):
-        fill()

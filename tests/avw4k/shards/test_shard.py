@@ -1,4 +1,4 @@
-"""Shards: equal content gives equal bytes, what is read is what was written, and damage never reads as data."""
+"""Shards: equal content gives equal bytes, reading returns what was written, and damage is never read as data."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_equal_episodes_give_equal_bytes(spec: DatasetSpec, shard: ShardSpec, ep
 
 
 @pytest.mark.parametrize("threads", ["1", "2", "7"])
-def test_the_environment_of_threads_changes_no_byte(
+def test_thread_settings_change_no_byte(
     spec: DatasetSpec, shard: ShardSpec, episode: Episode, image: bytes, threads: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLOSC_NTHREADS", threads)
@@ -79,7 +79,7 @@ def test_every_compression_reads_back_and_passes_the_check(
 
 @given(st.integers(-20, 20), st.one_of(st.none(), st.integers(-20, 20)), st.sampled_from(sorted(FEATURES)))
 @settings(max_examples=150, deadline=None)
-def test_any_slice_is_numpys_slice(
+def test_slices_are_those_of_numpy(
     stored: h5py.File, episode: Episode, start: int, stop: int | None, name: str
 ) -> None:
     rows = read_demo(stored, 0, [name], steps=STEPS, size=SIZE, start=start, stop=stop)[name]
@@ -88,7 +88,7 @@ def test_any_slice_is_numpys_slice(
     np.testing.assert_array_equal(rows, expected)
 
 
-def test_the_tree_is_robomimics(stored: h5py.File, spec: DatasetSpec) -> None:
+def test_the_tree_is_that_of_robomimic(stored: h5py.File, spec: DatasetSpec) -> None:
     demo = stored["data/demo_0"]
     assert set(demo) == {"actions", "rewards", "dones", "collided", "obs", "state", "final_obs"}
     assert demo.attrs["num_samples"] == STEPS
@@ -111,10 +111,10 @@ def test_any_truncation_is_found(spec: DatasetSpec, shard: ShardSpec, image: byt
             check_shard(path, spec, shard)
 
 
-def test_no_flipped_bit_becomes_a_wrong_array(
+def test_flipped_bits_never_give_a_wrong_array(
     spec: DatasetSpec, shard: ShardSpec, image: bytes, episode: Episode, tmp_path: Path
 ) -> None:
-    """Reading either fails with a DatasetError or gives what was written; nothing else."""
+    """Reading either raises DatasetError or returns what was written."""
     path = tmp_path / shard.name
     refused = 0
     for place in keyed_rng("flip").integers(0, 8 * len(image), 60):

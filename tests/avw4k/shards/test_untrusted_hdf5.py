@@ -1,4 +1,4 @@
-"""Files made to do harm are refused before they are used: nothing outside is read, and no memory is spent on them."""
+"""Malicious files are refused before they are used: nothing outside of them is read, and they take no memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from avw.sim_bridge.errors import DatasetError
 
 STEPS, SIZE = 12, 32
 SHARD = "train-00000.h5"
-MEMORY = 64 << 20  # bytes that refusing may cost
+MEMORY = 64 << 20  # bytes that a refusal may take
 
 Attack = Callable[[h5py.Group, Path], None]
 
@@ -98,8 +98,8 @@ def missing_chunks(demo: h5py.Group, folder: Path) -> None:
 
 
 def gzip_bomb(demo: h5py.Group, folder: Path) -> None:
-    """Half a megabyte that inflates to half a gigabyte, with a right checksum at its end."""
-    size = 420  # pixels: a chunk of it is large enough to hide so much
+    """Half a megabyte that inflates to half a gigabyte, with a correct checksum at its end."""
+    size = 420  # pixels: a chunk of this size may have so many compressed bytes
     deflate = zlib.compressobj(9)
     content = b"".join(deflate.compress(bytes(1 << 20)) for _ in range(512)) + deflate.flush()
     _raw_chunk(demo, "obs/rgb", (STEPS, size, size, 3), content, compression="gzip")
@@ -118,7 +118,7 @@ def blosc_bomb(demo: h5py.Group, folder: Path) -> None:
 
 
 def blosc_bomb_inside(demo: h5py.Group, folder: Path) -> None:
-    """The frame is honest, the chunk inside is not."""
+    """The sizes of the frame are correct, but not the size of the chunk inside."""
     dataset = demo["obs/rgb"]
     _, frame = dataset.id.read_direct_chunk((0, 0, 0, 0))
     forged = bytearray(frame)
@@ -132,7 +132,7 @@ def unfiltered_chunk(demo: h5py.Group, folder: Path) -> None:
     demo["obs/rgb"].id.write_direct_chunk((0, 0, 0, 0), bytes(8 * SIZE * SIZE * 3), filter_mask=3)
 
 
-def strange_filter(demo: h5py.Group, folder: Path) -> None:
+def unexpected_filter(demo: h5py.Group, folder: Path) -> None:
     del demo["actions"]
     demo.create_dataset("actions", data=np.ones(STEPS, np.uint8), chunks=(STEPS,), **hdf5plugin.Zstd())
 
@@ -141,7 +141,7 @@ ATTACKS: dict[Attack, str] = {
     soft_link: "rgb", soft_link_out_of_the_tree: "rgb", soft_link_to_a_group: "rgb", external_link: "rgb",
     external_storage: "rgb", virtual_dataset: "rgb", objects: "actions", references: "rewards", compound: "rewards",
     giant_shape: "actions", giant_chunk: "rgb", missing_chunks: "rgb", gzip_bomb: "rgb", blosc_bomb: "rgb",
-    blosc_bomb_inside: "rgb", unfiltered_chunk: "rgb", strange_filter: "actions",
+    blosc_bomb_inside: "rgb", unfiltered_chunk: "rgb", unexpected_filter: "actions",
 }  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def _raw_chunk(demo: h5py.Group, name: str, shape: tuple[int, ...], content: byt
 
 
 def _fletcher(content: bytes) -> bytes:
-    """HDF5's checksum of a chunk, found by letting HDF5 write one."""
+    """HDF5's checksum of a chunk, taken from a chunk that HDF5 writes."""
     with h5py.File("checksum", "w", driver="core", backing_store=False) as file:
         data = np.frombuffer(content, np.uint8)
         dataset = file.create_dataset("x", data=data, chunks=data.shape, fletcher32=True)
@@ -162,7 +162,7 @@ def _fletcher(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_no_hostile_array_is_read(attack: Attack, copy: Path) -> None:
+def test_malicious_arrays_are_not_read(attack: Attack, copy: Path) -> None:
     size = 420 if attack is gzip_bomb else SIZE
     with h5py.File(copy / SHARD, "r+") as file:
         attack(file["data/demo_0"], copy)
@@ -173,7 +173,7 @@ def test_no_hostile_array_is_read(attack: Attack, copy: Path) -> None:
     assert SHARD in verify_dataset(copy).problems
 
 
-def test_a_reader_of_the_whole_dataset_refuses_too(copy: Path) -> None:
+def test_a_reader_of_the_dataset_refuses_too(copy: Path) -> None:
     with h5py.File(copy / SHARD, "r+") as file:
         soft_link(file["data/demo_0"], copy)
     dataset = open_dataset(copy)
@@ -191,14 +191,14 @@ def test_a_reader_of_the_whole_dataset_refuses_too(copy: Path) -> None:
         ("mode", h5py.Empty("f8")),
     ],
 )
-def test_attributes_are_single_words_and_numbers(copy: Path, name: str, value: object) -> None:
+def test_attributes_must_be_single_texts_or_numbers(copy: Path, name: str, value: object) -> None:
     with h5py.File(copy / SHARD, "r+") as file:
         file["data/demo_0"].attrs[name] = value
     with open_shard(copy / SHARD) as file, pytest.raises(DatasetError, match=f"attribute {name}"):
         demo_attributes(file, 0)
 
 
-def test_a_flood_of_attributes_is_refused(copy: Path) -> None:
+def test_too_many_attributes_are_refused(copy: Path) -> None:
     with h5py.File(copy / SHARD, "r+") as file:
         for number in range(100):
             file["data/demo_0"].attrs[f"a{number}"] = number
@@ -206,8 +206,8 @@ def test_a_flood_of_attributes_is_refused(copy: Path) -> None:
         demo_attributes(file, 0)
 
 
-def test_groups_in_the_place_of_groups_must_be_there_themselves(copy: Path) -> None:
-    """`data` and the demos, too, are no links to somewhere else."""
+def test_groups_must_not_be_links(copy: Path) -> None:
+    """Neither `data` nor a demo may be a link."""
     outside = copy / "outside.h5"
     shutil.copy(copy / SHARD, outside)
     with h5py.File(copy / SHARD, "r+") as file:
@@ -219,7 +219,7 @@ def test_groups_in_the_place_of_groups_must_be_there_themselves(copy: Path) -> N
         check_shard(copy / SHARD, spec, shard)
 
 
-def test_harmless_shards_are_harmless(reference: Path) -> None:
+def test_generated_shards_pass_all_checks(reference: Path) -> None:
     dataset = open_dataset(reference)
     for ref in dataset.episodes():
         with open_shard(reference / ref.shard) as file:

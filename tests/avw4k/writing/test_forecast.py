@@ -1,4 +1,4 @@
-"""Forecasts count what is left, measure what it costs, and come true."""
+"""Forecasts count the remaining work, measure its costs, and agree with the dataset."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avw.avw4k.writing.forecast import forecast
 from avw.sim_bridge.errors import UsageError
 
 
-def test_it_counts_what_is_left(copy: Path, spec: DatasetSpec, tmp_path: Path) -> None:
+def test_it_counts_the_remaining_work(copy: Path, spec: DatasetSpec, tmp_path: Path) -> None:
     whole = forecast(tmp_path / "new" / "folder", spec, 2)
     assert (whole.shards, whole.shards_left, whole.steps, whole.steps_left) == (6, 6, 72, 72)
     assert whole.free_bytes > 0
@@ -28,12 +28,12 @@ def test_it_counts_what_is_left(copy: Path, spec: DatasetSpec, tmp_path: Path) -
         forecast(copy, dataclasses.replace(spec, seed=9), 2)
 
 
-def test_a_whole_dataset_takes_nothing(reference: Path, spec: DatasetSpec) -> None:
+def test_a_complete_dataset_needs_nothing(reference: Path, spec: DatasetSpec) -> None:
     done = forecast(reference, spec, 2, pilot=True)
     assert (done.seconds, done.bytes, done.shards_left) == (0.0, 0, 0)
 
 
-def test_the_size_comes_true_within_a_quarter(reference: Path, spec: DatasetSpec, tmp_path: Path) -> None:
+def test_the_predicted_size_is_right_within_a_quarter(reference: Path, spec: DatasetSpec, tmp_path: Path) -> None:
     ahead = forecast(tmp_path / "x", spec, 2, pilot=True)
     assert ahead.measured
     true = sum(path.stat().st_size for path in reference.glob("*.h5"))
@@ -41,7 +41,7 @@ def test_the_size_comes_true_within_a_quarter(reference: Path, spec: DatasetSpec
     assert ahead.seconds > 0
 
 
-def test_scenes_that_are_not_here_are_forecast_by_constants(tmp_path: Path) -> None:
+def test_missing_scenes_are_forecast_from_constants(tmp_path: Path) -> None:
     scenes, splits = preset_scenes("avw-4k", ("mp3d",))
     spec = DatasetSpec(scenes=tuple(scene.scene_id for scene in scenes), scene_splits=splits, trajectories=4500)
     ahead = forecast(tmp_path / "x", spec, 8, pilot=True, scenes=scenes)

@@ -1,4 +1,4 @@
-"""Generating: the same bytes for any workers and any interruption, and a folder is never made worse."""
+"""Generating: the same bytes for any number of workers and after any interruption; no folder is damaged."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from avw.avw4k.execution.this_process import run_in_this_process
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.shards.manifest import drop_records
 from avw.avw4k.writing.generate import generate
 from avw.sim_bridge.errors import DatasetError, SceneError, UsageError
-from tests.avw4k.kill_points import inline
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -32,7 +32,7 @@ def test_workers_do_not_change_a_byte(reference: Path, spec: DatasetSpec, tmp_pa
     assert digests(tmp_path / "two") == digests(reference)
 
 
-def test_a_whole_dataset_is_left_alone(copy: Path, spec: DatasetSpec) -> None:
+def test_a_complete_dataset_is_not_changed(copy: Path, spec: DatasetSpec) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in copy.glob("*.h5")}
     report = generate(copy, spec)
     assert (report.written, report.adopted, report.redone) == ([], [], [])
@@ -40,8 +40,8 @@ def test_a_whole_dataset_is_left_alone(copy: Path, spec: DatasetSpec) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in copy.glob("*.h5")} == before
 
 
-def test_what_is_found_at_the_start_is_settled(copy: Path, reference: Path, spec: DatasetSpec) -> None:
-    """A shard without a line is adopted if sound; damaged, missing and torn things are made again; litter goes."""
+def test_shards_found_at_the_start_are_adopted_or_made_again(copy: Path, reference: Path, spec: DatasetSpec) -> None:
+    """A valid shard without a line is adopted; damaged and missing ones are made again; temporary files are removed."""
     unlisted = {"train-00000.h5", "train-00001.h5"}
     drop_records(copy, unlisted)
     content = (copy / "train-00001.h5").read_bytes()
@@ -60,53 +60,55 @@ def test_what_is_found_at_the_start_is_settled(copy: Path, reference: Path, spec
     assert digests(copy) == digests(reference)
 
 
-def test_another_spec_is_refused_and_nothing_is_touched(
+def test_another_spec_is_refused_and_nothing_is_changed(
     copy: Path, vary: Callable[..., DatasetSpec], spec: DatasetSpec
 ) -> None:
     before = digests(copy)
-    with pytest.raises(UsageError, match=r"another spec \(seed: 0 there, 5 asked; steps: 12 there, 9 asked\)"):
+    with pytest.raises(
+        UsageError, match=r"another spec \(seed: 0 stored, 5 requested; steps: 12 stored, 9 requested\)"
+    ):
         generate(copy, vary(seed=5, steps=9))
     with pytest.raises(UsageError, match="--no-resume"):
         generate(copy, spec, resume=False)
     assert digests(copy) == before
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path: Path, spec: DatasetSpec) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path, spec: DatasetSpec) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UsageError, match=r"is no dataset but holds thesis.tex"):
+    with pytest.raises(UsageError, match=r"is not a dataset, but contains thesis.tex"):
         generate(tmp_path, spec)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_file_in_the_way_is_one_sentence(tmp_path: Path, spec: DatasetSpec) -> None:
+def test_a_file_in_place_of_the_folder_gives_a_one_line_error(tmp_path: Path, spec: DatasetSpec) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(DatasetError, match="cannot prepare the dataset"):
         generate(tmp_path / "data", spec)
 
 
-def test_two_runs_at_once_are_refused(copy: Path, spec: DatasetSpec) -> None:
+def test_two_runs_in_one_folder_are_refused(copy: Path, spec: DatasetSpec) -> None:
     handle = os.open(copy / ".lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         with pytest.raises(UsageError, match="is being written by another"):
             generate(copy, spec)
         with pytest.raises(UsageError, match="is being written by another"):
-            generate(copy, spec, part=(0, 2), execute=inline)
+            generate(copy, spec, part=(0, 2), execute=run_in_this_process)
     finally:
         os.close(handle)
 
 
 def test_parts_of_an_array_job_make_one_dataset(reference: Path, spec: DatasetSpec, tmp_path: Path) -> None:
-    first = generate(tmp_path / "data", spec, part=(0, 2), execute=inline)
+    first = generate(tmp_path / "data", spec, part=(0, 2), execute=run_in_this_process)
     assert not first.complete
     assert len(first.written) == 3
     assert len(open_dataset(tmp_path / "data").episodes()) == 3
-    second = generate(tmp_path / "data", spec, part=(1, 2), execute=inline)
+    second = generate(tmp_path / "data", spec, part=(1, 2), execute=run_in_this_process)
     assert second.complete
     assert digests(tmp_path / "data") == digests(reference)
 
 
-def test_other_libraries_are_mentioned(copy: Path, spec: DatasetSpec) -> None:
+def test_other_library_versions_are_reported(copy: Path, spec: DatasetSpec) -> None:
     info = json.loads((copy / "info.json").read_text())
     info["versions"]["numpy"] = "0.1"
     (copy / "info.json").write_text(json.dumps(info))
@@ -116,7 +118,7 @@ def test_other_libraries_are_mentioned(copy: Path, spec: DatasetSpec) -> None:
     assert "numpy 0.1 then" in said[0]
 
 
-def test_an_error_in_a_worker_leaves_a_folder_to_go_on_from(vary: Callable[..., DatasetSpec], tmp_path: Path) -> None:
+def test_a_run_can_resume_after_an_error_in_a_worker(vary: Callable[..., DatasetSpec], tmp_path: Path) -> None:
     spec = vary(scenes=(str(tmp_path / "gone.glb"),), assets=())
     with pytest.raises(SceneError, match=r"gone\.glb"):
         generate(tmp_path / "data", spec)

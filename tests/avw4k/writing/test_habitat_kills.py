@@ -1,4 +1,5 @@
-"""Habitat-Sim killed, crashed and stopped in the middle of episodes: no episode is lost or altered, nothing is left."""
+"""Habitat-Sim killed, crashed and stopped in the middle of episodes: no episode is lost or changed, and no process is
+left over."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ SPEC = DatasetSpec(
 
 
 def habitats(pid: int) -> list[int]:
-    """Habitat's processes below `pid`, the oldest first."""
+    """The Habitat processes below `pid`, oldest first."""
     found = [child for child in descendants(pid) if "habitat/worker.py" in command(child)]
     return sorted(found, key=lambda child: Path(f"/proc/{child}").stat().st_ctime if is_running(child) else 0.0)
 
@@ -74,7 +75,7 @@ class Killer(threading.Thread):
         self.steps += steps
 
 
-def test_twenty_deaths_in_the_middle_of_episodes_change_nothing(tmp_path: Path) -> None:
+def test_twenty_deaths_in_the_middle_of_episodes_change_no_byte(tmp_path: Path) -> None:
     calm = generate(tmp_path / "calm", SPEC, workers=2)
     killer = Killer()
     killer.start()
@@ -95,7 +96,7 @@ def test_twenty_deaths_in_the_middle_of_episodes_change_nothing(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])
-def test_the_end_of_the_parent_is_the_end_of_all(tmp_path: Path, ending: signal.Signals) -> None:
+def test_all_processes_end_with_the_parent(tmp_path: Path, ending: signal.Signals) -> None:
     options = (
         "--scenes procedural:2 --trajectories 40 --steps 160 --size 32 --emitters 300 --backend habitat --workers 2"
     )
@@ -115,7 +116,7 @@ def test_the_end_of_the_parent_is_the_end_of_all(tmp_path: Path, ending: signal.
         if ending == signal.SIGINT:
             os.killpg(process.pid, ending)  # as a terminal does
         else:
-            os.kill(process.pid, ending)  # to the parent alone
+            os.kill(process.pid, ending)  # to the parent only
         process.communicate(timeout=60)
         assert process.returncode == (130 if ending == signal.SIGINT else -signal.SIGKILL)
         assert wait_for(lambda: not any(is_running(pid) for pid in family)), [
@@ -129,5 +130,5 @@ def test_the_end_of_the_parent_is_the_end_of_all(tmp_path: Path, ending: signal.
 
 
 def _frames(pid: int) -> bool:
-    """Whether a process has the memory that frames come in."""
+    """Whether a process has mapped the shared memory of the frames."""
     return "avw-frames" in Path(f"/proc/{pid}/maps").read_text()

@@ -1,4 +1,4 @@
-"""Kills, Ctrl-C and full disks, on the command as a user runs it: nothing committed is lost, the rest is made again."""
+"""Kills, Ctrl-C and full disks during `avw generate`: nothing committed is lost, and the rest is made again."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SECONDS = 300
 
 
 def command(folder: Path, scenes: Path, *more: str) -> list[str]:
-    """The command whose dataset is the reference's."""
+    """The command that makes the dataset of the reference."""
     options = "--trajectories 6 --steps 12 --size 32 --emitters 1000 --sources-per-scene 1 --episodes-per-shard 1"
     return [sys.executable, "-m", "avw.cli", "generate", str(folder), "--scenes", str(scenes), *options.split(), *more]
 
 
 def start(folder: Path, scenes: Path, *more: str, **keywords: object) -> subprocess.Popen[str]:
-    """Its own session: a signal to the group reaches it and its workers, and nobody else."""
+    """In a session of its own, so that a signal to the group reaches the command and its workers only."""
     return subprocess.Popen(
         command(folder, scenes, *more), cwd=ROOT, start_new_session=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords,  # type: ignore[call-overload]
@@ -42,14 +42,14 @@ def finish(folder: Path, scenes: Path, *more: str) -> subprocess.CompletedProces
 
 
 def wait_for(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
-    """Return as soon as it happened, or when the process ends."""
+    """Return as soon as the condition holds, or when the process ends."""
     deadline = time.monotonic() + SECONDS
     while process.poll() is None and not happened() and time.monotonic() < deadline:
         time.sleep(0.0005)
 
 
 def kill(process: subprocess.Popen[str], *, group: bool = True) -> None:
-    """SIGKILL, which nothing can catch; to the parent alone, its workers must notice and leave."""
+    """Send SIGKILL. If only the parent gets it, its workers must notice that and exit."""
     if process.poll() is None:
         (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
     process.communicate(timeout=SECONDS)
@@ -63,8 +63,8 @@ def committed(folder: Path) -> set[str]:
     return set(read_manifest(folder)) if folder.exists() else set()
 
 
-def assert_whole_after_resuming(folder: Path, scenes: Path, reference: Path, kept: set[str]) -> None:
-    """What was committed has not been written again, and all is as if nothing had happened."""
+def assert_complete_after_resuming(folder: Path, scenes: Path, reference: Path, kept: set[str]) -> None:
+    """Committed shards are not written again, and the dataset has the bytes of an uninterrupted run."""
     before = {name: (folder / name).stat().st_mtime_ns for name in kept}
     result = finish(folder, scenes, "--json")
     assert result.returncode == 0, result.stderr
@@ -74,7 +74,7 @@ def assert_whole_after_resuming(folder: Path, scenes: Path, reference: Path, kep
 
 
 def test_killed_at_every_stage(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
-    """Five kills of one dataset: at its first file, in a write, after a rename, after a commit, parent alone."""
+    """Five kills of one dataset: at its first file, in a write, after a rename, after a commit, of the parent only."""
     folder = tmp_path / "data"
     stages: list[tuple[str, Callable[[], bool]]] = [
         ("info", lambda: (folder / "info.json").exists()),
@@ -91,13 +91,13 @@ def test_killed_at_every_stage(scene_folder: Path, reference: Path, tmp_path: Pa
         now = committed(folder)
         assert kept <= now, f"{stage}: a committed shard is no longer listed"
         kept = now
-    assert_whole_after_resuming(folder, scene_folder, reference, kept)
+    assert_complete_after_resuming(folder, scene_folder, reference, kept)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_random(scene_folder: Path, reference: Path, tmp_path: Path, seed: int) -> None:
-    """Three kills at random moments of the run, by chance of the group or of the parent alone."""
+    """Three kills at random moments of the run, randomly of the group or of the parent only."""
     folder = tmp_path / "data"
     rng = keyed_rng("kill", seed)
     for _ in range(3):
@@ -106,29 +106,31 @@ def test_killed_at_random(scene_folder: Path, reference: Path, tmp_path: Path, s
         deadline = time.monotonic() + wait
         wait_for(process, lambda deadline=deadline: time.monotonic() > deadline)  # type: ignore[misc]
         kill(process, group=bool(rng.integers(2)))
-    assert_whole_after_resuming(folder, scene_folder, reference, committed(folder))
+    assert_complete_after_resuming(folder, scene_folder, reference, committed(folder))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_politely(scene_folder: Path, reference: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_sigint_and_sigterm_exit_with_130(
+    scene_folder: Path, reference: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     folder = tmp_path / "data"
     process = start(folder, scene_folder, "--workers", "2")
-    # While the first shard is being made: on a quick machine all are there a moment after the first commit.
+    # While the first shard is being made: on a fast machine, all are finished shortly after the first commit.
     wait_for(process, lambda: (folder / "info.json").exists())
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does
     else:
         os.kill(process.pid, number)
-    _, said = process.communicate(timeout=SECONDS)
+    _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
-    assert "interrupted" in said
-    assert "Traceback" not in said
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
     assert not list(folder.glob("*.tmp"))
-    assert_whole_after_resuming(folder, scene_folder, reference, committed(folder))
+    assert_complete_after_resuming(folder, scene_folder, reference, committed(folder))
 
 
-def test_a_limit_on_file_size_is_one_sentence(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
-    """A real failing write, without any privilege: the kernel refuses the bytes beyond the limit."""
+def test_a_limit_on_file_size_gives_a_one_line_error(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
+    """A real failing write that needs no privileges: the kernel refuses the bytes beyond the limit."""
     folder = tmp_path / "data"
     smallest = min(path.stat().st_size for path in reference.glob("*.h5"))
 
@@ -136,18 +138,18 @@ def test_a_limit_on_file_size_is_one_sentence(scene_folder: Path, reference: Pat
         resource.setrlimit(resource.RLIMIT_FSIZE, (smallest // 2, smallest // 2))
 
     process = start(folder, scene_folder, "--workers", "1", preexec_fn=limit)
-    _, said = process.communicate(timeout=SECONDS)
-    assert process.returncode == 1, said
-    assert "File too large" in said
-    assert "type the same command again" in said
-    assert "Traceback" not in said
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1, errors
+    assert "File too large" in errors
+    assert "type the same command again" in errors
+    assert "Traceback" not in errors
     assert not list(folder.glob("*.h5*"))
-    assert_whole_after_resuming(folder, scene_folder, reference, set())
+    assert_complete_after_resuming(folder, scene_folder, reference, set())
 
 
 @pytest.fixture
 def small_disk(reference: Path, tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for two and a half shards."""
+    """A file system with space for two and a half shards."""
     sizes = sorted(path.stat().st_size for path in reference.glob("*.h5"))
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -161,7 +163,9 @@ def small_disk(reference: Path, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_full_disk_is_one_sentence_and_nothing_is_lost(scene_folder: Path, reference: Path, small_disk: Path) -> None:
+def test_a_full_disk_gives_a_one_line_error_and_nothing_is_lost(
+    scene_folder: Path, reference: Path, small_disk: Path
+) -> None:
     folder = small_disk / "data"
     result = finish(folder, scene_folder)
     assert result.returncode == 1, result.stderr
@@ -172,12 +176,12 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(scene_folder: Path, ref
     assert len(kept) >= 1
     assert not list(folder.glob("*.tmp"))
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    assert_whole_after_resuming(folder, scene_folder, reference, kept)
+    assert_complete_after_resuming(folder, scene_folder, reference, kept)
 
 
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts a tmpfs with options, where that is allowed."""
+    """Mounts a tmpfs with options, if that is allowed."""
     made: list[Path] = []
 
     def mount(options: str) -> Path:
@@ -195,7 +199,7 @@ def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_read_only_folder_is_one_sentence(
+def test_a_read_only_folder_gives_a_one_line_error(
     scene_folder: Path, reference: Path, mounted: Callable[[str], Path]
 ) -> None:
     disk = mounted("size=64m")
@@ -208,11 +212,11 @@ def test_a_read_only_folder_is_one_sentence(
     assert finish(disk / "data", scene_folder, "--shard", "0/2").returncode == 0
     kept = committed(disk / "data")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    result = finish(disk / "data", scene_folder)  # half made, then read only: nothing is lost
+    result = finish(disk / "data", scene_folder)  # incomplete, then read-only: nothing is lost
     assert result.returncode == 1
     assert "Read-only file system" in result.stderr
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
-    assert_whole_after_resuming(disk / "data", scene_folder, reference, kept)
+    assert_complete_after_resuming(disk / "data", scene_folder, reference, kept)
 
 
 def test_a_read_only_dataset_can_be_read_and_verified(reference: Path, mounted: Callable[[str], Path]) -> None:

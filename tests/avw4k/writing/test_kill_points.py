@@ -1,4 +1,4 @@
-"""Killed at every operation on a file, at any byte, at any time: what is committed stays, and resuming ends the same.
+"""Kills at every file operation, any byte and any time: committed shards stay, and a resumed run has the same bytes.
 
 The kills are real (SIGKILL, and the kernel's own signal at a byte's limit), on forks of a warm process: see
 `kill_points`. `make test` takes a sample; `make test-all` every operation, before and after, and 120 random kills.
@@ -20,7 +20,7 @@ from tests import ROOT
 
 
 class Harness:
-    """The warm process: give it trials, it gives results."""
+    """The warmed-up process, which runs trials and returns their results."""
 
     def __init__(self, reference: Path, folder: Path) -> None:
         command = [sys.executable, "-m", "tests.avw4k.kill_points", str(reference), str(folder)]
@@ -28,7 +28,7 @@ class Harness:
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
         first = self._read()
-        assert first["same"], "one process gives other bytes than workers do"
+        assert first["same"], "one process gives other bytes than several workers"
         self.operations: int = first["operations"]
 
     def __call__(self, **trial: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Harness:
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, "the harness died; its error stands above"
+        assert line, "the harness died; its error is above"
         result: dict[str, Any] = json.loads(line)
         return result
 
@@ -79,8 +79,8 @@ def byte_limits(reference: Path, count: int) -> list[dict[str, Any]]:
     return [{"kind": "byte", "limit": int(rng.integers(1, largest))} for _ in range(count)]
 
 
-def test_a_run_has_the_operations_that_are_to_be_tried(harness: Harness) -> None:
-    assert harness.operations > 60  # six shards of some ten each, and the tables
+def test_a_run_has_enough_operations(harness: Harness) -> None:
+    assert harness.operations > 60  # about ten for each of six shards, and the tables
 
 
 def test_a_sample_of_kills_loses_nothing(harness: Harness, reference: Path) -> None:

@@ -1,4 +1,4 @@
-"""Any split into parts, in any order, on one folder or on several, makes the bytes of one run."""
+"""Any division into parts, in any order, in one folder or several, gives the same bytes as one run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from avw.avw4k.execution.this_process import run_in_this_process
 from avw.avw4k.plan.spec import DatasetSpec, plan
 from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.shards.manifest import drop_records, read_manifest, write_manifest
@@ -23,7 +24,6 @@ from avw.cli.main import avw
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from tests import ROOT
-from tests.avw4k.kill_points import inline
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -32,7 +32,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def parts(reference: Path, tmp_path: Path) -> list[Path]:
-    """What two machines made of the reference, each in a folder of its own, with one shard that both made."""
+    """Parts of the reference from two machines, in a folder each, with one shard that both made."""
     folders = [tmp_path / "one", tmp_path / "two"]
     records = read_manifest(reference)
     names = sorted(records)
@@ -44,7 +44,7 @@ def parts(reference: Path, tmp_path: Path) -> list[Path]:
     return folders
 
 
-def test_parts_of_several_machines_are_gathered(parts: list[Path], reference: Path, tmp_path: Path) -> None:
+def test_parts_from_several_machines_are_merged(parts: list[Path], reference: Path, tmp_path: Path) -> None:
     before = [digests(part) for part in parts]
     result = CliRunner().invoke(avw, ["merge", str(tmp_path / "out"), *map(str, parts)])
     assert result.exit_code == 0, result.output
@@ -53,7 +53,7 @@ def test_parts_of_several_machines_are_gathered(parts: list[Path], reference: Pa
     assert [digests(part) for part in parts] == before
 
 
-def test_what_is_missing_is_said(parts: list[Path], tmp_path: Path) -> None:
+def test_missing_shards_are_reported(parts: list[Path], tmp_path: Path) -> None:
     result = CliRunner().invoke(avw, ["merge", str(tmp_path / "out"), str(parts[0]), "--json"])
     assert result.exit_code == 1
     missing = json.loads(result.stdout)["missing"]
@@ -61,10 +61,8 @@ def test_what_is_missing_is_said(parts: list[Path], tmp_path: Path) -> None:
     assert len(open_dataset(tmp_path / "out").episodes()) == 4
 
 
-def test_parts_that_do_not_belong_or_are_damaged_are_refused(
-    parts: list[Path], tmp_path: Path, spec: DatasetSpec
-) -> None:
-    with pytest.raises(UsageError, match="holds no dataset, and no part"):
+def test_foreign_and_damaged_parts_are_refused(parts: list[Path], tmp_path: Path, spec: DatasetSpec) -> None:
+    with pytest.raises(UsageError, match="contains no dataset, and no part"):
         merge_datasets(tmp_path / "out")
     info = json.loads((parts[1] / "info.json").read_text())
     other = tmp_path / "other"
@@ -76,7 +74,7 @@ def test_parts_that_do_not_belong_or_are_damaged_are_refused(
         if shard.scene not in info["splits"][shard.split]:
             info["splits"][shard.split].append(shard.scene)
     (other / "info.json").write_text(json.dumps(info))
-    with pytest.raises(UsageError, match=r"another dataset .*seed: 0 there, 5 asked"):
+    with pytest.raises(UsageError, match=r"another dataset .*seed: 0 stored, 5 requested"):
         merge_datasets(tmp_path / "out", [parts[0], other])
     path = sorted(parts[1].glob("*.h5"))[-1]
     path.write_bytes(path.read_bytes()[:-1])
@@ -84,27 +82,27 @@ def test_parts_that_do_not_belong_or_are_damaged_are_refused(
         merge_datasets(tmp_path / "out", parts)
 
 
-def test_two_truths_about_a_shard_are_refused(parts: list[Path], tmp_path: Path) -> None:
+def test_two_different_versions_of_a_shard_are_refused(parts: list[Path], tmp_path: Path) -> None:
     records = read_manifest(parts[1])
     name = sorted(records)[0]
     records[name] = dataclasses.replace(records[name], sha256="0" * 64)
     write_manifest(parts[1], list(records.values()))
-    with pytest.raises(DatasetError, match=f"{name} is not the same"):
+    with pytest.raises(DatasetError, match=f"{name} differs between"):
         merge_datasets(tmp_path / "out", parts)
 
 
 @pytest.mark.parametrize("count", [3, 4, 9])
-def test_any_split_in_any_order_makes_the_same_bytes(
+def test_any_division_in_any_order_gives_the_same_bytes(
     count: int, reference: Path, spec: DatasetSpec, tmp_path: Path
 ) -> None:
-    """Parts one after another, in a random order, on one folder; some of them have nothing to do."""
+    """Parts one after another, in a random order, in one folder; some of them have no work."""
     for number in keyed_rng("order", count).permutation(count):
-        report = generate(tmp_path / "data", spec, part=(int(number), count), execute=inline)
+        report = generate(tmp_path / "data", spec, part=(int(number), count), execute=run_in_this_process)
     assert report.complete
     assert digests(tmp_path / "data") == digests(reference)
 
 
-def test_a_merge_killed_half_way_goes_on(parts: list[Path], reference: Path, tmp_path: Path) -> None:
+def test_a_killed_merge_resumes(parts: list[Path], reference: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     merge_datasets(out, parts)
     drop_records(out, set(sorted(read_manifest(out))[2:]))
@@ -124,8 +122,8 @@ def start(folder: Path, scenes: Path, *more: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def test_two_processes_on_one_folder_never_corrupt_it(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
-    """Started together: one makes the dataset, the other is told to wait, whoever comes first."""
+def test_two_processes_in_one_folder_do_not_corrupt_it(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
+    """Started together: the first one makes the dataset, the other is refused."""
     folder = tmp_path / "data"
     runs = [start(folder, scene_folder, "--workers", "1") for _ in range(2)]
     ends = [(run.communicate(timeout=300)[1], run.returncode) for run in runs]
@@ -137,7 +135,7 @@ def test_two_processes_on_one_folder_never_corrupt_it(scene_folder: Path, refere
 
 
 @pytest.mark.slow
-def test_an_array_job_at_once_on_one_folder(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
+def test_parts_of_an_array_job_run_at_once_in_one_folder(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     runs = [start(folder, scene_folder, "--workers", "1", "--shard", f"{i}/3") for i in range(3)]
     runs.append(start(folder, scene_folder, "--workers", "1", "--shard", "0/3"))  # one part twice

@@ -1,4 +1,4 @@
-"""Verification finds every kind of damage, repair undoes it, and replay proves where the data come from."""
+"""Verification finds every kind of damage, repair removes it, and replay checks the data against their spec."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def put(name: str, where: object, value: object) -> Callable[[h5py.Group], None]
     return change
 
 
-def test_a_sound_dataset_is_sound(reference: Path) -> None:
+def test_an_intact_dataset_has_no_problems(reference: Path) -> None:
     seen: list[str] = []
     report = verify_dataset(reference, on_shard=seen.append)
     assert report.ok
@@ -49,7 +49,7 @@ def test_a_sound_dataset_is_sound(reference: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (put("state/yaw", 3, np.nan), "not finite"),
         (put("rewards", 2, 5.0), "rewards following"),
@@ -65,11 +65,11 @@ def test_a_sound_dataset_is_sound(reference: Path) -> None:
         (lambda demo: demo.parent.attrs.modify("spec_sha256", "0" * 64), "another dataset"),
     ],
 )
-def test_contents_that_contradict_the_plan_or_each_other_are_found(copy: Path, change: object, says: str) -> None:
+def test_contradictory_contents_are_found(copy: Path, change: object, message: str) -> None:
     spec = open_dataset(copy).spec
     edit(copy / SHARD, change)  # type: ignore[arg-type]
     shard = next(shard for shard in plan(spec) if shard.name == SHARD)
-    with pytest.raises(DatasetError, match=says):
+    with pytest.raises(DatasetError, match=message):
         check_shard(copy / SHARD, spec, shard)
     report = verify_dataset(copy)
     assert list(report.problems) == [SHARD]
@@ -80,7 +80,7 @@ def test_a_changed_pixel_is_found_by_its_checksum(copy: Path) -> None:
     assert "SHA-256" in verify_dataset(copy).problems[SHARD]
 
 
-def test_repair_brings_the_same_bytes_back(copy: Path) -> None:
+def test_repair_restores_the_same_bytes(copy: Path) -> None:
     before = digests(copy)
     (copy / SHARD).write_bytes(b"damaged")
     (copy / "test-00001.h5").unlink()
@@ -96,14 +96,14 @@ def test_repair_brings_the_same_bytes_back(copy: Path) -> None:
     assert digests(copy) == before
 
 
-def test_replay_is_equal_bit_for_bit(reference: Path) -> None:
+def test_replay_gives_the_same_bits(reference: Path) -> None:
     report = verify_dataset(reference, replay=2)
     assert report.ok
     assert report.replayed == 2
 
 
-def test_replay_finds_what_no_checksum_can(copy: Path) -> None:
-    """A shard altered together with its manifest line is consistent, but it is not what its spec gives."""
+def test_replay_finds_what_checksums_cannot(copy: Path) -> None:
+    """A shard that was altered together with its manifest line is consistent, but does not follow from its spec."""
     dataset = open_dataset(copy)
     edit(copy / SHARD, put("obs/rgb", (0, 0, 0), 1))
     content = (copy / SHARD).read_bytes()
@@ -115,5 +115,5 @@ def test_replay_finds_what_no_checksum_can(copy: Path) -> None:
     assert verify_dataset(copy).ok
     report = verify_dataset(copy, replay=6, workers=2)
     assert list(report.problems) == [SHARD]
-    assert "rgb came out different" in report.problems[SHARD]
+    assert "rgb differ when the episode is" in report.problems[SHARD]
     assert report.replayed == 5

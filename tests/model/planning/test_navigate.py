@@ -1,4 +1,4 @@
-"""The closed loop: the same episodes for every policy and any number of workers, and what is kept of them."""
+"""The closed loop: the same episodes for every policy and any number of workers, and their records."""
 
 import dataclasses
 import json
@@ -39,10 +39,10 @@ def config(**changes) -> NavigateConfig:
 
 @pytest.fixture(scope="module")
 def records():
-    return run_policies(config(), progress=False)
+    return run_policies(config()).records
 
 
-def timeless(rows):
+def without_times(rows):
     return [dataclasses.replace(row, decision_ms=0.0) for row in rows]
 
 
@@ -71,7 +71,7 @@ def record(episode=0, policy="random", success=True, **changes) -> EpisodeRecord
     return EpisodeRecord(**{**values, **changes})
 
 
-def test_every_policy_meets_the_same_episodes(records):
+def test_every_policy_runs_on_the_same_episodes(records):
     for one, other in zip(records["random"], records["oracle"], strict=True):
         assert (one.scene, one.episode, one.seed, one.start, one.source) == (
             other.scene,
@@ -85,7 +85,7 @@ def test_every_policy_meets_the_same_episodes(records):
     assert [row.scene for row in records["oracle"]] == [SCENES[0], SCENES[1], SCENES[0]]
 
 
-def test_the_oracle_succeeds_and_its_numbers_agree(records):
+def test_the_oracle_succeeds_and_its_measures_are_consistent(records):
     for row in records["oracle"]:
         assert row.success
         assert row.stopped
@@ -97,19 +97,19 @@ def test_the_oracle_succeeds_and_its_numbers_agree(records):
         assert row.spl == pytest.approx(row.shortest / max(row.shortest, row.walked))
 
 
-def test_workers_change_nothing(records):
-    parallel = run_policies(config(workers=2), progress=False)
-    assert {name: timeless(rows) for name, rows in parallel.items()} == {
-        name: timeless(rows) for name, rows in records.items()
+def test_the_number_of_workers_changes_nothing(records):
+    parallel = run_policies(config(workers=2)).records
+    assert {name: without_times(rows) for name, rows in parallel.items()} == {
+        name: without_times(rows) for name, rows in records.items()
     }
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one(records):
-    shorter = run_policies(config(policies=("oracle",), episodes=2), progress=False)["oracle"]
-    assert timeless(shorter) == timeless(records["oracle"][:2])
+    shorter = run_policies(config(policies=("oracle",), episodes=2)).records["oracle"]
+    assert without_times(shorter) == without_times(records["oracle"][:2])
 
 
-def test_another_seed_is_other_episodes(records):
+def test_another_seed_gives_other_episodes(records):
     other = run_episodes("oracle", SCENES, 1, seed=6, simulator=TINY)
     assert other[0].start != records["oracle"][0].start
 
@@ -138,13 +138,13 @@ def test_outcome_is_written_read_and_joined(tmp_path):
     assert "mpc - random" in table(document)
 
 
-def test_policies_that_met_other_episodes_are_not_compared(tmp_path):
+def test_policies_with_other_episodes_are_not_compared(tmp_path):
     write_outcome(tmp_path, config(), {"random": [record(i) for i in range(3)]})
     document = write_outcome(tmp_path, config(), {"mpc": [record(i, "mpc", seed=i + 100) for i in range(3)]})
     assert list(document["policies"]) == ["mpc"]
 
 
-def test_a_damaged_outcome_is_named(tmp_path):
+def test_a_damaged_result_file_is_named(tmp_path):
     path = tmp_path / "navigation-random.json"
     path.write_text('{"records": [{"policy": "random"')
     with pytest.raises(DatasetError, match="navigation-random"):
@@ -152,19 +152,19 @@ def test_a_damaged_outcome_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{"episodes": 0}, {"workers": 0}, {"policies": ()}, {"scenes": ()}])
-def test_requests_that_make_no_sense(changes):
+def test_configurations_that_are_not_valid_are_refused(changes):
     with pytest.raises(UsageError):
         config(**changes)
 
 
-def test_comparison_leads_with_mpc():
+def test_mpc_is_compared_with_the_others():
     rows = {name: [record(i, name) for i in range(3)] for name in ("mpc", "greedy-audio", "oracle")}
     document = comparison(config(), rows)
     assert list(document["paired"]) == ["mpc - greedy-audio", "mpc - oracle"]
     assert all(len(v) == 3 and all(map(math.isfinite, v)) for v in document["policies"]["mpc"].values())
 
 
-def test_command_prints_one_document(tmp_path):
+def test_the_command_prints_one_document(tmp_path):
     arguments = ["--policy", "oracle", "--scenes", "procedural:200", "--episodes", "1", "--workers", "1"]
     arguments[3] = "procedural:200-200"
     done = CliRunner().invoke(
@@ -185,20 +185,20 @@ def test_command_prints_one_document(tmp_path):
         (["--policy", "oracle", "--scenes", "no-such-scene"], "no-such-scene"),
     ],
 )
-def test_command_says_what_is_missing(tmp_path, arguments, words):
+def test_the_command_names_what_is_missing(tmp_path, arguments, words):
     done = CliRunner().invoke(navigate, [*arguments, "--model", str(tmp_path)])
     assert isinstance(done.exception, AvwError)
     assert words in str(done.exception)
 
 
-def test_command_refuses_an_unknown_policy():
+def test_the_command_refuses_an_unknown_policy():
     done = CliRunner().invoke(navigate, ["--policy", "clever"])
     assert done.exit_code == 2
 
 
 @pytest.fixture(scope="module")
 def filed(records, tmp_path_factory):
-    """Our drawn episodes as SoundSpaces would have written them, and one that lies outside the house."""
+    """The drawn episodes in the format of SoundSpaces, and one that is outside the house."""
     rows = []
     for found in (*records["oracle"], None):
         start, source = (found.start, found.source) if found else ((500.0, 0.0, 0.0, 0.0), (1.0, 1.5, 4.0))
@@ -221,32 +221,32 @@ def filed(records, tmp_path_factory):
     return folder / "datasets" / "val_telephone" / "val_telephone.json.gz", folder / "sounds"
 
 
-def test_an_episode_file_runs_as_it_is(records, filed):
+def test_an_episode_file_gives_its_episodes(records, filed):
     path, sounds = filed
-    left_out = []
     asked = config(policies=("oracle",), episodes=4, episode_file=str(path), sound=None, sound_root=str(sounds))
-    ran = run_policies(asked, progress=False, left_out=left_out)["oracle"]
+    result = run_policies(asked)
+    ran = result.records["oracle"]
     for mine, drawn in zip(ran, records["oracle"], strict=True):
         assert (mine.scene, mine.success) == (drawn.scene, True)
         np.testing.assert_allclose(mine.start, drawn.start, atol=1e-9)
         np.testing.assert_allclose(mine.source, drawn.source, atol=1e-9)
         assert (mine.shortest, mine.reference_actions) == (pytest.approx(drawn.shortest), drawn.reference_actions)
         assert (mine.filed_shortest, mine.filed_actions, mine.sound) == (100.0, 3, "telephone")
-        assert mine.filed_spl == 1.0  # a file that calls every way longer than it is flatters whoever walks it
-        assert mine.filed_sna == pytest.approx(3 / mine.actions)  # and one that counts moves of 1 m does the opposite
+        assert mine.filed_spl == 1.0  # the file gives too long a shortest path, which raises SPL
+        assert mine.filed_sna == pytest.approx(3 / mine.actions)  # and too few actions, which lowers SNA
         assert mine.filed_sna < mine.sna
     assert [mine.episode_id for mine in ran] == ["id-0", "id-1", "id-2"]
-    (missed,) = left_out
-    assert (missed.episode, missed.episode_id) == (3, "id-3")
-    document = comparison(asked, {"oracle": ran}, left_out)
+    (skipped,) = result.skipped
+    assert (skipped.episode, skipped.episode_id) == (3, "id-3")
+    document = comparison(asked, result.records, result.skipped)
     assert document["filed"]["oracle"]["spl"] == [1.0, 1.0, 1.0]
     text = table(document)
     assert "3 episodes in" in text
-    assert "Left out: 1 episodes" in text
-    assert "the file's own shortest ways" in text
+    assert "Skipped: 1 episodes" in text
+    assert "with the path lengths of the file" in text
 
 
-def test_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
+def test_the_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
     path, sounds = filed
     arguments = ["--policy", "oracle", "--model", str(tmp_path / "none"), "--episode-file", str(path), "--workers", "1"]
     done = CliRunner().invoke(
@@ -267,7 +267,7 @@ def test_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
         assert words in str(done.exception)
 
 
-def test_episodes_in_matterport3d_find_their_scene_by_its_file(tmp_path, monkeypatch):
+def test_episodes_in_matterport3d_find_their_scene(tmp_path, monkeypatch):
     mp3d_tree(tmp_path / "scenes", concrete_box())
     monkeypatch.setenv("AVW_SCENES", str(tmp_path / "scenes"))
     spots = open_simulator("mp3d/17DRP5sb8fy", TINY).navgrid.near(np.zeros(3), 50.0)
@@ -275,7 +275,9 @@ def test_episodes_in_matterport3d_find_their_scene_by_its_file(tmp_path, monkeyp
     filed = audionav_files.row(
         "mp3d-0",
         "17DRP5sb8fy/17DRP5sb8fy.glb",
-        start_position=[float(v) for v in start + np.array([0.0, 0.1, 0.0])],  # Habitat's floor lies above the mesh's
+        start_position=[
+            float(v) for v in start + np.array([0.0, 0.1, 0.0])
+        ],  # Habitat's floor is above that of the mesh
         goals=[{"position": [float(v) for v in goal]}],
         info={"sound": "telephone"},
     )
@@ -283,7 +285,7 @@ def test_episodes_in_matterport3d_find_their_scene_by_its_file(tmp_path, monkeyp
     asked = config(
         policies=("oracle",), scenes=("mp3d/17DRP5sb8fy",), episodes=1, episode_file=str(path), simulator=TINY
     )
-    (ran,) = run_policies(asked, progress=False)["oracle"]
+    (ran,) = run_policies(asked).records["oracle"]
     assert (ran.scene, ran.episode_id, ran.success) == ("mp3d/17DRP5sb8fy", "mp3d-0", True)
     assert ran.start[3] == pytest.approx(math.pi / 2)
     assert ran.shortest == pytest.approx(float(np.linalg.norm(goal - start)), rel=0.02)

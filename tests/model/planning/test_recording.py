@@ -50,7 +50,7 @@ def test_episodes_are_recorded(tmp_path, monkeypatch):
         task=TaskConfig(max_steps=200),
         video_dir=str(tmp_path),
     )
-    (record,) = run_policies(config, progress=False)["oracle"]
+    (record,) = run_policies(config).records["oracle"]
     with Image.open(tmp_path / "oracle-000-found.gif") as image:
         assert image.size == (2 * recording.SIDE, recording.SIDE)
     samples, _ = soundfile.read(tmp_path / "oracle-000-found.wav")

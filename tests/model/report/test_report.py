@@ -125,7 +125,7 @@ def run(data, tmp_path_factory) -> Path:
         simulator=TINY,
         task=TaskConfig(max_steps=120),
     )
-    write_outcome(folder, config, run_policies(config, progress=False))
+    write_outcome(folder, config, run_policies(config).records)
     return folder
 
 

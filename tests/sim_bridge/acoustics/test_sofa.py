@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +194,12 @@ def edited(path: Path, name: str) -> Path:
         elif name == "group":
             del file["Data.IR"]
             file.create_group("Data.IR")
+        elif name == "bomb":
+            deflate = zlib.compressobj(9)
+            content = b"".join(deflate.compress(bytes(1 << 20)) for _ in range(512)) + deflate.flush()
+            del file["Data.IR"]
+            dataset = file.create_dataset("Data.IR", (count, 2, 64), "f8", chunks=(count, 2, 64), compression="gzip")
+            dataset.id.write_direct_chunk((0, 0, 0), content)
         elif name == "giant":
             del file["Data.IR"]
             file.create_dataset("Data.IR", (10**6, 2, 10**6), "f4", chunks=(1, 2, 1000))
@@ -258,11 +265,12 @@ def wrong_data(count: int) -> dict[str, tuple[str, object]]:
 
 
 MESSAGES = {
-    "link elsewhere": "is a link",
-    "soft link": "is a link",
-    "external storage": "another file",
-    "virtual": "another file",
-    "group": "a group",
+    "link elsewhere": "is a link to another file",
+    "soft link": "is a soft link",
+    "external storage": "outside of the file",
+    "virtual": "outside of the file",
+    "group": "not an array",
+    "bomb": "does not inflate to its",
     "giant": "more than",
     "giant chunk": "more than",
     "room": "expected SimpleFreeFieldHRIR",

@@ -1,4 +1,4 @@
-"""Worker processes: every task once, errors and deaths told apart, nobody left behind."""
+"""Worker processes: every task is done once, errors and deaths are distinguished, and no process is left over."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from avw.avw4k.execution.executors import Report, run_in_processes
+from avw.avw4k.execution.local_processes import run_in_processes
+from avw.avw4k.execution.protocol import Report
 from avw.sim_bridge.errors import BackendError, DatasetError
 
 
 @dataclass
 class Job:
-    """Does what the task says. folder: where it leaves notes, since workers share nothing else"""
+    """Does what the task says. folder: for notes, because workers share nothing else"""
 
     folder: Path
 
@@ -72,14 +73,14 @@ def test_every_task_is_done_once(tmp_path: Path, workers: int) -> None:
     assert all(result.startswith(task[3:]) for task, result in results.items())
 
 
-def test_one_worker_compiles_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With nothing cached, no second task begins before the first has reported."""
-    monkeypatch.setattr("avw.avw4k.execution.executors.kernels_cached", lambda: False)
+def test_the_first_worker_compiles_the_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an empty cache, the second task begins after the first one has reported a step."""
+    monkeypatch.setattr("avw.avw4k.execution.local_processes.kernels_cached", lambda: False)
     tasks = ["alone:a", "alone:b"]
     assert all(result.startswith("alone") for result in run(tmp_path, tasks, 2).values())
 
 
-def test_no_task_is_no_work(tmp_path: Path) -> None:
+def test_without_tasks_there_are_no_results(tmp_path: Path) -> None:
     assert run(tmp_path, [], 3) == {}
 
 
@@ -89,13 +90,13 @@ def test_workers_have_one_thread_and_this_process_keeps_its_own(tmp_path: Path) 
     assert dict(os.environ) == before
 
 
-def test_a_named_error_comes_through_as_itself(tmp_path: Path) -> None:
+def test_an_expected_error_is_raised_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no a"):
         run(tmp_path, ["do:b", "refuse:a"], 1)
     assert not multiprocessing.active_children()
 
 
-def test_a_bug_comes_with_its_traceback(tmp_path: Path) -> None:
+def test_an_unexpected_error_is_raised_with_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="ZeroDivisionError: a"):
         run(tmp_path, ["bug:a"], 1)
 
@@ -108,35 +109,35 @@ def test_a_task_whose_worker_died_is_done_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "how"),
     [
-        ("die:a", "in part a was killed by signal SIGKILL, 2 times"),
-        ("segfault:a", "in part a was killed by signal SIGSEGV, 2 times"),
-        ("leave:a", "left with code 7"),
+        ("die:a", "in part a was killed by signal SIGKILL, 3 times"),
+        ("segfault:a", "in part a was killed by signal SIGSEGV, 3 times"),
+        ("leave:a", "exited with code 7"),
     ],
 )
-def test_a_task_that_kills_its_worker_is_named_when_all_else_is_done(tmp_path: Path, task: str, how: str) -> None:
-    said: list[str] = []
+def test_a_task_that_kills_its_worker_is_named_after_all_others_are_done(tmp_path: Path, task: str, how: str) -> None:
+    logged: list[str] = []
     done = run_in_processes(
-        Job(tmp_path), [task, "do:b"], 1, scene_of=str, on_steps=lambda steps: None, log=said.append
+        Job(tmp_path), [task, "do:b"], 1, scene_of=str, on_steps=lambda steps: None, log=logged.append
     )
     assert next(done)[0] == "do:b"
     with pytest.raises(BackendError, match=how):
         next(done)
-    assert len(said) == 1
-    assert said[0].endswith("tried again")
+    assert len(logged) == 2
+    assert all(text.endswith("trying again") for text in logged)
     assert not multiprocessing.active_children()
 
 
-def test_workers_are_replaced_before_they_grow_old_or_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("avw.avw4k.execution.executors.RECYCLE_TASKS", 2)
+def test_workers_are_replaced_after_many_tasks_or_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avw.avw4k.execution.local_processes.RECYCLE_TASKS", 2)
     results = run(tmp_path, [f"do:{n}" for n in range(5)], 1)
     assert len({result.split("@")[1] for result in results.values()}) == 3
-    monkeypatch.setattr("avw.avw4k.execution.executors.RECYCLE_TASKS", 64)
-    monkeypatch.setattr("avw.avw4k.execution.executors.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("avw.avw4k.execution.local_processes.RECYCLE_TASKS", 64)
+    monkeypatch.setattr("avw.avw4k.execution.local_processes.MEMORY_SHARE", 0.0)
     results = run(tmp_path, ["grow:a", "do:b"], 1)
     assert results["grow:a"].split("@")[1] != results["do:b"].split("@")[1]
 
 
-def test_leaving_early_ends_the_workers(tmp_path: Path) -> None:
+def test_leaving_the_iteration_early_ends_the_workers(tmp_path: Path) -> None:
     tasks = ["do:a", "wait:b"]
     results = run_in_processes(Job(tmp_path), tasks, 2, scene_of=str, on_steps=lambda steps: None)
     next(results)

@@ -1,0 +1,160 @@
+"""Navigation records on disk while a run is under way: FOLDER/navigation-<policy>.jsonl.
+
+The first line holds the configuration that decides the episodes; each further line is one that has ended, appended and
+flushed to the disk at once. A run in the same folder goes on from these lines. The number of episodes, of workers and
+the recording of videos are not part of the configuration: a longer run continues a shorter one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.planning.policies import LEARNED
+from avw.model.planning.policy_file import is_policy_file, policy_label, split_policy_file
+from avw.sim_bridge.config_differences import config_differences
+from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
+from avw.sim_bridge.simulators.protocol import resolved
+from avw.sim_bridge.storage.disk_errors import readable_errors
+from avw.sim_bridge.storage.file_lock import exclusive
+from avw.sim_bridge.storage.json_lines import append_line, complete_lines
+
+Outcome = EpisodeRecord | SkippedEpisode
+
+
+class EpisodeStore:
+    """The files of all policies of a run, locked while it is open (`with EpisodeStore(...) as store`).
+
+    folder: None keeps nothing · resume: whether to go on from records that the folder holds
+    outcomes: the episodes that have ended, by (policy as the configuration names it, number)
+    """
+
+    def __init__(self, folder: Path | None, config: NavigateConfig, *, resume: bool = True) -> None:
+        self.folder, self.config, self.resume = folder, config, resume
+        self.outcomes: dict[tuple[str, int], Outcome] = {}
+        self._locks = ExitStack()
+
+    def __enter__(self) -> EpisodeStore:
+        """Raises UsageError for records of another configuration, or that a running command is writing."""
+        if self.folder is None:
+            return self
+        with self._locks, readable_errors("cannot keep the navigation records", self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for policy in self.config.policies:
+                path = self._path(policy)
+                busy = f"{path} is being written by another `avw navigate`; wait for it, or name another folder"
+                self._locks.enter_context(exclusive(path, busy))
+                self._open(policy, path)
+            self._locks = self._locks.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._locks.close()
+
+    def add(self, policy: str, outcome: Outcome) -> None:
+        """Keep an episode that has ended: when this returns, a kill or a power cut cannot lose it."""
+        if self.folder is not None:
+            kind = "record" if isinstance(outcome, EpisodeRecord) else "skipped"
+            with readable_errors("cannot write the navigation records", self.folder):
+                append_line(self._path(policy), {kind: dataclasses.asdict(outcome)})
+        self.outcomes[policy, outcome.episode] = outcome
+
+    def _path(self, policy: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"navigation-{policy_label(policy)}.jsonl"
+
+    def _open(self, policy: str, path: Path) -> None:
+        wanted = stored_config(self.config, policy)
+        lines = complete_lines(path)
+        if not lines:
+            append_line(path, {"config": wanted})
+            return
+        found = _parsed(path, 1, lines[0]).get("config")
+        if not isinstance(found, dict):
+            raise DatasetError(f"{path}, line 1: not a file of navigation records; remove it, or name another folder")
+        differing = config_differences(found, wanted)
+        if differing:
+            fields = "; ".join(f"{name}: {old} stored, {new} requested" for name, old, new in differing[:4])
+            raise UsageError(
+                f"{path} holds episodes of another configuration ({fields}); name another folder with --out, repeat "
+                "the command that began it, or remove that file to start again"
+            )
+        if len(lines) > 1 and not self.resume:
+            raise UsageError(
+                f"{path} already holds {len(lines) - 1} episodes, and --no-resume forbids continuing from them; name "
+                "another folder with --out, or remove that file"
+            )
+        for number, line in enumerate(lines[1:], start=2):
+            outcome = _outcome(path, number, line)
+            self.outcomes.setdefault((policy, outcome.episode), outcome)
+
+
+def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
+    """What decides the episodes of a policy and how it acts, as plain JSON.
+
+    Where collections and interpreters are on this machine is no part of it.
+    """
+    simulator = dataclasses.asdict(resolved(config.simulator))
+    for name in ("scene_root", "habitat_python"):
+        simulator.pop(name, None)
+    values: dict[str, Any] = {
+        "policy": policy_label(policy),
+        "seed": config.seed,
+        "sound": config.sound,
+        "simulator": simulator,
+        "task": dataclasses.asdict(config.task),
+    }
+    if config.episode_file is None:
+        values |= {"scenes": list(config.scenes), "min_distance": config.min_distance}
+    else:
+        values["episode_file"] = _sha256(Path(config.episode_file))
+    if policy in LEARNED and config.model_dir is not None:
+        model = Path(config.model_dir) / "model.safetensors"
+        if not model.is_file():
+            raise CheckpointError(f"{model} is missing. Train a model: avw train DATA --out {config.model_dir}")
+        values |= {"model": _sha256(model), "device": config.device}
+    if is_policy_file(policy):
+        values["policy_file"] = _sha256(split_policy_file(policy)[0])
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def _sha256(path: Path) -> str | None:
+    """None where there is no such file; reading it later says so."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _outcome(path: Path, number: int, line: str) -> Outcome:
+    values = _parsed(path, number, line)
+    try:
+        if "skipped" in values:
+            return SkippedEpisode(**values["skipped"])
+        return record_from_json(values["record"])
+    except (KeyError, TypeError) as error:
+        raise _damaged(path, number, error) from error
+
+
+def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+        if not isinstance(values, dict):
+            raise TypeError("not a JSON object")
+    except (ValueError, TypeError) as error:
+        raise _damaged(path, number, error) from error
+    return values
+
+
+def _damaged(path: Path, number: int, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{path}, line {number}: not a line of navigation records ({error}); it was altered, or the disk is failing. "
+        "Remove the line to have that episode run again"
+    )

@@ -1,0 +1,93 @@
+"""What a navigation worker does: one episode of one policy at a time, with the scene and the policies kept open."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avw.avw4k.execution.protocol import Report
+from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, run_episode
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.planning.policies import OraclePolicy, Policy, make_policy
+from avw.model.planning.policy_file import policy_label
+from avw.sim_bridge.simulators.open_simulator import open_simulator
+from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.task.episode_file import FiledEpisode
+
+PolicyFactory = Callable[[], Policy]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NavigationTask:
+    """One episode of one policy. filed: the episode as its file has it; None: drawn from the seed"""
+
+    policy: str
+    scene: str
+    episode: int
+    filed: FiledEpisode | None = None
+
+    def __str__(self) -> str:
+        return f"episode {self.episode} of {self.scene} with the policy {policy_label(self.policy)}"
+
+
+@dataclass(slots=True)
+class NavigationWork:
+    """Runs a task in a worker; picklable before it has run one. factories: the caller's own policies, by name"""
+
+    config: NavigateConfig
+    factories: Mapping[str, PolicyFactory] = field(default_factory=dict)
+    _open: tuple[str, Simulator] | None = None
+    _policies: dict[str, Policy] = field(default_factory=dict)
+
+    def __call__(self, task: NavigationTask, report: Report) -> EpisodeRecord | SkippedEpisode:
+        simulator = self._simulator(task.scene)
+        policy = self._policy(task.policy, simulator)
+        with _one_torch_thread():
+            return run_episode(
+                simulator, policy, task.episode, self.config, task.filed,
+                name=policy_label(task.policy), on_step=report,
+            )  # fmt: skip
+
+    def _simulator(self, scene: str) -> Simulator:
+        """The scene's simulator, kept open for the next task. One at a time, because scenes are large."""
+        if self._open is None or self._open[0] != scene:
+            if self._open is not None:
+                self._open[1].close()
+                self._open = None
+            self._open = (scene, open_simulator(scene, self.config.simulator))
+        return self._open[1]
+
+    def _policy(self, name: str, simulator: Simulator) -> Policy:
+        if name in self.factories:
+            return self._policies.setdefault(name, self._policies.get(name) or self.factories[name]())
+        if name == "oracle":  # the only policy that is given the simulator
+            return OraclePolicy(simulator, self.config.task.success_distance)
+        if name not in self._policies:
+            model_dir = self.config.model_dir
+            self._policies[name] = make_policy(
+                name,
+                model_dir=None if model_dir is None else Path(model_dir),
+                device=self.config.device,
+                hfov=self.config.simulator.hfov,
+                max_steps=self.config.task.max_steps,
+            )
+        return self._policies[name]
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """One torch thread while a policy that uses torch runs, so that sums do not depend on the number of threads."""
+    if "torch" not in sys.modules:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
