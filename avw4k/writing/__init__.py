@@ -1,0 +1,1 @@
+"""Writing datasets: generation, forecast, verification, repair, merge, and the files next to the shards."""
