@@ -1,4 +1,4 @@
-"""The embedded simulator: Embree and Numba for sight, virtual emitters (or RLR) for sound, nothing to install."""
+"""The embedded simulator: Embree and Numba render images, virtual emitters (or RLR) render sound."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from avw.sim_bridge.scenes.scene_ref import SceneRef, Stamp
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.simulators.scene_simulator import SceneSimulator
 
-KEPT_SCENES = 4  # a furnished house takes some 20 MB with its light and tree; workers come back to their scenes
+KEPT_SCENES = 4  # a furnished house takes some 20 MB with its light and its tree; workers return to their scenes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A loaded scene and what is built from it once: shared by every simulator of this process, never changed."""
+    """A loaded scene and what is computed from it. It is immutable and shared by all simulators of this process."""
 
     scene: Scene
     ray_scene: RayScene
@@ -31,10 +31,10 @@ class Place:
 
 
 class EmbeddedSimulator(SceneSimulator):
-    """`avw.sim_bridge.simulators.protocol.Simulator` in this process, on our own renderer, acoustics and navigation.
+    """`avw.sim_bridge.simulators.protocol.Simulator` in this process, with AVW's own renderer, acoustics and floor.
 
-    An episode is a pure function of (scene, config, start, source, seed, actions): the same bytes in any process,
-    whatever was simulated before. Raises SceneError for a scene that cannot be loaded or stood in.
+    An episode is a pure function of (scene, config, start, source, seed, actions): its bytes do not depend on the
+    process or on earlier episodes. Raises SceneError for a scene that cannot be loaded or has no floor.
     """
 
     backend = "embedded"
@@ -64,7 +64,7 @@ def _open_place(ref: SceneRef, stamp: Stamp | None, materials: MaterialMap | Non
     scene = ref.load()
     if materials is not None:
         scene, _ = apply_material_map(scene, materials)
-    navgrid = free_space_of(scene)  # first, because it is what unusable scenes fail at
+    navgrid = free_space_of(scene)  # first, because this is where unusable scenes fail
     ray_scene = RayScene(scene)
     return Place(scene=scene, ray_scene=ray_scene, light=bake_light(ray_scene), navgrid=navgrid)
 

@@ -1,4 +1,4 @@
-"""The state of one episode, and the checks before it starts: shared by every backend."""
+"""The state of one episode, and the checks before it starts. Every backend uses them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from avw.sim_bridge.types import Pose, Source
 
 
 class EpisodeState:
-    """Who stands where, and what sounds: the part of an episode that even a simulator with a sound of its own has."""
+    """The pose of the agent, the source, and the distance between them.
+
+    `SceneSimulator` adds rendering and AVW's acoustics; a simulator with its own sound uses this class directly.
+    """
 
     navgrid: FreeSpace
 
@@ -24,7 +27,7 @@ class EpisodeState:
 
     @property
     def pose(self) -> Pose:
-        """Where the agent stands. Raises UsageError before the first `reset`."""
+        """The pose of the agent. Raises UsageError before the first `reset`."""
         if self._pose is None:
             raise not_reset("pose")
         return self._pose
@@ -37,18 +40,18 @@ class EpisodeState:
         return self._source
 
     def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
-        """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
+        """Geodesic metres from a floor point (default: the agent's) to the source's; inf if there is no path."""
         if self._field is None:
             self._field = self.navgrid.geodesic(self.source.floor_3)
         return self._field.distance(self.pose.position_3 if position_3 is None else position_3)
 
 
 def check_episode(ray_scene: RayScene, navgrid: FreeSpace, start: Pose, source: Source) -> None:
-    """Raises UsageError for a start off the free floor, or a source in a wall or out of doors."""
+    """Raises UsageError for a start off the free floor, or a source inside a wall or outdoors."""
     if not navgrid.is_free(start.position_3):
         raise UsageError(
             f"the agent cannot stand at ({start.x:.2f}, {start.y:.2f}, {start.z:.2f}) in scene {navgrid.scene_id!r}: "
-            f"the point is inside an obstacle, nearer than {navgrid.radius} m to one, or off the main floor "
+            f"the point is inside an obstacle, nearer than {navgrid.radius} m to one, or not on the main floor "
             f"at y = {navgrid.floor_y:.2f}. Choose a start with `navgrid.sample`"
         )
     misplaced = check_source(ray_scene, navgrid, np.asarray(source.position_3, dtype=np.float64))
@@ -57,4 +60,5 @@ def check_episode(ray_scene: RayScene, navgrid: FreeSpace, start: Pose, source: 
 
 
 def not_reset(what: str) -> UsageError:
+    """The error for `what` of a simulator that has no episode yet."""
     return UsageError(f"the simulator has no episode yet, so it has no {what}: call `reset(start, source)` first")

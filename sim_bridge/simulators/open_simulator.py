@@ -1,4 +1,4 @@
-"""The only file that knows every simulator backend: from a scene and a configuration to an open simulator."""
+"""Opens a scene on the configured backend. This is the only file that knows all backends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a source can stand where it is put: in the air that the agent's floor is under, not in a wall or outside."""
+"""Checks the position of a source: it must be in the air above the agent's floor, not inside a wall or outdoors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.types import EAR_HEIGHT
 
-NEARBY = 2.0  # metres around a source within which somewhere above the free floor it must be in sight
+NEARBY = 2.0  # metres: within this distance, a source must be visible from some point above the free floor
 _LOOKS = 96
 
 
 def check_source(ray_scene: RayScene, navgrid: FreeSpace, position_3: np.ndarray) -> Finding | None:
-    """What is wrong with a source at `position_3` (metres), or None.
+    """The problem of a source at `position_3` (metres), or None.
 
-    A source is inside a wall, a closed cabinet or the ground if it is in sight of nowhere above the free floor within
-    2 m; it is outside if nothing is above it while the agent's floor has a roof.
+    A source is inside a wall, a closed cabinet or the ground if it is visible from no point above the free floor within
+    2 m. It is outdoors if nothing is above it but the agent's floor has a roof.
     """
     position_3 = np.asarray(position_3, dtype=np.float64)
     where = f"({position_3[0]:.2f}, {position_3[1]:.2f}, {position_3[2]:.2f}) in scene {navgrid.scene_id!r}"
@@ -38,16 +38,14 @@ def check_source(ray_scene: RayScene, navgrid: FreeSpace, position_3: np.ndarray
     if not len(around_N3):
         cause = f"no floor that the agent can reach is within {NEARBY:g} m of it"
         return Finding("source-outside", "error", "the source is away from the agent's floor", where, cause, fix)
-    cause = (
-        "it is in sight of nowhere above the free floor around it: it is within a wall, a closed cabinet or the ground"
-    )
+    cause = "it is not visible from the free floor around it: it is inside a wall, a closed cabinet or the ground"
     return Finding("source-in-wall", "error", "the source is inside something solid", where, cause, fix)
 
 
 def _roofless(
     ray_scene: RayScene, position_3: np.ndarray, inside_N3: np.ndarray, where: str, fix: str
 ) -> Finding | None:
-    """Seen through a door or a window, but out in the open while the agent's floor is under a roof."""
+    """A source that is visible through a door or a window, but outdoors while the agent's floor is under a roof."""
     up_3 = np.array([0.0, 1.0, 0.0])
     if _blocked(ray_scene, position_3, up_3):
         return None
@@ -58,7 +56,7 @@ def _roofless(
 
 
 def _blocked(ray_scene: RayScene, position_3: np.ndarray, direction_3: np.ndarray) -> bool:
-    """Whether most of a narrow bundle of rays meets something: one alone may slip through a hole of a scan."""
+    """Whether most rays of a narrow bundle hit something: a single one may pass through a hole of a scan."""
     aside = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [-0.1, 0.0, 0.0], [0.0, 0.0, 0.1], [0.0, 0.0, -0.1]])
     origins_N3 = np.repeat(position_3[None], len(aside), axis=0)
     return bool(ray_scene.occluded(origins_N3, direction_3 + aside).mean() > 0.5)

@@ -1,4 +1,4 @@
-"""The Simulator protocol, and its configuration."""
+"""The interface of all simulators, and their configuration."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Simulator(Protocol):
 
     backend: str
     reproducible: bool
-    """True when the same calls give the same bytes in any process; else the dataset makes no hash promise."""
+    """Whether the same calls give the same bytes in any process; otherwise a dataset cannot be checked by replay."""
     scene_id: str
     ref: SceneRef
     """The scene; `scene_id` is its name."""
@@ -84,7 +84,7 @@ class Simulator(Protocol):
 
     @property
     def materials_named(self) -> float | None:
-        """Share of the scene's area, in [0, 1], that the configured material map has a label for; None without one."""
+        """Share of the scene's area, in [0, 1], that the configured material map has labels for; None without a map."""
         ...
 
     @property
@@ -93,11 +93,11 @@ class Simulator(Protocol):
         ...
 
     def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
-        """Stand at `start` with `source` sounding since ever; returns the first observation."""
+        """Start an episode at `start`; the source has been sounding for ever. Returns the first observation."""
         ...
 
     def step(self, action: Action) -> Observation:
-        """Act for 0.15 s (STOP: stand still for a step), sliding along walls; returns the observation after it."""
+        """Act for 0.15 s (STOP: stand still), sliding along walls; returns the observation at the end."""
         ...
 
     @property
@@ -105,7 +105,7 @@ class Simulator(Protocol):
 
     @property
     def source(self) -> Source:
-        """The episode's source. Privileged, as the pose is."""
+        """The source of the episode. Privileged, like the pose."""
         ...
 
     @property
@@ -114,14 +114,14 @@ class Simulator(Protocol):
         ...
 
     def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
-        """Geodesic metres from a floor point (default: the agent's) to the source's floor point; inf if apart."""
+        """Geodesic metres from a floor point (default: the agent's) to the source's; inf if there is no path."""
         ...
 
     def close(self) -> None: ...
 
 
 def check_config(config: SimulatorConfig) -> None:
-    """Raises UsageError for a backend, engine or stream that is unknown, or that does not go with the others."""
+    """Raises UsageError for an unknown backend, engine or stream, and for settings that exclude each other."""
     for name, value, known in (
         ("backend", config.backend, BACKENDS),
         ("acoustics", config.acoustics, ACOUSTICS),
@@ -130,31 +130,31 @@ def check_config(config: SimulatorConfig) -> None:
         if value not in known:
             raise UsageError(f"unknown {name} {value!r}: expected one of {', '.join(known)}")
     if config.backend == "soundspaces":
-        for option, is_its_own in (
+        for option, is_default in (
             ("--acoustics", config.acoustics == "habitat"),
             ("--stream", config.stream == "soundspaces"),
             ("--hrtf", config.hrtf is None),
             ("--materials", config.materials is None),
         ):
-            if not is_its_own:
+            if not is_default:
                 raise UsageError(
-                    f"--backend soundspaces sounds as SoundSpaces does, whatever {option} says: leave that out, or use "
-                    "--backend habitat"
+                    f"--backend soundspaces always uses SoundSpaces' own sound, so {option} has no effect: leave "
+                    "it out, or use --backend habitat"
                 )
     if config.acoustics == "habitat" and config.backend not in ("habitat", "soundspaces"):
         raise UsageError(
-            "--acoustics habitat is the audio sensor of a habitat-sim, and no other backend has it: add --backend "
+            "--acoustics habitat is the audio sensor of Habitat-Sim, which other backends do not have: add --backend "
             "habitat, or use --acoustics emitters or rlr"
         )
     if config.acoustics != "emitters" and config.hrtf is not None:
         raise UsageError(
-            f"--acoustics {config.acoustics} hears with a head of its own: leave out the SOFA file, or use --acoustics "
-            "emitters"
+            f"--acoustics {config.acoustics} has its own head-related transfer function: leave out "
+            "--hrtf, or use --acoustics emitters"
         )
 
 
 def resolved(config: SimulatorConfig) -> SimulatorConfig:
-    """What is simulated, said in full: "auto" is the embedded simulator, and SoundSpaces has its own sound."""
+    """The configuration with every choice made: "auto" is the embedded simulator, and SoundSpaces has its own sound."""
     if config.backend == "auto":
         return dataclasses.replace(config, backend="embedded")
     if config.backend != "soundspaces":
@@ -167,5 +167,5 @@ def resolved(config: SimulatorConfig) -> SimulatorConfig:
 
 
 def is_reproducible(config: SimulatorConfig) -> bool:
-    """Whether the same episode has the same bytes on every machine of a kind: only where everything in it is ours."""
+    """Whether an episode has the same bytes on all machines of one kind: only if AVW renders images and sound."""
     return config.backend in ("auto", "embedded") and config.acoustics == "emitters"

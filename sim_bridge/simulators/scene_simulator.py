@@ -1,4 +1,4 @@
-"""An episode in a scene: what every backend does alike once it has free floor, a camera and an acoustic engine."""
+"""An episode in a scene, for every backend that has a free floor, a camera and an acoustic engine."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from avw.sim_bridge.types import Action, Observation, Pose, Source
 
 
 class SceneSimulator(EpisodeState):
-    """`avw.sim_bridge.simulators.protocol.Simulator` on the parts that a backend hands it.
+    """`avw.sim_bridge.simulators.protocol.Simulator` made of the parts that a backend provides.
 
-    scene, ray_scene: the mesh that is heard, and rays through it · navgrid: where the agent can walk
-    look: from a pose to what its camera sees: uint8 (H, W, 3), and float32 (H, W) metres, planar z, 0 = nothing hit
-    engine: the sound
+    scene, ray_scene: the mesh for the acoustics, and a ray tracer for it · navgrid: where the agent can walk
+    look: renders the view from a pose: uint8 (H, W, 3), and float32 (H, W) metres, planar z, 0 = nothing hit
+    engine: the acoustic engine
     """
 
     backend = ""
@@ -56,15 +56,16 @@ class SceneSimulator(EpisodeState):
 
     @property
     def materials_named(self) -> float | None:
-        """Share of the scene's area, in [0, 1], that the configured material map has a label for; None without one."""
+        """Share of the scene's area, in [0, 1], that the configured material map has labels for; None without a map."""
         materials = open_material_map(self.config.materials)
         return None if materials is None else share_named(self.scene, materials)
 
     def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
-        """Stand at `start` with `source` sounding since ever; `seed` keys the acoustic engine's draws.
+        """Start an episode at `start`; the source has been sounding for ever. Returns the first observation.
 
-        Raises UsageError for a start off the free floor or a source in a wall or out of doors, SoundError for an
-        unreadable sound.
+        seed: random seed of the acoustic engine.
+        Raises UsageError for a start that is not on the free floor or a source inside a wall or outdoors, SoundError
+        for a sound that cannot be read.
         """
         check_episode(self._ray_scene, self.navgrid, start, source)
         clip_S = load_sound(source.sound)
@@ -79,7 +80,7 @@ class SceneSimulator(EpisodeState):
         return self._observe(self._stream.reset(self.engine.impulse_response(start)))
 
     def step(self, action: Action) -> Observation:
-        """Act for 0.15 s (STOP: stand still for a step), sliding along walls; returns the observation after it."""
+        """Act for 0.15 s (STOP: stand still), sliding along walls; returns the observation at the end."""
         if self._stream is None:
             raise not_reset("step")
         pose = self.pose
@@ -87,12 +88,12 @@ class SceneSimulator(EpisodeState):
         return self._observe(self._stream.step(self.engine.impulse_response(self._pose)))
 
     def close(self) -> None:
-        """Let go of the episode; `reset` begins another."""
+        """End the episode and free its memory; `reset` starts another one."""
         self.engine.close()
         self._heard = self._stream = self._seen = None
 
     def _observe(self, audio_ES: np.ndarray) -> Observation:
-        # Standing, and walking against a wall, show the same picture again.
+        # The image of the last pose is kept: agents often stand still or walk against a wall.
         if self._seen is None or self._seen[0] != self.pose:
             rgb_HWC, depth_HW = self._look(self.pose)
             self._seen = (self.pose, rgb_HWC, depth_HW)

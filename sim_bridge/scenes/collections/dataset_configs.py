@@ -1,6 +1,6 @@
-"""Habitat's `*.scene_dataset_config.json`: which meshes are a dataset's stages, and how they are to be read.
+"""Habitat's `*.scene_dataset_config.json`: which meshes are the stages of a dataset, and how to read them.
 
-Of these files AVW uses where stages and scene instances are, and what is said about their frame and their semantics.
+AVW uses the paths of stages and scene instances from these files, and what they say about frames and semantics.
 Format: habitat-sim, docs/pages/attributesJSON.rst, and src/esp/metadata/managers/StageAttributesManager.cpp.
 """
 
@@ -20,17 +20,17 @@ CONFIG = ".scene_dataset_config.json"
 _STAGE, _INSTANCE = ".stage_config.json", ".scene_instance.json"
 _OWN_NAME = "%%CONFIG_NAME_AS_ASSET_FILENAME%%"  # stands for the stage's name in default attributes
 _MESHES = (".glb", ".gltf", ".obj", ".ply")
-_LARGEST = 20_000_000  # bytes of a configuration; HSSD's lists of objects take some megabytes
-_MOST = 100_000  # stages of one dataset
+_LARGEST = 20_000_000  # bytes of a configuration; HSSD's lists of objects have a few megabytes
+_MAX_STAGES = 100_000  # stages of one dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
     """One scene of a dataset.
 
-    handle: the name to ask for it by · mesh: what is rendered · attributes: what was said about it, Habitat's keys
-    source: the file that said so · folder: the dataset's, which nothing leads out of
-    objects: pieces that a scene instance puts into the stage
+    handle: its name · mesh: the file that is rendered · attributes: its properties, with Habitat's keys
+    source: the file that contains them · folder: of the dataset; files outside of it are never read
+    objects: number of objects that a scene instance adds to the stage
     """
 
     handle: str
@@ -58,22 +58,22 @@ def own_name(mesh: Path) -> str:
 
 
 def stage_defaults(config: Path) -> dict[str, Any]:
-    """What `config` says about every stage that says nothing else. Raises SceneError for a damaged file."""
+    """The default attributes of the stages of `config`. Raises SceneError for a damaged file."""
     return _object(_object(_read(config), "stages", config), "default_attributes", config)
 
 
 def read_stages(config: Path) -> tuple[Stage, ...]:
     """The scenes of a dataset: its scene instances if it has any, else its stages; sorted by handle.
 
-    Raises SceneError for a damaged file, or one that leads out of its own folder.
+    Raises SceneError for a damaged file, or a path that leads out of its folder.
     """
     tree = _read(config)
     stages = {stage.handle: stage for stage in _stages(config, _object(tree, "stages", config))}
     instances = _object(_object(tree, "scene_instances", config), "paths", config)
     scenes = [_instance(config, path, stages) for path in _listed(config, instances, _INSTANCE)]
     found = scenes or list(stages.values())
-    if len(found) > _MOST:
-        raise SceneError(f"{config} lists {len(found):,} scenes, more than {_MOST:,}: it is damaged")
+    if len(found) > _MAX_STAGES:
+        raise SceneError(f"{config} lists {len(found):,} scenes, more than {_MAX_STAGES:,}: it is damaged")
     return tuple(sorted(found, key=lambda stage: stage.handle))
 
 
@@ -98,7 +98,7 @@ def _stages(config: Path, tree: dict[str, Any]) -> Iterator[Stage]:
 def _stage(config: Path, source: Path, handle: str, attributes: dict[str, Any]) -> Stage:
     asset = attributes.get("render_asset")
     if not isinstance(asset, str) or not asset:
-        raise SceneError(f"{source} names no render_asset: a stage needs a mesh; mend or delete it")
+        raise SceneError(f"{source} has no render_asset: a stage needs a mesh; correct or delete the file")
     mesh = _inside(config, source.parent / asset.replace(_OWN_NAME, handle), source)
     return Stage(handle=handle, mesh=mesh, attributes=attributes, source=source, folder=config.parent)
 
@@ -106,10 +106,10 @@ def _stage(config: Path, source: Path, handle: str, attributes: dict[str, Any]) 
 def _instance(config: Path, path: Path, stages: Mapping[str, Stage]) -> Stage:
     tree = _read(path)
     wanted = str(_object(tree, "stage_instance", path).get("template_name", ""))
-    # Habitat takes the first stage whose handle contains the name; ours have no folder before and no suffix behind.
+    # Habitat uses the first stage whose handle contains the name; here handles have neither folder nor suffix.
     stage = stages.get(Path(wanted).name.partition(".")[0])
     if stage is None:
-        raise SceneError(f"{path} is set in stage {wanted!r}, which {config} does not list: the dataset is incomplete")
+        raise SceneError(f"{path} needs stage {wanted!r}, which {config} does not list: the dataset is incomplete")
     pieces = [tree.get("object_instances", []), tree.get("articulated_object_instances", [])]
     return replace(
         stage,
@@ -119,12 +119,12 @@ def _instance(config: Path, path: Path, stages: Mapping[str, Stage]) -> Stage:
 
 
 def _listed(config: Path, paths: dict[str, Any], suffix: str) -> Iterator[Path]:
-    """Files ending in `suffix` that the globs of `paths` lead to; a folder stands for those directly in it."""
+    """Files that end in `suffix` and match the globs of `paths`; a folder stands for the files directly in it."""
     globs = paths.get(f".{suffix.rpartition('.')[2]}", [])
     for text in globs if isinstance(globs, list) else []:
         pattern = os.path.normpath(str(text))
         if Path(pattern).is_absolute() or pattern.startswith(".."):
-            raise SceneError(f"{config} leads to {text!r}, outside its own folder: copy the scenes beside it")
+            raise SceneError(f"{config} refers to {text!r}, outside its own folder: copy the scenes beside it")
         for path in sorted(config.parent.glob(pattern)):
             found = own_files(path.iterdir() if path.is_dir() else [path])
             yield from (file for file in found if file.name.endswith(suffix) and file.is_file())
@@ -132,19 +132,19 @@ def _listed(config: Path, paths: dict[str, Any], suffix: str) -> Iterator[Path]:
 
 def _inside(config: Path, path: Path, source: Path) -> Path:
     if not _is_inside(config.parent, path):
-        raise SceneError(f"{source} refers to {path}, outside the folder of {config.name}: copy it beside the others")
+        raise SceneError(f"{source} refers to {path}, outside the folder of {config.name}: copy it there")
     return Path(os.path.normpath(path))
 
 
 def _is_inside(folder: Path, path: Path) -> bool:
-    # By their names: scenes may be links to another disk, as Habitat's own downloads are.
+    # Compares names: scenes may be links to another disk, like those that Habitat's tool downloads.
     return Path(os.path.normpath(path.absolute())).is_relative_to(os.path.normpath(folder.absolute()))
 
 
 def _object(tree: dict[str, Any], key: str, source: Path) -> dict[str, Any]:
     value = tree.get(key, {})
     if not isinstance(value, dict):
-        raise SceneError(f"{source}: {key!r} is no JSON object; mend the file, or download it again")
+        raise SceneError(f"{source}: {key!r} is not a JSON object; correct the file, or download it again")
     return value
 
 
@@ -152,4 +152,4 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return read_object(path, _LARGEST)
     except (OSError, ValueError) as error:
-        raise SceneError(f"{path} cannot be read ({error}): mend it, or download it again") from None
+        raise SceneError(f"{path} cannot be read ({error}): correct it, or download it again") from None

@@ -1,8 +1,8 @@
-"""Which scenes of a collection are for training, validation and test: published lists, each with its source.
+"""The published training, validation and test splits of the collections, each with its source.
 
-The lists stand in `splits.json`. HM3D needs none, its splits are folders, and numbers: up to 00799 train, up to 00899
-val, then test (Ramakrishnan et al. 2021, Habitat-Matterport 3D Dataset: 800, 100 and 100 scenes). For Replica,
-SoundSpaces publishes episodes and no list.
+The lists are in `splits.json`. HM3D needs none, because its splits are folders and ranges of numbers: up to 00799 is
+train, up to 00899 val, then test (Ramakrishnan et al. 2021, Habitat-Matterport 3D Dataset: 800, 100 and 100 scenes).
+For Replica, SoundSpaces publishes episodes but no list.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _lists() -> dict[str, dict[str, Any]]:
 
 
 def known_scenes(collection: str) -> tuple[str, ...]:
-    """Names of all the scenes that the collection's publishers list, sorted; () where there is no such list."""
+    """Names of all published scenes of the collection, sorted; () if there is no published list."""
     listed = _lists().get(collection, {})
     if "all" in listed:
         return tuple(listed["all"].split())
@@ -34,7 +34,7 @@ def known_scenes(collection: str) -> tuple[str, ...]:
 
 
 def split_names(collection: str) -> tuple[str, ...]:
-    """Words that `split_scenes` knows for the collection: "train", "soundspaces-val", ..."""
+    """The splits that `split_scenes` accepts for the collection: "train", "soundspaces-val", ..."""
     own = tuple(split for split in _SPLITS if split in _lists().get(collection, {}))
     if _NOT_THERE not in _lists().get(collection, {}):
         return own
@@ -44,7 +44,7 @@ def split_names(collection: str) -> tuple[str, ...]:
 def split_scenes(collection: str, split: str) -> tuple[str, ...]:
     """Names of the scenes of a split, sorted. split: one of `split_names`; "soundspaces" is its three splits.
 
-    SoundSpaces' splits of Matterport3D are the official ones without the scenes for which it renders no sound.
+    SoundSpaces' splits of Matterport3D are the official ones without the scenes for which it has no sound.
     """
     listed = _lists()[collection]
     if split in _SPLITS:
@@ -56,7 +56,7 @@ def split_scenes(collection: str, split: str) -> tuple[str, ...]:
 
 
 def split_of(collection: str, name: str) -> str | None:
-    """The official split of a scene: "train", "val" or "test"; None where no list has it."""
+    """The official split of a scene: "train", "val" or "test"; None if no list has it."""
     if collection == "hm3d":
         number = name.partition("-")[0]
         return _SPLITS[max(int(number) // 100 - 7, 0)] if number.isdecimal() and int(number) < 1000 else None
@@ -70,5 +70,5 @@ def not_in_soundspaces(collection: str) -> tuple[str, ...]:
 
 
 def without_soundspaces_episodes(collection: str) -> tuple[str, ...]:
-    """Scenes that SoundSpaces has, but no navigation episode in."""
+    """Scenes of SoundSpaces in which it has no navigation episode."""
     return tuple(_lists().get(collection, {}).get(_NO_EPISODES, "").split())

@@ -19,8 +19,8 @@ from avw.sim_bridge.simulators.habitat.heard_scene import write_heard_scene
 from avw.sim_bridge.simulators.habitat.session import Session
 from avw.sim_bridge.types import SAMPLE_RATE, Pose
 
-_MOST_POSES = 50  # of an episode that are asked again in one request
-_REPLAYS = 3  # deaths over one response, after which it is the request
+_MAX_POSES = 50  # poses of an episode that are repeated in one request
+_REPLAYS = 3  # crashes on one response, after which the response itself is taken for the cause
 _episodes = itertools.count()
 
 
@@ -30,11 +30,10 @@ class AudioSensorConfig(RlrSettings):
 
 
 class AudioSensorEngine:
-    """See `AcousticEngine`. The sensor offers no seed: `seed` is ignored. `sensor_trust` tells
-    whether to believe it.
+    """See `AcousticEngine`. The sensor has no seed, so `seed` is ignored. `sensor_trust` checks the sensor before use.
 
-    It hears the very triangles and materials of `scene`. A response depends on those asked for since `set_source`, as
-    RLR's do; where Habitat's process dies in between, they are asked again, and the episode goes on as it would have.
+    It uses exactly the triangles and materials of `scene`. As with RLR, a response depends on all responses since
+    `set_source`. If Habitat's process crashes, they are computed again, and the episode continues unchanged.
     """
 
     name = "habitat"
@@ -44,7 +43,7 @@ class AudioSensorEngine:
         self.config = config or AudioSensorConfig()
         self.sample_rate = SAMPLE_RATE
         self.n_samples = round(self.config.length_seconds * self.sample_rate)
-        self.cpu_seconds = 0.0  # what Habitat's process has spent on responses so far
+        self.cpu_seconds = 0.0  # CPU time of Habitat's process for responses so far
         self._session = session
         self._scene = scene
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # where Habitat reads the scene
@@ -54,7 +53,7 @@ class AudioSensorEngine:
         self._poses: list[list[float]] = []
 
     def set_source(self, position_3: np.ndarray, seed: int = 0) -> None:
-        """Place the source (metres), before a new sensor: what is heard next depends only on the calls after this."""
+        """Place the source (metres) for a new sensor: later responses depend only on the calls after this one."""
         self._source = [float(value) for value in checked_position(position_3)]
         self._episode = f"{os.getpid()}-{next(_episodes)}"
         self._poses = []
@@ -66,13 +65,13 @@ class AudioSensorEngine:
     def impulse_response(self, pose: Pose) -> np.ndarray:
         """float32 (2, S): from the source to the left and right ear of a head at `pose`."""
         if self._source is None:
-            raise UsageError("no source in this acoustic engine: call set_source before asking for a response")
+            raise UsageError("no source in this acoustic engine: call set_source before impulse_response")
         x, y, z = (float(value) for value in pose.ears_3)
         self._poses.append([x, y, z, float(pose.yaw)])
         try:
             heard_ES = self._heard()
         except BaseException:
-            self._poses.pop()  # nobody heard it
+            self._poses.pop()  # there is no response for it
             raise
         response_ES = np.zeros((2, self.n_samples), dtype=np.float32)
         kept = min(self.n_samples, heard_ES.shape[1])
@@ -80,46 +79,46 @@ class AudioSensorEngine:
         return response_ES * np.float32(LEVEL)
 
     def close(self) -> None:
-        """Let go of the scene's files; `set_source` would write them anew. Safe to call twice."""
+        """Delete the scene's files; `set_source` writes them again. May be called twice."""
         self._source = None
         if self._folder is not None:
             self._folder.cleanup()
         self._folder = None
 
     def _heard(self) -> np.ndarray:
-        """The answer to the last pose. A worker that has lost the episode is led through it again from the start."""
+        """The response at the last pose. For a new worker, the episode is repeated from its start."""
         heard_ES = self._ask(len(self._poses) - 1)
         for _ in range(_REPLAYS):
             if heard_ES is not None:
                 return heard_ES
-            for since in range(0, len(self._poses), _MOST_POSES):
+            for since in range(0, len(self._poses), _MAX_POSES):
                 heard_ES = self._ask(since)
-                if heard_ES is None:  # it died once more
+                if heard_ES is None:  # it crashed again
                     break
         if heard_ES is None:
             raise BackendError(remedies.died_listening(self._scene.scene_id, _REPLAYS))
         return heard_ES
 
     def _ask(self, since: int) -> np.ndarray | None:
-        """The last response to the poses from `since` on, 50 at most; None where the worker has lost the episode."""
+        """The last response to the poses from `since` on, 50 at most; None if the worker does not have the episode."""
         reply, answer = self._session.listen(
             self._scene.scene_id,
             **self._files,
             settings={
                 "sampleRate": self.sample_rate,
-                "threadCount": 1,  # with more it never repeats
+                "threadCount": 1,  # with more threads, responses differ between runs
                 "frequencyBands": self.config.bands,
                 "indirectRayCount": self.config.rays,
                 "indirectRayDepth": self.config.depth,
                 "diffraction": self.config.diffraction,
                 "transmission": self.config.transmission,
-                "temporalCoherence": False,  # on, it gives wrong levels after a jump
-                "globalVolume": 1.0,  # as it is in RLR outside of Habitat, where LEVEL was measured
+                "temporalCoherence": False,  # if it is on, levels are wrong after a jump
+                "globalVolume": 1.0,  # as in RLR outside of Habitat, for which LEVEL was measured
             },
             episode=self._episode,
             source=self._source,
             since=since,
-            poses=self._poses[since : since + _MOST_POSES],
+            poses=self._poses[since : since + _MAX_POSES],
         )
         if reply["lost"]:
             return None

@@ -1,7 +1,7 @@
-"""A scene as Habitat's audio sensor can hear it: a semantic mesh whose every object is one of our acoustic surfaces.
+"""A scene for Habitat's audio sensor: a semantic mesh in which every object is one of AVW's acoustic surfaces.
 
-The sensor takes materials by the category names of a semantic scene and from nowhere else: what has none is all of one
-default material. So the triangles that our own engines hear are written as such a scene.
+The sensor takes materials from the category names of a semantic scene only; without them, everything has one default
+material. So the triangles that AVW's own engines use are written as such a scene.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from avw.sim_bridge.acoustics.rlr_materials import write_materials
 from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.scenes.scene import Scene
 
-_MOST = 10_000  # objects that Habitat takes from a description of this kind
+_MAX_OBJECTS = 10_000  # that Habitat reads from a description of this kind
 
 
 def write_heard_scene(scene: Scene, folder: Path) -> tuple[Path, Path]:
-    """Write `scene` into `folder`; returns what Habitat opens, a .stage_config.json, and RLR's materials.
+    """Write `scene` into `folder`; returns the .stage_config.json for Habitat and the file of RLR's materials.
 
-    Raises SceneError for a scene of more surfaces than Habitat can tell apart.
+    Raises SceneError for a scene with more surfaces than Habitat can distinguish.
     """
-    if len(scene.surfaces) > _MOST:
+    if len(scene.surfaces) > _MAX_OBJECTS:
         raise SceneError(
-            f"scene {scene.scene_id!r} has {len(scene.surfaces)} surfaces, and Habitat's audio sensor tells {_MOST} "
-            "apart: use --acoustics emitters or rlr"
+            f"scene {scene.scene_id!r} has {len(scene.surfaces)} surfaces, and Habitat's audio sensor can distinguish "
+            f"{_MAX_OBJECTS}: use --acoustics emitters or rlr"
         )
     materials = folder / "materials.json"
     names = write_materials(scene, materials)
@@ -50,7 +50,7 @@ def write_heard_scene(scene: Scene, folder: Path) -> tuple[Path, Path]:
 def _write_ply(scene: Scene, path: Path) -> None:
     """Triangles with the number of their surface, in the form of Matterport3D's semantic meshes."""
     vertex_V = np.zeros(len(scene.vertices_V3), dtype=[("position", "<f4", 3), ("colour", "u1", 3)])
-    # Habitat takes any .ply of this kind for Z-up: (x, y, z) becomes (x, z, -y) there.
+    # Habitat reads any .ply of this kind as Z-up: (x, y, z) becomes (x, z, -y).
     vertex_V["position"] = scene.vertices_V3[:, [0, 2, 1]] * np.array([1.0, -1.0, 1.0], dtype=np.float32)
     face_F = np.zeros(len(scene.faces_F3), dtype=[("count", "u1"), ("corners", "<i4", 3), ("surface", "<i4")])
     face_F["count"], face_F["corners"], face_F["surface"] = 3, scene.faces_F3, scene.surface_F
@@ -64,7 +64,7 @@ def _write_ply(scene: Scene, path: Path) -> None:
 
 
 def _write_speck(path: Path) -> None:
-    """One triangle of a millimetre: a stage must have something to draw, and the sensor does not hear that."""
+    """One triangle of a millimetre: a stage needs a mesh to render, which the sensor does not use."""
     import trimesh
 
     corners_33 = 1e-3 * np.eye(3)

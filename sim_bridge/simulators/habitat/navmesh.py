@@ -1,4 +1,4 @@
-"""Habitat's navigation mesh as our free space: Habitat says where one can stand, how one slides and how far it is."""
+"""Habitat's navigation mesh as `FreeSpace`: where an agent can stand, how it slides along obstacles, and distances."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ SETTINGS: dict[str, float | bool] = {
     "agent_height": AGENT_HEIGHT + 0.1,
     "agent_max_climb": 0.2,
 }
-"""Of a navigation mesh that is computed because none lies beside the mesh: the embedded simulator's agent."""
-MIN_ISLAND_AREA = 0.5  # square metres without which a scene has no floor to stand on
-MAX_GOAL_OFFSET = 0.5  # metres that a goal may lie off the free floor
+"""For a navigation mesh that is computed because the scene has none: the agent of the embedded simulator."""
+MIN_ISLAND_AREA = 0.5  # square metres; with less floor a scene cannot be used
+MAX_GOAL_OFFSET = 0.5  # metres that a goal may be away from the free floor
 TRY_SAMPLES = 64
 KEPT_GEODESICS = 32
 STOREY = 1.6  # metres between floors
-_SPREAD = 0.02  # square metres of floor for one of the points that `near` chooses from
-_REACH = 2.0  # metres beyond which nobody asks how far an obstacle is
-_ARRIVED = 5e-5  # metres: less than Habitat nudges an agent off an edge, more than its numbers are rounded by
-_ROOF = 0.5  # metres above the floor point from which a roof is looked for
+_SPREAD = 0.02  # square metres of floor per point of those that `near` chooses from
+_REACH = 2.0  # metres; the distance to an obstacle is not needed beyond
+_ARRIVED = 5e-5  # metres: less than Habitat moves an agent away from an edge, more than its rounding errors
+_ROOF = 0.5  # metres above the floor point from where the search for a roof starts
 
 
 class NavMesh:
     """`avw.sim_bridge.navigation.free_space.FreeSpace` on Habitat's pathfinder: one island of its navigation mesh.
 
-    The island with the most floor under a roof: a closed house has another on its roof, and scans have crumbs.
-    Points are on the navigation mesh, which Recast lays up to a voxel above the floor: of a mesh that came with the
-    scene that is 0.1 to 0.2 m, of one that we have computed 0.05 m. Raises SceneError where nothing can be stood on.
+    It is the island with the most floor under a roof: a closed house has another island on its roof, and scans have
+    tiny ones. Points are on the navigation mesh, which Recast places up to one voxel above the floor: 0.1 to 0.2 m for
+    a mesh that comes with the scene, 0.05 m for one that AVW has computed. Raises SceneError if there is no floor.
     """
 
     def __init__(self, session: Session, stage: Stage, ray_scene: RayScene) -> None:
         self.scene_id = stage.scene_id
         self._session, self._stage = session, stage
         self.origin = str(session.open(stage)["navmesh"])
-        """Where it comes from: "loaded" or "computed"."""
+        """How it was obtained: "loaded" or "computed"."""
         self.radius = float(session.opened["radius"])
         triangles_N33, island_N = self._ask("floor", arrays=True)
         area_N = 0.5 * np.linalg.norm(
@@ -59,9 +59,9 @@ class NavMesh:
         roofed_N = ray_scene.occluded(above_N3, up_N3)
         if float(area_N[ray_scene.occluded(above_N3, -up_N3, 2.0 * _ROOF)].sum()) < 0.5 * float(area_N.sum()):
             raise SceneError(
-                f"scene {self.scene_id!r}: there is nothing to stand on under most of its navigation mesh "
-                f"({stage.navmesh or 'computed'}). Most likely the .navmesh is of another scene: delete it to have one "
-                "computed"
+                f"scene {self.scene_id!r}: there is no floor under most of its navigation mesh "
+                f"({stage.navmesh or 'computed'}). Most likely the .navmesh belongs to another scene: delete it, "
+                "and one is computed"
             )
         islands = {int(i): float(area_N[(island_N == i) & roofed_N].sum()) for i in np.unique(island_N) if i >= 0}
         everything = {int(i): float(area_N[island_N == i].sum()) for i in islands}
@@ -70,7 +70,7 @@ class NavMesh:
                 f"scene {self.scene_id!r}: Habitat's navigation mesh has no island of {MIN_ISLAND_AREA} m² to stand "
                 "on. Most likely the mesh is not upright or not in metres (`avw info SCENE`), or its .navmesh is wrong"
             )
-        # Where nothing has a roof, the largest: a scan without ceilings.
+        # The largest one if none has a roof, as in a scan without ceilings.
         chosen = max(islands, key=lambda i: (islands[i], everything[i]))
         self.islands = tuple(sorted((area for area in islands.values() if area > 0.0), reverse=True)) or (
             everything[chosen],
@@ -90,33 +90,33 @@ class NavMesh:
         return float(self._area_N.sum())
 
     def near(self, position_3: np.ndarray, radius: float) -> np.ndarray:
-        """Free floor points, float64 (N, 3), within `radius` metres of a point seen from above; always the same."""
+        """Free floor points, float64 (N, 3), within `radius` metres of a point seen from above. Deterministic."""
         offset_N2 = self._spread_N3[:, [0, 2]] - np.asarray(position_3, dtype=np.float64)[[0, 2]]
         return self._spread_N3[np.square(offset_N2).sum(axis=1) <= radius**2]
 
     def clearance(self, position_3: np.ndarray) -> float:
-        """Metres from a floor point to the nearest obstacle (2 m and the radius at most); 0 outside the free floor."""
+        """Metres from a floor point to the nearest obstacle (at most 2 m plus the radius); 0 outside the free floor."""
         return self._clearance(position_3) if self.is_free(position_3) else 0.0
 
     def is_free(self, position_3: np.ndarray) -> bool:
-        """Whether the agent can stand at a floor point and walk from there over the island."""
+        """Whether the agent can stand at a floor point and walk from there on the island."""
         return bool(self._ask("standing", position=_numbers(position_3), anchor=self._anchor)["standing"])
 
     def move(self, pose: Pose, target: Pose) -> tuple[Pose, bool]:
-        """Walk straight towards `target` as Habitat does, sliding along obstacles: (the pose reached, whether any)."""
+        """Walk straight towards `target`, sliding along obstacles: (pose reached, whether it hit any)."""
         if pose.x == target.x and pose.z == target.z:
             return target, False
         start_3, end_3 = _numbers(pose.position_3), [float(target.x), float(pose.y), float(target.z)]
         x, y, z = self._ask("step", start=start_3, end=end_3)["position"]
-        # Not by the step's length, as Habitat-Lab judges: around a corner a slide may be as long as what was asked.
+        # Not by the length of the step, as in Habitat-Lab: a slide around a corner may be as long as the step.
         if math.hypot(target.x - x, target.z - z) < _ARRIVED:
             return Pose(target.x, y, target.z, target.yaw), False
         return Pose(x, y, z, target.yaw), True
 
     def sample(self, rng: np.random.Generator, *, clearance: float = 0.0) -> np.ndarray:
-        """A random free floor point, float64 (3,), uniform over the floor; Habitat's own generator has no say.
+        """A random free floor point, float64 (3,), uniform over the floor. Habitat's own generator is not used.
 
-        clearance: metres that it should keep from obstacles; given up where no draw has them.
+        clearance: metres to the nearest obstacle; ignored if no draw satisfies it.
         """
         first_3: np.ndarray | None = None
         for _ in range(TRY_SAMPLES):
@@ -129,7 +129,7 @@ class NavMesh:
         return np.array(self._anchor) if first_3 is None else first_3
 
     def geodesic(self, goal_3: np.ndarray | Sequence[float]) -> NavMeshGeodesic:
-        """Shortest walks to a goal. Raises SceneError for one more than 0.5 m off the island."""
+        """Shortest paths to a goal. Raises SceneError for a goal more than 0.5 m away from the island."""
         key = tuple(float(value) for value in goal_3)
         if key not in self._geodesics:
             self._geodesics[key] = NavMeshGeodesic(self, np.asarray(goal_3, dtype=np.float64))
@@ -139,7 +139,7 @@ class NavMesh:
         return self._geodesics[key]
 
     def path(self, start_3: np.ndarray, end_3: np.ndarray) -> tuple[float, np.ndarray]:
-        """(metres, corners float64 (N, 3)) of Habitat's shortest walk; (inf, (0, 3)) where there is none."""
+        """(metres, corners float64 (N, 3)) of Habitat's shortest path; (inf, (0, 3)) if there is none."""
         reply = self._ask("path", start=_numbers(start_3), end=_numbers(end_3))
         if reply["distance"] is None:
             return math.inf, np.zeros((0, 3))
@@ -165,11 +165,11 @@ class NavMesh:
         return point_3
 
     def _clearance(self, position_3: np.ndarray) -> float:
-        # The mesh ends where the agent's centre must: its edge is the agent's radius away from what is in the way.
+        # The mesh limits the agent's centre, so its edge is one agent radius away from the obstacle.
         return self.radius + float(self._ask("obstacle", points=[_numbers(position_3)], reach=_REACH)["distances"][0])
 
     def _floors(self) -> tuple[Floor, ...]:
-        """Heights that hold most of the floor, a storey apart; stairs go to the nearer one."""
+        """Heights with most of the floor, at least one storey apart; stairs count to the nearest one."""
         height_N = self._triangles_N33[:, :, 1].mean(axis=1)
         left_N, found = np.ones(len(height_N), dtype=bool), list[float]()
         while left_N.any():
@@ -195,38 +195,40 @@ class NavMeshGeodesic:
         self.navgrid = navgrid
         snapped_3 = navgrid.snap(goal_3)
         if snapped_3 is None or not navgrid.is_free(snapped_3):
-            raise SceneError(_unreachable(navgrid, goal_3, "no floor that the agent can reach is near it"))
+            raise SceneError(_unreachable(navgrid, goal_3, "there is no floor near it that the agent can reach"))
         across = math.hypot(snapped_3[0] - goal_3[0], snapped_3[2] - goal_3[2])
         if across > MAX_GOAL_OFFSET or abs(snapped_3[1] - goal_3[1]) > MAX_GOAL_OFFSET:
             gap = float(np.linalg.norm(snapped_3 - goal_3))
-            raise SceneError(_unreachable(navgrid, goal_3, f"the nearest floor within reach is {gap:.2f} m off"))
+            raise SceneError(
+                _unreachable(navgrid, goal_3, f"the nearest floor that the agent can reach is {gap:.2f} m away")
+            )
         self.goal_3 = snapped_3
         self.offset = across if across > 1e-3 else 0.0
         self._last: tuple[tuple[float, ...], float, np.ndarray] | None = None
 
     def distance(self, position_3: np.ndarray) -> float:
-        """Metres of the shortest walk from a floor point to the goal; inf where the agent cannot stand."""
+        """Metres of the shortest path from a floor point to the goal; inf if the agent cannot stand at the point."""
         return self._walk(position_3)[0]
 
     def towards(self, position_3: np.ndarray) -> tuple[float, np.ndarray]:
-        """(metres to the goal, the first corner (3,) on the way, in sight of `position_3`)."""
+        """(metres to the goal, the first corner (3,) of the path, visible from `position_3`)."""
         distance, corners_N3 = self._walk(position_3)
         for corner_3 in corners_N3[1:-1]:
-            # Detour repeats the start where it crosses from one polygon into the next.
+            # Detour repeats the start where the path enters another polygon.
             if math.hypot(corner_3[0] - position_3[0], corner_3[2] - position_3[2]) > 1e-3:
                 return distance, corner_3
         return distance, self.goal_3
 
     def path(self, position_3: np.ndarray) -> np.ndarray:
-        """Corners of the shortest walk, float64 (N, 3), from `position_3` to the goal; (0, 3) if there is none."""
+        """Corners of the shortest path, float64 (N, 3), from `position_3` to the goal; (0, 3) if there is none."""
         return self._walk(position_3)[1].copy()
 
     def _walk(self, position_3: np.ndarray) -> tuple[float, np.ndarray]:
         key = tuple(float(value) for value in position_3)
-        if self._last is None or self._last[0] != key:  # `distance` and `towards` often ask for the same
+        if self._last is None or self._last[0] != key:  # `distance` and `towards` are often called for the same point
             distance, corners_N3 = self.navgrid.path(np.asarray(position_3), self.goal_3)
             if math.isfinite(distance):
-                # A point off the floor is taken to the nearest of it: it must be a place to stand.
+                # Habitat moves a point to the nearest floor; a point that was not on the floor has no path.
                 off = math.hypot(corners_N3[0, 0] - key[0], corners_N3[0, 2] - key[2])
                 if off > 0.01 or abs(corners_N3[0, 1] - key[1]) > MAX_GOAL_OFFSET:
                     distance, corners_N3 = math.inf, np.zeros((0, 3))

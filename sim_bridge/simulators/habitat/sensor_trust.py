@@ -1,7 +1,7 @@
-"""Whether Habitat's audio sensor hears sources where they are: tried by sound before it is first used, never assumed.
+"""A check with test sources whether Habitat's audio sensor places sources correctly, before it is first used.
 
-The sensor of habitat-sim 0.3.1 and later takes the wrong three numbers for the source's position (its issue 2632), so
-that left and right sound alike; a version's number proves nothing, for builds are mended.
+The sensor of habitat-sim 0.3.1 and later reads the wrong three numbers for the source's position (its issue 2632), so
+that left and right sound the same. The version number is not enough, because there are patched builds.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from avw.sim_bridge.simulators.habitat.audio_sensor import AudioSensorConfig, Au
 from avw.sim_bridge.simulators.habitat.session import Session
 from avw.sim_bridge.types import EAR_HEIGHT, SAMPLE_RATE, Pose
 
-_FLOOR = 8.0  # metres, where the listener stands in a room that echoes nothing
-_LOUDER = 3.0  # dB by which the nearer ear is louder, at least
-_ALIKE = -20.0  # dB: the difference of two responses that are the same
-_EQUAL = 1.0  # dB by which the ears may differ for a source ahead or above
-_LEVEL = 5.0  # dB that a source may be off 1/r, whatever its direction
-_SAMPLES = 3.0  # that its sound may come early or late: 6 cm
+_FLOOR = 8.0  # metres: height of the listener in a room without echoes
+_LOUDER = 3.0  # dB: smallest level difference for the nearer ear
+_ALIKE = -20.0  # dB: largest difference of two responses that count as equal
+_EQUAL = 1.0  # dB: largest level difference of the ears for a source ahead or above
+_LEVEL = 5.0  # dB: largest deviation from 1/r, for any direction
+_SAMPLES = 3.0  # largest error of the arrival time; 6 cm
 _trusted: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placing:
-    """A source `offset_3` metres from where the ears of a listener at yaw 0 are, who then turns and rises.
+    """A test source at `offset_3` metres from the ears of a listener at yaw 0, who then turns and moves up.
 
-    metres: from ears to source · side: 1 it is at the left ear, -1 at the right, 0 between them
+    metres: from the ears to the source · side: 1 at the left ear, -1 at the right, 0 in between
     """
 
     name: str
@@ -54,11 +54,11 @@ PLACINGS = (
     Placing(name="above", offset_3=(0.0, 2.0, 0.0), rise=1.0, metres=1.0, side=0),
     Placing(name="below", offset_3=(0.0, -1.0, 0.0), rise=1.0, metres=2.0, side=0),
 )
-"""Together they tell every axis and its sign."""
+"""Together they determine every axis and its sign."""
 
 
 def trusted_engine(session: Session, scene: Scene, config: AudioSensorConfig | None = None) -> AudioSensorEngine:
-    """An engine on the audio sensor of `session`. Raises BackendError for a sensor that does not pass, or none."""
+    """An engine on the audio sensor of `session`. Raises BackendError if the sensor fails the check or is missing."""
     if session not in _trusted:
         found = misplacings(session)
         if found:
@@ -68,7 +68,7 @@ def trusted_engine(session: Session, scene: Scene, config: AudioSensorConfig | N
 
 
 def misplacings(session: Session) -> list[str]:
-    """What the sensor hears wrongly, in words; nothing where it is right. Raises BackendError where it has none."""
+    """What is wrong, in words; [] if the sensor passes. Raises BackendError if the build has no sensor."""
     engine = AudioSensorEngine(session, empty_space(), AudioSensorConfig(rays=50))
     ears_3 = np.array([0.0, _FLOOR + EAR_HEIGHT, 0.0])
     heard = []
@@ -91,7 +91,7 @@ def misplacings(session: Session) -> list[str]:
 
 
 def _wrong(placing: Placing, response_ES: np.ndarray, latency: float) -> str:
-    """What contradicts a placing, latency in samples; "" where nothing does."""
+    """What is wrong with the response to a test source; "" if nothing is. latency: samples."""
     ild = ild_db(response_ES)
     if placing.side == 0 and abs(ild) > _EQUAL:
         return f"has one ear louder by {abs(ild):.1f} dB"
@@ -99,8 +99,8 @@ def _wrong(placing: Placing, response_ES: np.ndarray, latency: float) -> str:
         return f"has the {'left' if placing.side > 0 else 'right'} ear louder by only {placing.side * ild:.1f} dB"
     level = level_db(response_ES) - level_db(np.full((2, 1), 1.0 / placing.metres))
     if abs(level) > _LEVEL:
-        return f"is {level:+.1f} dB off the level of its distance"
+        return f"is {level:+.1f} dB away from the level for its distance"
     late = onset(response_ES.mean(axis=0), 6.0) - latency - placing.metres / SPEED_OF_SOUND * SAMPLE_RATE
     if abs(late) > _SAMPLES:
-        return f"is heard {1e3 * late / SAMPLE_RATE:+.1f} ms off the time of its distance"
+        return f"is heard {1e3 * late / SAMPLE_RATE:+.1f} ms away from the time for its distance"
     return ""

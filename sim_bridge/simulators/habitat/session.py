@@ -1,4 +1,4 @@
-"""The one Habitat-Sim that this process talks to: in this interpreter, or a supervised child in this or another one."""
+"""Habitat-Sim for this process: in this interpreter, or in a supervised child with this or another interpreter."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from avw.sim_bridge.simulators.habitat.worker import PROTOCOL, Habitat, RefusalE
 
 IN_PROCESS = "in-process"
 WORKER = Path(__file__).with_name("worker.py")
-_RESTARTS = 3  # deaths in a row over one request, after which it is the request
+_RESTARTS = 3  # crashes in a row on one request, after which the request is taken for the cause
 _OPENING = 600.0  # seconds: a scan of a million triangles on a machine without a graphics card
 _ANSWERING = 120.0
-_MOST_READ = 1 << 29  # bytes of mesh files: a few scans, which take a multiple of it in memory
+_MAX_READ = 1 << 29  # bytes of mesh files: a few scans, which take several times as much memory
 _Answer = tuple[dict[str, Any], list[np.ndarray]]
-_CHATTY = ("hello", "open", "listen")  # requests over which the libraries print to stdout
+_PRINTING = ("hello", "open", "listen")  # requests during which the libraries print to stdout
 _log = logging.getLogger("avw.habitat")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A scene as Habitat is to open it. stage: a .stage_config.json · navmesh: None: computed.
+    """A scene as Habitat opens it. stage: a .stage_config.json · navmesh: None: it is computed
 
-    mesh, stamp: the file that `stage` names, and what changes when the file does
+    mesh, stamp: the file that `stage` names, and its stamp, which changes with the file
     size: pixels · hfov: degrees · camera: metres above the floor point · settings: of the navigation mesh
-    keeps: whatever has to live as long as this may be opened, such as its files
+    keeps: an object that must live as long as the stage may be opened, such as its files
     """
 
     scene_id: str
@@ -59,11 +59,11 @@ class Stage:
 
 
 class Session:
-    """Habitat-Sim in one interpreter. It keeps no state but the open stage, so a death loses nothing.
+    """Habitat-Sim in one interpreter. Its only state is the open stage, so a crash loses nothing.
 
     python: a path, or IN_PROCESS · script: the worker that runs there
-    A child that dies, hangs or is stopped is replaced, opens the stage again and is asked again; the third death over
-    one request raises BackendError with its last words. `restarts` counts them.
+    A child that crashes, hangs or is stopped is replaced; the new one opens the stage and gets the request again. The
+    third crash on one request raises BackendError with its last output. `restarts` counts them.
     """
 
     def __init__(self, python: str, script: Path = WORKER) -> None:
@@ -88,16 +88,16 @@ class Session:
         return self._child.pid if self._child is not None else os.getpid()
 
     def open(self, stage: Stage) -> dict[str, Any]:
-        """Open a stage, unless it is the open one; what the worker said of it."""
+        """Open a stage unless it is open already; returns the worker's reply."""
         self._retried(stage, lambda: ({}, []))
         return self.opened
 
     def ask(self, stage: Stage, do: str, *arrays: np.ndarray, **fields: Any) -> _Answer:
-        """The answer to a request about a stage, which is opened first where it is not."""
+        """The answer to a request about a stage, which is opened first if necessary."""
         return self._retried(stage, lambda: self._exchange({"do": do, **fields}, *arrays))
 
     def listen(self, scene_id: str, **fields: Any) -> _Answer:
-        """What the audio sensor answers (`worker.Hearing.listen`). It needs no stage: it has a simulator of its own."""
+        """The answer of the audio sensor (`worker.Hearing.listen`), which has its own simulator and needs no stage."""
         request = {"do": "listen", **fields}
         return self._retried(None, lambda: self._exchange(request, patience=_OPENING), scene_id)
 
@@ -123,7 +123,7 @@ class Session:
         self._forget_frames()
 
     def _start(self) -> dict[str, Any]:
-        """Habitat, not yet in any scene, and how it introduces itself."""
+        """Start Habitat without a scene; returns its first reply."""
         self._read = {}
         if self.python == IN_PROCESS:
             self._local = Habitat()
@@ -143,8 +143,8 @@ class Session:
 
     def _open(self, stage: Stage) -> None:
         self._stage = None
-        if self._child is not None and stage.mesh not in self._read and sum(self._read.values()) > _MOST_READ:
-            self._child.close()  # Habitat keeps every mesh that it has read for as long as it lives
+        if self._child is not None and stage.mesh not in self._read and sum(self._read.values()) > _MAX_READ:
+            self._child.close()  # Habitat keeps every mesh that it has read until it ends
             self._child = None
             self._start()
         self.opened = self._exchange(stage.request(self._gpu), patience=_OPENING, scene=stage.scene_id)[0]
@@ -152,7 +152,7 @@ class Session:
         self._read[stage.mesh] = Path(stage.mesh).stat().st_size
 
     def _retried(self, stage: Stage | None, request: Callable[[], _Answer], scene_id: str = "") -> _Answer:
-        """The request's answer in the open stage, by a new child if need be. In-process, a death is our own."""
+        """The answer to a request in the open stage, from a new child if necessary (not with IN_PROCESS)."""
         scene_id = scene_id if stage is None else stage.scene_id
         for attempt in range(1, _RESTARTS + 1):
             try:
@@ -169,7 +169,7 @@ class Session:
                     break
                 if attempt < _RESTARTS:
                     how = remedies.ended(error.how)
-                    _log.warning("Habitat-Sim %s in scene %r%s; it is started again", how, scene_id, error.words)
+                    _log.warning("Habitat-Sim %s in scene %r%s; it is restarted", how, scene_id, error.words)
         raise BackendError(remedies.died(self.python, scene_id, last.how, last.words, attempt)) from last
 
     def _exchange(
@@ -177,7 +177,7 @@ class Session:
     ) -> _Answer:
         if self._local is not None:
             try:
-                with _stdout_aside() if header["do"] in _CHATTY else nullcontext():
+                with _stdout_aside() if header["do"] in _PRINTING else nullcontext():
                     return self._local.answer(header, list(arrays))
             except RefusalError as error:
                 raise self._refusal(scene, error.kind, str(error)) from error
@@ -199,7 +199,7 @@ class Session:
         if self._frames is not None and len(self._frames[1]) == count:
             return self._frames[:2]
         self._forget_frames()
-        # A file without a name, which the child opens through us: it is gone with the last of us, however we end.
+        # A file without a name, which the child opens through this process: it is freed when both have ended.
         descriptor = os.memfd_create("avw-frames")
         os.ftruncate(descriptor, count)
         self._frames = (f"/proc/{os.getpid()}/fd/{descriptor}", mmap.mmap(descriptor, count), descriptor)
@@ -214,7 +214,7 @@ class Session:
 
 @contextmanager
 def _stdout_aside() -> Iterator[None]:
-    """What C and C++ print goes to stderr: on the stdout of a program of ours stands what it was asked for."""
+    """Redirect the output of C and C++ to stderr, because stdout is for the results of a command."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -227,7 +227,7 @@ def _stdout_aside() -> Iterator[None]:
 
 
 def find_python(asked: str | None) -> str:
-    """The interpreter to run Habitat in: what was asked for, $AVW_HABITAT_PYTHON, or this one."""
+    """The interpreter for Habitat: `asked`, else $AVW_HABITAT_PYTHON, else this one."""
     chosen = asked or os.environ.get("AVW_HABITAT_PYTHON") or sys.executable
     if chosen == IN_PROCESS:
         return chosen
@@ -238,7 +238,7 @@ _sessions: dict[tuple[int, str, Path], Session] = {}
 
 
 def open_session(python: str | None = None, script: Path = WORKER) -> Session:
-    """The session of this process with an interpreter; made once. Raises BackendError where there is no Habitat-Sim."""
+    """The session of this process with an interpreter; started once. Raises BackendError without Habitat-Sim."""
     key = (os.getpid(), find_python(python), script)  # a forked child must not share its parent's pipes
     if key not in _sessions:
         _sessions[key] = Session(key[1], script)
@@ -253,6 +253,6 @@ def close_sessions() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would make another interpreter ours, and with Habitat's own chatter turned off."""
+    """The environment without variables that would confuse another interpreter, and with Habitat's log turned off."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
     return {"MAGNUM_LOG": "quiet", "HABITAT_SIM_LOG": "quiet", "GLOG_minloglevel": "2", **kept}

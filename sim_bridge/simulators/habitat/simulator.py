@@ -1,4 +1,4 @@
-"""The Simulator on Habitat-Sim: Habitat draws and owns the navigation mesh, our engines sound in the same mesh."""
+"""The simulator on Habitat-Sim: Habitat renders and navigates, AVW's engines compute the sound in the same mesh."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEPT_SCENES = 2  # each holds a mesh here and one in Habitat's process
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A scene as both sides have it: what is heard here, and the files that Habitat opens, gone when the place is."""
+    """A scene for both sides: the mesh for the acoustics, and files for Habitat that are deleted with this object."""
 
     scene: Scene
     ray_scene: RayScene
@@ -42,13 +42,13 @@ class Place:
 
 
 class HabitatSimulator(SceneSimulator):
-    """`avw.sim_bridge.simulators.protocol.Simulator` on Habitat-Sim 0.2.2 or newer, in this interpreter or in another.
+    """`avw.sim_bridge.simulators.protocol.Simulator` on Habitat-Sim 0.2.2 or newer, in this interpreter or another.
 
-    Frames, collisions and geodesics are Habitat's; sound is made in this process from the same mesh, so builds without
-    audio are as good as any, unless `acoustics="habitat"` asks for Habitat's own. Pictures show the textures as they
-    are, without lamps, as Habitat shows scans. An episode repeats bit for bit on one machine with one graphics driver;
-    across machines Habitat promises nothing, and so this backend is not `reproducible`. Raises BackendError where there
-    is no Habitat-Sim, SceneError for an unusable scene.
+    Habitat computes images, collisions and geodesics. Sound is computed in this process from the same mesh, so that
+    builds of Habitat without audio suffice, unless the config has `acoustics="habitat"`. Images show the textures
+    without lighting, as Habitat shows scans. Episodes are equal in every byte on one machine with one graphics driver,
+    but not on different machines, so this backend is not `reproducible`. Raises BackendError without Habitat-Sim,
+    SceneError for a scene that cannot be used.
     """
 
     backend = "habitat"
@@ -58,7 +58,7 @@ class HabitatSimulator(SceneSimulator):
         scene = scene_ref(scene)
         self.session = open_session(config.habitat_python)
         place = open_place(scene, open_material_map(config.materials))
-        engine = _engine(self.session, config, place)  # first, because an audio sensor may be refused
+        engine = _engine(self.session, config, place)  # first, because the audio sensor may fail its check
         self.stage = Stage(
             scene_id=scene.scene_id,
             stage=str(place.stage_config),
@@ -102,8 +102,8 @@ def _open_place(ref: SceneRef, materials: MaterialMap | None, stamp: Stamp | Non
     folder = Path(tempfile.mkdtemp(prefix="avw-habitat-"))
     beside = None if ref.files is None else ref.files.navmesh
     navmesh = None if beside is None else beside.resolve()
-    # Generated here; no glTF, as Replica's scans (of a PLY, Habitat draws the faces and finds none to walk on); or not
-    # in metres (Habitat reads `units_to_meters` and uses it nowhere).
+    # Export a scene that is generated, that is not glTF (Habitat renders a PLY but finds no floor in it, e.g. Replica's
+    # scans), or that is not in metres (Habitat reads `units_to_meters` but never uses it).
     if report is None or report.unit != 1.0 or not report.path.lower().endswith(_GLTF):
         mesh = folder / "scene.glb"
         export_glb(scene, mesh)
@@ -111,7 +111,7 @@ def _open_place(ref: SceneRef, materials: MaterialMap | None, stamp: Stamp | Non
     else:
         mesh = Path(report.path).resolve()
         config = {"up": list(report.up_3), "front": list(report.front_3)}
-    # Our reading of which way is up and how long a metre is, whatever stands beside it: one frame for eye and ear.
+    # AVW's up axis and unit, whatever the files beside the mesh say, so that images and sound have the same frame.
     stage = folder / "scene.stage_config.json"
     stage.write_text(json.dumps({"render_asset": str(mesh), "force_flat_shading": True, **config}), encoding="utf-8")
     place = Place(scene=scene, ray_scene=RayScene(scene), mesh=mesh, stage_config=stage, navmesh=navmesh, stamp=stamp)

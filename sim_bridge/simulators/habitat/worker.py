@@ -1,10 +1,10 @@
-"""Habitat-Sim in a process of its own: `PYTHON worker.py`, in whatever Python has habitat_sim.
+"""Habitat-Sim in its own process: `PYTHON worker.py`, with the Python that has habitat_sim.
 
-This one file is all that runs there: Python 3.7 or newer, numpy and habitat_sim, nothing of AVW. It answers messages on
-stdin and stdout (a 4-byte little-endian length, a JSON header, the bytes of the arrays that the header lists), puts
-frames into memory that it shares with its parent, and keeps no state but the open scene: every request says where the
-agent is, so a worker that died is replaced by another that opens the same scene. Our process may also import the file
-and call `Habitat.answer` directly.
+Only this file runs there: it needs Python 3.7 or newer, numpy and habitat_sim, and nothing of AVW. It answers messages
+on stdin and stdout (a 4-byte little-endian length, a JSON header, the bytes of the arrays that the header lists), and
+puts frames into memory that it shares with its parent. Its only state is the open scene: every request contains the
+pose of the agent, so a new worker that opens the same scene can replace one that crashed. AVW's process may also import
+this file and call `Habitat.answer` directly.
 
 Frame: +X right, +Y up, -Z forward, metres, as everywhere. Shapes: H W image · N points · 3 = (x, y, z).
 """
@@ -28,7 +28,7 @@ MAX_HEADER = 1 << 20
 
 
 class Habitat:
-    """The one simulator of a process, and what is asked of it. `answer` raises RefusalError with a sentence."""
+    """The simulator of a process, and its requests. `answer` raises RefusalError with a sentence."""
 
     def __init__(self):
         self._sim: Any = None
@@ -36,14 +36,14 @@ class Habitat:
         self._frames = None
         self._hearing: Any = None
         self._meshes = {}
-        self._lens = None  # (pixels, degrees, metres above the floor point) of the cameras that the simulator has
+        self._lens = None  # (pixels, degrees, metres above the floor point) of the cameras of the open simulator
 
     def answer(self, header, arrays):
         """(reply, arrays) to one request: `header["do"]` names the method."""
         return getattr(self, "do_" + header["do"])(header, *arrays)
 
     def do_hello(self, header):
-        """Who is here. The import happens now, so that its failure is an answer and not a death."""
+        """Versions of this worker. Imports habitat_sim, so that a failure is an answer and not a crash."""
         if header["protocol"] != PROTOCOL:
             raise RefusalError("protocol", "it speaks protocol {}, not {}".format(PROTOCOL, header["protocol"]))
         module = self._habitat_sim()
@@ -62,9 +62,9 @@ class Habitat:
     def do_open(self, header):
         """Load a stage and its navigation mesh.
 
-        stage: path of a .stage_config.json · mesh, stamp: the file that it names, and what changes when that does
+        stage: path of a .stage_config.json · mesh, stamp: the file that it names, and its stamp, which changes with it
         size: pixels · hfov: degrees · camera: metres above the floor point
-        navmesh: path, or None: it is computed with `settings` · gpu: device, or -1
+        navmesh: path; None: it is computed with `settings` · gpu: device, or -1
         """
         module = self._habitat_sim()
         backend = module.SimulatorConfiguration()
@@ -79,7 +79,7 @@ class Habitat:
             self._camera("depth", module.SensorType.DEPTH, header),
         ]
         configuration = module.Configuration(backend, [agent])
-        # It would show an edited file as it remembers it, and a scene that stays through the cameras that it has.
+        # Habitat keeps the old contents of an edited file, and the old cameras of an open scene.
         lens = (header["size"], header["hfov"], header["camera"])
         edited = self._meshes.setdefault(header["mesh"], header["stamp"]) != header["stamp"]
         if edited:
@@ -88,12 +88,12 @@ class Habitat:
             self._sim.close()
             self._sim = None
         self._lens = lens
-        # The first simulator with a camera takes seconds, a new scene in the same one next to nothing.
+        # Creating a simulator with a camera takes seconds; opening another scene in it takes almost no time.
         if self._sim is None:
             self._sim = module.Simulator(configuration)
         else:
             self._sim.reconfigure(configuration)
-        self._frames = None  # pictures of another size lie in other memory
+        self._frames = None  # images of another size use other memory
         made = self._navmesh(header["navmesh"], header["settings"])
         return {"navmesh": made, "radius": float(self._pathfinder.nav_mesh_settings.agent_radius)}, []
 
@@ -102,7 +102,7 @@ class Habitat:
         self._place(header["position"], header["yaw"])
         seen = self._sim.get_sensor_observations()
         if not header.get("shared"):
-            # Copies: Habitat draws its next picture into the same memory.
+            # Copies: Habitat renders the next image into the same memory.
             return {}, [np.array(seen["rgb"][..., :3], order="C"), np.array(seen["depth"], dtype=np.float32, order="C")]
         rgb_HWC, depth_HW = self._shared(header["shared"], seen["depth"].shape)
         rgb_HWC[...] = seen["rgb"][..., :3]
@@ -110,11 +110,11 @@ class Habitat:
         return {}, []
 
     def do_step(self, header):
-        """Where a walk from `start` straight to `end` leads, sliding along what is in the way."""
+        """The end of a walk from `start` straight towards `end`, sliding along obstacles."""
         return {"position": _numbers(self._pathfinder.try_step(_point(header["start"]), _point(header["end"])))}, []
 
     def do_standing(self, header):
-        """Whether a point is on the navigation mesh, and on the same piece of it as `anchor`."""
+        """Whether a point is on the navigation mesh, and on the same island as `anchor`."""
         point = _point(header["position"])
         standing = bool(self._pathfinder.is_navigable(point, 0.5))
         if standing and header["anchor"] is not None:
@@ -122,7 +122,7 @@ class Habitat:
         return {"standing": standing}, []
 
     def do_path(self, header):
-        """The shortest walk: `distance` in metres (None: there is none) and `corners`, the two ends among them."""
+        """The shortest path: `distance` in metres (None: no path) and `corners`, including both ends."""
         path = self._path(_point(header["start"]), _point(header["end"]))
         if not math.isfinite(path.geodesic_distance):
             return {"distance": None, "corners": []}, []
@@ -161,7 +161,7 @@ class Habitat:
         return self._hearing.listen(header)
 
     def close(self):
-        """Let go of the scene, of the renderer and of what is heard."""
+        """Close the scene, the renderer and the audio sensor."""
         if self._sim is not None:
             self._sim.close()
         self._sim = None
@@ -176,7 +176,7 @@ class Habitat:
     def _habitat_sim(self):
         if self._module is None:
             try:
-                # Builds with audio bring a libRLR that exports its own C++ runtime, and abort unless ours comes first.
+                # Builds with audio abort unless this C++ runtime is loaded before the one in their libRLR.
                 ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
             except OSError:
                 pass
@@ -197,7 +197,7 @@ class Habitat:
         return spec
 
     def _navmesh(self, path, settings):
-        """Where the navigation mesh comes from: "loaded" or "computed". Raises RefusalError for none."""
+        """Load or compute the navigation mesh: "loaded" or "computed". Raises RefusalError if there is none."""
         if path is not None:
             if not self._pathfinder.load_nav_mesh(path):
                 raise RefusalError("navmesh", f"it could not load {path}")
@@ -227,7 +227,7 @@ class Habitat:
         return path
 
     def _shared(self, path, shape):
-        """The two pictures in the parent's memory."""
+        """The two images in the parent's memory."""
         if self._frames is None or self._frames[0] != path:
             with open(path, "r+b") as file:
                 memory = mmap.mmap(file.fileno(), frames_bytes(shape))
@@ -236,30 +236,30 @@ class Habitat:
 
 
 class Hearing:
-    """Habitat's audio sensor, in a simulator of its own without cameras: hearing draws nothing, seeing hears nothing.
+    """Habitat's audio sensor, in a separate simulator without cameras.
 
-    Its stage holds what is heard as a semantic mesh, because the sensor takes materials from nowhere else.
+    Its stage contains the scene as a semantic mesh, because the sensor takes materials only from there.
     """
 
     def __init__(self, module):
         if not getattr(module, "audio_enabled", False):
             raise RefusalError("no audio", "habitat-sim {}".format(getattr(module, "__version__", "")))
         self._module = module
-        self._bound = module._ext.habitat_sim_bindings  # all versions have the sensor's parts here, and only here
+        self._bound = module._ext.habitat_sim_bindings  # the only place that has the sensor in all versions
         self._sim: Any = None
         self._sensor: Any = None
         self._stage = None  # the open one
-        self._episode = None  # which source the sensor has, and how many answers it has given since
+        self._episode = None  # the source of the sensor, and the number of responses since it was set
         self._answers = 0
 
     def listen(self, header):
         """The response at the last of `poses`.
 
         stage: path of a .stage_config.json · materials: path of RLR's JSON · settings: of its configuration
-        episode: names a source (metres) that stands still; each has a sensor of its own, for RLR draws its
-        reverberation from a stream that every answer moves on · poses: (N, 4), the centre of the head (metres) and its
-        yaw, of which the first is answer number `since` of the episode. `lost`: the answers before it are not known
-        here, so that all poses have to be sent again.
+        episode: name of a fixed source (metres); each episode has a new sensor, because RLR draws its reverberation
+        from a random stream that advances with every response · poses: (N, 4), the centre of the head (metres) and its
+        yaw; the first is response number `since` of the episode. `lost`: this worker does not have the responses before
+        it, so all poses must be sent again.
         """
         begin = time.process_time()
         if (self._episode, self._answers) != (header["episode"], header["since"]):
@@ -267,7 +267,7 @@ class Hearing:
                 return {"lost": True}, []
             self._place(header)
         for x, y, z, yaw in header["poses"]:
-            # Told directly: the sensor's own observation would ask the agent, and differs from version to version.
+            # Set directly: the sensor's own observation uses the agent's pose, and differs between versions.
             self._sensor.setAudioListenerTransform(
                 _point([x, y, z]), _point([math.cos(yaw / 2), 0.0, math.sin(yaw / 2), 0.0])
             )
@@ -277,7 +277,7 @@ class Hearing:
         return {"lost": False, "cpu_seconds": time.process_time() - begin}, [heard_ES]
 
     def close(self):
-        """Let go of the scene."""
+        """Close the scene."""
         self._sensor = self._episode = self._stage = None
         if self._sim is not None:
             self._sim.close()
@@ -293,12 +293,12 @@ class Hearing:
             backend.create_renderer = False
             backend.enable_physics = False
             backend.load_semantic_mesh = True
-            backend.frustum_culling = False  # it would cut the mesh into pieces
+            backend.frustum_culling = False  # culling would cut the mesh into pieces
             agent = self._module.agent.AgentConfiguration()
             agent.sensor_specifications = []
             self._sim = self._module.Simulator(self._module.Configuration(backend, [agent]))
             if not self._sim.semantic_scene.objects:
-                raise RefusalError("failed", "it loaded no surfaces to hear from {}".format(header["stage"]))
+                raise RefusalError("failed", "it loaded no acoustic surfaces from {}".format(header["stage"]))
             self._stage = header["stage"]
         root = self._sim.get_active_scene_graph().get_root_node()
         if self._sensor is not None:
@@ -312,7 +312,7 @@ class Hearing:
     def _spec(self, header):
         spec = self._bound.AudioSensorSpec()
         spec.uuid = "audio"
-        spec.outputDirectory = os.path.dirname(header["stage"])  # nothing is written, but it must have one
+        spec.outputDirectory = os.path.dirname(header["stage"])  # nothing is written there, but it must be set
         config = self._bound.RLRAudioPropagationConfiguration()
         for name, value in header["settings"].items():
             setattr(config, name, value)
@@ -325,7 +325,7 @@ class Hearing:
 
 
 class RefusalError(Exception):
-    """A request that cannot be met. kind: "import", "too old", "protocol", "navmesh", "no audio", "failed"."""
+    """A request that cannot be answered. kind: "import", "too old", "protocol", "navmesh", "no audio", "failed"."""
 
     def __init__(self, kind, sentence):
         super().__init__(sentence)
@@ -333,7 +333,7 @@ class RefusalError(Exception):
 
 
 def frames_bytes(shape):
-    """What a picture of (H, W) pixels takes in shared memory: the colours, and behind them, aligned, the depth."""
+    """Size in shared memory of an image of (H, W) pixels: the colours, then the depth, aligned."""
     pixels = shape[0] * shape[1]
     return 3 * pixels + -3 * pixels % 4 + 4 * pixels
 
@@ -346,7 +346,7 @@ def frames_in(memory, shape):
 
 
 def joined(triangles_N33):
-    """int32 (N,): pieces of triangles that share corners, for habitat-sim 0.2.2, which cannot tell its islands."""
+    """int32 (N,): components of triangles that share corners, for habitat-sim 0.2.2, which does not number islands."""
     corner_N3 = np.unique(np.round(triangles_N33.reshape(-1, 3), 3), axis=0, return_inverse=True)[1].reshape(-1, 3)
     label_V = np.arange(corner_N3.max() + 1 if len(corner_N3) else 0)
     while True:
@@ -374,10 +374,10 @@ def send(stream, header, arrays=()):
 
 
 def receive(stream):
-    """One message. Raises EOFError where the parent is gone."""
+    """One message. Raises EOFError if the parent has ended."""
     (length,) = struct.unpack("<I", _exactly(stream, 4))
     if length > MAX_HEADER:
-        raise EOFError("no message of ours")
+        raise EOFError("not a message of AVW")
     header = json.loads(_exactly(stream, length).decode("utf-8"))
     arrays = []
     for entry in header.pop("arrays"):
@@ -396,17 +396,19 @@ def _exactly(stream, count):
 
 
 def main(habitat=None):
-    """Serve until stdin closes; habitat: who answers."""
+    """Serve until stdin closes. habitat: the object that answers."""
     here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]  # our names are not theirs
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    sys.path[:] = [
+        entry for entry in sys.path if os.path.abspath(entry or ".") != here
+    ]  # this folder's modules must not hide others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     try:
-        # PR_SET_PDEATHSIG: when the parent is gone, Linux ends us even in a call that takes minutes.
+        # PR_SET_PDEATHSIG: when the parent ends, Linux ends this process too, even in a call that takes minutes.
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     except (AttributeError, OSError):
         pass
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what the libraries print must not end up among the messages
+    os.dup2(2, 1)  # the output of libraries must not mix with the messages
     requests = sys.stdin.buffer
     habitat = habitat or Habitat()
     while True:
@@ -418,7 +420,7 @@ def main(habitat=None):
             reply, answer = habitat.answer(header, arrays)
         except RefusalError as error:
             reply, answer = {"error": str(error), "kind": error.kind}, []
-        except Exception as error:  # whatever habitat_sim raises is an answer too
+        except Exception as error:  # any exception of habitat_sim is an answer too
             reply, answer = {"error": f"{type(error).__name__}: {error}", "kind": "failed"}, []
         send(replies, reply, answer)
 

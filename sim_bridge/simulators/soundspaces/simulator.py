@@ -1,4 +1,4 @@
-"""The Simulator on SoundSpaces 2.0: its continuous simulator, in its user's environment, as it sees and sounds."""
+"""The simulator on SoundSpaces 2.0: its continuous simulator, unchanged, in the environment that has it."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from avw.sim_bridge.types import (
 )
 
 SCRIPT = Path(__file__).with_name("soundspaces_worker.py")
-_VOLUME = 0.25  # at which Habitat runs RLR (its globalVolume), and SoundSpaces leaves it so
-_LAYOUT = Path("data/scene_datasets/avw")  # SoundSpaces takes the fourth part of a scene's path for its name
-_BESIDE = 0.5  # metres from the ears to the source of the trial: nearer than most echoes
+_VOLUME = 0.25  # Habitat's gain for RLR (globalVolume), which SoundSpaces does not change
+_LAYOUT = Path("data/scene_datasets/avw")  # SoundSpaces uses the fourth part of a scene's path as its name
+_BESIDE = 0.5  # metres from the ears to the test source: nearer than most echoes
 _TRIALS = 4
-_ROUNDING = 1e-4  # metres or radians that single precision may add up to over an episode
-_LOUD = 4_800  # samples into the ring: the step that ends there sounds throughout
-_LOUDER = 2.0  # dB by which the nearer ear must be louder
+_ROUNDING = 1e-4  # metres or radians: largest rounding error of single precision over an episode
+_LOUD = 4_800  # samples into the ring: the step that ends there is not silent anywhere
+_LOUDER = 2.0  # dB: smallest level difference for the nearer ear
 _trusted: weakref.WeakSet[Session] = weakref.WeakSet()
 _episodes = itertools.count()
 
@@ -52,11 +52,11 @@ _episodes = itertools.count()
 class SoundSpacesSimulator(EpisodeState):
     """`avw.sim_bridge.simulators.protocol.Simulator` on `ContinuousSoundSpacesSim`, in another interpreter.
 
-    Frames, motion, collisions and sound are SoundSpaces' own: RLR with 500 rays, temporal coherence and no materials,
-    each step as `BinauralStream` describes "soundspaces", times our one gain for RLR. Free floor and geodesics are its
-    navigation mesh's. Not `reproducible`: RLR's noise has no seed. An episode during which its process dies is walked
-    again from its start in another, where the same calls give the same noise. Raises BackendError where it is not
-    installed or hears sources in the wrong place, UsageError for options that it does not have.
+    SoundSpaces computes images, motion, collisions and sound: RLR with 500 rays, temporal coherence and no materials,
+    with the steps that `BinauralStream` calls "soundspaces", times AVW's gain for RLR. Free floor and geodesics come
+    from its navigation mesh. It is not `reproducible`, because RLR's noise has no seed. If its process crashes, the
+    episode is repeated in a new one, where the same calls give the same noise. Raises BackendError if SoundSpaces is
+    not installed or places sources wrongly, UsageError for options that it does not have.
     """
 
     backend = "soundspaces"
@@ -97,10 +97,10 @@ class SoundSpacesSimulator(EpisodeState):
         self._actions: list[int] = []
 
     def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
-        """Stand at `start` with `source` sounding; `seed` is of no use to RLR.
+        """Start an episode at `start`. RLR has no seed, so `seed` is ignored.
 
-        Raises UsageError for a start off the free floor or a source in a wall or out of doors, SoundError for an
-        unreadable sound.
+        Raises UsageError for a start that is not on the free floor or a source inside a wall or outdoors, SoundError
+        for a sound that cannot be read.
         """
         check_episode(self._place.ray_scene, self.navgrid, start, source)
         self._request = _episode(start, source, _clip(source.sound))
@@ -108,14 +108,14 @@ class SoundSpacesSimulator(EpisodeState):
         return self._observe(start)
 
     def step(self, action: Action) -> Observation:
-        """Act for 0.15 s (STOP: stand still for a step), sliding along walls; returns the observation after it."""
+        """Act for 0.15 s (STOP: stand still), sliding along walls; returns the observation at the end."""
         if self._pose is None:
             raise not_reset("step")
         self._actions.append(int(Action(action)))
         return self._observe(self._pose.after(Action(action)))
 
     def close(self) -> None:
-        """Let go of the episode; `reset` begins another. SoundSpaces stays open for the next simulator."""
+        """End the episode; `reset` starts another one. SoundSpaces stays open for the next simulator."""
         self._pose = self._field = None
 
     def _observe(self, commanded: Pose) -> Observation:
@@ -124,7 +124,7 @@ class SoundSpacesSimulator(EpisodeState):
         )
         x, y, z = reply["position"]
         yaw = yaw_of(tuple(reply["rotation"]))
-        # Habitat's agent is kept in single precision: where it did as commanded, the command says more exactly where.
+        # Habitat stores the agent in single precision: if it moved as commanded, the command is more exact.
         if math.hypot(x - commanded.x, z - commanded.z) < _ROUNDING:
             x, z = commanded.x, commanded.z
         if abs(wrap_angle(yaw - commanded.yaw)) < _ROUNDING:
@@ -137,10 +137,10 @@ class SoundSpacesSimulator(EpisodeState):
 
 
 def misplacing(session: Session, stage: Stage, navgrid: NavMesh) -> str:
-    """What SoundSpaces hears wrongly of a source beside either ear, in words; "" where nothing is.
+    """What is wrong with the sound of a test source beside either ear, in words; "" if nothing is.
 
-    Tried in the scene itself, for SoundSpaces takes long to open one. An ear may be beside a wall: one place where both
-    sides are right is enough, since with the bug both sources sound from the same point, wherever it is tried.
+    The test runs in the scene itself, because opening another one takes long. An ear may be beside a wall, so one place
+    where both sides are right is enough: with the bug, both sources sound from the same point at every place.
     """
     rng = keyed_rng("trial of the ears", stage.scene_id)
     found = ""
@@ -162,7 +162,7 @@ def misplacing(session: Session, stage: Stage, navgrid: NavMesh) -> str:
 
 
 def _episode(start: Pose, source: Source, clip: Path) -> dict[str, object]:
-    """What the worker needs of an episode, whatever happens to it in between."""
+    """What a new worker needs to repeat the episode."""
     x, y, z = source.position_3
     return {
         "start": [float(value) for value in start.position_3],
@@ -175,7 +175,7 @@ def _episode(start: Pose, source: Source, clip: Path) -> dict[str, object]:
 
 
 def _lay_out(place: Place) -> Path:
-    """The stage where SoundSpaces finds it."""
+    """Copy the stage to where SoundSpaces looks for it."""
     stage = place.stage_config.parent / _LAYOUT / place.stage_config.name
     stage.parent.mkdir(parents=True, exist_ok=True)
     stage.write_bytes(place.stage_config.read_bytes())
@@ -184,7 +184,7 @@ def _lay_out(place: Place) -> Path:
 
 @lru_cache(maxsize=64)
 def _clip(sound: str) -> Path:
-    """The sound as every engine of ours plays it, in a file that SoundSpaces can read."""
+    """The sound as AVW's engines play it, in a file that SoundSpaces can read."""
     import soundfile
 
     clip_S = load_sound(sound)

@@ -1,9 +1,9 @@
-"""SoundSpaces 2.0's continuous simulator in a process of its own: `PYTHON soundspaces_worker.py`.
+"""SoundSpaces 2.0's continuous simulator in its own process: `PYTHON soundspaces_worker.py`.
 
-For the environment of a user of SoundSpaces: Python 3.7 or newer, habitat-sim with audio, habitat-lab 0.2.2 and a
-checkout of sound-spaces. It speaks as `../habitat/worker.py` does, and answers all that it answers, about the very
-simulator that SoundSpaces opened; `episode` is what it adds. Nothing of SoundSpaces is changed on the disk; what its
-archived code needs to run on a habitat-sim of today is said at each place where it is given.
+It runs in an environment with SoundSpaces: Python 3.7 or newer, habitat-sim with audio, habitat-lab 0.2.2 and a
+checkout of sound-spaces. It uses the protocol of `../habitat/worker.py` and answers the same requests, with the
+simulator that SoundSpaces has opened, and in addition `episode`. No file of SoundSpaces is changed. Comments say what
+its archived code needs in order to run on a current habitat-sim.
 
 Frame: +X right, +Y up, -Z forward, metres. Shapes: E ears · S samples · H W image · C channels.
 """
@@ -27,8 +27,10 @@ SAMPLE_RATE = 16000  # Hz
 STEP_SAMPLES = 2400
 FORWARD = 0.15  # metres
 TURN = 10  # degrees
-FAR = 1000.0  # metres: depth is not cut
-COLLECTION = "avw"  # the folder under data/scene_datasets; SoundSpaces takes the fourth part of a path for the scene
+FAR = 1000.0  # metres: depth is not clipped
+COLLECTION = (
+    "avw"  # the folder under data/scene_datasets; SoundSpaces uses the fourth part of a path as the name of the scene
+)
 
 
 class SoundSpaces(worker.Habitat):
@@ -39,24 +41,24 @@ class SoundSpaces(worker.Habitat):
         self._continuous: Any = None  # SoundSpaces' module
         self._sounding: Any = None  # its simulator
         self._config: Any = None
-        self._episode = None  # what was asked for, but for its actions
+        self._episode = None  # the request, without its actions
         self._done = []  # actions taken in it
 
     def do_hello(self, header):
-        """As without SoundSpaces, and where that lies."""
+        """As without SoundSpaces, with the folder of SoundSpaces."""
         reply, arrays = super().do_hello(header)
         if not reply["audio"]:
-            raise worker.RefusalError("soundspaces deaf", "habitat-sim {} has none".format(reply["version"]))
+            raise worker.RefusalError("soundspaces without audio", "habitat-sim {} has none".format(reply["version"]))
         reply["soundspaces"] = self._import_soundspaces()
         return reply, arrays
 
     def do_open(self, header):
-        """Open a stage that lies at FOLDER/data/scene_datasets/avw/NAME, and its navigation mesh."""
+        """Open a stage at FOLDER/data/scene_datasets/avw/NAME, and its navigation mesh."""
         self._import_soundspaces()
         self.close()
         path = os.path.abspath(header["stage"])
         folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(path))))
-        os.chdir(folder)  # SoundSpaces knows scenes and metadata by paths under the folder that it runs in
+        os.chdir(folder)  # SoundSpaces looks for scenes and metadata under the current folder
         _write_metadata(os.path.join("metadata", COLLECTION, os.path.basename(path)))
         self._config = self._configuration(header, os.path.relpath(path, folder))
         self._sounding = _on_any_habitat(self._continuous.ContinuousSoundSpacesSim, self._habitat_sim())(
@@ -67,7 +69,7 @@ class SoundSpaces(worker.Habitat):
         return {"navmesh": made, "radius": float(self._pathfinder.nav_mesh_settings.agent_radius)}, []
 
     def do_episode(self, header):
-        """What is seen and heard after the last of `actions` in an episode: all of it comes with every request.
+        """The observation after the last of `actions` in an episode. Every request contains the whole episode.
 
         start: (x, y, z) · rotation: quaternion (x, y, z, w) · goal: 1.5 m under the source · actions: ints
         sound: path of the clip · phase: samples into it at the first observation · key: another one is another episode
@@ -82,7 +84,7 @@ class SoundSpaces(worker.Habitat):
         collided = False
         for action in actions[len(self._done) :]:
             self._seen = self._sounding.step(action)
-            # The simulator's own `previous_step_collided` is never set by its step.
+            # The simulator's `step` never sets its own `previous_step_collided`.
             collided = bool(self._sounding._prev_sim_obs.get("collided", False)) and action != 0
             self._done.append(action)
         # SoundSpaces pads a step's sound with silence to a second.
@@ -109,12 +111,12 @@ class SoundSpaces(worker.Habitat):
         agent.GOAL_POSITION, agent.IS_SET_START_STATE = asked["goal"], True
         agent.SOUND_ID = asked["sound"]
         self._config.freeze()
-        # A fresh acoustic context: else the first responses are smoothed towards those of the last episode's end, and
-        # what is heard depends on which episodes came before.
+        # A new acoustic context: otherwise the first responses are smoothed towards the last ones of the previous
+        # episode, and the sound depends on earlier episodes.
         self._sim.get_agent(0)._sensors["audio_sensor"].reset()
         self._sounding.reconfigure(self._config.SIMULATOR)
         clip = len(self._sounding.current_source_sound)
-        # SoundSpaces draws the first sample from numpy's global generator; ours is the episode's.
+        # SoundSpaces draws the first sample from numpy's global generator; here it belongs to the episode.
         self._sounding._current_sample_index = (asked["phase"] - STEP_SAMPLES) % clip
         self._seen = self._sounding.reset()
 
@@ -135,7 +137,7 @@ class SoundSpaces(worker.Habitat):
         try:
             importlib.import_module("habitat_sim.robots")
         except ImportError:
-            # habitat-lab 0.2.2 imports two names from it that nothing here uses; SoundSpaces tells to delete the line.
+            # habitat-lab 0.2.2 imports two unused names from it; SoundSpaces' instructions say to delete that line.
             robots: Any = types.ModuleType("habitat_sim.robots")
             robots.FetchRobot = robots.FetchRobotNoWheels = None
             sys.modules["habitat_sim.robots"] = module.robots = robots
@@ -147,7 +149,7 @@ class SoundSpaces(worker.Habitat):
         return os.path.dirname(self._continuous.__file__)
 
     def _configuration(self, header, scene):
-        """The settings of SoundSpaces' continuous task (ss_baselines/av_nav/config/default.py), in our steps."""
+        """The settings of SoundSpaces' continuous task (ss_baselines/av_nav/config/default.py), with AVW's steps."""
         from habitat.config import Config
         from habitat.config.default import get_config
 
@@ -163,7 +165,7 @@ class SoundSpaces(worker.Habitat):
             sensor = getattr(simulator, name)
             sensor.WIDTH = sensor.HEIGHT = header["size"]
             sensor.HFOV = header["hfov"]
-            # Tuples: habitat-sim of today takes no lists here.
+            # Tuples: current versions of habitat-sim do not accept lists here.
             sensor.POSITION, sensor.ORIENTATION = (0.0, header["camera"], 0.0), (0.0, 0.0, 0.0)
         depth = simulator.DEPTH_SENSOR
         depth.NORMALIZE_DEPTH, depth.MIN_DEPTH, depth.MAX_DEPTH = False, 0.0, FAR
@@ -180,11 +182,11 @@ class SoundSpaces(worker.Habitat):
 
 
 def _on_any_habitat(continuous: Any, module):
-    """SoundSpaces' simulator, for habitat-sim 0.2.2 and newer: it was written for a branch before those."""
+    """SoundSpaces' simulator, for habitat-sim 0.2.2 and newer: it was written for an earlier branch."""
 
     class Simulator(continuous):
         def add_acoustic_config(self):
-            # The same settings; in releases the layout's `type` is called channelType, which its code does not know.
+            # The same settings, but in releases the layout's `type` is called channelType.
             spec = module.AudioSensorSpec()
             spec.uuid = "audio_sensor"
             spec.enableMaterials = False
@@ -199,7 +201,7 @@ def _on_any_habitat(continuous: Any, module):
 
         def create_sim_config(self, _sensor_suite):
             configuration = super().create_sim_config(_sensor_suite)
-            # habitat-sim knows no action "stop"; ours is a step in which the agent stands still.
+            # habitat-sim has no action "stop"; in AVW it is a step in which the agent stands still.
             stand = module.ActionSpec("move_forward", module.ActuationSpec(amount=0.0))
             configuration.agents[0].action_space[0] = stand
             return configuration
@@ -208,7 +210,7 @@ def _on_any_habitat(continuous: Any, module):
 
 
 def _write_metadata(folder):
-    """The grid of SoundSpaces 1, which the continuous simulator reads and never uses: two points, no graph."""
+    """The grid of SoundSpaces 1, which the continuous simulator reads but never uses: two points, no graph."""
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "points.txt"), "w") as file:
         file.write("0\t0\t0\t0\n1\t0\t0\t0\n")

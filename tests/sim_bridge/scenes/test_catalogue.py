@@ -1,4 +1,4 @@
-"""What users type, and the scenes it stands for."""
+"""The text of `--scenes`, and the scenes that it stands for."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_generated_houses() -> None:
         ("no/such/scene.glb", "was not found, neither here"),
     ],
 )
-def test_what_stands_for_no_scene(text: str, message: str) -> None:
+def test_texts_that_stand_for_no_scene(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         names(text)
 
@@ -71,7 +71,7 @@ def test_load_generated() -> None:
     assert scene.scene_id == "procedural-0005"
 
 
-def test_the_hash_sees_every_part_of_a_scene() -> None:
+def test_the_hash_depends_on_every_part_of_a_scene() -> None:
     scene = box_scene(*flat())
     surface = scene.surfaces[0]
     changed = [

@@ -74,7 +74,7 @@ def test_matterport3d(tmp_path: Path, touch: Touch) -> None:
     assert own.collection == ""
 
 
-def test_companions_have_the_whole_name_of_a_mesh_of_ones_own(tmp_path: Path, touch: Touch) -> None:
+def test_companions_of_a_mesh_file_have_its_complete_name(tmp_path: Path, touch: Touch) -> None:
     touch("scan.v1.glb", "scan.navmesh", "scan.v1.house", "scan.v1_semantic.ply", "other.glb")
     files = scene_files(str(tmp_path / "scan.v1.glb"))
     assert files.navmesh is None
@@ -152,7 +152,7 @@ def test_requests_may_be_mixed(tmp_path: Path, touch: Touch) -> None:
 
 
 @pytest.mark.parametrize("request_", ["mp3d", "mp3d:17DRP5sb8fy", "mp3d/17DRP5sb8fy", "mp3d:val", "hm3d", "gibson:val"])
-def test_what_is_not_there_is_said_with_what_to_type(tmp_path: Path, request_: str) -> None:
+def test_a_missing_scene_gives_an_error_with_what_to_type(tmp_path: Path, request_: str) -> None:
     with pytest.raises(SceneError) as raised:
         names(request_, tmp_path)
     sentence = str(raised.value)
@@ -162,7 +162,7 @@ def test_what_is_not_there_is_said_with_what_to_type(tmp_path: Path, request_: s
     assert "sign the agreement" in sentence or "API token" in sentence
 
 
-def test_a_split_with_holes_is_refused(tmp_path: Path, touch: Touch) -> None:
+def test_an_incomplete_split_is_rejected(tmp_path: Path, touch: Touch) -> None:
     val = split_scenes("mp3d", "val")
     touch(*(f"mp3d/{name}/{name}.glb" for name in val[1:]))
     with pytest.raises(SceneError, match=f"1 of the 11 scenes of mp3d:val are not under .*, the first is {val[0]}"):
@@ -171,7 +171,7 @@ def test_a_split_with_holes_is_refused(tmp_path: Path, touch: Touch) -> None:
     assert names("mp3d:val", tmp_path) == names("mp3d:soundspaces-val", tmp_path) == [f"mp3d/{name}" for name in val]
 
 
-def test_half_a_scene_is_said_to_be_half(tmp_path: Path, touch: Touch) -> None:
+def test_an_incomplete_scene_is_reported_as_incomplete(tmp_path: Path, touch: Touch) -> None:
     touch("mp3d/17DRP5sb8fy/17DRP5sb8fy.house")
     with pytest.raises(SceneError, match=r"incomplete: .*17DRP5sb8fy.glb is missing.*to get it, sign"):
         scene_files("mp3d/17DRP5sb8fy", tmp_path)
@@ -188,7 +188,7 @@ def test_half_a_scene_is_said_to_be_half(tmp_path: Path, touch: Touch) -> None:
         (b"glTF\x02\x00\x00\x00\xff\xff\xff\x00\x10\x00\x00\x00JSON{}", "was interrupted"),
     ],
 )
-def test_a_mesh_that_is_none_is_one_sentence(tmp_path: Path, touch: Touch, content: bytes, says: str) -> None:
+def test_a_file_that_is_not_a_mesh_gives_one_sentence(tmp_path: Path, touch: Touch, content: bytes, says: str) -> None:
     touch("gibson/Adrian.glb")
     (tmp_path / "gibson/Adrian.glb").write_bytes(content)
     with pytest.raises(SceneError, match=says) as raised:
@@ -213,7 +213,7 @@ def test_a_changed_file_changes_stamp_and_digest(tmp_path: Path, touch: Touch) -
     assert scene_digests([scene_ref("procedural-0007")]) == {}
 
 
-def test_a_dataset_configuration_says_otherwise(tmp_path: Path, touch: Touch) -> None:
+def test_a_dataset_configuration_overrides_the_frame(tmp_path: Path, touch: Touch) -> None:
     touch("gibson/Adrian.glb")
     config = {"stages": {"default_attributes": {"up": [0, 1, 0], "front": [0, 0, -1]}}}
     touch("gibson/gibson.scene_dataset_config.json", text=json.dumps(config))

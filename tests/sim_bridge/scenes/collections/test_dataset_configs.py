@@ -58,7 +58,7 @@ def names(text: str, root: Path | None = None) -> list[str]:
     return [scene.scene_id for scene in resolve_scenes(text, root)]
 
 
-def test_stages_and_what_is_said_about_them(config: Path) -> None:
+def test_stages_and_their_attributes(config: Path) -> None:
     assert names(str(config)) == [f"{config}:{name}" for name in "abc"]
     assert names(f"{config.name}:b", config.parent) == [f"{config}:b"]
     for name in "abc":
@@ -76,7 +76,7 @@ def test_stages_and_what_is_said_about_them(config: Path) -> None:
     assert options.unit == 0.3048
 
 
-def test_exported_scenes_are_called_by_their_handles(config: Path, tmp_path: Path) -> None:
+def test_exported_scenes_are_named_after_their_handles(config: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(scenes, [str(config), "--export", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in (tmp_path / "out").glob("*.glb")) == ["a.glb", "b.glb", "c.glb"]
@@ -101,7 +101,7 @@ def test_scene_instances_are_the_scenes(config: Path) -> None:
         "3 objects that the dataset places in this scene are not shown" in warning for warning in report.warnings
     )
     write(config.parent / "instances/home.scene_instance.json", {"stage_instance": {"template_name": "unknown"}})
-    with pytest.raises(SceneError, match=r"stage 'unknown', which .* does not list"):
+    with pytest.raises(SceneError, match=r"needs stage 'unknown', which .* does not list"):
         names(str(config))
 
 
@@ -109,29 +109,29 @@ def test_scene_instances_are_the_scenes(config: Path) -> None:
     ("tree", "says"),
     [
         ("no json", "cannot be read"),
-        ("[]", "no JSON object"),
-        ({"stages": 3}, "'stages' is no JSON object"),
+        ("[]", "not a JSON object"),
+        ({"stages": 3}, "'stages' is not a JSON object"),
         ({"stages": {"paths": {".glb": ["../*.glb"]}}}, "outside its own folder"),
         ({"stages": {"paths": {".glb": ["a/../../x"]}}}, "outside its own folder"),
         ({"stages": {"paths": {".glb": ["/etc/*"]}}}, "outside its own folder"),
         ({"stages": {"configs": [{"attributes": {"render_asset": "../../etc/a.glb"}}]}}, "outside the folder of"),
     ],
 )
-def test_damaged_and_hostile_configurations(tmp_path: Path, tree: Any, says: str) -> None:
+def test_damaged_and_malicious_configurations(tmp_path: Path, tree: Any, says: str) -> None:
     path = write(tmp_path / "own.scene_dataset_config.json", tree)
     with pytest.raises(SceneError, match=says) as raised:
         read_stages(path)
     assert "\n" not in str(raised.value)
 
 
-def test_files_elsewhere_are_not_taken_for_companions(config: Path) -> None:
+def test_files_outside_the_dataset_are_not_companions(config: Path) -> None:
     write(config.parent.parent / "secret.json", "{}")
     stage = {"render_asset": "../meshes/c.glb", "semantic_descriptor_filename": "../../secret.json"}
     write(config.parent / "configs/c.stage_config.json", stage)
     assert SceneFolder().files(f"{config}:c").semantic_text is None
 
 
-def test_what_to_type_for_a_scene_that_is_not_listed(config: Path) -> None:
+def test_a_scene_that_is_not_listed_gives_an_error_with_what_to_type(config: Path) -> None:
     with pytest.raises(SceneError, match="no scene 'd': list them with avw scenes"):
         SceneFolder().files(f"{config}:d")
     with pytest.raises(SceneError, match="does not exist"):

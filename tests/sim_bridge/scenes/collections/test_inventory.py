@@ -1,4 +1,4 @@
-"""What `avw scenes` says of collections that are absent, whole, half there or broken."""
+"""What `avw scenes` reports about collections that are missing, complete, incomplete or damaged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.sim_bridge.mp3d_tree import concrete_box, mp3d_tree
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """One whole scene of Matterport3D, one without semantics, one half there, one that is a web page."""
+    """A complete scene of Matterport3D, one without semantics, an incomplete one, and one that is a web page."""
     mp3d_tree(tmp_path, concrete_box())
     for name, end, content in (
         ("1LXtFkjw3qL", ".house", b"ASCII 1.1\n"),
@@ -36,7 +36,7 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
-def test_each_scene_is_judged(root: Path) -> None:
+def test_the_state_of_each_scene(root: Path) -> None:
     state = collection_state("mp3d", SceneFolder(root))
     found = {scene.scene.partition("/")[2]: scene for scene in state.scenes}
     assert (len(state.scenes), state.usable, state.published, len(state.missing)) == (4, 2, 90, 86)
@@ -59,14 +59,14 @@ def test_broken_semantics_are_found_without_reading_them(root: Path, end: str, c
     assert says in collection_state("mp3d", SceneFolder(root)).scenes[0].problem
 
 
-def test_semantics_without_their_other_half_are_noted(root: Path) -> None:
+def test_semantics_without_their_list_of_objects_are_noted(root: Path) -> None:
     (root / "mp3d/17DRP5sb8fy/17DRP5sb8fy.house").unlink()
     scene = collection_state("mp3d", SceneFolder(root)).scenes[0]
     assert scene.problem == ""
     assert "without its list of objects" in scene.notes[0]
 
 
-def test_the_overview_tells_what_is_there_and_what_to_type(root: Path) -> None:
+def test_the_overview_shows_what_is_there_and_what_to_type(root: Path) -> None:
     (root / "replica_cad").mkdir()
     (root / "replica_cad/replicaCAD.scene_dataset_config.json").write_text("{}")
     assert SceneFolder(root).other_datasets() == (root / "replica_cad/replicaCAD.scene_dataset_config.json",)
@@ -90,7 +90,7 @@ def test_one_collection_scene_by_scene(root: Path) -> None:
     assert "0 of 572 scenes" in run("gibson", "--scene-root", str(root))
 
 
-def test_names_of_all_that_is_here(root: Path, tmp_path: Path) -> None:
+def test_names_of_all_scenes_on_this_machine(root: Path, tmp_path: Path) -> None:
     for name in ("1LXtFkjw3qL", "1pXnuDYAj8r"):
         shutil.rmtree(root / "mp3d" / name)
     assert run("--names", "--scene-root", str(root)).split() == ["mp3d/17DRP5sb8fy", "mp3d/29hnd4uzFmX"]
@@ -109,7 +109,7 @@ def test_the_same_as_json(root: Path) -> None:
     assert json.loads(run("mp3d", "--scene-root", str(root), "--json"))["collections"] == [by_name["mp3d"]]
 
 
-def test_a_scene_tells_where_its_materials_come_from(root: Path) -> None:
+def test_a_scene_reports_where_its_materials_come_from(root: Path) -> None:
     row = json.loads(run("mp3d/17DRP5sb8fy", "--scene-root", str(root), "--json"))[0]
     assert (row["by_semantics"], row["by_name"], row["by_default"]) == (1.0, 0.0, 0.0)
     assert row["materials"] == ["concrete"]

@@ -1,4 +1,4 @@
-"""A tree of files as Matterport3D's: upright, made of what the house is made of, in the same frame as in Habitat."""
+"""A scene in the layout of Matterport3D: upright, with the materials of the house, in the same frame as in Habitat."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 
 
 def faces_of_the_house(scene: Scene) -> np.ndarray:
-    """Which face of the house each face of `scene` is: the files have them in another order."""
+    """For each face of `scene`, the index of that face in the house: the files have another order."""
     far_F, face_F = cKDTree(house().triangles_F33.reshape(-1, 9)).query(scene.triangles_F33.reshape(-1, 9))
     assert far_F.max() < 1e-4
     return face_F
@@ -70,7 +70,7 @@ def test_it_opens_upright_and_labelled(tree: Tree) -> None:
     assert report.by_semantics + report.by_name + report.by_default == pytest.approx(1.0)
 
 
-def test_it_is_lived_in_as_the_house_is(tmp_path: Path) -> None:
+def test_it_looks_and_sounds_like_the_same_scene_as_a_mesh_file(tmp_path: Path) -> None:
     mp3d_tree(tmp_path, concrete_box())
     export_glb(concrete_box(), tmp_path / "own.glb")
     config = SimulatorConfig(size=32, emitters=500)
@@ -84,7 +84,7 @@ def test_it_is_lived_in_as_the_house_is(tmp_path: Path) -> None:
     assert 20 * abs(np.log10(loudness / wanted)) < 0.5
 
 
-def test_edited_semantics_are_loaded_again(tmp_path: Path) -> None:
+def test_edited_semantics_are_reloaded(tmp_path: Path) -> None:
     house = tmp_path / "mp3d/17DRP5sb8fy/17DRP5sb8fy.house"
     mp3d_tree(tmp_path, concrete_box())
     config = SimulatorConfig(size=16, emitters=200)
@@ -96,7 +96,7 @@ def test_edited_semantics_are_loaded_again(tmp_path: Path) -> None:
     assert {s.material.name for s in after.surfaces} == {"carpet_thick"}
 
 
-def test_a_sidecar_says_what_a_class_is_made_of(tmp_path: Path) -> None:
+def test_a_sidecar_sets_the_material_of_a_class(tmp_path: Path) -> None:
     tree = mp3d_tree(tmp_path, concrete_box())
     tree.file(".avw.json").write_text(json.dumps({"materials": {"concrete floor": "linoleum"}}))
     scene, report = scene_ref(SCENE, tmp_path).read()
@@ -113,7 +113,7 @@ def test_a_sidecar_says_what_a_class_is_made_of(tmp_path: Path) -> None:
         ((".house", "_semantic.ply"), "no semantics found beside the mesh"),
     ],
 )
-def test_without_its_semantics_it_opens_and_says_so(
+def test_without_its_semantics_it_opens_with_a_warning(
     tmp_path: Path, tree: Tree, missing: tuple[str, ...], says: str
 ) -> None:
     folder = tmp_path / "mp3d" / tree.scene
@@ -128,7 +128,7 @@ def test_without_its_semantics_it_opens_and_says_so(
     assert scene.object_F is None
 
 
-def test_a_broken_list_of_objects_is_not_passed_over(tmp_path: Path, tree: Tree) -> None:
+def test_a_damaged_list_of_objects_is_an_error(tmp_path: Path, tree: Tree) -> None:
     folder = tmp_path / "mp3d" / tree.scene
     folder.mkdir(parents=True)
     for end in (".glb", "_semantic.ply"):

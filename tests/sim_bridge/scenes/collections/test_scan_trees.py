@@ -1,4 +1,4 @@
-"""HM3D, Replica and Gibson as their trees hold them: upright and labelled, and in Habitat the same place."""
+"""HM3D, Replica and Gibson in their own layouts: upright, labelled, and the same scene as in Habitat."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def material_areas(scene: Scene) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("collection", SCENES)
-def test_it_opens_upright_and_made_of_what_the_house_is_made_of(tmp_path: Path, collection: str) -> None:
+def test_it_opens_upright_with_the_materials_of_the_house(tmp_path: Path, collection: str) -> None:
     scene_id, object_F = scan_tree(collection, tmp_path, house())
     assert [scene.scene_id for scene in resolve_scenes(collection, tmp_path)] == [scene_id]
     scene, report = scene_ref(scene_id, tmp_path).read()
@@ -53,7 +53,7 @@ def test_it_opens_upright_and_made_of_what_the_house_is_made_of(tmp_path: Path, 
     assert len(missing) < 0.02 * len(np.unique(object_F))
 
 
-def test_hm3d_is_read_from_its_pictures_in_jpeg_where_they_are(tmp_path: Path) -> None:
+def test_hm3d_is_read_with_jpeg_textures_if_they_are_there(tmp_path: Path) -> None:
     scene_id, _ = scan_tree("hm3d", tmp_path, house())
     basis = next(tmp_path.glob("hm3d/val/*/*.basis.glb"))
     plain = basis.with_name(basis.name.replace(".basis", ""))
@@ -89,5 +89,5 @@ def test_habitat_is_in_the_same_place(tmp_path: Path, collection: str) -> None:
         assert np.quantile(np.abs(ours.depth_HW - theirs.depth_HW), 0.9) < 1e-3
         assert own.distance_to_source() == pytest.approx(
             habitat.distance_to_source(), rel=0.2
-        )  # a gap that one of them fits through
+        )  # only one of them may fit through a gap
     habitat.close()

@@ -79,7 +79,7 @@ def test_no_other_backend_has_it(backend: str) -> None:
 
 def test_it_hears_with_its_own_head() -> None:
     config = SimulatorConfig(backend="habitat", acoustics="habitat", hrtf="head.sofa")
-    with pytest.raises(UsageError, match="head of its own"):
+    with pytest.raises(UsageError, match="its own head-related transfer function"):
         open_simulator("procedural-0003", config)
 
 
@@ -203,7 +203,7 @@ def test_an_episode_that_cannot_be_taken_up_again_is_an_error(session: Session) 
         engine.impulse_response(POSES[0])
     dying.deadly = True
     os.kill(session.pid, signal.SIGKILL)
-    with pytest.raises(BackendError, match="died 3 times over one response"):
+    with pytest.raises(BackendError, match="crashed 3 times on one response"):
         engine.impulse_response(POSES[1])
     dying.deadly = False
     after = engine.impulse_response(POSES[1])

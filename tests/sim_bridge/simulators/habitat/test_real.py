@@ -101,7 +101,7 @@ def test_a_habitat_that_has_read_much_is_replaced_before_it_reads_more(
     one = open_mesh("habitat", box_scene(*flat()), tmp_path, "one.glb")
     assert isinstance(one, HabitatSimulator)
     expected, pid, restarts = play(one, 0), one.session.pid, one.session.restarts
-    monkeypatch.setattr(session, "_MOST_READ", 1)
+    monkeypatch.setattr(session, "_MAX_READ", 1)
     two = open_mesh("habitat", box_scene(*flat()), tmp_path, "two.glb")
     assert one.session.pid != pid
     assert not is_running(pid)

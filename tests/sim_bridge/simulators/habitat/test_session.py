@@ -55,7 +55,7 @@ def test_a_python_that_is_absent_or_a_folder(tmp_path: Path) -> None:
 def test_a_program_that_is_no_python() -> None:
     for program in ("/bin/cat", "/bin/true"):
         sentence = refusal(program)
-        assert f"{program!r} ended with exit code 0 before Habitat-Sim could say hello" in sentence
+        assert f"{program!r} ended with exit code 0 before Habitat-Sim answered" in sentence
         assert "--habitat-python" in sentence
 
 
@@ -85,7 +85,7 @@ def test_imports_that_fail_and_imports_that_kill(module) -> None:
     assert "cannot be imported (ImportError: numpy.core.multiarray" in sentence
     killed = module("import os, sys; sys.stderr.write('free(): invalid pointer'); sys.stderr.flush(); os.abort()")
     sentence = refusal(killed)
-    assert "ended with signal 6 before Habitat-Sim could say hello" in sentence
+    assert "ended with signal 6 before Habitat-Sim answered" in sentence
     assert "'free(): invalid pointer'" in sentence
     assert f"`{killed} -c 'import habitat_sim'`" in sentence
 

@@ -67,7 +67,7 @@ def test_its_own_sound_is_stored_as_what_it_is() -> None:
     ],
 )
 def test_options_that_it_does_not_have_are_refused(changes: dict[str, str], option: str) -> None:
-    with pytest.raises(UsageError, match=f"whatever {option} says"):
+    with pytest.raises(UsageError, match=f"so {option} has no effect"):
         open_simulator(SCENE, config(**changes))
 
 
