@@ -1,15 +1,16 @@
-"""AV-CDiT: a conditional diffusion transformer that imagines the next sight, sound and reward together.
+"""AV-CDiT: a conditional diffusion transformer that predicts future image, sound and reward together.
 
-Shapes: B contexts · K targets a context · P = B·K · T context frames · N tokens · D width · H W C latent image ·
+Shapes: B contexts · K targets per context · P = B·K · T context frames · N tokens · D width · H W C latent image ·
 A Da latent audio.
 
-Each modality (vision, audio, reward) owns an adapter, positions, a feed-forward expert a block and a head; self- and
-cross-attention are shared (AV-CDiT, arXiv 2512.00883; the CDiT block is that of Navigation World Models, arXiv
-2412.03572). The condition c = emb(motion) + emb(offset) + emb(diffusion step) enters through AdaLN-Zero. Context
-frames enter by cross-attention; their keys and values do not depend on the action, so K targets or planner candidates
-share them.
+Each modality (vision, audio, reward) has its own adapter, positions, head, and one feed-forward expert per block.
+Self-attention and cross-attention are shared (AV-CDiT, arXiv 2512.00883; the CDiT block is that of Navigation World
+Models, arXiv 2412.03572). The condition c = emb(motion) + emb(offset) + emb(diffusion step) enters through AdaLN-Zero.
+Context frames enter through cross-attention. Their keys and values do not depend on the action, so all K targets or
+planner candidates share them.
 
-The reward token reads vision and audio tokens, which never read it: imagination is the same with and without it.
+The reward token attends to vision and audio tokens, but they do not attend to it: predicted images and sound are the
+same with and without the reward.
 """
 
 from __future__ import annotations
@@ -25,23 +26,24 @@ from einops import rearrange
 from torch import Tensor, nn
 
 MODALITIES = ("vision", "audio", "reward")
-# Geodesic distance of the target pose to the source, metres: the reward output's histogram. Its mass below the
-# success radius (an edge of the histogram) is P(success): every target teaches a histogram, few teach a yes or no.
+# Bin edges of the reward output: geodesic distance from the target pose to the source, metres. The mass below the
+# success radius, which is one of the edges, is P(success). A histogram gets a training signal from every target; a
+# binary output would get few positive ones.
 DISTANCE_EDGES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0)
 SUCCESS_BINS = DISTANCE_EDGES.index(1.0) + 1  # bins 0..3 end at 1.0 m
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AvCditConfig:
-    """width, depth, heads: the transformer · patch: latent pixels a visual token is wide
-    ages: how many steps ago each context frame was, oldest first, ending in 0
-
-    rotation_prior: also show each visual target token the last frame turned by the commanded yaw, with the direction
-    it looks in. Turning is the one part of the future that is known exactly; without it a small model spends its
-    budget on learning to rotate pictures. Ours, not the paper's.
-    past_motion: tell each context frame where it was taken, seen from now. An agent knows its own actions, and where a
-    sound came from before a turn, or how loud it was before a walk, says more when the motion is known. Ours.
-    learn_variance: the heads also predict the noise variance's interpolation (Nichol & Dhariwal 2021, as in DiT).
+    """width, depth, heads: of the transformer · patch: width of a visual token in latent pixels
+    ages: age of each context frame in steps, oldest first, ending in 0
+    rotation_prior: give each visual target token also the last frame, turned by the commanded yaw, with its viewing
+        direction. The effect of a turn is known exactly; without this input, a small model uses much of its capacity
+        to learn to rotate images. Not part of the paper
+    past_motion: give each context frame also its pose relative to the current one. An agent knows its own actions, and
+        the direction and level of earlier sound are more informative if the motion since then is known. Not part of the
+        paper
+    learn_variance: the heads also predict the interpolation of the noise variance (Nichol & Dhariwal 2021, as in DiT)
     """
 
     width: int = 128
@@ -60,7 +62,7 @@ class AvCditConfig:
 
     @property
     def context(self) -> int:
-        """Frames in a context."""
+        """Number of frames in a context."""
         return len(self.ages)
 
     @property
@@ -68,7 +70,7 @@ class AvCditConfig:
         return (self.latent_size // self.patch) ** 2
 
 
-# NWM's sizes (arXiv 2412.03572, Table 8) beside ours for a laptop.
+# The sizes of NWM (arXiv 2412.03572, Table 8), and a smaller one for laptops.
 PAPER: dict[str, Any] = {
     "patch": 2, "ages": (3, 2, 1, 0), "rotation_prior": False, "past_motion": False, "learn_variance": True
 }  # fmt: skip
@@ -83,13 +85,13 @@ SIZES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class RewardPrediction:
-    """progress_BK: metres of geodesic distance gained · distance_logits_BKn: histogram over DISTANCE_EDGES."""
+    """progress_BK: decrease of the geodesic distance, metres · distance_logits_BKn: histogram over DISTANCE_EDGES."""
 
     progress_BK: Tensor
     distance_logits_BKn: Tensor
 
     def success_BK(self, temperature: float = 1.0, bias: float = 0.0) -> Tensor:
-        """P(the target pose lies within the success radius), optionally recalibrated (Platt) on the logit."""
+        """P(the target pose lies within the success radius), optionally with Platt scaling of the logit."""
         log_p = F.log_softmax(self.distance_logits_BKn.float(), dim=-1)
         inside = torch.logsumexp(log_p[..., :SUCCESS_BINS], -1)
         outside = torch.logsumexp(log_p[..., SUCCESS_BINS:], -1)
@@ -97,7 +99,7 @@ class RewardPrediction:
 
 
 def fourier(x: Tensor, bands: int, largest_period: float) -> Tensor:
-    """(…,) → (…, 2·bands): sines and cosines of periods largest_period, /2, /4 …, so that small inputs are resolved."""
+    """(…,) → (…, 2·bands): sines and cosines with periods largest_period, /2, /4 …; resolves small inputs too."""
     angles = x[..., None] * (2 * math.pi / largest_period * 2.0 ** torch.arange(bands, device=x.device))
     return torch.cat([angles.sin(), angles.cos()], -1)
 
@@ -106,7 +108,7 @@ MOTION_FEATURES = 2 * (2 * 8) + 2 * 6 + 3
 
 
 def motion_features(motion_3: Tensor) -> Tensor:
-    """(…, 3) → (…, MOTION_FEATURES): a relative motion, resolved from a fraction of a step to the width of a house."""
+    """(…, 3) → (…, MOTION_FEATURES): a relative motion, at scales from a fraction of a step to the width of a house."""
     forward, left, yaw = motion_3.unbind(-1)
     harmonics = yaw[..., None] * torch.arange(1, 7, device=yaw.device)
     plain = torch.stack([forward, left, torch.hypot(forward, left)], -1) / 2.4
@@ -127,7 +129,7 @@ class Condition(nn.Module):
         self.step = mlp(2 * 10, width)
 
     def forward(self, motion_BK3: Tensor, offset_BK: Tensor, step_BK: Tensor) -> Tensor:
-        # A looping source comes round every few steps, so the offset also enters by its remainders.
+        # The sound of a looping source repeats every few steps, so the offset also enters modulo 2 to 8 steps.
         remainders = offset_BK[..., None] * (2 * math.pi / torch.arange(2.0, 9.0, device=offset_BK.device))
         offset = torch.cat([fourier(offset_BK, 8, 256.0), remainders.sin(), remainders.cos()], -1)
         return self.motion(motion_features(motion_BK3)) + self.offset(offset) + self.step(fourier(step_BK, 10, 2048.0))
@@ -138,7 +140,7 @@ def modulate(x_PND: Tensor, shift_PD: Tensor, scale_PD: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head attention with normalised queries and keys; the same weights serve every modality."""
+    """Multi-head attention with normalised queries and keys. The weights are shared by all modalities."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -161,14 +163,14 @@ class Attention(nn.Module):
 
 
 class Expert(nn.Module):
-    """One modality's feed-forward in one block, with its own modulation."""
+    """The feed-forward network of one modality in one block, with its own modulation."""
 
     def __init__(self, width: int, ratio: int) -> None:
         super().__init__()
         self.modulation = nn.Linear(width, 3 * width)
         self.up = nn.Linear(width, ratio * width)
         self.down = nn.Linear(ratio * width, width)
-        nn.init.zeros_(self.modulation.weight)  # AdaLN-Zero: every block begins as the identity
+        nn.init.zeros_(self.modulation.weight)  # AdaLN-Zero: every block is the identity at first
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x_PND: Tensor, normed_PND: Tensor, c_PD: Tensor) -> Tensor:
@@ -179,7 +181,7 @@ class Expert(nn.Module):
 
 
 class Block(nn.Module):
-    """Shared self-attention, shared cross-attention to the context, then each modality's own expert."""
+    """Shared self-attention, shared cross-attention to the context, then the expert of each modality."""
 
     def __init__(self, config: AvCditConfig) -> None:
         super().__init__()
@@ -208,15 +210,16 @@ class Block(nn.Module):
         q = attend.queries(normed)
         k, v = attend.keys_values(normed)
         if "reward" in tokens and len(tokens) > 1:
-            seen = attend(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1])  # the reward token, last, is read by nobody else
-            out = torch.cat([seen, attend(q[:, :, -1:], k, v)], 1)
+            # The reward token is the last one. The other tokens do not attend to it.
+            others = attend(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1])
+            out = torch.cat([others, attend(q[:, :, -1:], k, v)], 1)
         else:
             out = attend(q, k, v)
         x_PND = x_PND + gate1[:, None] * out
 
         attend = self.cross_attention
         q = attend.queries(modulate(self.norm(x_PND), shift2, scale2))
-        q = rearrange(q, "(b k) h n d -> b h (k n) d", b=B, k=K)  # one set of keys for all K targets of a context
+        q = rearrange(q, "(b k) h n d -> b h (k n) d", b=B, k=K)  # the K targets of a context share its keys
         out = rearrange(attend(q, *context), "b (k n) d -> (b k) n d", k=K)
         x_PND = x_PND + gate2[:, None] * out
 
@@ -226,7 +229,7 @@ class Block(nn.Module):
 
 
 class Head(nn.Module):
-    """Final AdaLN and a linear map to one modality's output."""
+    """Final AdaLN and a linear map to the output of one modality."""
 
     def __init__(self, width: int, outputs: int) -> None:
         super().__init__()
@@ -243,7 +246,7 @@ class Head(nn.Module):
 
 
 class AvCdit(nn.Module):
-    """The network. `context(...)` once per observation history, then `forward(...)` for any number of targets."""
+    """The network. Call `context` once per observation history, then `forward` for any number of targets."""
 
     def __init__(self, config: AvCditConfig) -> None:
         super().__init__()
@@ -272,7 +275,7 @@ class AvCdit(nn.Module):
         if config.past_motion:
             self.past = mlp(MOTION_FEATURES, D)
         if config.rotation_prior:
-            # The turned frame, how much of each latent pixel was in view, and where the token looks (sin, cos).
+            # The turned frame, the share of each latent pixel that was in view, and its azimuth (sin, cos).
             self.prior = nn.Linear((config.latent_channels + 3) * p * p, D)
         self.heads = nn.ModuleDict(
             {
@@ -293,19 +296,19 @@ class AvCdit(nn.Module):
     def context(
         self, vision_BTHWC: Tensor | None, audio_BTAD: Tensor | None, past_BT3: Tensor
     ) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of the context for every block. Either modality may be absent (stages 1 and 2).
+        """Keys and values of the context for every block. One modality may be missing (stages 1 and 2).
 
-        past_BT3: where each frame was taken, in the heading frame of now (metres, metres, radians).
+        past_BT3: pose of each frame relative to the current pose (forward m, left m, turn rad)
         """
         tokens = []
-        taken_BT1D = self.past(motion_features(past_BT3))[:, :, None] if self.config.past_motion else 0.0
+        pose_BT1D = self.past(motion_features(past_BT3))[:, :, None] if self.config.past_motion else 0.0
         if vision_BTHWC is not None:
             B = vision_BTHWC.shape[0]
             x = self.adapters["vision"](self.patchify(vision_BTHWC.flatten(0, 1)))
-            x = rearrange(x, "(b t) n d -> b t n d", b=B) + self.positions["vision"] + self.ages["vision"] + taken_BT1D
+            x = rearrange(x, "(b t) n d -> b t n d", b=B) + self.positions["vision"] + self.ages["vision"] + pose_BT1D
             tokens.append(x.flatten(1, 2))
         if audio_BTAD is not None:
-            x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"] + taken_BT1D
+            x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"] + pose_BT1D
             tokens.append(x.flatten(1, 2))
         context_BND = torch.cat(tokens, 1)
         blocks = cast("Iterable[Block]", self.blocks)
@@ -324,9 +327,10 @@ class AvCdit(nn.Module):
     ) -> tuple[dict[str, Tensor], RewardPrediction | None]:
         """Predict every modality in `noisy`, and the reward.
 
-        noisy: "vision" (P, H, W, C) and/or "audio" (P, A, Da), possibly neither (the reward read from context alone)
-        prior_PHWC: (B·K, H, W, C + 3), see `rotation.prior`
-        Returns outputs in `noisy`'s shapes, channels doubled with learn_variance, and the reward prediction if asked.
+        noisy: "vision" (P, H, W, C), "audio" (P, A, Da), both, or neither (the reward from the context alone)
+        prior_PHWC: (B·K, H, W, C + 3), see `Rotation.prior`
+        Returns outputs with the shapes of `noisy` (twice the channels with learn_variance), and the reward prediction,
+        which is None unless `reward` is set.
         """
         B, K = step_BK.shape
         c_BKD = self.condition(motion_BK3, offset_BK, step_BK)
@@ -349,6 +353,6 @@ class AvCdit(nn.Module):
         if not reward:
             return outputs, None
         out_BKn = self.heads["reward"](tokens["reward"], c_PD)[:, 0].unflatten(0, (B, K))
-        # Nobody gains distance without moving: the rate of progress is learned, the displacement is known.
+        # Without displacement there is no progress: the network predicts progress per metre of known displacement.
         displacement_BK = torch.hypot(motion_BK3[..., 0], motion_BK3[..., 1])
         return outputs, RewardPrediction(out_BKn[..., 0] * displacement_BK, out_BKn[..., 1:])

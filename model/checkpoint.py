@@ -1,7 +1,8 @@
-"""Checkpoints: one safetensors file each, written aside and renamed, so that a kill leaves the last one whole.
+"""Checkpoints: one safetensors file each, written to a temporary file and renamed, so an interrupted write does not
+damage the previous checkpoint.
 
-Everything that is not a tensor (configurations, step, calibration) travels as JSON in the file's own metadata; nothing
-is ever unpickled.
+Everything that is not a tensor (configurations, step, calibration) is stored as JSON in the metadata of the file.
+Loading never uses pickle.
 """
 
 from __future__ import annotations
@@ -22,30 +23,32 @@ from avw.sim_bridge.storage.atomic_write import atomic_write
 
 
 def save(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
-    """Write tensors and note atomically: an interrupted write leaves the previous file as it was."""
+    """Write tensors and note atomically: an interrupted write does not change the previous file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
         atomic_write(path, lambda tmp: save_file(plain, tmp, {"avw": json.dumps(note)}))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path}: could not be written ({error}); the previous checkpoint is untouched. Free some space, "
-            "then run the same command again to resume"
+            f"{path}: could not be written ({error}); the previous checkpoint is unchanged. Free disk space, then "
+            "run the same command again to resume"
         ) from error
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and note of a checkpoint. Raises CheckpointError for a file that is absent, truncated or not ours."""
+    """Tensors and note of a checkpoint. Raises CheckpointError if the file is missing, truncated or not from AVW."""
     if not path.exists():
-        raise CheckpointError(f"{path}: no checkpoint there. Train one: avw train DATA --out {path.parent}")
+        raise CheckpointError(
+            f"{path}: this checkpoint does not exist. Train a model: avw train DATA --out {path.parent}"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             note = json.loads((file.metadata() or {})["avw"])
             return {name: file.get_tensor(name) for name in file.keys()}, note  # noqa: SIM118 (not a dict)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise CheckpointError(
-            f"{path}: not a readable AVW checkpoint ({error}); it is probably truncated or of another program. "
-            f"Delete it and run avw train again: earlier stages in {path.parent} are kept"
+            f"{path}: not a readable AVW checkpoint ({error}); it is probably truncated or from another program. "
+            f"Delete it and run avw train again; earlier stages in {path.parent} are kept"
         ) from error
 
 
@@ -57,11 +60,13 @@ def restore(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Pa
         if name not in chosen or chosen[name].shape != tensor.shape:
             found = tuple(chosen[name].shape) if name in chosen else "nothing"
             raise CheckpointError(
-                f"{path}: {prefix}.{name} should have shape {tuple(tensor.shape)} but the file holds {found}; the "
-                "checkpoint is of a model of another size. Use the --size it was trained with, or another --out"
+                f"{path}: {prefix}.{name} should have shape {tuple(tensor.shape)} but the file has {found}; the "
+                "checkpoint belongs to a model of another size. Use the --size of its training, or another --out"
             )
     if extra := sorted(set(chosen) - set(expected)):
-        raise CheckpointError(f"{path}: holds {prefix}.{extra[0]}, unknown to this model: it is of another size")
+        raise CheckpointError(
+            f"{path}: contains {prefix}.{extra[0]}, which this model does not have: it belongs to another --size"
+        )
     module.load_state_dict(chosen)
 
 
@@ -70,7 +75,7 @@ def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
-    """An AdamW optimizer's moments as named tensors; `names` are those of its parameters in order."""
+    """The moments of an AdamW optimizer as named tensors. names: of its parameters, in order."""
     state = optimizer.state_dict()["state"]
     return {f"optimizer.{names[i]}.{key}": torch.as_tensor(v) for i, row in state.items() for key, v in row.items()}
 

@@ -1,7 +1,8 @@
-"""The rotation warp: the last frame turned by the commanded yaw, the one part of the future that is known exactly.
+"""The rotation warp: the last frame, turned by the commanded yaw. It is the part of the future that is known exactly.
 
-A pinhole camera that turns on the spot sees every old ray again at a computable pixel, whatever the scene. The warp is
-a baseline by itself (`evaluate`) and, for small models, a hint to every visual token (`AvCditConfig.rotation_prior`).
+When a pinhole camera turns on the spot, each ray that stays in view moves to a pixel that does not depend on the scene.
+The warp is a baseline (`evaluate`) and, for small models, an input of every visual token
+(`AvCditConfig.rotation_prior`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from avw.sim_bridge.types import TURN_RADIANS
 
 
 class Rotation:
-    """Look-up tables, one per multiple of the turn of 10°, for square images of `size` pixels and `hfov` degrees."""
+    """Turns square images of `size` pixels and `hfov` degrees. Has one lookup table per multiple of 10°."""
 
     def __init__(self, size: int, hfov: float, device: torch.device | str = "cpu") -> None:
         self.size = size
@@ -25,7 +26,7 @@ class Rotation:
         self._tables: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def table(self, turns: int) -> tuple[Tensor, Tensor, Tensor]:
-        """indices (H·W, 4) of the four source pixels, their weights (H·W, 4, 1), which pixels were in view (H·W,)."""
+        """Indices (H·W, 4) of the four source pixels, their weights (H·W, 4, 1), and whether in view (H·W,)."""
         if turns in self._tables:
             return self._tables[turns]
         size, angle = self.size, turns * TURN_RADIANS
@@ -50,10 +51,10 @@ class Rotation:
         return self._tables[turns]
 
     def turned(self, rgb_PHWC: Tensor, yaw_P: Tensor, *, smooth: bool) -> tuple[Tensor, Tensor]:
-        """Frames (uint8) turned left by yaw (radians, a multiple of 10°): uint8 (P, H, W, 3), bool in view (P, H, W).
+        """Frames (uint8) turned left by yaw (radians, a multiple of 10°): uint8 (P, H, W, 3), in view: bool (P, H, W).
 
-        Pixels that were not in view take the frame's mean colour, the guess of least squared error.
-        smooth: bilinear rather than nearest sampling.
+        Pixels that were not in view get the mean colour of the frame, which minimises the expected squared error.
+        smooth: bilinear instead of nearest-neighbour sampling
         """
         P, H, W, C = rgb_PHWC.shape
         turns_P = torch.round(yaw_P / TURN_RADIANS).long().tolist()
@@ -66,6 +67,7 @@ class Rotation:
                 out[chosen], seen_PN[chosen] = flat[chosen], True
                 continue
             frames = flat[chosen]
+            # Every seventh pixel is enough for a mean colour.
             mean = frames[:, ::7].float().mean(1, keepdim=True).round().to(torch.uint8)
             index, weight, seen = self.table(turns)
             if not bool(seen.any()):
@@ -80,8 +82,9 @@ class Rotation:
         return out.view(P, H, W, C), seen_PN.view(P, H, W)
 
     def prior(self, tokenizer: ImageTokenizer, rgb_PHWC: Tensor, yaw_P: Tensor) -> Tensor:
-        """What the visual tokens are shown, (P, h, w, C + 3): the turned frame's latent, the share of each latent pixel
-        that was in view, and the sine and cosine of the azimuth it looks in, relative to the context's heading."""
+        """The input of the visual tokens, (P, h, w, C + 3): the latent of the turned frame, the share of each latent
+        pixel that was in view, and sine and cosine of the azimuth of the pixel relative to the heading of the context.
+        """
         turned, seen = self.turned(rgb_PHWC, yaw_P, smooth=False)
         latent = tokenizer.encode(turned)
         P, h, w, _ = latent.shape

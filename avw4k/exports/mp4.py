@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from avw.avw4k.exports.export import Progress, episode_note
-from avw.avw4k.exports.video import find_ffmpeg, write_film
+from avw.avw4k.exports.video import find_ffmpeg, write_video
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 from avw.sim_bridge.errors import BackendError
 
@@ -32,7 +32,7 @@ def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Prog
         stem = folder / ref.split / f"{ref.index:06d}"
         stem.parent.mkdir(exist_ok=True)
         sound_ES = np.moveaxis(rows["audio"].astype(np.float32), 1, 0).reshape(2, -1) * gain
-        write_film(stem.with_suffix(".mp4"), rows["rgb"], sound_ES)
+        write_video(stem.with_suffix(".mp4"), rows["rgb"], sound_ES)
         note = episode_note(dataset, ref) | {"sound_gain": 1.0 / dataset.spec.audio_full_scale}
         note |= {name: rows[name].tolist() for name in KEPT}
         stem.with_suffix(".json").write_text(json.dumps(note) + "\n")

@@ -18,7 +18,7 @@ def find_ffmpeg() -> str | None:
     return shutil.which("ffmpeg")
 
 
-def write_film(path: Path, rgb_THWC: np.ndarray, audio_ES: np.ndarray) -> None:
+def write_video(path: Path, rgb_THWC: np.ndarray, audio_ES: np.ndarray) -> None:
     """Write uint8 frames, one per step, and sound in [-1, 1]. Raises BackendError if ffmpeg is missing or fails."""
     import soundfile
 

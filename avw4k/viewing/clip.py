@@ -1,4 +1,4 @@
-"""A clip is what the page plays: frames, sound, where the agent was, what it did, as one JSON object."""
+"""Clips: what the player in a page plays. A clip is one JSON object with frames, sound, poses and actions."""
 
 from __future__ import annotations
 
@@ -8,81 +8,114 @@ import numpy as np
 
 from avw.avw4k.plan.episode import DEPTH_UNITS
 from avw.avw4k.viewing.hearing import ILD_HOP, decibels, level_difference, outline, spectrogram
-from avw.avw4k.viewing.media import SHEET_COLUMNS, depth_colours, picture, sheet, sound
+from avw.avw4k.viewing.media import SHEET_COLUMNS, depth_colours, levels, picture, sheet, sound
 from avw.avw4k.viewing.plans import Plan, blank_plan, floor_plan
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 if TYPE_CHECKING:
     from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 
-FARTHEST = 6.0  # metres that the depth colours span
-PEAK = 0.9  # of full scale, what the loudest sample is played at
+FARTHEST = 6.0  # metres of depth that the colours span
+PEAK = 0.9  # amplitude of the loudest sample as played, relative to full scale
 OUTLINE_COLUMNS = 1200
-SHORT = 5.0  # seconds; shorter sounds travel as WAV
+LEVEL_COLUMNS = (96, 320)  # least and most, in the strip of a compact clip
+SHORT = 5.0  # seconds; shorter sounds are WAV, because Chromium does not finish a seek in a FLAC of a few blocks
 Json = dict[str, Any]
 
 
 def episode_clip(dataset: Dataset, ref: EpisodeRef) -> Json:
-    """An episode of a dataset. Raises DatasetError for a damaged shard."""
+    """An episode of a dataset, with all that the viewer shows. Raises DatasetError for a damaged shard."""
     rows = dataset.read(ref)
-    source_3 = np.asarray(dataset.source(ref).position_3)
-    plan = floor_plan(ref.scene) or blank_plan(np.vstack([rows["position"], source_3[None]]))
-    depth_THW = rows["depth"].astype(np.float32) / np.float32(DEPTH_UNITS)
-    audio_ES = joined(rows["audio"].astype(np.float32) * np.float32(dataset.audio_scale))
-    colours = depth_colours(depth_THW, FARTHEST)
+    audio_ES = _episode_sound(dataset, rows)
+    views = _episode_views(rows, apart=True)
+    views[0]["about"] = f"{dataset.spec.simulator.hfov:g}° wide"
+    views[1]["about"] = f"near to {FARTHEST:g} m"
     return {
         **_clip(len(rows["rgb"]), rows["rgb"].shape[1]),
-        "views": [
-            {
-                "caption": "Camera",
-                "about": f"{dataset.spec.simulator.hfov:g}° wide",
-                "sheet": sheet(rows["rgb"], apart=True),
-            },
-            {
-                "caption": "Depth",
-                "about": f"near to {FARTHEST:g} m",
-                "sheet": sheet(colours, apart=True),
-            },
-        ],
-        "sounds": [heard("Both ears", audio_ES, float(np.abs(audio_ES).max()))],
+        "views": views,
+        "sounds": [_analysed_sound("Both ears", audio_ES, float(np.abs(audio_ES).max()))],
         "actions": rows["actions"].tolist(),
         "rewards": [round(float(reward), 4) for reward in rows["rewards"]],
         "collided": np.flatnonzero(rows["collided"]).tolist(),
         "distance": [round(float(metres), 3) for metres in rows["geodesic"]],
-        "hfov": dataset.spec.simulator.hfov,
-        "success_distance": dataset.spec.task.success_distance,
-        "map": map_of(plan, rows["position"], rows["yaw"], source_3),
+        **_place(dataset, ref, rows),
     }
 
 
-def imagined_clip(truth: tuple[np.ndarray, np.ndarray], model: tuple[np.ndarray, np.ndarray], note: Json) -> Json:
-    """The model's future beside the true one. truth, model: (rgb uint8 (T, H, W, 3), audio float32 (E, S))."""
+def compact_episode_clip(dataset: Dataset, ref: EpisodeRef) -> Json:
+    """An episode as an embedded player shows it: smaller than `episode_clip`, without its analysis."""
+    rows = dataset.read(ref, ("rgb", "depth", "audio", "position", "yaw"))
+    audio_ES = _episode_sound(dataset, rows)
+    clip = compact_clip(_episode_views(rows), len(rows["rgb"]), rows["rgb"].shape[1], audio_ES)
+    return {**clip, **_place(dataset, ref, rows)}
+
+
+def compact_clip(views: list[Json], frames: int, size: int, audio_ES: np.ndarray, *, peak: float | None = None) -> Json:
+    """A clip for an embedded player: pictures, one sound, and its level over time.
+
+    peak: amplitude that is played at PEAK of full scale (default: the largest of the sound)
+    """
+    peak = float(np.abs(audio_ES).max()) if peak is None else peak
+    return {
+        **_clip(frames, size),
+        "views": views,
+        "sounds": [_sound("Both ears", audio_ES, peak)],
+        "levels": levels(audio_ES, int(np.clip(2 * frames, *LEVEL_COLUMNS))),
+    }
+
+
+def predicted_clip(truth: tuple[np.ndarray, np.ndarray], model: tuple[np.ndarray, np.ndarray], note: Json) -> Json:
+    """A predicted future beside the true one. truth, model: (rgb uint8 (T, H, W, 3), audio float32 (E, S))."""
     peak = max(float(np.abs(audio_ES).max()) for _, audio_ES in (truth, model))
     frames = min(len(truth[0]), len(model[0]))
     progress = [note.get("true_progress"), note.get("imagined_progress")]
     return {
         **_clip(frames, truth[0].shape[1]),
         "views": [
-            {"caption": "What happened", "about": "from the dataset", "sheet": sheet(truth[0][:frames], apart=True)},
-            {"caption": "Imagined", "about": "by the model", "sheet": sheet(model[0][:frames], apart=True)},
+            {"caption": "Ground truth", "about": "from the dataset", "sheet": sheet(truth[0][:frames], apart=True)},
+            {"caption": "Prediction", "about": "by the model", "sheet": sheet(model[0][:frames], apart=True)},
         ],
-        "sounds": [heard("True sound", truth[1], peak), heard("Imagined sound", model[1], peak)],
+        "sounds": [
+            _analysed_sound("True sound", truth[1], peak),
+            _analysed_sound("Predicted sound", model[1], peak),
+        ],
         "progress": progress if all(progress) else None,
     }
 
 
-def joined(audio_TES: np.ndarray) -> np.ndarray:
-    """(T, E, S) → (E, T * S): steps follow each other without a gap."""
+def _clip(frames: int, size: int) -> Json:
+    return {"frames": frames, "size": size, "columns": SHEET_COLUMNS, "step": STEP_SECONDS}
+
+
+def _episode_views(rows: dict[str, np.ndarray], *, apart: bool = False) -> list[Json]:
+    """Camera and depth. apart: see `media.picture`."""
+    depth_THW = rows["depth"].astype(np.float32) / np.float32(DEPTH_UNITS)
+    return [
+        {"caption": "Camera", "about": "", "sheet": sheet(rows["rgb"], apart=apart)},
+        {"caption": "Depth", "about": "", "sheet": sheet(depth_colours(depth_THW, FARTHEST), apart=apart)},
+    ]
+
+
+def _episode_sound(dataset: Dataset, rows: dict[str, np.ndarray]) -> np.ndarray:
+    """float32 (E, S): the steps joined without a gap, in linear units."""
+    audio_TES = rows["audio"].astype(np.float32) * np.float32(dataset.audio_scale)
     return np.moveaxis(audio_TES, 1, 0).reshape(audio_TES.shape[1], -1)
 
 
-def heard(name: str, audio_ES: np.ndarray, peak: float) -> Json:
-    """A sound to play, scaled so that `peak` is PEAK, and what is drawn of it. gain: that scaling, dB."""
-    scaled_ES = audio_ES * (PEAK / max(peak, 1e-9))
+def _sound(name: str, audio_ES: np.ndarray, peak: float) -> Json:
+    """A sound to play, scaled so that an amplitude of `peak` becomes PEAK. gain: that factor in dB."""
     return {
         "name": name,
         "gain": round(decibels(PEAK / max(peak, 1e-9)), 1),
         "audio": sound(audio_ES, peak=peak, plain=audio_ES.shape[1] < SHORT * SAMPLE_RATE),
+    }
+
+
+def _analysed_sound(name: str, audio_ES: np.ndarray, peak: float) -> Json:
+    """`_sound` with what the lanes of the viewer draw: outline, spectrogram and level difference of the ears."""
+    scaled_ES = audio_ES * (PEAK / max(peak, 1e-9))
+    return {
+        **_sound(name, audio_ES, peak),
         "outline": outline(scaled_ES, min(OUTLINE_COLUMNS, scaled_ES.shape[1])),
         "spectrogram": picture(spectrogram(scaled_ES), quality=86),
         "ild": level_difference(scaled_ES),
@@ -90,8 +123,19 @@ def heard(name: str, audio_ES: np.ndarray, peak: float) -> Json:
     }
 
 
-def map_of(plan: Plan, position_T3: np.ndarray, yaw_T: np.ndarray, source_3: np.ndarray) -> Json:
-    """The floor plan, and in its pixels: the path ((x, y), yaw in radians), the source, a metre."""
+def _place(dataset: Dataset, ref: EpisodeRef, rows: dict[str, np.ndarray]) -> Json:
+    """The floor plan with the path on it, and what else is drawn there."""
+    source_3 = np.asarray(dataset.source(ref).position_3)
+    plan = floor_plan(ref.scene) or blank_plan(np.vstack([rows["position"], source_3[None]]))
+    return {
+        "hfov": dataset.spec.simulator.hfov,
+        "success_distance": dataset.spec.task.success_distance,
+        "map": _map(plan, rows["position"], rows["yaw"], source_3),
+    }
+
+
+def _map(plan: Plan, position_T3: np.ndarray, yaw_T: np.ndarray, source_3: np.ndarray) -> Json:
+    """The floor plan, and in its pixels: the path (x, y, and yaw in radians), the source, the length of a metre."""
     points = [plan.pixels(position[0], position[2]) for position in position_T3]
     return {
         "picture": plan.picture,
@@ -101,7 +145,3 @@ def map_of(plan: Plan, position_T3: np.ndarray, yaw_T: np.ndarray, source_3: np.
         "path": [[round(x, 1), round(y, 1), round(float(yaw), 3)] for (x, y), yaw in zip(points, yaw_T, strict=True)],
         "source": [round(v, 1) for v in plan.pixels(float(source_3[0]), float(source_3[2]))],
     }
-
-
-def _clip(frames: int, size: int) -> Json:
-    return {"frames": frames, "size": size, "columns": SHEET_COLUMNS, "step": STEP_SECONDS}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef, open_dataset
-from avw.avw4k.viewing.clip import Json, episode_clip, imagined_clip
+from avw.avw4k.viewing.clip import Json, episode_clip, predicted_clip
 from avw.avw4k.viewing.media import read_frames, read_sound
 from avw.sim_bridge.errors import DatasetError, UsageError
 
@@ -48,7 +48,7 @@ class Library:
     def entries(self) -> list[Json]:
         """One row an entry, in the order of the list: id, kind, and what the filters look at."""
         imagined = [
-            {"id": note["name"], "kind": "imagined", "mode": note.get("mode", ""), "scene": note.get("scene", ""),
+            {"id": note["name"], "kind": "predicted", "mode": note.get("mode", ""), "scene": note.get("scene", ""),
              "split": "test", "episode": note.get("episode"), "step": note.get("step")}
             for note in self.samples.values()
         ]  # fmt: skip
@@ -96,7 +96,7 @@ class Library:
                 (read_frames(folder / f"{name}-{kind}.gif"), read_sound(folder / f"{name}-{kind}.wav"))
                 for kind in ("truth", "model")
             )
-            return imagined_clip(truth, model, self.samples[name])
+            return predicted_clip(truth, model, self.samples[name])
         if self.dataset is None or name not in self._refs:
             raise UsageError(f"{self.folder} has no episode {name}")
         return episode_clip(self.dataset, self._refs[name])

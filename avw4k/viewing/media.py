@@ -1,6 +1,6 @@
-"""Pictures and sound inside a page itself: data URIs and sprite sheets.
+"""Pictures and sound inside a page: data URIs and sprite sheets.
 
-Frames travel as one WebP sheet an episode, sound as FLAC: both are small, and every browser of today plays them.
+The frames of an episode are one sheet, and its sound is FLAC: both are small, and current browsers support them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 SHEET_COLUMNS = 16
-# Yellow, green, teal, dark blue: near to far. Even in lightness, so that it reads in grey as well.
+# Yellow, green, teal, dark blue: near to far. The lightness decreases evenly, so it also works in grey.
 _DEPTH_STOPS = np.array([[255, 238, 150], [122, 201, 121], [33, 145, 140], [49, 88, 139], [52, 28, 78]], float)
 
 
@@ -23,10 +23,10 @@ def data_uri(content: bytes, kind: str) -> str:
 
 
 def picture(rgb_HWC: np.ndarray, *, quality: int = 88, apart: bool = False) -> str:
-    """A picture as a data URI: WebP, or JPEG for tiles that keep apart. rgb_HWC: uint8.
+    """A picture as a data URI: WebP, or JPEG if `apart`. rgb_HWC: uint8.
 
-    apart: WebP smooths across its blocks, and half as many colours as pixels would too. JPEG with all colours does not,
-    so a tile of a multiple of 8 pixels shows nothing of its neighbours; it is half as large again.
+    apart: keep tiles separate. WebP, and JPEG with chroma subsampling, blur across tile edges. JPEG without subsampling
+        does not if the side of a tile is a multiple of 8 pixels; the file is about half as large again
     """
     from PIL import Image
 
@@ -39,7 +39,7 @@ def picture(rgb_HWC: np.ndarray, *, quality: int = 88, apart: bool = False) -> s
 
 
 def sheet(rgb_THWC: np.ndarray, *, quality: int = 80, apart: bool = False) -> str:
-    """All frames side by side, `SHEET_COLUMNS` a row, as one data URI. rgb_THWC: uint8 · apart: see `picture`."""
+    """All frames in rows of `SHEET_COLUMNS`, as one data URI. rgb_THWC: uint8 · apart: see `picture`."""
     count, height, width, _ = rgb_THWC.shape
     rows = -(-count // SHEET_COLUMNS)
     columns = min(count, SHEET_COLUMNS)
@@ -51,7 +51,7 @@ def sheet(rgb_THWC: np.ndarray, *, quality: int = 80, apart: bool = False) -> st
 
 
 def depth_colours(depth_THW: np.ndarray, farthest: float = 6.0) -> np.ndarray:
-    """Depth in metres as colours, uint8 (T, H, W, 3): near is light, far is dark, nothing is black."""
+    """Depth in metres as colours, uint8 (T, H, W, 3): near is light, far is dark, missing depth is black."""
     share = np.clip(depth_THW / farthest, 0.0, 1.0) * (len(_DEPTH_STOPS) - 1)
     below = np.minimum(share.astype(int), len(_DEPTH_STOPS) - 2)
     mix = (share - below)[..., None]
@@ -61,9 +61,10 @@ def depth_colours(depth_THW: np.ndarray, farthest: float = 6.0) -> np.ndarray:
 
 
 def sound(audio_ES: np.ndarray, *, peak: float | None = None, plain: bool = False) -> str:
-    """Binaural sound as a FLAC data URI. audio_ES: linear; `peak` (default: its own) becomes 0.9 of full scale.
+    """Binaural sound as a FLAC data URI.
 
-    plain: WAV instead. Chromium never ends a seek in a FLAC of a few blocks.
+    audio_ES: linear · peak: amplitude that becomes 0.9 of full scale (default: the largest of the sound)
+    plain: WAV instead of FLAC, because Chromium does not finish a seek in a FLAC of a few blocks
     """
     import soundfile
 
@@ -76,7 +77,7 @@ def sound(audio_ES: np.ndarray, *, peak: float | None = None, plain: bool = Fals
 
 
 def read_sound(path: Path) -> np.ndarray:
-    """float32 (E, S) of an audio file of the run's own."""
+    """float32 (E, S) of an audio file of a run."""
     import soundfile
 
     samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
@@ -84,9 +85,9 @@ def read_sound(path: Path) -> np.ndarray:
 
 
 def read_frames(path: Path) -> np.ndarray:
-    """uint8 (T, H, W, 3): the frames of an animation, one a step.
+    """uint8 (T, H, W, 3): the frames of an animation, one per step.
 
-    Writers merge equal neighbours into one frame that lasts longer; here each step has its own again.
+    GIF writers merge equal consecutive frames into a longer one. Here each step is a separate frame again.
     """
     from PIL import Image, ImageSequence
 
@@ -99,7 +100,7 @@ def read_frames(path: Path) -> np.ndarray:
 
 
 def levels(audio_ES: np.ndarray, columns: int, floor: float = -40.0) -> list[list[float]]:
-    """Per ear, the level in `columns` equal stretches: 1 is the loudest, 0 is `floor` dB below it or less."""
+    """Per ear, the level in `columns` equal parts: 1 is the loudest, 0 is `floor` dB below it or less."""
     length = audio_ES.shape[1] // columns * columns
     rms_EC = np.sqrt(np.square(audio_ES[:, :length].astype(np.float64)).reshape(2, columns, -1).mean(axis=2))
     level_EC = 20 * np.log10(np.maximum(rms_EC / max(float(rms_EC.max()), 1e-12), 10 ** (floor / 20)))

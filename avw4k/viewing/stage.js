@@ -1,4 +1,4 @@
-// The pictures above the lanes: frames from their sheets, and the agent on the floor plan.
+// The pictures of a clip: frames from their sheets, and the agent on the floor plan.
 "use strict";
 
 function stageOf(clip, room) {
@@ -7,7 +7,7 @@ function stageOf(clip, room) {
     const canvas = pane(room, "square", view.caption, view.about);
     return { canvas, image: loaded(view.sheet) };
   });
-  const plan = clip.map ? { canvas: pane(room, "map", "From above", "way, heading and source"), image: clip.map.picture ? loaded(clip.map.picture) : null } : null;
+  const plan = clip.map ? { canvas: pane(room, "map", "From above", "path, heading, source"), image: clip.map.picture ? loaded(clip.map.picture) : null } : null;
   return { views, plan, images: [...views.map((view) => view.image), ...(plan && plan.image ? [plan.image] : [])] };
 }
 
@@ -26,7 +26,18 @@ function loaded(source) {
   return image;
 }
 
-// at: frames since the first one, a real number. Pictures show the nearest frame, the map what lies between.
+// A canvas with the resolution of the screen. Drawing is in CSS pixels.
+function fitted(canvas) {
+  const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+  const wide = Math.round(width * ratio), high = Math.round(height * ratio);
+  if (canvas.width !== wide || canvas.height !== high) { canvas.width = wide; canvas.height = high; }
+  const pen = canvas.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  return { pen, width, height };
+}
+
+// at: frames since the first one, a real number. Pictures show the nearest frame; the map interpolates.
 function drawStage(stage, clip, at) {
   const frame = Math.max(0, Math.min(clip.frames - 1, Math.round(at)));
   for (const { canvas, image } of stage.views) {
@@ -37,6 +48,12 @@ function drawStage(stage, clip, at) {
     pen.drawImage(image, column * size, row * size, size, size, 0, 0, width, height);
   }
   if (stage.plan) drawPlan(stage.plan, clip, at);
+}
+
+// Whether the page has a dark version, and the reader prefers it.
+function dark() {
+  const schemes = getComputedStyle(document.documentElement).colorScheme;
+  return schemes.includes("dark") && window.matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
 function poseAt(path, at) {
@@ -56,7 +73,7 @@ function drawPlan({ canvas, image }, clip, at) {
     pen.globalAlpha = 0.86; pen.imageSmoothingQuality = "high";
     pen.drawImage(image, 0, 0, map.width, map.height); pen.globalAlpha = 1;
   }
-  if (window.matchMedia("(prefers-color-scheme: dark)").matches) {
+  if (dark()) {
     pen.fillStyle = "rgba(16,21,26,0.3)"; pen.fillRect(-width * dot, -height * dot, 3 * width * dot, 3 * height * dot);
   }
   const walked = Math.max(0, Math.floor(at)), here = poseAt(map.path, at), [x, y, yaw] = here;

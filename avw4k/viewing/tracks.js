@@ -1,5 +1,5 @@
-// The lanes below the pictures: all share one time axis, in seconds from the first sample.
-// Frame k is the instant (k + 1) · step: its sound is the samples that end there. Action k leads from frame k to k + 1.
+// The lanes below the pictures. They share one time axis, in seconds from the first sample (see player.js).
+// Action k leads from frame k to frame k + 1.
 "use strict";
 const GAP = 9, RULER = 20, REWARD = 0.2;
 const ACTIONS = [["stop", "--stop"], ["forward", "--walk"], ["turn left", "--left"], ["turn right", "--right"]];
@@ -17,9 +17,9 @@ function lanesOf(clip, sound) {
     { name: "Spectrum", unit: "left, right, 8 kHz", height: 100, draw: drawSpectrum },
     { name: "ILD", unit: `left − right, ± ${ildRange(sound)} dB`, height: 54, draw: drawIld },
   ];
-  if (clip.distance) lanes.push({ name: "Distance", unit: `to walk, 0 to ${farthest(clip).toFixed(1)} m`, height: 54, draw: drawDistance });
-  if (clip.progress) lanes.push({ name: "Progress", unit: `true, imagined, ${Math.max(...clip.progress.flat()).toFixed(1)} m`, height: 64, draw: drawProgress });
-  if (clip.rewards) lanes.push({ name: "Reward", unit: `± ${REWARD} a step`, height: 36, draw: drawReward });
+  if (clip.distance) lanes.push({ name: "Distance", unit: `geodesic, 0 to ${farthest(clip).toFixed(1)} m`, height: 54, draw: drawDistance });
+  if (clip.progress) lanes.push({ name: "Progress", unit: `true, predicted, ${Math.max(...clip.progress.flat()).toFixed(1)} m`, height: 64, draw: drawProgress });
+  if (clip.rewards) lanes.push({ name: "Reward", unit: `± ${REWARD} per step`, height: 36, draw: drawReward });
   if (clip.actions) lanes.push({ name: "Action", unit: "", height: 20, draw: drawActions });
   let top = 4;
   const dense = window.innerHeight < 840 ? 0.74 : 1;
@@ -29,17 +29,6 @@ function lanesOf(clip, sound) {
     top += lane.height + GAP;
   }
   return { lanes, height: top + RULER - GAP + 4 };
-}
-
-// A canvas that is sharp on any screen; drawing is in CSS pixels.
-function fitted(canvas) {
-  const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
-  const wide = Math.round(width * ratio), high = Math.round(height * ratio);
-  if (canvas.width !== wide || canvas.height !== high) { canvas.width = wide; canvas.height = high; }
-  const pen = canvas.getContext("2d");
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  return { pen, width, height };
 }
 
 function drawTracks(canvas, clip, sound, picture, layout) {
@@ -66,7 +55,7 @@ function note(pen, text, x, y, align) {
   pen.fillStyle = colour("--soft"); pen.fillText(text, x, y);
 }
 
-// A note on a plate, where curves may run behind it.
+// A note with a background, for places where it may overlap a curve.
 function tag(pen, text, x, y) {
   pen.font = "11px system-ui, sans-serif";
   const wide = pen.measureText(text).width;
@@ -98,7 +87,7 @@ function drawSpectrum(pen, width, height, clip, sound, picture) {
   });
 }
 
-// A curve that is filled to its zero line, in one colour above and another below.
+// A curve, filled to the zero line with one colour above it and another below.
 function drawIld(pen, width, height, clip, sound, picture, at) {
   const most = ildRange(sound), middle = height / 2;
   const y = (value) => middle - (value / most) * (middle - 2);

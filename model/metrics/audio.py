@@ -1,8 +1,8 @@
-"""How close imagined sound is to the true sound: log-spectral distance and spectral SSIM.
+"""Distance between predicted and true sound: log-spectral distance and spectral SSIM.
 
-Both compare short-time spectra of single steps (0.15 s), in dB relative to a full-scale sine, floored at -80 dBFS:
-the telephone has pauses, and without a floor the logarithm of near-silence would drown everything audible.
-Both are blind to phase and see each ear by itself; what happens *between* the ears is in `physical.py`.
+Both compare short-time spectra of single steps (0.15 s) in dB relative to a full-scale sine, with a floor of -80 dBFS.
+Without a floor, differences between inaudible levels in the pauses of a sound would dominate the mean. Both ignore
+phase and treat each ear separately; differences between the ears are measured in `physical.py`.
 
 Shape legend: N clips · E ears (0 left, 1 right) · S samples · T spectral frames · F frequency bins.
 """
@@ -23,8 +23,8 @@ HOP = 128  # samples: 75 % overlap
 def spectrogram_db(audio_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
     """float32 (N, E, T, F): Hann-windowed power spectra in dBFS, never below `FLOOR_DB`.
 
-    0 dB is a sine of amplitude `full_scale` in the middle of a bin. Frames lie wholly inside the clip: nothing is
-    padded, so 2,400 samples give 15 frames of 257 bins. Raises UsageError for clips shorter than one window.
+    0 dB is a sine of amplitude `full_scale` at the centre of a bin. Frames lie inside the clip, without padding, so
+    2,400 samples give 15 frames of 257 bins. Raises UsageError for clips shorter than one window.
     """
     audio_NES = np.asarray(audio_NES, np.float32)
     if audio_NES.ndim != 3 or audio_NES.shape[-1] < WINDOW:
@@ -38,7 +38,7 @@ def spectrogram_db(audio_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndar
 def lsd_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
     """float64 (N,): log-spectral distance in dB.
 
-    The root of the mean squared difference in dB over the bins of a frame, averaged over frames and ears.
+    Root mean square over the bins of a frame of the difference in dB, averaged over frames and ears.
     """
     _check_pair(predicted_NES, true_NES)
     a = spectrogram_db(predicted_NES, full_scale=full_scale)
@@ -52,9 +52,9 @@ def lsd(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 
 
 
 def spectral_ssim_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
-    """float64 (N,): SSIM of the two spectrograms read as pictures of -80..0 dBFS, mean over ears.
+    """float64 (N,): SSIM of the two spectrograms, as images with a range of -80 to 0 dBFS; mean over ears.
 
-    A Gaussian window of sigma 1 over 7x7 cells (56 ms x 190 Hz): a step has only 15 frames.
+    The window is a Gaussian of sigma 1 over 7x7 cells (56 ms x 190 Hz), because a step has only 15 frames.
     """
     _check_pair(predicted_NES, true_NES)
     a = spectrogram_db(predicted_NES, full_scale=full_scale) - np.float32(FLOOR_DB)
@@ -72,4 +72,4 @@ def _check_pair(predicted: np.ndarray, true: np.ndarray) -> None:
     if predicted.shape != true.shape:
         raise UsageError(f"cannot compare sound of shape {predicted.shape} with sound of shape {true.shape}")
     if len(predicted) == 0:
-        raise UsageError("cannot compare no sound at all: expected at least one clip (N, E, S)")
+        raise UsageError("there is no sound to compare: expected at least one clip (N, E, S)")

@@ -1,8 +1,8 @@
-"""How well an agent finds the source: SR, SPL, SoftSPL, SNA, DTG, NA, each with a bootstrap interval.
+"""Navigation metrics: SR, SPL, SoftSPL, SNA, DTG and NA, each with a bootstrap interval.
 
-Definitions as in SoundSpaces (success S, shortest geodesic l, path walked p, geodesic left at the end d):
+Definitions as in SoundSpaces (S success, l shortest geodesic path, p path walked, d geodesic distance at the end):
     SPL = S l / max(l, p) · SoftSPL = max(0, 1 - d / l) l / max(l, p) · SNA = S N_ref / max(N_ref, N)
-N_ref is the number of actions of a greedy follower in our action space up to its first permitted STOP, inclusive.
+N_ref is the number of actions of a greedy shortest-path follower up to and including its first valid STOP.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RESAMPLES = 10_000
 
 
 class NavigationOutcome(Protocol):
-    """What an episode's record must tell. dtg: metres left at the end · actions: how many were taken."""
+    """The fields of an episode record. dtg: distance to the source at the end, metres · actions: number of actions."""
 
     @property
     def success(self) -> bool: ...
@@ -38,7 +38,7 @@ class NavigationOutcome(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """A mean and its bootstrap interval."""
+    """A mean with its bootstrap interval, and the number of values."""
 
     mean: float
     low: float
@@ -55,7 +55,7 @@ def spl(success: bool, shortest: float, walked: float) -> float:
 
 
 def soft_spl(distance_left: float, shortest: float, walked: float) -> float:
-    """SPL with the share of the way that was covered in place of success; the lengths in metres."""
+    """SPL with the relative progress towards the source in place of success. Lengths in metres."""
     if shortest <= 0.0:
         return float(distance_left <= 0.0)
     return max(0.0, 1.0 - distance_left / shortest) * _efficiency(shortest, walked)
@@ -82,16 +82,16 @@ def bootstrap_difference(
 ) -> Interval:
     """The mean of first[i] - second[i] over *paired* episodes, with its bootstrap interval.
 
-    Pairing (same scene, start and source for both policies) removes the spread that the episodes share. The gain of
-    `first` is established at `level` when the interval excludes 0. Raises UsageError for unequal lengths.
+    Pairing (same scene, start and source for both policies) removes the variance that the episodes have in common. The
+    difference is significant at `level` if the interval does not contain 0. Raises UsageError for unequal lengths.
     """
     if len(first) != len(second):
-        raise UsageError(f"paired episodes are needed: got {len(first)} of one policy and {len(second)} of the other")
+        raise UsageError(f"expected paired episodes, got {len(first)} of one policy and {len(second)} of the other")
     return bootstrap_mean(np.subtract(_finite(first), _finite(second)), seed=seed, level=level)
 
 
 def summarise(outcomes: Sequence[NavigationOutcome], *, seed: int = 0) -> dict[str, Interval]:
-    """SR, SPL, SoftSPL, SNA, DTG (metres) and NA (actions) of some episodes, each with its interval."""
+    """SR, SPL, SoftSPL, SNA, DTG (metres) and NA (actions) over episodes, each with its interval."""
     columns = {
         "SR": [float(o.success) for o in outcomes],
         "SPL": [o.spl for o in outcomes],
@@ -112,15 +112,15 @@ def _finite(values: Iterable[float]) -> np.ndarray:
     sample = np.asarray(list(values), dtype=np.float64)
     if sample.ndim != 1 or len(sample) == 0 or not np.isfinite(sample).all():
         raise UsageError(
-            f"expected at least one finite number an episode, got {len(sample)} values"
-            " (an infinite distance means that start and source lie on different islands)"
+            f"expected one finite number per episode and at least one episode, got {len(sample)} values"
+            " (an infinite distance means that start and source are on separate parts of the floor)"
         )
     return sample
 
 
 def _resampled_means(sample_N: np.ndarray, seed: int) -> np.ndarray:
     rng = keyed_rng(seed, "bootstrap", len(sample_N))
-    # In blocks: 10,000 resamples of 10,000 episodes at once would need 800 MB.
+    # In blocks, because 10,000 resamples of 10,000 episodes would need 800 MB.
     block = max(1, min(RESAMPLES, 4_000_000 // len(sample_N)))
     means = [
         sample_N[rng.integers(0, len(sample_N), (min(block, RESAMPLES - start), len(sample_N)))].mean(axis=1)

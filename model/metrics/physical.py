@@ -1,6 +1,6 @@
-"""Do imagined sight and sound obey the same physics as the true ones? ILD error, AV-lag and AV-corr error.
+"""Physical consistency of predicted images and sound: ILD error, AV-lag error and AV-corr error.
 
-The paper (arXiv 2512.00883) names these three; where it is silent about the details, the definitions below are ours.
+The paper (arXiv 2512.00883) names these three metrics. Details that it does not give are defined here.
 
 Shape legend: N clips · T time steps · H W image · C channels · E ears (0 left, 1 right) · S samples.
 """
@@ -33,8 +33,8 @@ def ild_db(audio_NES: np.ndarray) -> np.ndarray:
 def ild_error_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
     """float64 (N,): absolute difference of the ILDs in dB.
 
-    NaN where an ear of the *true* clip is below -80 dBFS: there is no direction to hear. A predicted ear is raised
-    to that floor instead, so that predicting silence is an error and not an excuse.
+    NaN if an ear of the *true* clip is below -80 dBFS, because silence has no direction. The level of a predicted ear
+    is raised to that floor, so that predicted silence counts as an error.
     """
     _check_same(predicted_NES, true_NES)
     predicted_NE = np.maximum(level_db(predicted_NES, full_scale=full_scale), FLOOR_DB)
@@ -47,7 +47,7 @@ def ild_error_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_
 
 
 def ild_error(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> float:
-    """Mean of `ild_error_per_clip` over the audible clips, dB; NaN when none is audible."""
+    """Mean of `ild_error_per_clip` over the audible clips, dB; NaN if no clip is audible."""
     error_N = ild_error_per_clip(predicted_NES, true_NES, full_scale=full_scale)
     audible_N = error_N[np.isfinite(error_N)]
     return float(audible_N.mean()) if len(audible_N) else float("nan")
@@ -58,9 +58,9 @@ MIN_STEPS = 5  # of a sequence: AV-lag needs at least four pairs of motion and s
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AvPeak:
-    """Where visual motion and sound energy agree best.
+    """The peak of the correlation between visual motion and sound energy.
 
-    lag_seconds: positive when the sound follows the motion · correlation: height of the peak, in [-1, 1].
+    lag_seconds: positive if the sound follows the motion · correlation: height of the peak, in [-1, 1]
     """
 
     lag_seconds: float
@@ -68,7 +68,7 @@ class AvPeak:
 
 
 def motion_energy(rgb_THWC: np.ndarray) -> np.ndarray:
-    """float64 (T-1,): root mean squared change of the picture from each step to the next, grey levels."""
+    """float64 (T-1,): root mean square of the change of the image from each step to the next, grey levels."""
     rgb_THWC = np.asarray(rgb_THWC, np.float32)
     change = np.square(rgb_THWC[1:] - rgb_THWC[:-1])
     return np.sqrt(change.reshape(len(change), -1).mean(axis=1, dtype=np.float64))
@@ -82,10 +82,10 @@ def sound_energy(audio_TES: np.ndarray) -> np.ndarray:
 def av_peak(rgb_THWC: np.ndarray, audio_TES: np.ndarray, *, max_lag: int = 8) -> AvPeak:
     """The peak of the cross-correlation between visual motion energy and sound energy of one sequence.
 
-    audio[t] is the sound of the 0.15 s that end at frame t, so it is paired with the change from frame t-1 to t.
-    Pearson's correlation of the overlapping parts at every lag of at most `max_lag` steps that leaves at least
-    four pairs; the lag nearest to zero wins a tie; a series that does not vary correlates with nothing (0).
-    Raises UsageError for sequences of different length or fewer than five steps.
+    audio[t] is the sound of the 0.15 s before frame t, so it is paired with the change from frame t-1 to t. Uses
+    Pearson's correlation of the overlapping parts, for every lag of at most `max_lag` steps with at least four pairs.
+    Among equal values, the smallest lag is chosen. The correlation with a constant series is 0.
+    Raises UsageError for sequences of different length or with fewer than five steps.
     """
     if len(rgb_THWC) != len(audio_TES) or len(rgb_THWC) < MIN_STEPS:
         raise UsageError(
@@ -105,7 +105,7 @@ def av_peak(rgb_THWC: np.ndarray, audio_TES: np.ndarray, *, max_lag: int = 8) ->
 
 
 def av_errors(predicted: AvPeak, true: AvPeak) -> tuple[float, float]:
-    """(AV-lag error in seconds, AV-corr error): how far the predicted peak is from the true one."""
+    """(AV-lag error in seconds, AV-corr error): differences between the predicted and the true peak."""
     return abs(predicted.lag_seconds - true.lag_seconds), abs(predicted.correlation - true.correlation)
 
 
@@ -117,4 +117,4 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> float:
 
 def _check_same(predicted: np.ndarray, true: np.ndarray) -> None:
     if predicted.shape != true.shape or predicted.ndim != 3 or predicted.shape[1] != 2:
-        raise UsageError(f"expected two arrays (N, 2, S) of one shape, got {predicted.shape} and {true.shape}")
+        raise UsageError(f"expected two arrays (N, 2, S) of equal shape, got {predicted.shape} and {true.shape}")

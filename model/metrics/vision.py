@@ -1,6 +1,6 @@
-"""How close imagined frames are to the true ones: PSNR and SSIM.
+"""Distance between predicted and true images: PSNR and SSIM.
 
-Shape legend: N images · H W pixels · C channels. Frames are uint8, 0..255.
+Shape legend: N images · H W pixels · C channels. Images are uint8, 0 to 255.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PEAK = 255.0
 def mse_per_image(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> np.ndarray:
     """float64 (N,): mean squared error of each image, in squared grey levels (0..65025).
 
-    Raises UsageError when the two shapes differ or no image is given.
+    Raises UsageError if the shapes differ or there is no image.
     """
     _check_pair(predicted_NHWC, true_NHWC)
     error = np.asarray(predicted_NHWC, np.float32) - np.asarray(true_NHWC, np.float32)
@@ -31,10 +31,9 @@ def psnr_from_mse(mse: float) -> float:
 
 
 def psnr(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> float:
-    """PSNR in dB of the squared error *pooled over the set*.
+    """PSNR in dB of the squared error *pooled over all images*.
 
-    A blocked agent sees the same frame twice, which has infinite PSNR: a mean of PSNRs would be meaningless,
-    and a mean of errors is not.
+    A blocked agent sees the same frame twice, which has infinite PSNR, so a mean of PSNRs would be infinite too.
     """
     return psnr_from_mse(float(mse_per_image(predicted_NHWC, true_NHWC).mean()))
 
@@ -42,8 +41,8 @@ def psnr(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> float:
 def ssim_per_image(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> np.ndarray:
     """float64 (N,): structural similarity in [-1, 1], mean over pixels and channels.
 
-    Wang et al. (2004): 11x11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance, computed
-    per colour channel, only where the window lies inside the image.
+    Wang et al. (2004): 11x11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance, per
+    colour channel, without padding.
     """
     _check_pair(predicted_NHWC, true_NHWC)
     # (N, C, H, W): windows run over the last two axes.
@@ -58,12 +57,13 @@ def ssim(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> float:
 
 
 def ssim_map(a: np.ndarray, b: np.ndarray, *, data_range: float, sigma: float, radius: int) -> np.ndarray:
-    """The SSIM of every window that fits, over the last two axes of two float arrays (..., H, W).
+    """SSIM of every window inside the image, over the last two axes of two float arrays (..., H, W).
 
-    Returns (..., H - 2 radius, W - 2 radius). `data_range`: the distance between the least and greatest value.
+    data_range: difference between the largest and smallest possible value
+    Returns (..., H - 2 radius, W - 2 radius).
     """
     if min(a.shape[-2:]) <= 2 * radius:
-        raise UsageError(f"SSIM needs more than {2 * radius} pixels a side, got {a.shape[-2]}x{a.shape[-1]}")
+        raise UsageError(f"SSIM needs more than {2 * radius} pixels per side, got {a.shape[-2]}x{a.shape[-1]}")
     taps = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / sigma))
     taps = (taps / taps.sum()).astype(a.dtype)
 

@@ -1,8 +1,8 @@
-"""A map of what stood in the way, drawn from depth images and one's own actions, and the way through it.
+"""An obstacle map from depth images and the actions of the agent, and shortest paths through it.
 
-The frame is the start pose's: +x forward, +y left, metres, heading counter-clockwise. Positions are reckoned from the
-actions taken; a step that the camera shows to have been blocked is taken back and its obstacle entered.
-What has not been seen counts as free: the way to a goal leads through unknown space until something turns up.
+The frame is that of the start pose: +x forward, +y left, metres, heading counter-clockwise. Positions follow from the
+actions (dead reckoning). A forward step that did not change the depth image counts as blocked: it does not change the
+position, and an obstacle is added ahead. Unknown space counts as free.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from avw.sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, TURN_RADIANS, Act
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DepthMapConfig:
-    """cell: metres · extent: metres, side of the map, the start in its middle · reach: metres of depth believed
-    margin: metres kept from obstacles where there is room (at a cost), besides the agent's radius (always)
-    stuck: metres of median depth change below which a step forward counts as blocked
+    """cell: metres · extent: side of the map in metres; the start is in its centre
+    reach: metres of depth beyond which points are ignored
+    margin: metres to obstacles, in addition to the radius of the agent, in which cells have a higher cost
+    stuck: metres; a forward step with a smaller median change of depth counts as blocked
     """
 
     cell: float = 0.1
@@ -34,7 +35,7 @@ class DepthMapConfig:
 
 
 class DepthMap:
-    """Obstacles seen so far and the pose reckoned among them."""
+    """The obstacles observed so far, and the estimated pose."""
 
     def __init__(self, config: DepthMapConfig | None = None):
         self.config = config or DepthMapConfig()
@@ -48,7 +49,7 @@ class DepthMap:
         self._depth_HW: np.ndarray | None = None
 
     def update(self, action: Action | None, depth_HW: np.ndarray) -> None:
-        """Reckon the pose after `action` (None: the first look) and enter what `depth_HW` shows."""
+        """Update the pose for `action` (None for the first frame), then add the obstacles in `depth_HW`."""
         c = self.config
         self.blocked = False
         if action == Action.TURN_LEFT:
@@ -61,17 +62,17 @@ class DepthMap:
             self.blocked = bool(change.size) and float(np.median(change)) < c.stuck
             if self.blocked:
                 for side in (-0.08, 0.0, 0.08):
-                    self._enter(np.array([[AGENT_RADIUS + 0.1, side]]), weight=20)
+                    self.add_obstacles(np.array([[AGENT_RADIUS + 0.1, side]]), weight=20)
             else:
                 self.x += FORWARD_METRES * math.cos(self.heading)
                 self.y += FORWARD_METRES * math.sin(self.heading)
         self._depth_HW = depth_HW
-        seen_N3 = points(depth_HW, c.hfov, stride=2)
-        seen_N3 = seen_N3[seen_N3[:, 0] < c.reach]
-        self._enter(obstacles(seen_N3))
+        points_N3 = points(depth_HW, c.hfov, stride=2)
+        points_N3 = points_N3[points_N3[:, 0] < c.reach]
+        self.add_obstacles(obstacles(points_N3))
 
-    def _enter(self, body_N2: np.ndarray, weight: int = 1) -> None:
-        """Count obstacle points, (forward, left) metres in the body frame, into their cells."""
+    def add_obstacles(self, body_N2: np.ndarray, weight: int = 1) -> None:
+        """Add obstacle points, (forward, left) metres in the body frame, to the counts of their cells."""
         c, s = math.cos(self.heading), math.sin(self.heading)
         x = self.x + body_N2[:, 0] * c - body_N2[:, 1] * s
         y = self.y + body_N2[:, 0] * s + body_N2[:, 1] * c
@@ -81,36 +82,37 @@ class DepthMap:
         np.minimum(self.hits_HW, 60_000, out=self.hits_HW)
 
     def nodes(self, x: np.ndarray | float, y: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        """(row, column) of the cells that hold points of the map frame."""
+        """(row, column) of the cells that contain points of the map frame."""
         half = 0.5 * self.config.extent
         cell = self.config.cell
         return np.floor((np.asarray(x) + half) / cell).astype(int), np.floor((np.asarray(y) + half) / cell).astype(int)
 
-    def way_to(self, x: float, y: float, look_ahead: float = 0.5) -> tuple[float, float]:
-        """The bearing to walk in (radians from the heading, left positive) to get to (x, y), and the way's length.
+    def path_to(self, x: float, y: float, look_ahead: float = 0.5) -> tuple[float, float]:
+        """(bearing to walk in, length of the path in cost metres) of the cheapest path to (x, y).
 
-        A goal inside an obstacle stands for the nearest free cell. The length is inf where no way is left.
+        The bearing is relative to the heading, in radians, left positive. A goal inside an obstacle is replaced by the
+        nearest free cell. The length is inf if there is no path.
         """
         c = self.config
         start, goal = self._clipped(self.x, self.y), self._clipped(x, y)
         origin, cost_HW = self._cost(start, goal)
         start, goal = (start[0] - origin[0], start[1] - origin[1]), (goal[0] - origin[0], goal[1] - origin[1])
-        # Whoever stands there proves that the cell is free, whatever the margin says.
+        # The agent stands in the start cell, so the cell is free, also inside the margin of an obstacle.
         cost_HW[start] = max(1.0, min(cost_HW[start], 2.0))
         if not np.isfinite(cost_HW[goal]):
             goal = _nearest_finite(cost_HW, goal)
-        way_HW = cost_to_go(cost_HW, goal[0], goal[1], start[0], start[1])
-        if not np.isfinite(way_HW[start]):
+        to_go_HW = cost_to_go(cost_HW, goal[0], goal[1], start[0], start[1])
+        if not np.isfinite(to_go_HW[start]):
             return wrap_angle(math.atan2(y - self.y, x - self.x) - self.heading), math.inf
         row, column = start
         for _ in range(max(1, round(look_ahead / c.cell))):
-            row, column = _downhill(way_HW, row, column)
+            row, column = _downhill(to_go_HW, row, column)
         half = 0.5 * c.extent
         ahead_x, ahead_y = (row + origin[0] + 0.5) * c.cell - half, (column + origin[1] + 0.5) * c.cell - half
         if (row, column) == start:
             ahead_x, ahead_y = x, y
         bearing = wrap_angle(math.atan2(ahead_y - self.y, ahead_x - self.x) - self.heading)
-        return bearing, float(way_HW[start]) * c.cell
+        return bearing, float(to_go_HW[start]) * c.cell
 
     def _clipped(self, x: float, y: float) -> tuple[int, int]:
         row, column = self.nodes(x, y)
@@ -118,21 +120,21 @@ class DepthMap:
         return int(np.clip(row, 1, last)), int(np.clip(column, 1, last))
 
     def _cost(self, start: tuple[int, int], goal: tuple[int, int]) -> tuple[tuple[int, int], np.ndarray]:
-        """The part of the map that matters, as (its first row and column, cost_HW).
+        """(first row and column, cost_HW) of the part of the map around start, goal and all obstacles.
 
-        cost_HW: float64, cells of cost per cell walked; inf where the agent does not fit.
+        cost_HW: float64, cost per cell of path; inf where the agent does not fit
         """
         from scipy.ndimage import distance_transform_edt
 
         c = self.config
         rows, columns = (np.flatnonzero((self.hits_HW > 0).any(axis=axis)) for axis in (1, 0))
-        around = round(2.0 / c.cell)  # metres of unknown space round everything, for ways that lead round it
+        border = round(2.0 / c.cell)  # cells of unknown space around it, for paths that lead around the obstacles
         ends = [
             (
-                max(min([start[axis], goal[axis], *seen[:1]]) - around, 0),
-                min(max([start[axis], goal[axis], *seen[-1:]]) + around, len(self.hits_HW)),
+                max(min([start[axis], goal[axis], *occupied[:1]]) - border, 0),
+                min(max([start[axis], goal[axis], *occupied[-1:]]) + border, len(self.hits_HW)),
             )
-            for axis, seen in enumerate((rows, columns))
+            for axis, occupied in enumerate((rows, columns))
         ]
         free_HW = self.hits_HW[ends[0][0] : ends[0][1], ends[1][0] : ends[1][1]] < 2
         distance_HW = (distance_transform_edt(free_HW) - 0.5) * c.cell
@@ -149,20 +151,20 @@ def _nearest_finite(cost_HW: np.ndarray, node: tuple[int, int]) -> tuple[int, in
 
 @njit(cache=True)
 def cost_to_go(cost_HW, goal_row, goal_column, start_row, start_column):
-    """float64 (H, W): cost of the cheapest way to the goal, in cells, over 8 neighbours; inf where not needed.
+    """float64 (H, W): cost of the cheapest path to the goal, in cells, with 8 neighbours; inf where not computed.
 
-    Dijkstra's search outwards from the goal, ended once the start and what surrounds it are settled.
+    Dijkstra's algorithm from the goal. It ends when the start and all cells that are not more expensive are final.
     """
     height, width = cost_HW.shape
-    way = np.full((height, width), np.inf)
-    way[goal_row, goal_column] = 0.0
+    to_go = np.full((height, width), np.inf)
+    to_go[goal_row, goal_column] = 0.0
     queue = [(0.0, goal_row, goal_column)]
     limit = np.inf
     while queue:
         reached, row, column = heapq.heappop(queue)
         if reached > limit:
             break
-        if reached > way[row, column]:
+        if reached > to_go[row, column]:
             continue
         if row == start_row and column == start_column:
             limit = reached
@@ -175,18 +177,18 @@ def cost_to_go(cost_HW, goal_row, goal_column, start_row, start_column):
                     continue
                 length = 1.4142135623730951 if dr != 0 and dc != 0 else 1.0
                 onward = reached + length * 0.5 * (cost_HW[r, c] + cost_HW[row, column])
-                if onward < way[r, c]:
-                    way[r, c] = onward
+                if onward < to_go[r, c]:
+                    to_go[r, c] = onward
                     heapq.heappush(queue, (onward, r, c))
-    return way
+    return to_go
 
 
 @njit(cache=True)
-def _downhill(way_HW, row, column):
-    """The neighbour nearest to the goal."""
-    best_row, best_column, best = row, column, way_HW[row, column]
+def _downhill(to_go_HW, row, column):
+    """The neighbour with the lowest cost to the goal."""
+    best_row, best_column, best = row, column, to_go_HW[row, column]
     for r in range(row - 1, row + 2):
         for c in range(column - 1, column + 2):
-            if 0 <= r < way_HW.shape[0] and 0 <= c < way_HW.shape[1] and way_HW[r, c] < best:
-                best_row, best_column, best = r, c, way_HW[r, c]
+            if 0 <= r < to_go_HW.shape[0] and 0 <= c < to_go_HW.shape[1] and to_go_HW[r, c] < best:
+                best_row, best_column, best = r, c, to_go_HW[r, c]
     return best_row, best_column

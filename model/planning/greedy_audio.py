@@ -1,6 +1,6 @@
-"""Greedy by ear: turn to the louder ear, walk while both ears agree, stop where it is loud.
+"""Greedy audio policy: turn towards the louder ear, walk while both ears are equally loud, stop where it is loud.
 
-The baseline that a listener without a map, a model or training follows. `mapping_audio` is the engineered one.
+A simple baseline without a map, a model or training. `mapping_audio` is the stronger one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from avw.sim_bridge.types import Action, Observation
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GreedyAudioConfig:
-    """Set on houses procedural-0200 to 0207, which no published figure uses.
+    """Values were chosen on scenes procedural-0200 to 0207, which no published result uses.
 
-    memory: steps over which levels are averaged, one round of the ring · deadband_db: level difference of the ears
-    under which the way is straight on · stop_db: level of both ears, dB re the clip's own RMS at 1 m in the open
-    aside: steps walked along an obstacle before listening again · patience: steps without a STOP after which it
-    walks off in a random direction for `stroll` steps, since it may be going round in circles
+    memory: steps over which levels are averaged; one period of the default sound
+    deadband_db: level difference of the ears below which the agent walks straight on
+    stop_db: level of both ears for STOP, dB relative to the direct sound at 1 m · clip_rms_db: RMS of every clip, dB
+    aside: steps along an obstacle before the level difference decides again
+    patience: after this number of steps without a STOP, walk in a random direction for `stroll` steps, because the
+        agent may be walking in circles
     """
 
     memory: int = 7
@@ -36,7 +38,7 @@ class GreedyAudioConfig:
 
 
 class GreedyAudioPolicy:
-    """Sees depth only to notice that something stands right in front of it."""
+    """Uses the depth image only to detect obstacles directly ahead."""
 
     name = "greedy-audio"
 
@@ -47,7 +49,7 @@ class GreedyAudioPolicy:
     def reset(self, seed: int) -> None:
         self._rng = keyed_rng(seed, "policy", self.name)
         self._energy: deque[np.ndarray] = deque(maxlen=self.config.memory)
-        self._todo: deque[Action] = deque()
+        self._pending: deque[Action] = deque()
         self._side = Action.TURN_LEFT
         self._steps = 0
 
@@ -57,19 +59,19 @@ class GreedyAudioPolicy:
         left, right = np.maximum(np.mean(self._energy, axis=0), 1e-20)
         if 10 * math.log10((left + right) / 2) - self.config.clip_rms_db > self.config.stop_db:
             return Action.STOP
-        if self._todo and self._todo[0] == Action.FORWARD and blocked_ahead(observation.depth_HW, hfov=self.hfov):
-            self._todo.clear()
+        if self._pending and self._pending[0] == Action.FORWARD and blocked_ahead(observation.depth_HW, hfov=self.hfov):
+            self._pending.clear()
             return self._side
-        if self._todo:
-            return self._todo.popleft()
+        if self._pending:
+            return self._pending.popleft()
         if self._steps % self.config.patience == 0:
             turn = Action(int(self._rng.integers(Action.TURN_LEFT, Action.TURN_RIGHT + 1)))
-            self._todo.extend([turn] * int(self._rng.integers(3, 15)) + [Action.FORWARD] * self.config.stroll)
-            return self._todo.popleft()
+            self._pending.extend([turn] * int(self._rng.integers(3, 15)) + [Action.FORWARD] * self.config.stroll)
+            return self._pending.popleft()
         if blocked_ahead(observation.depth_HW, hfov=self.hfov):
-            # Along the obstacle, to the louder side, until there is room; then a few steps before listening again.
+            # Turn towards the louder side until the way is free, then walk a few steps along the obstacle.
             self._side = Action.TURN_LEFT if left >= right else Action.TURN_RIGHT
-            self._todo.extend([Action.FORWARD] * self.config.aside)
+            self._pending.extend([Action.FORWARD] * self.config.aside)
             return self._side
         difference = 10 * math.log10(left / right)
         if abs(difference) > self.config.deadband_db:

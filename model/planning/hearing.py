@@ -1,10 +1,10 @@
-"""Where a sound comes from and how loud it is, by signal processing alone: two ears, and the memory of one's own turns.
+"""Direction and level of a sound, by signal processing of two ears over several steps.
 
-The delay between the ears tells how far to the side a source is, but not whether in front or behind (Woodworth 1938).
-A turn of the head tells the two apart (Wallach 1940): the belief over bearings is kept in the head's frame and turned
-with it, so that only the true bearing keeps collecting evidence. Evidence is the generalised cross-correlation with
-phase transform (Knapp & Carter 1976), steered to every bearing, and counted where the energy rises: the sound that
-arrives first has not been reflected yet (the precedence effect).
+The interaural delay gives the lateral angle of a source, but not whether it is in front or behind (Woodworth 1938).
+A turn of the head resolves this (Wallach 1940): the evidence over bearings is kept in the frame of the head and rotated
+with it, so only the true bearing accumulates evidence. The evidence is the generalised cross-correlation with phase
+transform (Knapp & Carter 1976), steered to every bearing. It is weighted by increases in energy, because the sound that
+arrives first is the direct sound (precedence effect).
 
 Bearings: radians from straight ahead, positive to the left.
 """
@@ -25,10 +25,12 @@ HEAD_DELAY = 0.274e-3  # seconds: (radius / speed of sound), so that 90 degrees 
 class HearingConfig:
     """Bearing search and memory.
 
-    bins: of the belief, a multiple of 36 so that a turn is a whole number of bins · low, high: hertz, the band in
-    which delays are unambiguous and clear · forget: share of the evidence kept a step · drift: share that moves to
-    each neighbouring bin with a step forward · floor: rms below which nothing is heard · hold: steps over which the
-    loudest counts as the level, for the ring has pauses
+    bins: number of bearings, a multiple of 36 so that a turn is a whole number of bins
+    low, high: hertz, the band in which delays are unambiguous and reliable · window, hop: samples
+    forget: share of the evidence that is kept per step
+    drift: share of the evidence that moves to each neighbouring bin with a forward step
+    floor: RMS below which a step counts as silent
+    hold: number of steps whose maximum is the level, because the sound may have pauses
     """
 
     bins: int = 72
@@ -43,7 +45,7 @@ class HearingConfig:
 
 
 class Hearing:
-    """The belief over bearings and the level, kept up to date step by step."""
+    """Evidence over bearings, and the level, updated at each step."""
 
     def __init__(self, config: HearingConfig | None = None):
         self.config = config or HearingConfig()
@@ -55,7 +57,7 @@ class Hearing:
         frequencies_F = np.fft.rfftfreq(c.window, 1 / SAMPLE_RATE)
         self._band_F = (frequencies_F >= c.low) & (frequencies_F <= c.high)
         lateral_B = np.arcsin(np.sin(self.bearings_B))
-        delays_B = HEAD_DELAY * (lateral_B + np.sin(lateral_B))  # seconds that the right ear hears later
+        delays_B = HEAD_DELAY * (lateral_B + np.sin(lateral_B))  # seconds by which the right ear is later
         self._steer_FB = np.exp(-2j * math.pi * frequencies_F[self._band_F][:, None] * delays_B)
         self._window_S = np.hanning(c.window)
         self.reset()
@@ -69,22 +71,22 @@ class Hearing:
 
     @property
     def level_db(self) -> float:
-        """Loudest of the last steps, dB re an rms of 1 in the mean of both ears."""
+        """Highest level of the last steps, dB relative to an RMS of 1, mean of both ears."""
         return 20.0 * math.log10(max(self.level, 1e-12))
 
     @property
     def bearing(self) -> float:
-        """The likeliest bearing, radians in [-pi, pi)."""
+        """The bearing with the most evidence, radians in [-pi, pi)."""
         best = self.bearings_B[int(np.argmax(self.evidence_B))]
         return float((best + math.pi) % (2 * math.pi) - math.pi)
 
     @property
     def directness(self) -> float:
-        """How much of the sound of the last steps came from one direction, 0 to 1: high close to the source only."""
+        """Share of the sound of the last steps from one direction, 0 to 1. It is high only close to the source."""
         return max(self._scores, default=0.0)
 
     def moved(self, action: Action) -> None:
-        """Carry the belief along with the head."""
+        """Update the evidence for the motion of the head."""
         c = self.config
         if action == Action.TURN_LEFT:
             self.evidence_B = np.roll(self.evidence_B, -self._turn_bins)
@@ -95,7 +97,7 @@ class Hearing:
             self.evidence_B = (1 - 2 * c.drift) * e_B + c.drift * (np.roll(e_B, 1) + np.roll(e_B, -1))
 
     def hear(self, audio_ES: np.ndarray) -> None:
-        """Take in the sound of one step, float32 (2, S)."""
+        """Update evidence and level with the sound of one step, float32 (2, S)."""
         c = self.config
         audio_ES = np.asarray(audio_ES, dtype=np.float64)
         rms = math.sqrt(float(np.square(audio_ES).mean()))
@@ -112,10 +114,10 @@ class Hearing:
         weight_T = rise_T + 0.05 * energy_T
         cross_TF = spectra_ETF[0] * np.conj(spectra_ETF[1])
         cross_TF /= np.abs(cross_TF) + 1e-20
-        # Steering is linear, so the frames are summed first. einsum: BLAS would start threads for so small a product.
+        # Steering is linear, so the frames are summed first. einsum avoids BLAS threads for such a small product.
         cross_F = np.einsum("t,tf->f", weight_T / max(float(weight_T.sum()), 1e-20), cross_TF)
         score_B = np.einsum("f,fb->b", cross_F, self._steer_FB).real / self._band_F.sum()
-        # A pause holds no evidence: a step counts in proportion to how loud it is among the last few.
+        # A pause gives no evidence: each step is weighted by its level relative to the loudest of the last steps.
         score_B *= rms / self.level
         self.evidence_B += score_B
         self._scores = [*self._scores, float(score_B.max())][-c.hold :]

@@ -1,14 +1,14 @@
-"""Engineered navigation by ear: localise the sound, map what the depth camera sees, plan through the map.
+"""Mapping audio policy: localise the sound, map obstacles from depth images, plan a path through the map.
 
-Nothing is learned; everything was designed and tuned by hand for this task. The strongest baseline, and the only policy
-that keeps a map: `greedy_audio` is the simple one.
+Nothing is learned; the method was designed and tuned for this task. It is the strongest baseline, and the only policy
+that keeps a map. `greedy_audio` is the simple baseline.
 
-The ears choose where to (`hearing.Hearing`), the depth camera chooses how (`depth_map.DepthMap`): a goal is set in the
-likeliest bearing, as far off as the level suggests, and approached round whatever was seen to be in the way and through
-what was not seen yet; then the ears choose again. Where that leads nowhere, other bearings are tried in turn.
+Sound determines the goal (`hearing.Hearing`), and depth the path to it (`depth_map.DepthMap`). The goal lies in the
+most likely direction of the source, at a distance that depends on the level. The path avoids known obstacles and may
+lead through unknown space. Then a new goal is chosen. If the agent is stuck, other directions are tried in turn.
 
-It stops where the sound is loud *and* most of it comes from one direction: loudness alone is fooled by a small hard
-room, where the reverberation is as loud as the telephone itself is a step before it.
+The agent stops where the sound is loud *and* most of it comes from one direction. The level alone is not enough: in a
+small room with hard walls, the reverberation can be as loud as the direct sound next to the source.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from avw.sim_bridge.types import TURN_RADIANS, Action, Observation, wrap_angle
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MappingAudioConfig:
-    """Levels are in dB re the direct sound at 1 m, thresholds set on houses procedural-0200 to 0207.
+    """Levels are in dB relative to the direct sound at 1 m. Thresholds were chosen on scenes procedural-0200 to 0207.
 
-    clip_rms_db: of every clip (`sounds.load_sound` brings them to one loudness), dB re 1
-    stop_db, stop_directness: both are passed near the source only · nearest, farthest: metres, of a goal
-    patience: decisions for which a goal is kept, short where it is loud · deadband: turns of 10° that are let be
-    stuck_steps, stuck_metres: moving less than this in so many steps, it tries another bearing
+    clip_rms_db: RMS of every clip, dB relative to 1 (`sounds.load_sound` normalises all clips)
+    stop_db, stop_directness: the agent stops where both are exceeded · nearest, farthest: distance of a goal, metres
+    patience: number of actions until a new goal is chosen; half as many where the sound is loud
+    deadband: deviation from the bearing that is not corrected, in turns of 10°
+    stuck_steps, stuck_metres: with less motion in that number of steps, another direction is tried
+    escape_patience: `patience` for the goal of such an attempt
     """
 
     clip_rms_db: float = -20.0
@@ -47,7 +49,7 @@ class MappingAudioConfig:
 
 
 class MappingAudioPolicy:
-    """Deterministic: the same observations give the same actions."""
+    """Deterministic: equal observations give equal actions."""
 
     name = "mapping-audio"
 
@@ -84,13 +86,13 @@ class MappingAudioPolicy:
         if self._goal is None or self._patience <= 0 or math.dist(self._goal, (self.map.x, self.map.y)) < 0.3:
             self._set_goal(level)
         assert self._goal is not None
-        bearing, _ = self.map.way_to(*self._goal)
-        # Once turning, turn all the way: a deadband without this would leave every heading off by its width.
+        bearing, _ = self.map.path_to(*self._goal)
+        # A turn in progress is completed: otherwise every heading would be off by the width of the deadband.
         turning = self._last in (Action.TURN_LEFT, Action.TURN_RIGHT)
         if abs(bearing) <= (0.6 if turning else c.deadband) * TURN_RADIANS:
             return Action.FORWARD
         if turning and abs(bearing) > math.pi - TURN_RADIANS:
-            return self._last  # type: ignore[return-value]  # right behind: either way is as good, but only one at a time
+            return self._last  # type: ignore[return-value]  # the goal is behind: keep the direction of the turn
         return Action.TURN_LEFT if bearing > 0 else Action.TURN_RIGHT
 
     def _set_goal(self, level: float) -> None:
@@ -103,12 +105,14 @@ class MappingAudioPolicy:
             self._trail.clear()
             self._patience = c.escape_patience
             self._tried.append(wrap_angle(self.map.heading + self.hearing.bearing))
-            off_TB = np.abs((headings_B[None] - np.array(self._tried)[:, None] + math.pi) % (2 * math.pi) - math.pi)
-            fresh_B = (off_TB > math.radians(50.0)).all(axis=0)
-            if not fresh_B.any():
+            difference_TB = np.abs(
+                (headings_B[None] - np.array(self._tried)[:, None] + math.pi) % (2 * math.pi) - math.pi
+            )
+            untried_B = (difference_TB > math.radians(50.0)).all(axis=0)
+            if not untried_B.any():
                 self._tried.clear()
-                fresh_B[:] = True
-            evidence_B = np.where(fresh_B, evidence_B, -np.inf)
+                untried_B[:] = True
+            evidence_B = np.where(untried_B, evidence_B, -np.inf)
             heading = float(headings_B[int(np.argmax(evidence_B))])
             self._tried.append(wrap_angle(heading))
             reach = c.farthest

@@ -1,4 +1,4 @@
-"""A run as one self-contained page: data with sound, training, imagination, navigation."""
+"""A run as one self-contained HTML page: dataset with sound, training, predictions, navigation."""
 
 from avw.model.report.page import write_report
 

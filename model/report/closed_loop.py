@@ -1,4 +1,4 @@
-"""The section on navigation: how often each policy found the source, and the ways that they went."""
+"""The section on navigation: the success rate of each policy, and the paths that the policies took."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from avw.model.planning.episode_run import EpisodeRecord
 from avw.model.report.maps import Route, trajectory_map
 
 POLICIES = {
-    "mpc": ("MPC on AV-CDiT", "#0f766e", "plans in imagined futures, on the model's own reward"),
-    "greedy-audio": ("greedy by ear", "#d97706", "turns to the louder ear and walks; nothing learned"),
-    "mapping-audio": ("mapping by ear", "#be123c", "localises, maps with depth, plans; engineered by hand"),
-    "reward-only": ("reward only", "#65a30d", "the same planner and network, imagining nothing: a control"),
-    "random": ("random", "#94a3b8", "any motion, stops at a random step"),
-    "forward": ("forward", "#a855f7", "walks on, turns away from obstacles, has no ears"),
+    "mpc": ("MPC on AV-CDiT", "#0f766e", "plans with predicted futures and the reward that the model predicts"),
+    "greedy-audio": ("greedy audio", "#d97706", "turns towards the louder ear and walks; not learned"),
+    "mapping-audio": ("mapping audio", "#be123c", "localises the sound, maps obstacles from depth, plans; not learned"),
+    "reward-only": (
+        "reward only",
+        "#65a30d",
+        "the same planner and network without predicted images and sound: a control",
+    ),
+    "random": ("random", "#94a3b8", "random motion, stops at a random step"),
+    "forward": ("forward", "#a855f7", "walks straight on, turns away from obstacles, ignores sound"),
     "oracle": ("oracle", "#1e3a8a", "follows the shortest path: the upper bound"),
 }
 MEASURES = {
@@ -30,8 +34,16 @@ MEASURES = {
     "dtg": ("DTG, m ↓", 2),
     "na": ("NA", 0),
 }
-ORDER = ("oracle", "random", "forward", "reward-only", "mapping-audio", "greedy-audio", "mpc")  # the last lies on top
-UNDRAWN = ("random", "forward", "reward-only")  # clouds and near-doubles that would hide the others
+ORDER = (
+    "oracle",
+    "random",
+    "forward",
+    "reward-only",
+    "mapping-audio",
+    "greedy-audio",
+    "mpc",
+)  # the last is drawn on top
+NOT_DRAWN = ("random", "forward", "reward-only")  # they would hide the other paths
 MAPS = 6
 
 
@@ -40,11 +52,11 @@ def navigation_section(comparison: Mapping[str, Any], records: Mapping[str, Sequ
     policies = [name for name in POLICIES if name in comparison["policies"]]
     policies += sorted(set(comparison["policies"]) - set(POLICIES))
     return (
-        '<section id="navigation"><h2>How it finds the telephone</h2><p class="about">'
-        f"{comparison['episodes']} episodes in {len(comparison['scenes'])} houses, the same for every policy, each "
-        f"beginning at least {comparison['min_distance']:g} m of walking from the source. Success is saying STOP "
-        "within 1 m of it. Policies see past pictures, depth and sound and know their own actions; only the oracle "
-        "knows where the source is.</p>"
+        '<section id="navigation"><h2>Navigation</h2><p class="about">'
+        f"{comparison['episodes']} episodes in {len(comparison['scenes'])} scenes, the same for every policy. Each "
+        f"starts at a geodesic distance of at least {comparison['min_distance']:g} m from the source, and succeeds if "
+        "the agent chooses STOP within 1 m of it. Policies receive images, depth, sound and their own past actions; "
+        "only the oracle knows the position of the source.</p>"
         f'<div class="card"><div class="two"><div>{_forest(comparison, policies)}</div>'
         f"<div>{_gains(comparison)}</div></div></div>"
         f'<div class="card">{_table(comparison, policies)}</div>'
@@ -70,12 +82,14 @@ def _gains(comparison: Mapping[str, Any]) -> str:
     for pair, figures in comparison["paired"].items():
         leader, other = pair.split(" - ")
         mean, low, high = figures["sr"]
-        rows.append(Row(name=f"over {policy_name(other)}", mean=mean, low=low, high=high, colour=_colour(leader)))
+        rows.append(Row(name=f"vs {policy_name(other)}", mean=mean, low=low, high=high, colour=_colour(leader)))
     if not rows:
         return ""
     leader = policy_name(next(iter(comparison["paired"])).split(" - ")[0])
     low = min(-0.1, *(row.low for row in rows)) if len(rows) else -0.1
-    return interval_chart(rows, title=f"Gain in success of {leader}, episode by episode", low=max(-1.0, low), high=1.0)
+    return interval_chart(
+        rows, title=f"Difference in success rate, {leader}, paired episodes", low=max(-1.0, low), high=1.0
+    )
 
 
 def _table(comparison: Mapping[str, Any], policies: Sequence[str]) -> str:
@@ -93,9 +107,10 @@ def _table(comparison: Mapping[str, Any], policies: Sequence[str]) -> str:
         rows.append(f"<tr{ours}><td>{escape(policy_name(policy))}<br><small>{escape(about)}</small></td>{cells}</tr>")
     return (
         f'<div class="scroll"><table>{"".join(rows)}</table></div>'
-        '<p class="note" style="margin:12px 0 0">Mean with the 95 % bootstrap interval over episodes. SR success '
-        "rate · SPL success weighted by path length · SoftSPL the same with the share of the way covered · SNA success "
-        "weighted by the number of actions · DTG metres left at the end · NA actions taken.</p>"
+        '<p class="note" style="margin:12px 0 0">Mean and 95 % bootstrap interval over episodes. SR: success rate · '
+        "SPL: success weighted by path length · SoftSPL: SPL with progress along the shortest path in place of success "
+        "· SNA: success weighted by the number of actions · DTG: geodesic distance to the source at the end, metres · "
+        "NA: number of actions.</p>"
     )
 
 
@@ -103,18 +118,18 @@ def _maps(records: Mapping[str, Sequence[EpisodeRecord]]) -> str:
     if not records:
         return ""
     names = [name for name in ORDER if name in records] + [name for name in records if name not in ORDER]
-    chosen = _telling(records)
+    chosen = _one_per_scene(records)
     cards = "".join(_map(index, {name: records[name] for name in names}) for index in chosen)
-    drawn = [(policy_name(name), _colour(name)) for name in reversed(names) if name not in UNDRAWN]
+    drawn = [(policy_name(name), _colour(name)) for name in reversed(names) if name not in NOT_DRAWN]
     return (
-        "<h3>Ways taken</h3><p class='about'>Seen from above. The open ring is the start, the rust-coloured dot the "
-        "telephone and the dashed circle the metre around it; a way ends in a dot where it succeeded and in a cross "
-        f"where it did not.</p>{legend(drawn)}<div class='maps'>{cards}</div>"
+        "<h3>Paths</h3><p class='about'>Seen from above. Open ring: start. Orange dot: source, with a dashed circle of "
+        "1 m around it. A path ends in a dot if the episode succeeded, and in a cross if not.</p>"
+        f"{legend(drawn)}<div class='maps'>{cards}</div>"
     )
 
 
-def _telling(records: Mapping[str, Sequence[EpisodeRecord]]) -> list[int]:
-    """Positions in the lists of the first episode of each house, so that nobody picks favourites."""
+def _one_per_scene(records: Mapping[str, Sequence[EpisodeRecord]]) -> list[int]:
+    """Indices of the first episode of each scene, then of the other episodes: a choice that no result influences."""
     rows = next(iter(records.values()))
     first: dict[str, int] = {}
     for index, row in enumerate(rows):
@@ -132,16 +147,16 @@ def _map(index: int, records: Mapping[str, Sequence[EpisodeRecord]]) -> str:
     routes = [
         Route(name=policy_name(name), colour=_colour(name), path_T4=row.path_T4, success=row.success)
         for name, row in rows.items()
-        if name not in UNDRAWN
+        if name not in NOT_DRAWN
     ]
     picture = trajectory_map(plan, routes, one.source, f"episode {one.episode} in {one.scene}")
     outcomes = "".join(
         f'<span class="{"won" if row.success else ""}">{escape(policy_name(name))}: '
-        f"{'found it' if row.success else f'{row.dtg:.1f} m off'}, {row.actions} actions</span>"
+        f"{'success' if row.success else f'{row.dtg:.1f} m away'}, {row.actions} actions</span>"
         for name, row in reversed(rows.items())
     )
     return (
-        f'<div class="card"><h3>{escape(one.scene)}</h3><span class="note">episode {one.episode}, shortest way '
+        f'<div class="card"><h3>{escape(one.scene)}</h3><span class="note">episode {one.episode}, shortest path '
         f'{one.shortest:.1f} m</span>{picture}<div class="outcome">{outcomes}</div></div>'
     )
 

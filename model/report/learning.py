@@ -1,4 +1,4 @@
-"""The sections on the model: how its losses fell, and how its imagination compares with what needs no learning."""
+"""The sections on the model: training losses, and the quality of its predictions compared with baselines."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 
 from avw.avw4k.viewing.charts import Line, legend, line_chart
-from avw.avw4k.viewing.media import data_uri, levels, read_frames, read_sound, sheet, sound
-from avw.model.report.player import player
+from avw.avw4k.viewing.clip import PEAK, compact_clip
+from avw.avw4k.viewing.embedded import player
+from avw.avw4k.viewing.media import data_uri, read_frames, read_sound, sheet
+from avw.sim_bridge.types import STEP_SECONDS
 
-# metric → (title, +1 if more is better, digits, what it says)
+# metric → (title, +1 if higher is better or -1 if lower is better, digits, what it measures)
 METRICS: dict[str, tuple[str, int, int, str]] = {
-    "psnr": ("PSNR, dB", 1, 2, "the picture, pixel by pixel"),
-    "ssim": ("SSIM", 1, 3, "the picture's structure"),
-    "lsd": ("Log-spectral distance, dB", -1, 2, "the sound's spectrum"),
-    "spectral_ssim": ("Spectral SSIM", 1, 3, "the sound's spectrogram as a picture"),
-    "ild_error": ("ILD error, dB", -1, 2, "the level difference between the ears"),
-    "reward_error": ("Reward error, m", -1, 3, "the progress towards the source"),
+    "psnr": ("PSNR, dB", 1, 2, "image, per pixel"),
+    "ssim": ("SSIM", 1, 3, "structure of the image"),
+    "lsd": ("Log-spectral distance, dB", -1, 2, "spectrum of the sound"),
+    "spectral_ssim": ("Spectral SSIM", 1, 3, "spectrogram of the sound, compared as an image"),
+    "ild_error": ("ILD error, dB", -1, 2, "interaural level difference"),
+    "reward_error": ("Reward error, m", -1, 3, "progress towards the source"),
 }
 METHODS: dict[str, tuple[str, str, str]] = {
     "model": ("AV-CDiT", "#0f766e", ""),
@@ -37,7 +39,7 @@ STAGES = {
     "audio": "Audio tokenizer",
     "1": "Stage 1: vision",
     "2": "Stage 2: sound",
-    "3": "Stage 3: jointly, with reward",
+    "3": "Stage 3: joint, with reward",
 }
 COLOURS = ("#0f766e", "#d97706", "#1e3a8a", "#be185d", "#64748b", "#65a30d")
 
@@ -51,21 +53,21 @@ def training_section(rows: Sequence[Mapping[str, Any]]) -> str:
     charts = "".join(_curves(STAGES.get(name, name), stages[name]) for name in order)
     seconds = sum(float(row.get("seconds", 0.0)) for row in rows)
     return (
-        '<section id="training"><h2>How it learned</h2><p class="about">Vision first, then sound with everything '
-        "visual frozen, then all of it jointly with the reward: the three stages of AV-CDiT. Curves are means between "
-        "log lines"
-        f"{f'; training took {_duration(seconds)} of wall-clock time' if seconds else ''}.</p>"
+        '<section id="training"><h2>Training</h2><p class="about">AV-CDiT is trained in three stages: vision; sound, '
+        "with all other weights frozen; and both jointly with the reward. Each point is the mean loss since the point "
+        "before it"
+        f"{f'. Training took {_duration(seconds)} of wall-clock time' if seconds else ''}.</p>"
         f'<div class="card"><div class="charts">{charts}</div></div></section>'
     )
 
 
 def imagination_section(evaluation: Mapping[str, Any], samples: Path) -> str:
-    """The metric tables and charts of evaluation.json, and the futures that `avw evaluate` wrote into samples/."""
+    """Metrics and charts from evaluation.json, and the predicted futures that `avw evaluate` wrote into samples/."""
     horizons = sorted(evaluation["horizons"], key=int)
     return (
-        '<section id="imagination"><h2>What it imagines</h2><p class="about">Given past frames, their sound and what '
-        "the agent will do, the model imagines the picture, the sound and the reward some steps of 0.15 s later, in "
-        f"{len(evaluation['scenes'])} houses it was never trained on.</p>"
+        '<section id="imagination"><h2>Predictions</h2><p class="about">Given past images, past sound and the actions '
+        f"to come, the model predicts image, sound and reward a number of steps later. One step is {STEP_SECONDS:g} s. "
+        f"Evaluated in {len(evaluation['scenes'])} scene(s) that were not used for training.</p>"
         f'<div class="card">{_horizon_charts(evaluation["horizons"], horizons)}</div>'
         f'<div class="card">{_table(evaluation, horizons)}</div>'
         f"{_samples(samples)}</section>"
@@ -83,14 +85,14 @@ def _curves(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
         steps, values = [s for s, _ in pairs], [v for _, v in pairs]
         lines.append(Line(name=name, x=steps, y=_smoothed(values), colour=colour))
     finite = [v for line in lines for v in line.y if math.isfinite(v)]
-    # A log axis shows what fell by much; what fell by little is clearer on a plain one.
+    # A log axis suits a large decrease, a linear axis a small one.
     wide = bool(finite) and min(finite) > 0 and max(finite) > 4 * min(finite)
     chart = line_chart(lines, title=title, x_label="step", log_y=wide)
     return f"<div>{chart}{legend([(line.name.replace('_', ' '), line.colour) for line in lines])}</div>"
 
 
 def _smoothed(values: Sequence[float]) -> list[float]:
-    """Running means over a fiftieth of the curve, so that the trend shows through."""
+    """Moving average over 2 % of the curve, so that the trend is visible."""
     width = max(1, len(values) // 50)
     kernel = np.ones(width) / width
     padded = np.pad(np.asarray(values, float), (width // 2, width - 1 - width // 2), mode="edge")
@@ -146,10 +148,11 @@ def _table(evaluation: Mapping[str, Any], horizons: Sequence[str]) -> str:
     windows = ", ".join(f"{count:,}" for count in evaluation.get("windows", {}).values())
     return (
         f'<div class="scroll"><table>{"".join(rows)}</table></div>'
-        f'<p class="note" style="margin:12px 0 0">Best of model and baselines in green. Persistence: nothing changes. '
-        "Rotation warp: the last frame turned by the commanded angle. Oracle tokenizer: the true future encoded and "
-        f"decoded, the bound for any model on these tokenizers. Windows a horizon: {windows or 'not recorded'}; "
-        f"{evaluation.get('denoising_steps', '?')} denoising step(s).</p>{_sequences(evaluation)}"
+        '<p class="note" style="margin:12px 0 0">Green: best of model and baselines. Persistence: the last frame and '
+        "its sound, unchanged. Rotation warp: the last frame, turned by the commanded angle. Oracle tokenizer: the "
+        "true future, encoded and decoded; the upper bound for any model that uses these tokenizers. Windows per "
+        f"horizon: {windows or 'not recorded'}; {evaluation.get('denoising_steps', '?')} denoising step(s)."
+        f"{_skipped(evaluation)}</p>{_sequences(evaluation)}"
     )
 
 
@@ -162,7 +165,15 @@ def _sequences(evaluation: Mapping[str, Any]) -> str:
     ]
     if not parts:
         return ""
-    return f'<p class="note" style="margin:6px 0 0">Sight and sound in step with each other: {"; ".join(parts)}.</p>'
+    return f'<p class="note" style="margin:6px 0 0">Synchrony of image and sound: {"; ".join(parts)}.</p>'
+
+
+def _skipped(evaluation: Mapping[str, Any]) -> str:
+    """Horizons without a result, and why."""
+    return "".join(
+        f" No result for {int(horizon)} steps: {escape(str(reason))}."
+        for horizon, reason in (evaluation.get("skipped_horizons") or {}).items()
+    )
 
 
 def _samples(folder: Path) -> str:
@@ -171,8 +182,8 @@ def _samples(folder: Path) -> str:
         return ""
     cards = "".join(_sample(folder, note) for note in json.loads(index.read_text(encoding="utf-8")))
     return (
-        "<h3>Futures beside the truth</h3><p class='about'>Two and a half seconds of imagination under the true "
-        f"actions: each step imagined directly from the same few frames, decoded to picture and sound.</p>{cards}"
+        "<h3>Predicted and true futures</h3><p class='about'>Predictions under the true actions. Each step is "
+        f"predicted directly from the same context, and decoded to image and sound.</p>{cards}"
     )
 
 
@@ -186,26 +197,18 @@ def _sample(folder: Path, note: Mapping[str, Any]) -> str:
     if strip.exists():
         parts.append(
             f'<img class="filmstrip" src="{data_uri(strip.read_bytes(), "image/png")}" '
-            'alt="the last frame seen, then the future: truth above, imagination below">'
-            '<p class="note">Left: the last frame seen. Then the future, ever farther ahead: truth above, imagination '
-            "below.</p>"
+            'alt="the last observed frame, then the future: truth above, prediction below">'
+            '<p class="note">Left: the last observed frame. Then the future: truth above, prediction below.</p>'
         )
     sides = []
-    for label, title in (("truth", "what happened"), ("model", "what it imagined")):
-        film, wave = folder / f"{name}-{label}.gif", folder / f"{name}-{label}.wav"
-        if film.exists() and wave.exists():
-            frames_THWC, audio_ES = read_frames(film), read_sound(wave)
-            # One loudness for both, as written by the evaluation: a wrong level is to be heard.
-            sides.append(
-                player(
-                    sheets=[(title, sheet(frames_THWC))],
-                    frames=len(frames_THWC),
-                    size=frames_THWC.shape[1],
-                    audio=sound(audio_ES, peak=0.9),
-                    loudness=levels(audio_ES, 96),
-                    label=f"{name}, {title}",
-                )
-            )
+    for label, title in (("truth", "Truth"), ("model", "Prediction")):
+        animation, wave = folder / f"{name}-{label}.gif", folder / f"{name}-{label}.wav"
+        if animation.exists() and wave.exists():
+            frames_THWC, audio_ES = read_frames(animation), read_sound(wave)
+            views = [{"caption": title, "about": "", "sheet": sheet(frames_THWC)}]
+            # Both are played as the evaluation scaled them, so that a wrong level is audible.
+            clip = compact_clip(views, len(frames_THWC), frames_THWC.shape[1], audio_ES, peak=PEAK)
+            sides.append(player(clip, f"{name}, {title}"))
     chart = _progress_chart(note)
     blocks = "".join(f"<div>{side}</div>" for side in [*sides, chart] if side)
     parts.append(f'<div class="charts">{blocks}</div></div>')
@@ -218,8 +221,8 @@ def _progress_chart(note: Mapping[str, Any]) -> str:
         return ""
     steps = list(range(1, len(true) + 1))
     lines = [
-        Line(name="what happened", x=steps, y=true, colour="#475569", dash="4 4"),
-        Line(name="what it imagined", x=steps, y=imagined, colour="#0f766e"),
+        Line(name="truth", x=steps, y=true, colour="#475569", dash="4 4"),
+        Line(name="prediction", x=steps, y=imagined, colour="#0f766e"),
     ]
     chart = line_chart(lines, title="Progress towards the source, m", x_label="steps ahead", height=250)
     return chart + legend([(line.name, line.colour) for line in lines])

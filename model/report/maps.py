@@ -1,4 +1,4 @@
-"""Floor plans with the ways that were taken on them, as SVG."""
+"""Floor plans with paths on them, as SVG."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCE_COLOUR = "#c2410c"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """path_T4: (x, y, z, yaw), metres and radians · success: how it ended."""
+    """The path of one policy. path_T4: (x, y, z, yaw), metres and radians · success: whether the episode succeeded."""
 
     name: str
     colour: str
@@ -24,7 +24,7 @@ class Route:
 
 
 def trajectory_map(plan: Plan, routes: Sequence[Route], source_3: Sequence[float], title: str) -> str:
-    """The plan with each route, where it began (a ring), where each ended, and the source, as SVG."""
+    """The plan as SVG, with the source, the common start (a ring), and each route with its end."""
     parts = [
         f'<svg viewBox="0 0 {plan.width} {plan.height}" role="img" aria-label="{escape(title)}">',
         f'<rect width="{plan.width}" height="{plan.height}" fill="#eef1f5"/>',
@@ -61,7 +61,7 @@ def trajectory_map(plan: Plan, routes: Sequence[Route], source_3: Sequence[float
 
 
 def _end_mark(x: float, y: float, route: Route) -> str:
-    """A dot where an episode succeeded, a cross where it did not."""
+    """A dot for success, a cross for failure."""
     if route.success:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="{route.colour}" stroke="#fff" stroke-width="3"/>'
     arms = f"M{x - 7:.1f},{y - 7:.1f}l14,14m0,-14l-14,14"
@@ -72,7 +72,7 @@ def _end_mark(x: float, y: float, route: Route) -> str:
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Without repeats: turning on the spot adds nothing to a line."""
+    """Without repeated points: a turn on the spot adds nothing to a line."""
     kept = [points[0]]
     for point in points[1:]:
         if abs(point[0] - kept[-1][0]) + abs(point[1] - kept[-1][1]) > 0.5:

@@ -1,4 +1,4 @@
-"""The page itself: what a run and its dataset hold, put together into one file that needs no other."""
+"""The page: the contents of a run and of its dataset, in one HTML file that needs no other file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 
 
 def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | None = None) -> Path:
-    """Write a run as one HTML file (default: RUN/report.html); returns its path.
+    """Write a report of a run as one HTML file (default: RUN/report.html); returns its path.
 
-    data_dir: the dataset (default: the one that the run was trained on, if it is still there). Whatever the run does
-    not hold yet is named in the page, with the command that makes it. Raises UsageError where there is no run at all.
+    data_dir: the dataset (default: the one that the run was trained on, if it still exists)
+
+    The page lists the parts that the run does not have yet, with the commands that create them. Raises UsageError if
+    the run does not exist.
     """
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
-        raise UsageError(f"{run_dir} is no run: there is no such folder. Make one: avw train DATA --out {run_dir}")
+        raise UsageError(
+            f"{run_dir} is not a run: the folder does not exist. Create it: avw train DATA --out {run_dir}"
+        )
     out_html = Path(out_html) if out_html else run_dir / "report.html"
     html = render(run_dir, data_dir)
     out_html.parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +38,7 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
 
 def render(run_dir: Path, data_dir: Path | None = None) -> str:
     """The page as text."""
+    from avw.avw4k.viewing.embedded import player_script
     from avw.model.planning.outcomes import read_records
     from avw.model.report.closed_loop import navigation_section
     from avw.model.report.episodes import data_section
@@ -47,13 +52,13 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
     if dataset and dataset.episodes():
         sections.append(("data", "Data", data_section(dataset)))
     else:
-        missing.append("the dataset (name it: <code>avw report RUN DATA</code>)")
+        missing.append("the dataset (give its folder: <code>avw report RUN DATA</code>)")
     if log:
         sections.append(("training", "Training", training_section(log)))
     else:
         missing.append("training curves (<code>avw train</code>)")
     if evaluation:
-        sections.append(("imagination", "Imagination", imagination_section(evaluation, run_dir / "samples")))
+        sections.append(("imagination", "Predictions", imagination_section(evaluation, run_dir / "samples")))
     else:
         missing.append("an evaluation (<code>avw evaluate</code>)")
     if navigation:
@@ -72,8 +77,8 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
         "links": "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name, _ in sections),
         "body": body,
         "style": _resource("style.css"),
-        "script": _resource("player.js"),
-        "licences": _licences(dataset),
+        "script": player_script(),
+        "terms": _terms(dataset) if dataset else "",
     }
     for name, value in values.items():
         template = template.replace(f"<!-- {name} -->", value)
@@ -81,7 +86,7 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
 
 
 def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, navigation: Mapping[str, Any] | None) -> str:
-    """The few figures to see first."""
+    """The most important figures, at the top of the page."""
     from avw.model.report.closed_loop import policy_name
     from avw.model.report.episodes import dataset_facts
 
@@ -93,25 +98,25 @@ def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, naviga
         tiles.append((f"{mean:.0%}", f"of episodes solved by {policy_name(leader)} ({low:.0%} to {high:.0%})"))
         if leader != "greedy-audio" and "greedy-audio" in names:
             tiles.append(
-                (f"{navigation['policies']['greedy-audio']['sr'][0]:.0%}", "solved by going where it sounds from")
+                (f"{navigation['policies']['greedy-audio']['sr'][0]:.0%}", "solved by turning towards the louder ear")
             )
     if evaluation:
         longest = max(evaluation["horizons"], key=int)
         row = evaluation["horizons"][longest]["psnr"]
         tiles.append(
-            (f"{row['model']:.1f} dB", f"PSNR {longest} steps ahead ({row['persistence']:.1f} if nothing changed)")
+            (f"{row['model']:.1f} dB", f"PSNR {longest} steps ahead ({row['persistence']:.1f} dB for persistence)")
         )
     if dataset:
         facts = dataset_facts(dataset)
         tiles.append(
-            (f"{sum(facts['scenes'].values())}", f"houses, {facts['scenes']['test']} of them for testing only")
+            (f"{sum(facts['scenes'].values())}", f"scenes, {facts['scenes']['test']} of them only for testing")
         )
-        tiles.append((f"{facts['steps']:,}", "steps of sight and binaural sound"))
+        tiles.append((f"{facts['steps']:,}", "steps of images and binaural sound"))
     return "".join(f'<div class="tile"><b>{value}</b><span>{escape(text)}</span></div>' for value, text in tiles)
 
 
 def _dataset(data_dir: Path | None, config: Mapping[str, Any]) -> Dataset | None:
-    """The dataset asked for, which must be there; else the run's own, if it is."""
+    """The given dataset, which must exist; otherwise the dataset of the run, or None if it does not exist."""
     from avw.avw4k.reading.dataset import open_dataset
 
     if data_dir is not None:
@@ -122,31 +127,39 @@ def _dataset(data_dir: Path | None, config: Mapping[str, Any]) -> Dataset | None
         return None
 
 
-def _licences(dataset: Dataset | None) -> str:
-    licences = getattr(dataset, "licences", None) if dataset else None
-    if not licences:
-        return ""
-    entries = licences.items() if isinstance(licences, Mapping) else enumerate(licences)
-    return (
-        "Licences of what it is made from: " + ", ".join(f"{escape(str(k))} {escape(str(v))}" for k, v in entries) + "."
+def _terms(dataset: Dataset) -> str:
+    """The terms of use of the scenes, acoustics and sounds of the dataset, since the page contains images and sound."""
+    from avw.avw4k.writing.card import licences
+
+    # Datasets of early versions do not store their terms; the terms follow from the spec.
+    terms = dataset.info.get("licences") or licences(dataset.spec)
+    listed = "".join(
+        f"<li>{escape(str(name))}: {escape(str(text))}</li>" for name, text in terms.items() if name != "restricted"
     )
+    notice = (
+        "<p><b>This page contains images and sound of a restricted dataset.</b> Publishing it may need the permission "
+        "of the rights holders.</p>"
+        if terms.get("restricted", True)
+        else ""
+    )
+    return f'<p>Terms of the dataset:</p><ul class="terms">{listed}</ul>{notice}'
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A JSON object, or None where there is no such file."""
+    """A JSON object, or None if the file does not exist."""
     if not path.exists():
         return None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DatasetError(f"{path} is no JSON ({error}); run again the command that writes it") from error
+        raise DatasetError(f"{path} is not valid JSON ({error}); run the command that writes it again") from error
     if not isinstance(document, dict):
-        raise DatasetError(f"{path} should hold one JSON object; run again the command that writes it")
+        raise DatasetError(f"{path} does not contain a JSON object; run the command that writes it again")
     return document
 
 
 def _log(path: Path) -> list[dict[str, Any]]:
-    """The lines of log.jsonl; one that a kill has torn is left out."""
+    """The lines of log.jsonl. A line that is not complete, e.g. after a crash, is skipped."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:

@@ -1,18 +1,19 @@
-"""The audio tokenizer: a step of binaural sound as a few tokens that say how loud, from where, and of what colour.
+"""The audio tokenizer: one step of binaural sound as a few tokens that encode level, direction and spectrum.
 
-A step of 0.15 s is five tokens of 30 ms. A token holds
-  * cues, in plain sight because navigation lives on them: level (dB), interaural level difference (broadband and in
-    four bands, dB), and interaural coherence in six bands below 1.55 kHz (real and imaginary part: the interaural
-    phase, weighted by how well defined it is; their sums over bands are the cross-correlation of the ears);
-  * the principal components of both ears' log-magnitude spectra, after what the cues already tell is subtracted.
-Every number has mean 0 and variance 1 over the fitted sounds, and the components are uncorrelated with one another
-and with the cues. The log of a magnitude is what averages well: the mean of many possible futures, which a model
-that is unsure predicts, decodes to a sound with the mean spectrum in dB, which is also what LSD rewards.
+A step of 0.15 s is five tokens of 30 ms. A token consists of
+  * cues, stored explicitly because navigation depends on them: level (dB), interaural level difference (broadband and
+    in four bands, dB), and interaural coherence in six bands below 1.55 kHz. The coherence has a real and an imaginary
+    part: the interaural phase, weighted by its reliability. Their sums over bands are the interaural cross-correlation;
+  * the principal components of the log-magnitude spectra of both ears, without the part that the cues explain.
+Every number has mean 0 and variance 1 over the fitted sounds. The components are uncorrelated with each other and with
+the cues. Logarithms of magnitudes can be averaged: a model that is uncertain predicts the mean of many possible
+futures, and this mean decodes to a sound with the mean spectrum in dB, which also has the lowest LSD.
 
-The way back: spectra in dB, phases by Griffin-Lim under the encoded interaural phase, then each ear's encoded level.
-No network is trained; `AudioTokenizer.fit` is linear algebra and takes seconds.
+Decoding: spectra in dB, then phases by Griffin-Lim with the encoded interaural phase as a constraint, then the encoded
+level of each ear. No network is trained; `AudioTokenizer.fit` is linear algebra and takes seconds.
 
-Shape legend: N clips · E ears (0 left, 1 right) · S samples · A tokens a step · D numbers a token · T frames · F bins.
+Shape legend: N clips · E ears (0 left, 1 right) · S samples · A tokens per step · D numbers per token · T frames ·
+F bins.
 """
 
 from __future__ import annotations
@@ -34,16 +35,17 @@ ILD_EDGES_HZ = (250.0, 700.0, 1500.0, 3500.0, 8000.0)
 PHASE_EDGES_HZ = (200.0, 400.0, 600.0, 800.0, 1000.0, 1250.0, 1550.0)
 ILD_BANDS, PHASE_BANDS = len(ILD_EDGES_HZ) - 1, len(PHASE_EDGES_HZ) - 1
 CUES = 2 + ILD_BANDS + 2 * PHASE_BANDS
-"""A token's first numbers: level, ILD, ILD by band, real parts of the coherence by band, imaginary parts."""
+"""First numbers of a token: level, ILD, ILD per band, real parts of the coherence per band, imaginary parts."""
 
-FLOOR_STEP_DB = 0.1  # of the table that undoes the floor
+FLOOR_STEP_DB = 0.1  # step of the table that compensates the floor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioTokenizerConfig:
-    """full_scale: amplitude of 0 dBFS in the sounds' linear units (a dataset's 16-bit full scale)
-    tokens: per step · components: spectral principal components a token · window: samples, four hops; the hop must
-    divide a token · floor_db: dBFS below which nothing is told apart · griffin_lim_steps: phase iterations
+    """full_scale: amplitude of 0 dBFS in the linear units of the sound (the 16-bit full scale of a dataset)
+    tokens: per step · components: spectral principal components per token
+    window: samples, four hops; the hop must divide a token · floor_db: dBFS; lower levels are not distinguished
+    griffin_lim_steps: phase iterations
     """
 
     full_scale: float = 1.0
@@ -55,12 +57,12 @@ class AudioTokenizerConfig:
 
     @property
     def latent_shape(self) -> tuple[int, int]:
-        """(A, D): tokens a step, numbers a token."""
+        """(A, D): tokens per step, numbers per token."""
         return self.tokens, CUES + self.components
 
 
 class AudioTokenizer(nn.Module):
-    """Binaural steps to tokens and back. Its state is all buffers: `state_dict` is the whole fitted tokenizer."""
+    """Encodes steps of binaural sound as tokens, and decodes them. All state is in buffers, so in `state_dict`."""
 
     window_W: Tensor
     cue_mean_D: Tensor
@@ -106,21 +108,21 @@ class AudioTokenizer(nn.Module):
 
     @property
     def latent_shape(self) -> tuple[int, int]:
-        """(A, D): tokens a step, numbers a token."""
+        """(A, D): tokens per step, numbers per token."""
         return self.config.latent_shape
 
     def encode(self, audio_NES: Tensor) -> Tensor:
         """float32 (N, 2, 2400) in linear units -> float32 (N, A, D)."""
         cues_NAD, spectra_NAX = self._features(audio_NES)
         cues = (cues_NAD - self.cue_mean_D) / self.cue_std_D
-        rest = spectra_NAX - self.mean_X - cues @ self.from_cues_CX
-        return torch.cat([cues, (rest @ self.basis_XK) / self.component_std_K], dim=-1)
+        residual = spectra_NAX - self.mean_X - cues @ self.from_cues_CX
+        return torch.cat([cues, (residual @ self.basis_XK) / self.component_std_K], dim=-1)
 
     @torch.no_grad()
     def decode(self, latent_NAD: Tensor) -> Tensor:
         """float32 (N, A, D) -> float32 (N, 2, 2400) in linear units.
 
-        Deterministic; another batch size changes the rounding, about 1e-4 of the amplitude.
+        Deterministic. Rounding depends on the batch size, by about 1e-4 of the amplitude.
         """
         latent_NAD = latent_NAD.float()
         cues, components = latent_NAD[..., :CUES], latent_NAD[..., CUES:]
@@ -138,10 +140,11 @@ class AudioTokenizer(nn.Module):
 
     @classmethod
     def fit(cls, audio_NES: Tensor, config: AudioTokenizerConfig) -> AudioTokenizer:
-        """The tokenizer of these clips (a few thousand, spread over the training scenes), float32 (N, 2, 2400).
+        """Fit a tokenizer to clips, float32 (N, 2, 2400): a few thousand, from all training scenes.
 
-        Each clip is used with its ears swapped too: rooms know no left and right, and so the mean ILD is 0 and every
-        component is either common to both ears or a difference. Raises UsageError for no or non-finite sound.
+        Each clip is also used with its ears swapped, because rooms are symmetric. So the mean ILD is 0, and every
+        component is either common to both ears or a difference between them. Raises UsageError if there is no sound or
+        if it is not finite.
         """
         if len(audio_NES) == 0 or not bool(torch.isfinite(audio_NES).all()):
             raise UsageError(f"cannot fit an audio tokenizer on {len(audio_NES)} clips: expected finite sound")
@@ -158,14 +161,14 @@ class AudioTokenizer(nn.Module):
         spectra -= cues @ self.from_cues_CX
         variance, vectors = torch.linalg.eigh(spectra.T @ spectra / len(spectra))
         variance, vectors = variance[-config.components :].flip(0), vectors[:, -config.components :].flip(1)
-        # An eigenvector's sign is arbitrary: fix it, so that a refit gives the same latents on any machine.
+        # The sign of an eigenvector is arbitrary. It is fixed, so that a fit gives the same latents on any machine.
         vectors = vectors * torch.sgn(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
         self.basis_XK.copy_(vectors)
         self.component_std_K.copy_(_spread(variance))
         return self
 
     def _features(self, audio_NES: Tensor) -> tuple[Tensor, Tensor]:
-        """Cues in natural units (N, A, CUES), and both ears' spectra in dBFS as mean and half difference (N, A, X)."""
+        """Cues in natural units (N, A, CUES), and spectra in dBFS as mean and half difference of the ears (N, A, X)."""
         config, floor = self.config, 10.0 ** (self.config.floor_db / 20.0)
         audio_NES = audio_NES.float() / config.full_scale
         power_NEA = audio_NES.unflatten(-1, (config.tokens, -1)).square().mean(-1)
@@ -177,7 +180,7 @@ class AudioTokenizer(nn.Module):
         cross_NAF = (spectrum_NETF[:, 0] * spectrum_NETF[:, 1].conj()).unflatten(1, (config.tokens, -1)).sum(2)
         bands_NEAB = power_NEAF @ self.ild_bands_FB + floor**2
         left, right = (power_NEAF @ self.phase_bands_FB + floor**2).unbind(1)
-        # Real and imaginary parts apart: a complex product with a real matrix would make the matrix complex.
+        # Real and imaginary parts separately: a product with a complex tensor would convert the real matrix to complex.
         coherence_NABx = torch.view_as_real(cross_NAF).transpose(2, 3) @ self.phase_bands_FB
         coherence = (coherence_NABx / torch.sqrt(left * right)[:, :, None]).flatten(2)
         cues = [
@@ -192,7 +195,7 @@ class AudioTokenizer(nn.Module):
         return torch.cat(cues, -1), spectra.flatten(2)
 
     def _magnitudes(self, spectra_NAX: Tensor) -> Tensor:
-        """Undo the second half of `_features`: magnitudes in linear units times the window's gain, (N, 2, T, F)."""
+        """Inverse of the spectra of `_features`: linear magnitudes times the gain of the window, (N, 2, T, F)."""
         per_token = self.frames // self.config.tokens
         mid, side = spectra_NAX.unflatten(-1, (2, per_token, -1)).unbind(2)
         db_NETF = torch.stack([mid + side, mid - side], 1).flatten(2, 3)
@@ -204,46 +207,46 @@ class AudioTokenizer(nn.Module):
         return 10.0 ** (db_NETF / 20.0) * (self.config.full_scale * self.window_W.sum() / 2.0)
 
     def _interaural_phase(self, coherence_NAB: Tensor) -> Callable[[Tensor], Tensor]:
-        """A correction of unit phasors (N, 2, T, F): as coherent as encoded, at the encoded phase between the ears."""
+        """A function that corrects unit phasors (N, 2, T, F) to the encoded coherence and phase between the ears."""
         low = self.phase_spread_BF.shape[1]
         per_token = self.frames // self.config.tokens
         coherence_NAF = torch.complex(
             coherence_NAB.real @ self.phase_spread_BF, coherence_NAB.imag @ self.phase_spread_BF
         )
-        turn_NTF = torch.sgn(coherence_NAF).repeat_interleave(per_token, dim=1)
+        rotation_NTF = torch.sgn(coherence_NAF).repeat_interleave(per_token, dim=1)
         share_NTF = coherence_NAF.abs().clamp(max=1.0).repeat_interleave(per_token, dim=1)
 
         def constrain(phasor_NETF: Tensor) -> Tensor:
             left, right = phasor_NETF[..., :low].unbind(1)
-            common = torch.sgn(left + turn_NTF * right)
+            common = torch.sgn(left + rotation_NTF * right)
             left = torch.sgn(left + share_NTF * (common - left))
-            right = torch.sgn(right + share_NTF * (common * turn_NTF.conj() - right))
+            right = torch.sgn(right + share_NTF * (common * rotation_NTF.conj() - right))
             return torch.cat([torch.stack([left, right], 1), phasor_NETF[..., low:]], -1)
 
         return constrain
 
     def _levelled(self, audio_NES: Tensor, level_NA: Tensor, ild_NA: Tensor) -> Tensor:
-        """Give every token of each ear its encoded level, gliding between tokens."""
+        """Scale every token of each ear to its encoded level, with gains that are interpolated between tokens."""
         db_NEA = torch.stack([level_NA + ild_NA / 2.0, level_NA - ild_NA / 2.0], 1).clamp(max=20.0)
         power_NEA = (10.0 ** (db_NEA / 10.0) - 10.0 ** (self.config.floor_db / 10.0)).clamp(min=0.0)
-        wanted = power_NEA.sqrt() * self.config.full_scale
+        target = power_NEA.sqrt() * self.config.full_scale
         rms_NEA = audio_NES.unflatten(-1, (self.config.tokens, -1)).square().mean(-1).sqrt()
-        gain_NEA = wanted / rms_NEA.clamp(min=1e-12)
-        glide = functional.interpolate(gain_NEA, audio_NES.shape[-1], mode="linear", align_corners=False)
-        audio_NES = audio_NES * glide
-        # Gliding gains only approach the wanted levels: the step as a whole gets them exactly, ear by ear.
-        whole_NE1 = wanted.square().mean(-1, keepdim=True).sqrt()
-        return audio_NES * (whole_NE1 / audio_NES.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12))
+        gain_NEA = target / rms_NEA.clamp(min=1e-12)
+        gain_NES = functional.interpolate(gain_NEA, audio_NES.shape[-1], mode="linear", align_corners=False)
+        audio_NES = audio_NES * gain_NES
+        # Interpolated gains reach the target levels approximately. The level of the whole step is exact, per ear.
+        step_level_NE1 = target.square().mean(-1, keepdim=True).sqrt()
+        return audio_NES * (step_level_NE1 / audio_NES.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12))
 
 
 def _bands(frequency_F: Tensor, edges_hz: tuple[float, ...]) -> Tensor:
-    """0/1 matrix (F, bands): which bins lie in [edge, next edge)."""
+    """Matrix (F, bands) of 0 and 1: which bins lie in [edge, next edge)."""
     edges = torch.tensor(edges_hz)
     return ((frequency_F[:, None] >= edges[:-1]) & (frequency_F[:, None] < edges[1:])).float()
 
 
 def _interpolation(frequency_F: Tensor, edges_hz: tuple[float, ...]) -> Tensor:
-    """(bands, F): piecewise linear interpolation between band centres, within the outer edges; zero elsewhere."""
+    """(bands, F): piecewise linear interpolation between band centres, inside the outer edges; zero elsewhere."""
     edges = torch.tensor(edges_hz)
     centres = (edges[:-1] + edges[1:]) / 2.0
     position = torch.bucketize(frequency_F, centres).clamp(1, len(centres) - 1)
@@ -257,12 +260,12 @@ def _interpolation(frequency_F: Tensor, edges_hz: tuple[float, ...]) -> Tensor:
 
 
 def _unfloored() -> Tensor:
-    """What to add, in dB, to a mean of floored dB values 0, 0.1, ... 40 dB above the floor.
+    """Correction in dB for a mean of dB values with a floor, tabulated at 0, 0.1, ... 40 dB above the floor.
 
-    A noise-like bin's power is P times an exponential variable, so floored at L its mean in dB is
+    The power of a noise-like bin is P times an exponential random variable. With a floor of L, its mean in dB is
         L + (10 / ln 10) E1(10^((L - P) / 10)),
-    above what the same bin averages without a floor, P - 2.51 dB. Undoing that keeps near-silence silent: without it
-    the decoder would play the floor itself as noise.
+    which is higher than its mean without a floor, P - 2.51 dB. Without the correction, the decoder would output noise
+    at the level of the floor in place of silence.
     """
     power_db = np.linspace(-30.0, 60.0, 9001)  # P - L
     mean_db = 10.0 / np.log(10.0) * exp1(10.0 ** (-power_db / 10.0))
@@ -272,5 +275,5 @@ def _unfloored() -> Tensor:
 
 
 def _spread(variance: Tensor) -> Tensor:
-    """Standard deviations; 1 where nothing varies, so that such a number is 0 and not noise."""
+    """Standard deviations; 1 where the variance is 0, so that a constant number is encoded as 0."""
     return torch.where(variance > 1e-6, variance, 1.0).sqrt()

@@ -1,4 +1,4 @@
-"""Fit both tokenizers on a dataset's training split: frames and sounds drawn evenly over all its episodes."""
+"""Fits both tokenizers on the training split of a dataset, with frames and sounds sampled from all its episodes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
 from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.randomness import keyed_rng
 
-SPAN = 8  # consecutive steps read at once: shards are compressed in chunks of that order
+SPAN = 8  # consecutive steps that are read together, about the size of a compressed chunk in a shard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenizerBudget:
-    """How much the tokenizers see, and how large their latents are.
+    """Amount of training data, and size of the latents.
 
-    frames: read from the training split, of both modalities · steps: optimisation steps of the image decoder
-    channels: numbers an image patch · components: spectral components an audio token
+    frames: number of images and of sounds from the training split · steps: optimisation steps of the image decoder
+    channels: latent channels per image patch · components: spectral components per audio token
     """
 
     frames: int = 3000
@@ -34,7 +34,7 @@ class TokenizerBudget:
     components: int = 30
 
     def configs(self, size: int, full_scale: float = 1.0) -> tuple[ImageTokenizerConfig, AudioTokenizerConfig]:
-        """The tokenizers of a dataset of `size` pixels and sounds of `full_scale` (linear amplitude of 0 dBFS)."""
+        """Configurations for images of `size` pixels and sound of `full_scale` (linear amplitude of 0 dBFS)."""
         image = ImageTokenizerConfig(size=size, channels=self.channels)
         return image, AudioTokenizerConfig(full_scale=full_scale, components=self.components)
 
@@ -46,10 +46,10 @@ def fit_tokenizers(
     seed: int = 0,
     report: Callable[[str, int, int, dict[str, float]], object] = lambda stage, step, steps, losses: None,
 ) -> tuple[ImageTokenizer, AudioTokenizer]:
-    """The tokenizers in `path` (safetensors); fitted on the training split and written there if it does not exist.
+    """The tokenizers in the file `path` (safetensors). If it does not exist, they are fitted and written there.
 
-    report("tokenizers", step, steps, losses) is called after every step of the image decoder. Raises DatasetError for
-    a dataset without training episodes, CheckpointError for a file of other tokenizers or one that is damaged.
+    report("tokenizers", step, steps, losses) is called after every step of the image decoder. Raises DatasetError if
+    the dataset has no training episodes, and CheckpointError if the file is damaged or belongs to other tokenizers.
     """
     image_config, audio_config = budget.configs(dataset.spec.simulator.size, dataset.audio_scale * AUDIO_PEAK)
     if path.exists():
@@ -76,13 +76,13 @@ def fit_tokenizers(
 def sample_frames(dataset: Dataset, count: int, seed: int, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     """About `count` frames, uint8 (N, H, W, 3), and their sounds, float32 (N, 2, 2400) in linear units.
 
-    Short runs of steps from every episode in turn, their places drawn by `seed`; fewer where the split has no more.
+    Takes short spans of steps at random positions (from `seed`) in every episode; fewer frames if the split is smaller.
     """
     refs = dataset.episodes(split)
     if not refs:
         raise DatasetError(
-            f"{dataset.path}: no committed episode in its {split} split, so no tokenizer can be fitted. Generate more "
-            "scenes (at least 3 give every split one), or finish the dataset: avw generate"
+            f"{dataset.path}: its {split} split has no finished episode, so the tokenizers cannot be fitted. Generate "
+            "at least 3 scenes, so that every split has one, or complete the dataset: avw generate"
         )
     rng = keyed_rng(seed, "tokenizer sample", split)
     per_episode = max(1, round(count / (SPAN * len(refs))))

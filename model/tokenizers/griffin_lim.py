@@ -1,9 +1,9 @@
-"""Short-time spectra, and the way back from magnitudes to a waveform.
+"""Short-time spectra, and reconstruction of a waveform from magnitudes.
 
 Griffin and Lim (1984), in the fast form of Perraudin, Balazs and Sondergaard (2013).
 
-Frames overlap by 75 %: the clip is reflected by 1.5 hops at each end, so that a clip of T hops has exactly T frames and
-no frame belongs to two tokens.
+Frames overlap by 75 %. The clip is padded by reflection with 1.5 hops at each end, so a clip of T hops has exactly T
+frames and each frame belongs to one token.
 
 Shape legend: B any leading shape · S samples · T frames · F frequency bins.
 """
@@ -16,24 +16,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-OVERLAP = 4  # frames that cover a sample
+OVERLAP = 4  # number of frames that contain a sample
 MOMENTUM = 0.99
 
 
 def reflected(audio_BS: Tensor, hop: int) -> Tensor:
-    """The clip with 1.5 hops reflected at each end: (B, S + 3 hop)."""
+    """The clip, padded by reflection with 1.5 hops at each end: (B, S + 3 hop)."""
     flat = functional.pad(audio_BS.flatten(0, -2), (3 * hop // 2, 3 * hop // 2), mode="reflect")
     return flat.view(*audio_BS.shape[:-1], -1)
 
 
 def stft(padded_BS: Tensor, window_W: Tensor) -> Tensor:
-    """complex64 (B, T, F) of a clip that is padded already; the hop is a quarter of the window."""
+    """complex64 (B, T, F) of a clip that is already padded; the hop is a quarter of the window."""
     width = len(window_W)
     return torch.fft.rfft(padded_BS.unfold(-1, width, width // OVERLAP) * window_W)
 
 
 def istft(spectrum_BTF: Tensor, window_W: Tensor) -> Tensor:
-    """The padded clip whose spectra are nearest to `spectrum_BTF` in the least-squares sense: (B, (T + 3) hop)."""
+    """The padded clip whose spectra are closest to `spectrum_BTF` in the least-squares sense: (B, (T + 3) hop)."""
     width, frames = len(window_W), spectrum_BTF.shape[-2]
     hop = width // OVERLAP
     blocks = (torch.fft.irfft(spectrum_BTF, n=width) * window_W).unflatten(-1, (OVERLAP, hop))
@@ -43,7 +43,7 @@ def istft(spectrum_BTF: Tensor, window_W: Tensor) -> Tensor:
     for quarter in range(OVERLAP):
         out[..., quarter : quarter + frames, :] += blocks[..., quarter, :]
         weight[quarter : quarter + frames] += squared[quarter]
-    # The outermost samples are seen only by a window's vanishing ends; they are padding and are cut off later.
+    # The outermost samples get almost no weight from the window. They are padding, and are removed later.
     return (out / weight.clamp(min=1e-3)).flatten(-2)
 
 
@@ -54,10 +54,11 @@ def griffin_lim(
     steps: int,
     constrain: Callable[[Tensor], Tensor] = lambda phase_BTF: phase_BTF,
 ) -> Tensor:
-    """A waveform (B, T hop) whose short-time magnitudes approach `magnitude_BTF`; deterministic.
+    """A waveform (B, T hop) whose short-time magnitudes approximate `magnitude_BTF`. Deterministic.
 
-    Alternates between the nearest waveform and the wanted magnitudes, extrapolating the former by MOMENTUM. Phases
-    start as if every bin held a steady tone. `constrain` may correct the unit phasors (complex, B T F) after each step.
+    Alternates between the closest waveform and the given magnitudes, with momentum. The initial phase of each bin is
+    that of a constant tone.
+    constrain: corrects the unit phasors, complex (B, T, F), after each step
     """
     width, (frames, bins) = len(window_W), magnitude_BTF.shape[-2:]
     hop = width // OVERLAP

@@ -1,11 +1,11 @@
-"""The image tokenizer: a frozen linear encoder, and a decoder that learns only what the linear inverse misses.
+"""The image tokenizer: a fixed linear encoder, and a decoder that learns the residual of the linear inverse.
 
-Each 8x8 patch is projected on its leading principal components and whitened: 128x128x3 becomes 16x16x8 with mean 0 and
-variance 1. A linear code cannot hide anything from the world model: latents average like pictures do, and a turn or a
-step moves them smoothly. The decoder adds a small residual convolutional network to the pseudo-inverse; it starts as
-the pseudo-inverse itself and can only gain.
+Each 8x8 patch is projected to its leading principal components and whitened: 128x128x3 becomes 16x16x8 with mean 0 and
+variance 1. Because the code is linear, the mean of latents is the latent of the mean image, and small motions change
+latents smoothly. The decoder is the pseudo-inverse plus a small residual convolutional network whose output is zero at
+first.
 
-Shape legend: N images · H W pixels or patches · C channels (of pictures 3, of latents `channels`) · P numbers a patch.
+Shape legend: N images · H W pixels or patches · C channels (of images 3, of latents `channels`) · P values per patch.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from avw.sim_bridge.randomness import keyed_rng
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageTokenizerConfig:
-    """size: pixels, square images · patch: pixels a side of a patch, a multiple of 4 · channels: numbers a patch
-    width, blocks: of the decoder's residual network on the patch grid; half the width, one block, at twice the grid
+    """size: pixels, square images · patch: side of a patch in pixels, a multiple of 4 · channels: numbers per patch
+    width, blocks: of the residual network of the decoder, on the patch grid. On a grid of twice the resolution it has
+        half the width and one block
     """
 
     size: int = 128
@@ -40,7 +41,7 @@ class ImageTokenizerConfig:
 
 
 class ImageTokenizer(nn.Module):
-    """Frames to latents and back. The encoder is buffers (fitted, never trained); parameters are the decoder's."""
+    """Encodes images as latents, and decodes them. Buffers are the fitted encoder; parameters are the decoder."""
 
     mean_P: Tensor
     encoder_PC: Tensor
@@ -50,13 +51,13 @@ class ImageTokenizer(nn.Module):
         super().__init__()
         if config.patch % 4 or config.size % config.patch or config.size < config.patch:
             raise UsageError(
-                f"frames of {config.size} pixels cannot be cut into patches of {config.patch}: choose a --size that is"
-                " a multiple of the patch, and a patch that is a multiple of 4 (e.g. 128 and 8)"
+                f"images of {config.size} pixels cannot be divided into patches of {config.patch}: choose a --size that"
+                " is a multiple of the patch, and a patch that is a multiple of 4 (e.g. 128 and 8)"
             )
         self.config = config
         numbers = 3 * config.patch**2
         if not 1 <= config.channels <= numbers:
-            raise UsageError(f"a patch holds {numbers} numbers: it cannot have {config.channels} latent channels")
+            raise UsageError(f"a patch has {numbers} values: it cannot have {config.channels} latent channels")
         self.register_buffer("mean_P", torch.zeros(numbers))
         self.register_buffer("encoder_PC", torch.zeros(numbers, config.channels))
         self.register_buffer("decoder_CP", torch.zeros(config.channels, numbers))
@@ -71,7 +72,7 @@ class ImageTokenizer(nn.Module):
         """uint8 (N, size, size, 3) -> float32 (N, size/8, size/8, C), whitened. Raises UsageError for another size."""
         size = self.config.size
         if rgb_NHWC.ndim != 4 or tuple(rgb_NHWC.shape[1:]) != (size, size, 3):
-            raise UsageError(f"this tokenizer reads frames (N, {size}, {size}, 3), got {tuple(rgb_NHWC.shape)}")
+            raise UsageError(f"this tokenizer expects images (N, {size}, {size}, 3), got {tuple(rgb_NHWC.shape)}")
         return (self._patches(rgb_NHWC) - self.mean_P) @ self.encoder_PC
 
     @torch.no_grad()
@@ -81,7 +82,7 @@ class ImageTokenizer(nn.Module):
         return (rgb_NHWC.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
 
     def reconstruct(self, latent_NHWC: Tensor) -> Tensor:
-        """Differentiable `decode`: float (N, size, size, 3), about 0..1, not clamped."""
+        """Differentiable `decode`: float (N, size, size, 3), about 0 to 1, not clamped."""
         nchw = latent_NHWC.permute(0, 3, 1, 2)
         detail_NHWC = self.residual(nchw).permute(0, 2, 3, 1)
         return self._unpatched(latent_NHWC @ self.decoder_CP + self.mean_P) + detail_NHWC
@@ -98,22 +99,22 @@ class ImageTokenizer(nn.Module):
         seed: int = 0,
         on_step: Callable[[int, float], object] = lambda step, loss: None,
     ) -> ImageTokenizer:
-        """The tokenizer of these frames, uint8 (N, size, size, 3), a few thousand spread over the training scenes.
+        """Fit a tokenizer to images, uint8 (N, size, size, 3): a few thousand, from all training scenes.
 
-        Frames serve mirrored too. on_step(step, mean squared error in 0..1 units) is called after each of `steps`.
-        The result is a function of (frames, arguments) on a given machine. Raises UsageError for no frames.
+        The mirror images are used too. on_step(step, mean squared error for values in 0 to 1) is called after each
+        step. On a given machine, the result is a function of the arguments. Raises UsageError if there are no images.
         """
         if len(rgb_NHWC) == 0:
-            raise UsageError("cannot fit an image tokenizer on no frames at all")
+            raise UsageError("cannot fit an image tokenizer: there are no images")
         rng = keyed_rng(seed, "image tokenizer")
-        with torch.random.fork_rng(devices=[]):  # nn's initialisers draw from the global generator: keep it untouched
+        with torch.random.fork_rng(devices=[]):  # the initialisation uses the global generator: restore it
             torch.manual_seed(int(rng.integers(2**31)))
             self = cls(config)
         self._fit_encoder(rgb_NHWC[torch.from_numpy(rng.permutation(len(rgb_NHWC))[:2000])])
         self.residual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(self.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
         for step in range(steps):
-            # Linear warm-up over 20 steps, then linear decay to nothing.
+            # Linear warm-up over 20 steps, and linear decay to zero.
             rate = learning_rate * min(1.0, (step + 1) / 20) * (1.0 - step / steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -128,7 +129,7 @@ class ImageTokenizer(nn.Module):
         return self.eval()
 
     def _fit_encoder(self, rgb_NHWC: Tensor) -> None:
-        """Whitened principal components of the patches, those of the mirrored frames included."""
+        """Whitened principal components of the patches of the images and their mirror images."""
         numbers, count = len(self.mean_P), 0
         total = torch.zeros(numbers, dtype=torch.float64)
         outer = torch.zeros(numbers, numbers, dtype=torch.float64)
@@ -140,9 +141,9 @@ class ImageTokenizer(nn.Module):
         mean = total / count
         variance, vectors = torch.linalg.eigh(outer / count - torch.outer(mean, mean))
         variance, vectors = variance.flip(0)[: self.config.channels], vectors.flip(1)[:, : self.config.channels]
-        # An eigenvector's sign is arbitrary: fix it, so that a refit gives the same latents on any machine.
+        # The sign of an eigenvector is arbitrary. It is fixed, so that a fit gives the same latents on any machine.
         vectors = vectors * torch.sgn(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
-        # Where nothing varies (a dataset of one colour) the latent is 0 rather than amplified rounding.
+        # Where the variance is 0 (a dataset of one colour), the latent is 0 instead of amplified rounding errors.
         spread = torch.where(variance > 1e-9, variance, 1.0).sqrt()
         self.mean_P.copy_(mean)
         self.encoder_PC.copy_(vectors / spread)
@@ -162,13 +163,13 @@ class ImageTokenizer(nn.Module):
 
 
 class _Block(nn.Module):
-    """x + conv(relu(conv(x))), the identity at first."""
+    """x + conv(relu(conv(x))); the identity at first."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        _silence(self.second)
+        _zero(self.second)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         return x_NCHW + self.second(functional.relu(self.first(x_NCHW)))
@@ -177,11 +178,11 @@ class _Block(nn.Module):
 def _residual_network(config: ImageTokenizerConfig) -> nn.Sequential:
     """(N, C, H, W) latents -> (N, 3, size, size) corrections, all zero at first.
 
-    Most of the work happens on the patch grid, where a pixel costs least on a CPU.
+    Most of the computation is on the patch grid, which is cheaper than on the pixel grid.
     """
     half, last = config.width // 2, config.patch // 2
     out = nn.Conv2d(half, 3 * last * last, 3, padding=1)
-    _silence(out)
+    _zero(out)
     return nn.Sequential(
         nn.Conv2d(config.channels, config.width, 3, padding=1),
         *[_Block(config.width) for _ in range(config.blocks)],
@@ -194,7 +195,7 @@ def _residual_network(config: ImageTokenizerConfig) -> nn.Sequential:
     )
 
 
-def _silence(layer: nn.Conv2d) -> None:
-    """Make a layer put out nothing until it is trained."""
+def _zero(layer: nn.Conv2d) -> None:
+    """Initialise a layer so that its output is zero."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

@@ -1,4 +1,4 @@
-"""Calibrate P(success) on validation houses, and choose the probability above which the planner stops."""
+"""Calibration of P(success) on validation scenes, and the probability above which the planner stops."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.reading.windows import WindowBatch, WindowConfig, Windows
@@ -16,7 +17,7 @@ from avw.model.world_model import Calibration, History, Prediction, WorldModel
 def predict_windows(
     model: WorldModel, windows: Windows, window: WindowBatch, *, steps: int = 1, batch: int = 32
 ) -> Iterator[tuple[slice, History, Prediction]]:
-    """Imagine every target of `window` from pixels and sound read from the dataset, `batch` contexts at a time."""
+    """Predict every target of `window` from images and sound of the dataset, `batch` contexts at a time."""
     for first in range(0, len(window.context_BT), batch):
         chosen = slice(first, first + batch)
         rgb, audio = read_frames(windows, window.context_BT[chosen])
@@ -26,7 +27,7 @@ def predict_windows(
 
 
 def read_frames(windows: Windows, frames: np.ndarray) -> tuple[Tensor, Tensor]:
-    """rgb uint8 (…, H, W, 3) and audio float32 (…, 2, 2400) of frame numbers of any shape."""
+    """rgb uint8 (…, H, W, 3) and audio float32 (…, 2, 2400). frames: frame numbers, of any shape (…)."""
     flat = frames.ravel()
     rgb, audio = [], []
     dataset = windows.dataset
@@ -45,8 +46,11 @@ def read_frames(windows: Windows, frames: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def calibrate(model: WorldModel, dataset: Dataset, *, count: int = 1500) -> Calibration:
-    """Fit sigmoid(logit / temperature + bias) to "the agent stands within the success radius one step on", and
-    take as threshold the probability that maximises F0.5 (a wrong STOP loses the episode, a late one only a step)."""
+    """Fit sigmoid(logit / temperature + bias) to the event "the agent is within the success radius after one step".
+
+    The threshold is the probability that maximises F0.5: a false STOP ends the episode without success, while a late
+    STOP costs only a step.
+    """
     windows = Windows(dataset, "val", WindowConfig(ages=model.ages))
     window = windows.at(1, count)
     model.calibration = Calibration()
@@ -67,24 +71,34 @@ def calibrate(model: WorldModel, dataset: Dataset, *, count: int = 1500) -> Cali
 
 
 def _platt(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Newton's method for a logistic regression on one variable, with a weak pull to the identity."""
+    """Logistic regression on one variable by Newton's method, with weak regularisation towards the identity."""
     features = torch.stack([logits, torch.ones_like(logits)], 1)
     prior = torch.tensor([1.0, 0.0], dtype=torch.float64)
+
+    def loss(weight: Tensor) -> float:
+        error = functional.binary_cross_entropy_with_logits(features @ weight, labels, reduction="sum")
+        return float(error + 0.5 * (weight - prior).square().sum())
+
     weight = prior.clone()
     for _ in range(30):
         p = torch.sigmoid(features @ weight)
         gradient = features.T @ (p - labels) + (weight - prior)
         hessian = (features * (p * (1 - p))[:, None]).T @ features + torch.eye(2, dtype=torch.float64)
-        weight = weight - torch.linalg.solve(hessian, gradient)
+        step = torch.linalg.solve(hessian, gradient)
+        # A full step diverges where most probabilities are close to 0 or 1: halve it until the loss does not increase.
+        limit = loss(weight) * (1 + 1e-12)
+        while loss(weight - step) > limit:
+            step = step / 2
+        weight = weight - step
     return weight[0], weight[1]
 
 
 def _threshold(probability: Tensor, labels: Tensor, beta: float = 0.5) -> float:
     best, chosen = -1.0, 0.5
     for threshold in np.linspace(0.05, 0.95, 46):
-        said = probability > threshold
-        right = float((said * labels).sum())
-        score = (1 + beta**2) * right / max(1e-9, float(said.sum()) + beta**2 * float(labels.sum()))
+        positive = probability > threshold
+        true_positive = float((positive * labels).sum())
+        score = (1 + beta**2) * true_positive / max(1e-9, float(positive.sum()) + beta**2 * float(labels.sum()))
         if score > best + 1e-12:
             best, chosen = score, float(threshold)
     return round(chosen, 4)

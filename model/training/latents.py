@@ -1,6 +1,7 @@
-"""The tokenizers run once: latents of every frame of a split, kept memory-mapped, gathered into training batches.
+"""Latents of every frame of a split: computed once, stored in memory-mapped files, and gathered into batches.
 
-Shapes: B contexts · K targets · T context frames · F frames of the split · H W C latent image · A Da latent audio.
+Shapes: B contexts · K targets per context · T context frames · F frames of the split · H W C latent image ·
+A Da latent audio.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from avw.model.tokenizers.image import ImageTokenizer
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a training step needs, on its device. prior: see `Rotation.prior`; None where the model takes none."""
+    """The tensors of a training step, on its device. prior: see `Rotation.prior`; None if the model has no prior."""
 
     vision_BTHWC: Tensor
     audio_BTAD: Tensor
@@ -36,10 +37,10 @@ class Batch:
 
 
 class Latents:
-    """Latents of all frames of `windows`, plain and mirrored.
+    """Latents of all frames of `windows`, original and mirrored.
 
-    The mirror image of an episode (picture flipped, ears swapped, left and right exchanged) is an episode of the
-    mirrored house: physics does not know left from right, so every house serves twice.
+    The mirror image of an episode (image flipped, ears swapped, left and right exchanged) is an episode in the mirrored
+    scene. Physics is symmetric under reflection, so this doubles the data.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Latents:
     def batch(
         self, window: WindowBatch, mirrored_B: np.ndarray, rotation: Rotation | None, device: torch.device
     ) -> Batch:
-        """Gather a batch; contexts marked in mirrored_B (bool) enter as their mirror image."""
+        """Gather a batch. mirrored_B: bool, which contexts are replaced by their mirror image."""
         m_B = mirrored_B.astype(np.int64)
         K = window.target_BK.shape[1]
 

@@ -1,4 +1,4 @@
-"""What `avw train --size NAME` stands for: network, diffusion and optimisation together."""
+"""The configurations of `avw train --size NAME`: network, diffusion and optimisation."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def preset(
     contexts: int | None = None,
     learning_rate: float | None = None,
 ) -> TrainConfig:
-    """The configuration of `size` for a dataset; None keeps the size's own value.
+    """The configuration of `size` for a dataset. Arguments that are None keep the value of the size.
 
-    nano regresses the clean latent and spends half its samples at the last diffusion step, where the sampler begins:
-    a one-step forecast is what minutes on a CPU can train. The other sizes are NWM's: noise prediction with a learned
-    variance, offsets of ±64, a constant rate of 8e-5 (arXiv 2412.03572).
+    nano regresses the clean latent and takes half of its samples at the last diffusion step, where the sampler starts:
+    prediction in one step can be trained in minutes on a CPU. The other sizes follow NWM (arXiv 2412.03572): noise
+    prediction with a learned variance, offsets of ±64 steps, and a constant learning rate of 8e-5.
     """
     if size not in SIZES:
         raise UsageError(f"unknown size {size!r}: expected one of {', '.join(SIZES)}")

@@ -1,12 +1,12 @@
-"""Train AV-CDiT in three stages, top to bottom: the tokenizers, then sight, then sound, then both with the reward.
+"""Training of AV-CDiT: first the tokenizers, then three stages (AV-CDiT, arXiv 2512.00883).
 
-    tokenizers  image and audio latents, fitted on the shards
-    1           sight alone: attention, conditions, the visual adapter, experts and head
-    2           sound alone: the audio adapter, experts and head, everything of stage 1 frozen (from its EMA)
-    3           everything, jointly, and the reward output                      (AV-CDiT, arXiv 2512.00883)
+    tokenizers  image and audio tokenizer, fitted on the training split
+    1           vision: attention, conditions, and the adapter, experts and head of vision
+    2           sound: the adapter, experts and head of audio; all weights of stage 1 (its EMA) are frozen
+    3           everything jointly, with the reward output
 
-Each stage ends in a checkpoint of its own; within a stage one is written every `save_every` steps. Batches are pure
-functions of (seed, stage, step), so a resumed run repeats what an uninterrupted one would have done.
+Each stage has its own checkpoint, which is written every `save_every` steps and at the end. Batches are pure functions
+of (seed, stage, step), so a resumed run gives the same result as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ STAGES = ("tokenizers", "1", "2", "3")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """A whole training. Batch sizes count contexts; each context has `targets` targets (4, as in NWM).
+    """Configuration of a training run. Batch sizes count contexts; each context has `targets` targets (4, as in NWM).
 
-    reward_contexts, reward_targets: stage 3 adds batches in which only the reward token is present. It costs one token
-    a target instead of a whole picture and sound, so that the reward sees some ten times more futures.
+    reward_contexts, reward_targets: size of additional batches in stage 3 that contain only the reward token. One token
+        per target, instead of a whole image and sound, allows about ten times more targets per step
     """
 
     net: AvCditConfig
@@ -61,7 +61,7 @@ class TrainConfig:
     targets: int = 4
     learning_rate: float = 1e-3
     warmup: int = 100
-    decay: bool = True  # cosine to a tenth of a percent; NWM holds its rate
+    decay: bool = True  # cosine, to 0.1 % of the rate; NWM uses a constant rate
     clip: float = 10.0
     ema: float = 0.998
     mirror: bool = True
@@ -70,21 +70,23 @@ class TrainConfig:
     reward_targets: int = 12
     progress_weight: float = 1.0
     distance_weight: float = 0.25
-    imagined_weight: float = 0.5  # of the reward read beside noisy tokens, against the one read from context alone
+    imagined_weight: float = (
+        0.5  # of the reward predicted beside noisy tokens; the reward from the context alone has weight 1
+    )
     # running
     save_every: int = 500
     log_every: int = 20
 
 
 Report = Callable[[str, int, int, dict[str, float]], None]
-"""report(stage, step, steps, losses): called every step; losses is empty between log lines."""
+"""report(stage, step, steps, losses) is called after every step; losses is empty except at log lines."""
 
 
 def train(
     dataset: Dataset, out: Path, config: TrainConfig, *, stages: tuple[str, ...] = STAGES, device: str = "cpu",
     report: Report = lambda stage, step, steps, losses: None,
 ) -> WorldModel:  # fmt: skip
-    """Train into the folder `out`, resuming whatever of the same configuration stands there. Returns the model."""
+    """Train into the folder `out`. Resumes a run with the same configuration that is there. Returns the model."""
     claim(out, config, dataset)
     place = torch.device(device)
     image, audio = fit_tokenizers(dataset, out / "tokenizers.safetensors", config.tokenizers, config.seed, report)
@@ -110,7 +112,7 @@ def train(
 def run_stage(
     net: AvCdit, stage: str, latents: Latents, config: TrainConfig, out: Path, device: torch.device, report: Report
 ) -> None:
-    """One stage, from its last checkpoint if there is one. Leaves the stage's EMA weights in `net`."""
+    """Run one stage, from its last checkpoint if there is one. Afterwards `net` has the EMA weights of the stage."""
     path, steps = out / f"stage-{stage}.safetensors", config.steps[stage]
     trained = dict(parameters_of(net, stage))
     names = list(trained)
@@ -132,7 +134,7 @@ def run_stage(
         before = out / f"stage-{int(stage) - 1}.safetensors"
         tensors, note = checkpoint.load(before)
         if note["step"] < config.steps[str(int(stage) - 1)]:
-            raise CheckpointError(f"{before}: stage {int(stage) - 1} is not finished; run avw train without --stages")
+            raise CheckpointError(f"{before}: stage {int(stage) - 1} is not complete; run avw train without --stages")
         checkpoint.restore(net, tensors, "ema", before)
     ema = ema or {n: p.detach().clone() for n, p in trained.items()}
     diffusion = Diffusion(config.diffusion, device)
@@ -164,7 +166,7 @@ def run_stage(
             if not torch.isfinite(norm):
                 raise CheckpointError(
                     f"stage {stage}, step {step}: the gradient is not finite. The last checkpoint ({path}) is intact; "
-                    "lower --learning-rate and run again with another --out"
+                    "choose a lower --learning-rate and another --out"
                 )
             updating = True
             optimizer.step()
@@ -178,7 +180,7 @@ def run_stage(
             if (step + 1) % config.save_every == 0:
                 save(step + 1)
     except KeyboardInterrupt:
-        if not updating:  # else weights and averages may be of different steps: the last checkpoint stands
+        if not updating:  # during an update, weights and EMA may belong to different steps: keep the last checkpoint
             save(done)
         raise
     save(steps)
@@ -189,7 +191,7 @@ def stage_losses(
     net: AvCdit, stage: str, step: int, latents: Latents, rotation: Rotation | None, diffusion: Diffusion,
     config: TrainConfig, device: torch.device,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """The loss terms of one training step; their sum is minimised."""
+    """The loss terms of one training step. Their sum is minimised."""
     windows, purpose = latents.windows, f"stage-{stage}"
     window = windows.draw(config.seed, purpose, step, config.contexts, config.targets)
     rng = keyed_rng(config.seed, purpose, step)
@@ -197,15 +199,15 @@ def stage_losses(
     batch = latents.batch(window, mirrored, rotation, device)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
 
-    seen = {"1": ("vision",), "2": ("audio",), "3": ("vision", "audio")}[stage]
+    modalities = {"1": ("vision",), "2": ("audio",), "3": ("vision", "audio")}[stage]
     clean = {"vision": batch.target_vision_PHWC, "audio": batch.target_audio_PAD}
     P = clean["vision"].shape[0]
     step_P = diffusion.draw_steps(P, generator).to(device)  # one diffusion step for both modalities
-    noise = {name: torch.randn(clean[name].shape, generator=generator).to(device) for name in seen}
-    noisy = {name: diffusion.noised(clean[name], step_P, noise[name]) for name in seen}
+    noise = {name: torch.randn(clean[name].shape, generator=generator).to(device) for name in modalities}
+    noisy = {name: diffusion.noised(clean[name], step_P, noise[name]) for name in modalities}
     context = net.context(
-        batch.vision_BTHWC if "vision" in seen else None,
-        batch.audio_BTAD if "audio" in seen else None,
+        batch.vision_BTHWC if "vision" in modalities else None,
+        batch.audio_BTAD if "audio" in modalities else None,
         batch.past_BT3,
     )
     outputs, reward = net(
@@ -218,7 +220,7 @@ def stage_losses(
         reward=stage == "3",
     )
     losses = {
-        name: diffusion.loss(outputs[name], clean[name], noisy[name], noise[name], step_P).mean() for name in seen
+        name: diffusion.loss(outputs[name], clean[name], noisy[name], noise[name], step_P).mean() for name in modalities
     }
     if stage != "3":
         return losses
@@ -227,12 +229,13 @@ def stage_losses(
     losses["progress_imagined"] = config.imagined_weight * config.progress_weight * progress
     losses["distance_imagined"] = config.imagined_weight * config.distance_weight * distance
 
-    # The reward from context alone: no target tokens, so large batches are cheap.
+    # The reward from the context alone: without target tokens, large batches are cheap.
     window = windows.draw(config.seed, purpose + "-reward", step, config.reward_contexts, config.reward_targets)
     mirrored = (rng.random(config.reward_contexts) < 0.5) & config.mirror
     batch = latents.batch(window, mirrored, None, device)
     last = torch.full(batch.offset_BK.shape, diffusion.config.steps - 1.0, device=device)
-    # Every other one is heard only: sight tells houses apart, and a reward that leans on it knows the training houses.
+    # Half of these batches have no images: images identify the scene, and a reward that depends on them overfits to the
+    # training scenes.
     context = net.context(batch.vision_BTHWC if step % 2 else None, batch.audio_BTAD, batch.past_BT3)
     _, reward = net({}, last, batch.motion_BK3, batch.offset_BK, context, reward=True)
     assert reward is not None
@@ -243,8 +246,8 @@ def stage_losses(
 
 
 def reward_losses(reward: RewardPrediction, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Absolute error of the progress relative to the displacement (so that short moves count as much as long ones),
-    and the cross-entropy of the target's distance."""
+    """(absolute error of the progress relative to the displacement, so that short moves count as much as long ones;
+    cross-entropy of the distance at the target)."""
     displacement = torch.hypot(batch.motion_BK3[..., 0], batch.motion_BK3[..., 1])
     progress = ((reward.progress_BK - batch.progress_BK).abs() / (0.15 + displacement)).mean()
     edges = torch.tensor(DISTANCE_EDGES, device=batch.distance_BK.device)
@@ -255,8 +258,8 @@ def reward_losses(reward: RewardPrediction, batch: Batch) -> tuple[Tensor, Tenso
 def parameters_of(net: AvCdit, stage: str) -> Iterator[tuple[str, nn.Parameter]]:
     """The parameters that a stage trains.
 
-    Modality-owned parameters carry the modality's name. Stage 2 trains the sound's alone: the shared attention, its
-    modulations and the condition embedders stay as sight left them (unfreezing them there diverges, says the paper).
+    The parameters of a modality have its name in theirs. Stage 2 trains those of audio only: shared attention, its
+    modulation and the condition embeddings stay as in stage 1 (according to the paper, training them there diverges).
     """
     for name, parameter in net.named_parameters():
         owner = next((m for m in ("vision", "audio", "reward") if m in name.split(".")), "shared")
@@ -265,7 +268,7 @@ def parameters_of(net: AvCdit, stage: str) -> Iterator[tuple[str, nn.Parameter]]
 
 
 def init_weights(net: AvCdit, seed: int) -> None:
-    """Xavier for linear maps, except those that AdaLN-Zero starts at zero; from `seed`, not the global generator."""
+    """Xavier initialisation of linear maps, except those that are zero (AdaLN-Zero). Depends on `seed` only."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in net.named_parameters():
@@ -279,13 +282,13 @@ def init_weights(net: AvCdit, seed: int) -> None:
 
 
 def schedule(step: int, steps: int, config: TrainConfig) -> float:
-    """Linear warm-up, then cosine decay (or constant)."""
+    """Factor of the learning rate: linear warm-up, then cosine decay (or constant)."""
     warm = min(1.0, (step + 1) / max(1, min(config.warmup, steps // 5)))
     return warm * (0.5 + 0.4995 * math.cos(math.pi * step / steps) if config.decay else 1.0)
 
 
 class LossLog:
-    """Mean losses since the last line, appended to log.jsonl. Lines after `start` (of a run cut short) are dropped."""
+    """Appends mean losses to log.jsonl. Lines of the stage after step `start`, from an interrupted run, are removed."""
 
     def __init__(self, path: Path, stage: str, start: int) -> None:
         self.path, self.stage = path, stage
@@ -294,7 +297,7 @@ class LossLog:
         kept = []
         if path.exists():
             for line in path.read_text().splitlines():
-                with contextlib.suppress(ValueError):  # a line torn by a kill
+                with contextlib.suppress(ValueError):  # an incomplete line, from a process that was killed
                     row = json.loads(line)
                     if row["stage"] != stage or row["step"] <= start:
                         kept.append(line + "\n")
@@ -316,7 +319,7 @@ class LossLog:
 
 
 def claim(out: Path, config: TrainConfig, dataset: Dataset) -> None:
-    """Make `out` this training's folder, or recognise it as such. Raises UsageError if it belongs to another."""
+    """Make `out` the folder of this training. Raises UsageError if it holds a run with another configuration."""
     wanted = {"train": checkpoint.as_json(config), "dataset": fingerprint(dataset), "data": str(dataset.path)}
     path = out / "config.json"
     out.mkdir(parents=True, exist_ok=True)
@@ -326,15 +329,15 @@ def claim(out: Path, config: TrainConfig, dataset: Dataset) -> None:
         if differing:
             name, old, new = differing[0]
             raise UsageError(
-                f"{out} holds a run with {name} = {old}, this command asks for {new}. Choose another --out, or delete "
-                "that folder, or repeat the command that began it to resume"
+                f"{out} holds a run with {name} = {old}, but this command has {new}. Choose another --out, delete the "
+                "folder, or repeat the command that started the run to resume it"
             )
         return
     atomic_write(path, json.dumps(wanted, indent=2))
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Which data these are: the spec fixes every byte, the number of committed episodes how much of it is there."""
+    """Identifies the data: the spec determines every byte, and the count is the number of episodes written so far."""
     return f"{dataset.spec.sha256}:{len(dataset.episodes())}"
 
 

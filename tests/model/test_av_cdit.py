@@ -1,4 +1,4 @@
-"""AV-CDiT: shapes, what each token may see, what each stage trains."""
+"""AV-CDiT: shapes, what each token attends to, what each stage trains."""
 
 import pytest
 import torch
@@ -10,8 +10,8 @@ SMALL = {"width": 32, "heads": 2, "ages": (3, 2, 1, 0), "audio_tokens": 3, "audi
 CONFIG = AvCditConfig(depth=2, **SMALL)
 
 
-def awake(config: AvCditConfig = CONFIG) -> AvCdit:
-    """A network whose zero-initialised gates are open, as after training."""
+def with_open_gates(config: AvCditConfig = CONFIG) -> AvCdit:
+    """A network whose zero-initialised gates have other values, as after training."""
     net = AvCdit(config)
     init_weights(net, 0)
     generator = torch.Generator().manual_seed(1)
@@ -46,7 +46,7 @@ def run(net, x, *, reward=True, noisy=None, context=None):
 
 
 def test_shapes():
-    net, x = awake(), inputs()
+    net, x = with_open_gates(), inputs()
     outputs, reward = run(net, x)
     assert outputs["vision"].shape == (6, 16, 16, 6)
     assert outputs["audio"].shape == (6, 3, 5)
@@ -55,20 +55,20 @@ def test_shapes():
     assert ((reward.success_BK() > 0) & (reward.success_BK() < 1)).all()
 
 
-def test_patches_are_put_back_where_they_came_from():
-    net, x = awake(), inputs()["noisy"]["vision"]
+def test_unpatchify_is_the_inverse_of_patchify():
+    net, x = with_open_gates(), inputs()["noisy"]["vision"]
     torch.testing.assert_close(net.unpatchify(net.patchify(x)), x)
 
 
 def test_learned_variance_doubles_the_channels():
     config = AvCditConfig(depth=1, learn_variance=True, **SMALL)
-    outputs, _ = run(awake(config), inputs())
+    outputs, _ = run(with_open_gates(config), inputs())
     assert outputs["vision"].shape == (6, 16, 16, 12)
     assert outputs["audio"].shape == (6, 3, 10)
 
 
-def test_the_reward_token_reads_but_is_not_read():
-    net, x = awake(), inputs()
+def test_the_reward_token_attends_to_others_but_they_do_not_attend_to_it():
+    net, x = with_open_gates(), inputs()
     with_reward, reward = run(net, x)
     without, none = run(net, x, reward=False)
     assert none is None
@@ -80,21 +80,21 @@ def test_the_reward_token_reads_but_is_not_read():
 
 
 def test_reward_from_context_alone():
-    net, x = awake(), inputs()
+    net, x = with_open_gates(), inputs()
     outputs, reward = run(net, x, noisy={})
     assert outputs == {}
     assert reward.progress_BK.shape == (2, 3)
 
 
-def test_no_displacement_no_progress():
-    net, x = awake(), inputs()
+def test_without_displacement_there_is_no_progress():
+    net, x = with_open_gates(), inputs()
     x["motion"][..., :2] = 0
     assert torch.count_nonzero(run(net, x)[1].progress_BK) == 0
 
 
 def test_targets_of_a_context_do_not_mix():
-    """K targets share keys and values, nothing else: each equals the same target alone."""
-    net, x = awake(), inputs()
+    """K targets share keys and values only: the result for a target is the same as without the others."""
+    net, x = with_open_gates(), inputs()
     together, reward = run(net, x)
     context = net.context(x["vision"], x["audio"], x["past"])
     one = {
@@ -117,7 +117,7 @@ def test_adaln_zero_starts_at_zero():
     assert all(torch.count_nonzero(x) == 0 for x in outputs.values())
 
 
-def test_weights_follow_the_seed_alone():
+def test_initial_weights_depend_on_the_seed_only():
     nets = [AvCdit(CONFIG) for _ in range(3)]
     for net, seed in zip(nets, (7, 7, 8), strict=True):
         init_weights(net, seed)
@@ -128,8 +128,8 @@ def test_weights_follow_the_seed_alone():
 
 @pytest.mark.parametrize("stage", ["1", "2", "3"])
 def test_a_stage_trains_what_the_paper_says(stage):
-    """Stage 1: attention, conditions and sight. Stage 2: sound alone, everything shared frozen. Stage 3: everything."""
-    net = awake()
+    """Stage 1: attention, conditions and vision. Stage 2: audio only, shared weights frozen. Stage 3: everything."""
+    net = with_open_gates()
     trained = {name for name, _ in parameters_of(net, stage)}
     every = {name for name, _ in net.named_parameters()}
     owners = {name: [m for m in ("vision", "audio", "reward") if m in name.split(".")] for name in every}
@@ -146,23 +146,23 @@ def test_a_stage_trains_what_the_paper_says(stage):
         assert {"adapters.audio.0.weight", "blocks.1.experts.audio.up.weight", "heads.audio.out.weight"} <= trained
 
 
-def test_the_past_s_motion_is_heard_only_where_asked_for():
+def test_past_motion_has_an_effect_only_if_it_is_enabled():
     x = inputs()
     moved = {**x, "past": x["past"] + 1}
-    told, untold = awake(), awake(AvCditConfig(depth=2, past_motion=False, **SMALL))
-    assert (run(told, x)[1].progress_BK - run(told, moved)[1].progress_BK).abs().max() > 1e-4
-    assert torch.equal(run(untold, x)[1].progress_BK, run(untold, moved)[1].progress_BK)
+    enabled, disabled = with_open_gates(), with_open_gates(AvCditConfig(depth=2, past_motion=False, **SMALL))
+    assert (run(enabled, x)[1].progress_BK - run(enabled, moved)[1].progress_BK).abs().max() > 1e-4
+    assert torch.equal(run(disabled, x)[1].progress_BK, run(disabled, moved)[1].progress_BK)
 
 
 def test_fourier_resolves_small_inputs():
-    """NWM's embeddings get inputs ≤ 1 of periods ≥ 6, and hardly tell them apart; ours must."""
+    """Embeddings with inputs of at most 1 and periods of at least 6, as in NWM, hardly distinguish them."""
     x = fourier(torch.tensor([0.0, 0.15]), 8, 38.4)
     assert (x[0] - x[1]).norm() > 1.0
 
 
 @pytest.mark.parametrize(("size", "millions"), [("S", 49), ("B", 195)])
-def test_sizes_are_nwm_s(size, millions):
-    """Parameter counts near NWM's table; ours adds two experts a block and takes smaller latents."""
+def test_sizes_are_those_of_nwm(size, millions):
+    """Parameter counts as in the table of NWM; AV-CDiT has two more experts per block and smaller latents."""
     with torch.device("meta"):
         net = AvCdit(AvCditConfig(**SIZES[size]))
     shared_and_vision = sum(p.numel() for n, p in net.named_parameters() if not {"audio", "reward"} & set(n.split(".")))

@@ -1,4 +1,4 @@
-"""The forward process, the losses and the samplers, against closed forms."""
+"""Forward process, losses and samplers against closed forms."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from avw.model.diffusion import Diffusion, DiffusionConfig
 
 
-def test_noised_has_the_schedule_s_variance():
+def test_noised_latents_have_the_variance_of_the_schedule():
     diffusion = Diffusion(DiffusionConfig())
     generator = torch.Generator().manual_seed(0)
     clean, noise = torch.full((1, 50_000), 2.0), torch.randn(1, 50_000, generator=generator)
@@ -38,7 +38,7 @@ def test_output_converts_to_clean_and_noise(prediction):
 
 
 def gaussian_denoiser(diffusion: Diffusion, mean: float, spread: float, learn_variance: bool):
-    """The exact posterior mean of data ~ N(mean, spread²), as the network's output."""
+    """The exact posterior mean of data ~ N(mean, spread²), as the output of a network."""
 
     def denoise(latents, step):
         signal = float(diffusion.alpha_bar[step])
@@ -49,7 +49,7 @@ def gaussian_denoiser(diffusion: Diffusion, mean: float, spread: float, learn_va
             guess = clean
             if diffusion.config.prediction == "noise":
                 guess = (x - math.sqrt(signal) * clean) / math.sqrt(1 - signal)
-            # The lower end of the learned range is the posterior's own variance for a point mass.
+            # -1 is the lower end of the learned range: the posterior variance of a point mass.
             out[name] = torch.cat([guess, -torch.ones_like(guess)], -1) if learn_variance else guess
         return out
 
@@ -78,7 +78,7 @@ def test_one_step_is_the_posterior_mean():
 
 
 def test_learned_variance_bound_is_least_at_the_true_posterior():
-    """For a point mass the true reverse variance is the posterior's: the bound must prefer -1 over any other share."""
+    """For a point mass, the true reverse variance is that of the posterior, so the bound has its minimum at -1."""
     diffusion = Diffusion(DiffusionConfig(prediction="noise", learn_variance=True))
     generator = torch.Generator().manual_seed(4)
     clean, noise = torch.zeros(64, 32), torch.randn(64, 32, generator=generator)
@@ -92,13 +92,15 @@ def test_learned_variance_bound_is_least_at_the_true_posterior():
     assert losses[0] < losses[1] < losses[2]
 
 
-def test_the_bound_does_not_move_the_mean():
+def test_the_bound_has_no_gradient_for_the_mean():
     diffusion = Diffusion(DiffusionConfig(prediction="noise", learn_variance=True))
     clean, noise, step = torch.zeros(2, 4), torch.ones(2, 4), torch.tensor([5, 500])
     noisy = diffusion.noised(clean, step, noise)
     output = torch.cat([noise, torch.zeros(2, 4)], -1).requires_grad_()
     diffusion.loss(output, clean, noisy, noise, step).sum().backward()
-    assert torch.count_nonzero(output.grad[:, :4]) == 0  # the squared error is zero here, and the bound adds nothing
+    assert (
+        torch.count_nonzero(output.grad[:, :4]) == 0
+    )  # the squared error is zero here, and the bound adds no gradient
     assert torch.count_nonzero(output.grad[:, 4:]) == 8
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 from scipy.signal import get_window
 
+import avw.model.evaluate as module
 from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.viewing.media import read_frames
 from avw.cli.main import avw
@@ -43,8 +44,12 @@ def predicted_rgb(last: np.ndarray, offset: int) -> np.ndarray:
 
 
 def predicted_audio(last: np.ndarray, offset: int) -> np.ndarray:
-    """Softer on the right, and softer with every step on both sides."""
-    return last * np.array([0.9, 0.4], np.float32)[:, None] * np.float32(1 / (1 + 0.2 * (offset % 3)))
+    """Softer on the right, silent there at every third step, and softer with every step on both sides."""
+    return (
+        last
+        * np.array([0.9, 0.4 if offset % 3 else 0.0], np.float32)[:, None]
+        * np.float32(1 / (1 + 0.2 * (offset % 3)))
+    )
 
 
 def predicted_progress(offset: int, forward: float) -> float:
@@ -309,6 +314,26 @@ def test_samples_show_the_prediction_beside_the_truth(dataset: Dataset, result):
         np.testing.assert_array_equal(strip[:32, :32], row["rgb"][t])
         np.testing.assert_array_equal(strip[:32, 40:72], row["rgb"][t + 1])
         np.testing.assert_array_equal(strip[36:, 40:72], predicted_rgb(row["rgb"][t], 1))
+
+
+def test_windows_with_silence_do_not_count_in_the_ild_error(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
+    original = module.read_frames
+
+    def first_silent(windows, frames):
+        rgb, audio = original(windows, frames)
+        audio[0] = 0
+        return rgb, audio
+
+    monkeypatch.setattr(module, "read_frames", first_silent)
+    config = dataclasses.replace(CONFIG, horizons=(1,), count=3, sequences=1)
+    every = [(row, t) for row in episodes(dataset) for t in range(len(row["rgb"]) - 1)]
+    second, third = (every[i] for i in np.linspace(0, len(every) - 1, 3).round().astype(int)[1:])
+    expected = [
+        level_difference_error(row["sound"][t], row["sound"][t + 1], dataset.spec.audio_full_scale)
+        for row, t in (second, third)
+    ]
+    found = evaluate(ScriptedModel(), dataset, config)["horizons"]["1"]["ild_error"]["persistence"]
+    assert found == pytest.approx(np.mean(expected), abs=1e-4)
 
 
 # Episodes shorter than a horizon

@@ -1,4 +1,4 @@
-"""The rotation warp against the renderer: a camera that turns on the spot sees the same rays again."""
+"""The rotation warp against the renderer: a turn on the spot moves pixels independently of the scene."""
 
 import math
 
@@ -29,13 +29,13 @@ def test_turned_frame_is_what_the_renderer_sees(camera, turns):
     turned, seen = rotation.turned(camera(0.3)[None], torch.tensor([yaw]), smooth=True)
     truth = camera(0.3 + yaw)[None].float()
     inside = seen[0]
-    # The share still in view of a 90° pinhole turned by a: known for the middle row.
+    # The share that a pinhole camera of 90° keeps in view is known for the middle row.
     middle = inside[32].float().mean().item()
     expected = (1 - math.tan(abs(yaw) - math.pi / 4)) / 2 if abs(yaw) < math.pi / 2 else 0.0
     assert middle == pytest.approx(expected, abs=0.03)
     right = (turned.float() - truth)[0][inside].square().mean()
     wrong = (rotation.turned(camera(0.3)[None], torch.tensor([-yaw]), smooth=True)[0].float() - truth)[0][inside]
-    assert 10 * math.log10(255**2 / right.item()) > 21  # the rest is resampling at edges and texture grain
+    assert 10 * math.log10(255**2 / right.item()) > 21  # the remaining error is resampling at edges and in textures
     assert right < 0.5 * wrong.square().mean()
 
 

@@ -21,8 +21,8 @@ from tests.browser import MISSING, Browser, find_browser
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_browser() is None, reason=MISSING)]
 
-READY = "now.clip && now.stage.images.every((image) => image.complete)"
-MEAN = """(() => { const canvas = now.stage.views[%d].canvas;
+READY = "now.player && now.player.stage.images.every((image) => image.complete)"
+MEAN = """(() => { const canvas = now.player.stage.views[%d].canvas;
   const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data, sum = [0, 0, 0];
   data.forEach((value, i) => { if (i %% 4 < 3) sum[i %% 4] += value; });
   return sum.map((value) => value / (data.length / 4)); })()"""
@@ -74,14 +74,14 @@ def test_what_is_heard_at_a_frame_is_the_sound_of_that_step(page: Browser, datas
     name = page.evaluate("now.id")
     ref = next(ref for ref in dataset.episodes() if str(ref.index) == name)
     found = page.evaluate("""(async () => {
-      const text = atob(now.clip.sounds[0].audio.split(",")[1]);
+      const text = atob(now.player.clip.sounds[0].audio.split(",")[1]);
       const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer;
       const heard = await new OfflineAudioContext(2, 1, 16000).decodeAudioData(bytes);
       const step = 2400, rms = [];
-      for (let k = 0; k < now.clip.frames; k++) rms.push([0, 1].map((ear) => {
+      for (let k = 0; k < now.player.clip.frames; k++) rms.push([0, 1].map((ear) => {
         const part = heard.getChannelData(ear).slice(k * step, (k + 1) * step);
         return Math.sqrt(part.reduce((sum, value) => sum + value * value, 0) / step); }));
-      return { rms, length: heard.length, element: audio().duration }; })()""")
+      return { rms, length: heard.length, element: now.player.audio.duration }; })()""")
     stored = dataset.read(ref, ["audio"])["audio"] * dataset.audio_scale
     rms = np.sqrt((stored**2).mean(axis=2))
     assert found["length"] == stored.shape[0] * 2400
@@ -91,17 +91,19 @@ def test_what_is_heard_at_a_frame_is_the_sound_of_that_step(page: Browser, datas
 
 def test_it_plays_and_the_frame_follows_the_sound(page: Browser):
     page.key(" ")
-    page.wait_for("audio().currentTime > 0.6")
-    heard, shown = page.evaluate("draw(), [audio().currentTime, +$('time').querySelectorAll('b')[1].textContent]")
+    page.wait_for("now.player.audio.currentTime > 0.6")
+    heard, shown = page.evaluate(
+        "draw(now.player), [now.player.audio.currentTime, +$('time').querySelectorAll('b')[1].textContent]"
+    )
     assert abs((shown + 1) * 0.15 - heard) <= 0.15 / 2 + 0.03
     assert page.evaluate("document.querySelector('.transport').classList.contains('playing')")
-    page.wait_for("audio().ended", 20)
+    page.wait_for("now.player.audio.ended", 20)
     page.wait_for("!document.querySelector('.transport').classList.contains('playing')")
     assert frame(page) == 12
     page.key(" ")  # from the beginning again
-    page.wait_for("audio().currentTime < 1 && !audio().paused")
+    page.wait_for("now.player.audio.currentTime < 1 && now.player.playing")
     page.key(" ")
-    assert page.evaluate("audio().paused")
+    assert page.evaluate("now.player.audio.paused")
 
 
 def test_the_scrubber_goes_where_it_is_clicked(page: Browser):
@@ -109,7 +111,7 @@ def test_the_scrubber_goes_where_it_is_clicked(page: Browser):
         "(({left, top, width, height}) => [left, top, width, height])($('lanes').getBoundingClientRect())"
     )
     page.click(left + 0.75 * width, top + height / 2)
-    assert page.evaluate("seconds() / total()") == pytest.approx(0.75, abs=0.01)
+    assert page.evaluate("now.player.seconds / now.player.total") == pytest.approx(0.75, abs=0.01)
 
 
 def test_lists_filters_and_search(page: Browser):
@@ -159,7 +161,7 @@ def test_the_served_page_asks_its_own_server_only(reference: Path):
         browser.wait_for("$('message').textContent.includes('start avw view again')", 90)
 
 
-def test_what_was_imagined_has_two_sounds_on_one_clock(reference: Path, tmp_path: Path):
+def test_a_prediction_has_two_sounds_on_one_clock(reference: Path, tmp_path: Path):
     samples = tmp_path / "samples"
     samples.mkdir()
     (tmp_path / "config.json").write_text(json.dumps({"data": str(reference)}))
@@ -175,11 +177,11 @@ def test_what_was_imagined_has_two_sounds_on_one_clock(reference: Path, tmp_path
     with Browser() as browser:
         browser.open((tmp_path / "run.html").as_uri())
         browser.wait_for(READY)
-        browser.evaluate("seek(0.45)")
-        browser.wait_for("!audio().seeking")
+        browser.evaluate("now.player.seek(0.45)")
+        browser.wait_for("!now.player.audio.seeking")
         browser.key("s")
-        assert browser.evaluate("now.sounds[now.which].name") == "Imagined sound"
-        assert browser.evaluate("audio().currentTime") == pytest.approx(0.45, abs=0.02)
+        assert browser.evaluate("now.player.sound.name") == "Predicted sound"
+        assert browser.evaluate("now.player.audio.currentTime") == pytest.approx(0.45, abs=0.02)
         assert frame(browser) == 2
         assert browser.errors == []
 
@@ -194,7 +196,7 @@ def test_nothing_is_cut_off(exported: str, width: int, height: int):
             bottom = browser.evaluate("document.querySelector('.transport').getBoundingClientRect().bottom")
             assert bottom <= height
             box = browser.evaluate(
-                "(({width, height}) => [width, height])(now.stage.views[0].canvas.getBoundingClientRect())"
+                "(({width, height}) => [width, height])(now.player.stage.views[0].canvas.getBoundingClientRect())"
             )
             assert box[0] == pytest.approx(box[1], abs=1)
             assert box[0] >= 120

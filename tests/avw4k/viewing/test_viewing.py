@@ -139,7 +139,7 @@ def test_episodes_are_chosen_by_number_or_one_of_each_mode(library: Library):
         library.chosen("x")
 
 
-def test_a_run_shows_its_data_and_what_it_imagined(reference: Path, tmp_path: Path):
+def test_a_run_shows_its_data_and_its_predictions(reference: Path, tmp_path: Path):
     samples = tmp_path / "samples"
     samples.mkdir()
     (tmp_path / "config.json").write_text(json.dumps({"data": str(reference)}))
@@ -150,10 +150,10 @@ def test_a_run_shows_its_data_and_what_it_imagined(reference: Path, tmp_path: Pa
     note = {"name": "sample-0", "scene": "a", "mode": "leave", "episode": 1, "step": 3}
     (samples / "samples.json").write_text(json.dumps([note]))
     library = Library(tmp_path)
-    assert [row["kind"] for row in library.entries()] == ["imagined"] + 6 * ["episode"]
+    assert [row["kind"] for row in library.entries()] == ["predicted"] + 6 * ["episode"]
     clip = library.entry("sample-0")
     assert clip["frames"] == 4
-    assert [view["caption"] for view in clip["views"]] == ["What happened", "Imagined"]
+    assert [view["caption"] for view in clip["views"]] == ["Ground truth", "Prediction"]
     assert len(clip["sounds"]) == 2
     (samples / "samples.json").write_text(json.dumps([{**note, "name": "../../etc/passwd"}]))
     with pytest.raises(DatasetError, match="names a file elsewhere"):

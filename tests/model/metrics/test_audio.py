@@ -1,4 +1,4 @@
-"""LSD and spectral SSIM: closed forms, the floor, and what they are blind to."""
+"""LSD and spectral SSIM: closed forms, the floor, and the differences that they ignore."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_full_scale_sine_reads_zero_dbfs():
     sine_NES = np.broadcast_to(0.25 * np.sin(2 * np.pi * 1000.0 * time_S), (1, 2, STEP_SAMPLES))
     spectrum = spectrogram_db(sine_NES, full_scale=0.25)
     assert spectrum.shape == (1, 2, 15, 257)
-    assert spectrum[..., 32] == pytest.approx(0.0, abs=0.01)  # 1000 Hz is the middle of bin 32
+    assert spectrum[..., 32] == pytest.approx(0.0, abs=0.01)  # 1000 Hz is the centre of bin 32
     assert spectrum.min() == FLOOR_DB
 
 
@@ -43,7 +43,7 @@ def test_lsd_of_two_independent_noises_is_that_of_two_rayleigh_spectra():
     assert lsd(a, b) == pytest.approx(expected, rel=0.03)
 
 
-def test_below_the_floor_nothing_counts():
+def test_differences_below_the_floor_do_not_count():
     quiet = noise(level=1e-7)
     assert lsd(quiet, np.zeros_like(quiet)) == 0.0
     assert lsd(quiet, np.zeros_like(quiet), full_scale=1e-6) > 10.0
@@ -55,7 +55,7 @@ def test_lsd_ignores_polarity_but_not_a_swap_of_the_ears():
     assert lsd_per_clip(clip[:, ::-1], clip).min() > 10.0
 
 
-def test_spectral_ssim_orders_what_lsd_orders():
+def test_spectral_ssim_agrees_with_lsd_on_the_order():
     clip = noise(8)
     near, far = clip + noise(8)[::-1] * np.float32(0.1), noise(8)[::-1]
     assert spectral_ssim(clip, clip) == pytest.approx(1.0, abs=1e-5)
@@ -67,5 +67,5 @@ def test_wrong_shapes_are_refused():
         spectrogram_db(np.zeros((1, 2, 511)))
     with pytest.raises(UsageError, match="cannot compare sound"):
         lsd(noise(2), noise(3))
-    with pytest.raises(UsageError, match="no sound at all"):
+    with pytest.raises(UsageError, match="no sound to compare"):
         lsd(noise(0), noise(0))

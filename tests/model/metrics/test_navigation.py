@@ -1,4 +1,4 @@
-"""The navigation measures by hand, and the bootstrap against what statistics says."""
+"""The navigation metrics on examples computed by hand, and the bootstrap against statistics."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_by_hand():
     assert sna(False, 10, 10) == 0.0
 
 
-def test_an_episode_that_starts_at_the_goal():
+def test_an_episode_that_starts_at_the_source():
     assert spl(True, 0.0, 0.0) == 1.0
     assert spl(True, 0.0, 2.0) == 0.0
     assert soft_spl(0.0, 0.0, 0.0) == 1.0
 
 
 @given(st.booleans(), metres, metres, metres)
-def test_every_share_lies_between_zero_and_one(success, left, shortest, walked):
+def test_every_metric_lies_between_zero_and_one(success, left, shortest, walked):
     assert 0.0 <= spl(success, shortest, walked) <= 1.0
     assert 0.0 <= soft_spl(left, shortest, walked) <= 1.0
 
@@ -64,7 +64,7 @@ def test_bootstrap_is_seeded():
     assert bootstrap_mean(values, seed=1) != bootstrap_mean(values, seed=2)
 
 
-def test_pairing_sees_a_gain_that_two_separate_intervals_hide():
+def test_pairing_shows_a_gain_that_two_separate_intervals_do_not():
     difficulty = keyed_rng("difficulty").random(50)
     better = difficulty + 0.05
     a, b = bootstrap_mean(better), bootstrap_mean(difficulty)
@@ -74,7 +74,7 @@ def test_pairing_sees_a_gain_that_two_separate_intervals_hide():
     assert gain.mean == pytest.approx(0.05)
 
 
-def test_summary_has_a_row_a_measure():
+def test_a_summary_has_one_row_per_metric():
     outcomes = [
         Outcome(success=True, spl=0.5, softspl=0.6, sna=0.4, dtg=0.5, actions=80),
         Outcome(success=False, spl=0.0, softspl=0.2, sna=0.0, dtg=4.5, actions=500),
@@ -87,7 +87,7 @@ def test_summary_has_a_row_a_measure():
 
 @pytest.mark.parametrize("values", [[], [1.0, float("inf")], [float("nan")]])
 def test_no_episodes_or_infinite_values_are_refused(values):
-    with pytest.raises(UsageError, match="finite number"):
+    with pytest.raises(UsageError, match="one finite number per episode"):
         bootstrap_mean(values)
 
 

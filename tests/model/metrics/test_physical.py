@@ -1,4 +1,4 @@
-"""ILD error and the audio-visual lag, on sounds and pictures whose answer is known."""
+"""ILD error and the audio-visual lag, on sounds and images with a known result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def clips(left: float, right: float, count: int = 3) -> np.ndarray:
 
 
 def sequence(lag: int, steps: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    """Frames whose change, and sounds whose loudness `lag` steps later, follow one random series."""
+    """Frames whose change follows a random series, and sounds whose level follows it `lag` steps later."""
     drive = keyed_rng("drive").uniform(1.0, 20.0, steps)
     sign = np.where(np.arange(steps) % 2, 1.0, -1.0)
     rgb = np.clip(128.0 + np.cumsum(sign * drive), 0, 255)[:, None, None, None]
@@ -59,7 +59,7 @@ def test_a_true_clip_below_the_floor_does_not_count():
     assert np.isnan(ild_error(clips(0.1, 0.1), np.zeros((3, 2, STEP_SAMPLES))))
 
 
-def test_predicting_silence_is_an_error_not_an_excuse():
+def test_predicted_silence_counts_as_an_error():
     true = clips(0.2, 0.1)
     assert ild_error(np.zeros_like(true), true) == pytest.approx(20 * np.log10(2), abs=1e-3)
 
@@ -72,14 +72,14 @@ def test_av_peak_finds_the_lag(lag):
     assert peak.correlation > 0.95
 
 
-def test_energies_are_roots_of_mean_squares():
+def test_energies_are_root_mean_squares():
     rgb = np.zeros((3, 2, 2, 3), np.uint8)
     rgb[1] = 10
     assert motion_energy(rgb).tolist() == [10.0, 10.0]
     assert sound_energy(np.full((2, 2, 4), 0.5)).tolist() == [0.5, 0.5]
 
 
-def test_a_standing_picture_correlates_with_nothing():
+def test_a_constant_image_has_no_correlation():
     peak = av_peak(np.zeros((10, 4, 4, 3), np.uint8), sequence(0)[1][:10])
     assert peak == AvPeak(lag_seconds=0.0, correlation=0.0)
 

@@ -1,4 +1,4 @@
-"""PSNR and SSIM against closed forms and against what they promise."""
+"""PSNR and SSIM against closed forms and their definitions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_uint8_differences_do_not_wrap_around():
     assert psnr(white, black) == pytest.approx(0.0)
 
 
-def test_psnr_pools_errors_so_that_a_perfect_frame_does_not_win():
+def test_psnr_pools_errors_so_that_a_perfect_frame_does_not_dominate():
     true = np.full((2, 8, 8, 3), 100, np.uint8)
     half_wrong = true.copy()
     half_wrong[0] += np.uint8(10)
@@ -46,7 +46,7 @@ def test_ssim_is_one_for_equal_symmetric_and_falls_with_noise():
     assert ssim(noisy[1], true) == pytest.approx(ssim(true, noisy[1]), abs=1e-6)
 
 
-def test_ssim_of_two_flat_pictures_is_its_luminance_term():
+def test_ssim_of_two_constant_images_is_its_luminance_term():
     a, b = np.full((1, 16, 16, 3), 100, np.uint8), np.full((1, 16, 16, 3), 150, np.uint8)
     c1 = (0.01 * 255) ** 2
     assert ssim(a, b) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), rel=1e-3)
@@ -66,7 +66,7 @@ def test_ssim_window_matches_a_direct_sum():
     assert ssim_map(a, b, data_range=1.0, sigma=1.5, radius=5) == pytest.approx(np.array([[expected]]))
 
 
-def test_negative_of_a_picture_has_negative_structure():
+def test_the_negative_of_an_image_has_negative_structure():
     true = pictures(1)
     assert ssim(255 - true, true) < -0.5
 
@@ -77,7 +77,7 @@ def test_different_shapes_are_refused(shape):
         psnr(np.zeros(shape, np.uint8), np.zeros((2, 8, 8, 3), np.uint8))
 
 
-def test_nothing_to_compare_and_too_small_pictures_are_refused():
+def test_no_images_and_images_that_are_too_small_are_refused():
     with pytest.raises(UsageError, match="at least one image"):
         psnr(np.zeros((0, 8, 8, 3), np.uint8), np.zeros((0, 8, 8, 3), np.uint8))
     with pytest.raises(UsageError, match="more than 10 pixels"):

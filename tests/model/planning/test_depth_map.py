@@ -1,4 +1,4 @@
-"""The depth camera's geometry, and the map drawn from it."""
+"""The geometry of depth images, and the obstacle map made from them."""
 
 import math
 
@@ -15,25 +15,25 @@ SIZE = 64
 
 
 def wall_at(metres: float) -> np.ndarray:
-    """A depth image of an endless wall across the view: planar z is the same in every pixel above the floor."""
+    """A depth image of an infinite wall across the view: planar z is equal in all pixels above the floor."""
     up_H = (0.5 * (SIZE - 1) - np.arange(SIZE)) / (SIZE / 2)
     with np.errstate(divide="ignore"):
         floor_H = np.where(up_H < 0, CAMERA_HEIGHT / -up_H, np.inf)
     return np.broadcast_to(np.minimum(metres, floor_H)[:, None], (SIZE, SIZE)).astype(np.float32)
 
 
-def test_points_lie_where_they_are_seen():
+def test_points_have_the_position_that_the_image_shows():
     seen_N3 = points(wall_at(2.0))
     assert seen_N3[:, 0].max() == pytest.approx(2.0)
     assert seen_N3[:, 2].min() == pytest.approx(0.0, abs=1e-5)
     assert seen_N3[:, 1].max() == pytest.approx(-seen_N3[:, 1].min())
 
 
-def test_nothing_hit_is_no_point():
+def test_pixels_without_depth_give_no_points():
     assert len(points(np.zeros((SIZE, SIZE), np.float32))) == 0
 
 
-def test_floor_is_no_obstacle_but_a_wall_is():
+def test_the_floor_is_not_an_obstacle_but_a_wall_is():
     assert len(obstacles(points(wall_at(100.0)))) == 0
     assert obstacles(points(wall_at(2.0)))[:, 0] == pytest.approx(2.0)
 
@@ -43,59 +43,61 @@ def test_blocked_ahead(metres, blocked):
     assert blocked_ahead(wall_at(metres), reach=0.3) is blocked
 
 
-def test_actions_are_reckoned():
-    chart = DepthMap()
-    chart.update(None, wall_at(3.0))
+def test_actions_change_the_pose():
+    grid = DepthMap()
+    grid.update(None, wall_at(3.0))
     for depth, action in ((2.85, Action.FORWARD), (2.7, Action.FORWARD), (5.0, Action.TURN_LEFT)):
-        chart.update(action, wall_at(depth))
-    assert (chart.x, chart.y) == pytest.approx((0.3, 0.0))
-    assert chart.heading == pytest.approx(math.radians(10.0))
+        grid.update(action, wall_at(depth))
+    assert (grid.x, grid.y) == pytest.approx((0.3, 0.0))
+    assert grid.heading == pytest.approx(math.radians(10.0))
 
 
-def test_a_step_that_changes_nothing_is_taken_back_and_entered():
-    chart = DepthMap()
-    chart.update(None, wall_at(3.0))
-    before = chart.hits_HW.copy()
-    chart.update(Action.FORWARD, wall_at(3.0))
-    assert chart.blocked
-    assert (chart.x, chart.y) == (0.0, 0.0)
-    row, column = chart.nodes(0.2, 0.0)
-    assert chart.hits_HW[row, column] > before[row, column]
+def test_a_step_that_changes_nothing_is_blocked_and_adds_an_obstacle():
+    grid = DepthMap()
+    grid.update(None, wall_at(3.0))
+    before = grid.hits_HW.copy()
+    grid.update(Action.FORWARD, wall_at(3.0))
+    assert grid.blocked
+    assert (grid.x, grid.y) == (0.0, 0.0)
+    row, column = grid.nodes(0.2, 0.0)
+    assert grid.hits_HW[row, column] > before[row, column]
 
 
-def test_open_space_is_walked_straight():
-    chart = DepthMap()
-    bearing, length = chart.way_to(3.0, 0.0)
+def test_the_path_through_free_space_is_straight():
+    grid = DepthMap()
+    bearing, length = grid.path_to(3.0, 0.0)
     assert abs(bearing) < math.radians(6.0)
     assert length == pytest.approx(3.0, abs=0.3)
 
 
-def test_the_way_leads_round_a_wall():
-    chart = DepthMap()
-    # A wall 1 m ahead that leaves only the left open, from y = -6 to y = +1.
+def test_the_path_leads_around_a_wall():
+    grid = DepthMap()
+    # A wall 1 m ahead, from y = -6 to y = +1: only the left is open.
     wall_N2 = np.array([[1.0, y] for y in np.arange(-6.0, 1.0, 0.05)])
-    chart._enter(wall_N2, weight=9)
-    bearing, length = chart.way_to(2.0, -0.5)
+    grid.add_obstacles(wall_N2, weight=9)
+    bearing, length = grid.path_to(2.0, -0.5)
     assert bearing > math.radians(20.0)
     assert length > 3.0
 
 
-def test_a_goal_inside_an_obstacle_stands_for_the_floor_beside_it():
-    chart = DepthMap()
-    chart._enter(np.array([[2.0 + dx, dy] for dx in np.arange(0, 0.5, 0.05) for dy in np.arange(-0.3, 0.3, 0.05)]), 9)
-    bearing, length = chart.way_to(2.2, 0.0)
+def test_a_goal_inside_an_obstacle_is_replaced_by_the_nearest_free_cell():
+    grid = DepthMap()
+    grid.add_obstacles(
+        np.array([[2.0 + dx, dy] for dx in np.arange(0, 0.5, 0.05) for dy in np.arange(-0.3, 0.3, 0.05)]), 9
+    )
+    bearing, length = grid.path_to(2.2, 0.0)
     assert math.isfinite(length)
     assert abs(bearing) < math.radians(15.0)
 
 
-def test_a_closed_box_has_no_way_out():
-    chart = DepthMap()
+def test_there_is_no_path_out_of_a_closed_box():
+    grid = DepthMap()
     ring = np.arange(0.0, 2 * math.pi, 0.02)
-    chart._enter(np.stack([np.cos(ring), np.sin(ring)], axis=1), 9)
-    assert chart.way_to(3.0, 0.0)[1] == math.inf
+    grid.add_obstacles(np.stack([np.cos(ring), np.sin(ring)], axis=1), 9)
+    assert grid.path_to(3.0, 0.0)[1] == math.inf
 
 
-def test_cost_to_go_is_dijkstras():
+def test_the_cost_to_go_agrees_with_scipy():
     rng = np.random.default_rng(0)
     cost_HW = rng.uniform(1.0, 4.0, (9, 11))
     cost_HW[rng.random((9, 11)) < 0.25] = np.inf

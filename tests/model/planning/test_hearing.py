@@ -1,4 +1,4 @@
-"""Hearing: bearings from two ears and turns of the head, and how loud and direct a sound is."""
+"""Hearing: bearings from two ears and turns of the head, level and directness."""
 
 import math
 
@@ -13,7 +13,7 @@ from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES, TURN_RADIANS, Action
 
 
 def from_bearing(bearing: float, step: int = 0) -> np.ndarray:
-    """Noise from far off at a bearing (left positive), to a head without a shadow: only the delay differs."""
+    """Distant noise at a bearing (left positive), for a head without a shadow: the ears differ by a delay only."""
     lateral = math.asin(math.sin(bearing))
     delay = HEAD_DELAY * (lateral + math.sin(lateral))
     noise_S = keyed_rng("hearing", step).standard_normal(2 * STEP_SAMPLES)
@@ -29,17 +29,17 @@ def diffuse(step: int) -> np.ndarray:
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-math.pi / 2, math.pi / 2))
-def test_the_side_is_heard_at_once(bearing):
+def test_the_lateral_angle_is_found_in_one_step(bearing):
     hearing = Hearing()
     hearing.hear(from_bearing(bearing))
-    # In front or behind cannot be told yet: both have the same delay.
-    heard = math.asin(math.sin(hearing.bearing))
-    assert abs(heard - bearing) < math.radians(12.0)
+    # Front and back cannot be distinguished yet: both have the same delay.
+    lateral = math.asin(math.sin(hearing.bearing))
+    assert abs(lateral - bearing) < math.radians(12.0)
 
 
 @pytest.mark.parametrize("turn", [Action.TURN_LEFT, Action.TURN_RIGHT])
 @pytest.mark.parametrize("degrees", [-160, -110, -35, 20, 75, 130, 180])
-def test_turning_tells_behind_from_in_front(degrees, turn):
+def test_turning_distinguishes_front_from_back(degrees, turn):
     hearing = Hearing()
     bearing = math.radians(degrees)
     hearing.hear(from_bearing(bearing))
@@ -50,7 +50,7 @@ def test_turning_tells_behind_from_in_front(degrees, turn):
     assert abs(wrap_angle(hearing.bearing - bearing)) < math.radians(12.0)
 
 
-def test_swapped_ears_mirror_the_bearing():
+def test_swapped_ears_mirror_the_evidence():
     one, other = Hearing(), Hearing()
     for step in range(3):
         audio_ES = from_bearing(0.6, step)
@@ -59,7 +59,7 @@ def test_swapped_ears_mirror_the_bearing():
     np.testing.assert_allclose(one.evidence_B, np.roll(other.evidence_B[::-1], 1), atol=1e-9)
 
 
-def test_one_direction_is_more_direct_than_many():
+def test_sound_from_one_direction_is_more_direct_than_diffuse_sound():
     direct, around = Hearing(), Hearing()
     for step in range(3):
         direct.hear(from_bearing(0.3, step))
@@ -68,7 +68,7 @@ def test_one_direction_is_more_direct_than_many():
     assert around.directness < 0.25
 
 
-def test_level_holds_over_a_pause_and_follows_gain():
+def test_the_level_is_held_over_a_pause_and_follows_the_gain():
     hearing = Hearing()
     hearing.hear(from_bearing(0.0))
     loud = hearing.level_db
@@ -79,14 +79,14 @@ def test_level_holds_over_a_pause_and_follows_gain():
     assert hearing.level_db == pytest.approx(loud - 20.0, abs=0.5)
 
 
-def test_silence_is_no_evidence():
+def test_silence_adds_no_evidence():
     hearing = Hearing()
     hearing.hear(np.zeros((2, STEP_SAMPLES), np.float32))
     assert not hearing.evidence_B.any()
     assert hearing.directness == 0.0
 
 
-def test_reset_forgets():
+def test_reset_discards_all_evidence():
     hearing = Hearing()
     hearing.hear(from_bearing(1.0))
     hearing.reset()
@@ -96,6 +96,6 @@ def test_reset_forgets():
     np.testing.assert_array_equal(hearing.evidence_B, fresh.evidence_B)
 
 
-def test_bins_that_a_turn_would_split_are_refused():
+def test_numbers_of_bins_that_do_not_fit_a_turn_are_refused():
     with pytest.raises(ValueError, match="multiple of 36"):
         Hearing(HearingConfig(bins=50))

@@ -1,4 +1,4 @@
-"""Policies: what they do, and that none but the oracle can know where the source is."""
+"""Policies: their actions, and that only the oracle can know the position of the source."""
 
 import gc
 import inspect
@@ -55,14 +55,14 @@ def simulator():
 
 
 @pytest.mark.parametrize("name", UNLEARNED)
-def test_an_episode_depends_on_its_seed_alone(name):
+def test_an_episode_depends_on_its_seed_only(name):
     policy = make_policy(name)
     first = actions(policy)
     actions(policy, seed=4)
     assert actions(policy) == first == actions(make_policy(name))
 
 
-def test_random_stops_at_every_length_alike_and_moves_evenly():
+def test_random_has_uniform_lengths_and_uniform_actions():
     lengths, counts = [], np.zeros(4, int)
     policy = RandomPolicy(max_steps=50)
     for seed in range(300):
@@ -74,7 +74,7 @@ def test_random_stops_at_every_length_alike_and_moves_evenly():
     np.testing.assert_allclose(counts[1:] / counts[1:].sum(), 1 / 3, atol=0.03)
 
 
-def test_forward_walks_turns_from_a_wall_to_one_side_and_stops_at_the_end():
+def test_forward_walks_turns_to_one_side_at_a_wall_and_stops_at_the_end():
     policy = ForwardPolicy(max_steps=5)
     policy.reset(0)
     assert policy.act(observation(3.0)) == Action.FORWARD
@@ -98,7 +98,7 @@ def test_oracle_finds_the_source(simulator):
 
 
 def reachable(root: object) -> set[int]:
-    """ids of everything that can be reached from an object without passing through code."""
+    """ids of all objects that can be reached from an object, without passing through code."""
     code = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.FrameType, type)
     seen, stack = set(), [root]
     while stack:
@@ -111,7 +111,7 @@ def reachable(root: object) -> set[int]:
 
 
 @pytest.mark.parametrize("name", UNLEARNED)
-def test_no_policy_but_the_oracle_can_reach_the_simulator(simulator, name):
+def test_only_the_oracle_can_reach_the_simulator(simulator, name):
     start, source = sample_episode(simulator, 2)
     task = AudioNavTask(simulator, TaskConfig(max_steps=8))
     policy = make_policy(name)
@@ -126,7 +126,7 @@ def test_no_policy_but_the_oracle_can_reach_the_simulator(simulator, name):
     known = reachable(policy)
     secrets = [simulator, simulator.navgrid, simulator.source, simulator.engine, task]
     assert not known & {id(secret) for secret in secrets}
-    assert id(simulator) in reachable(OraclePolicy(simulator))  # the test itself can see
+    assert id(simulator) in reachable(OraclePolicy(simulator))  # the test is able to find it
 
 
 def test_only_the_oracle_is_made_from_a_simulator():
@@ -137,7 +137,7 @@ def test_only_the_oracle_is_made_from_a_simulator():
     assert set(Observation.__dataclass_fields__) == {"rgb_HWC", "depth_HW", "audio_ES"}
 
 
-def test_unknown_policies_and_answers_are_refused():
+def test_unknown_policies_and_invalid_actions_are_refused():
     with pytest.raises(UsageError, match="expected one of random"):
         make_policy("clever")
     with pytest.raises(UsageError, match="--model"):
@@ -153,7 +153,7 @@ def test_every_policy_has_its_name():
     assert set(UNLEARNED) | set(LEARNED) | set(PRIVILEGED) == set(POLICIES)
 
 
-def test_policy_seeds_are_not_the_worlds():
+def test_policy_seeds_differ_from_episode_seeds():
     seeds = [policy_seed(seed) for seed in range(100)]
     assert len(set(seeds)) == 100
     assert not set(seeds) & set(range(100))

@@ -1,4 +1,4 @@
-"""Recordings of navigation, with ffmpeg and without."""
+"""Recordings of navigation, with and without ffmpeg."""
 
 import shutil
 
@@ -24,8 +24,8 @@ def sound(count=4):
 
 def test_without_ffmpeg_a_gif_and_a_wav(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    film, wave = recording.write_recording(tmp_path / "deep" / "x", frames(), sound())
-    with Image.open(film) as image:
+    animation, wave = recording.write_recording(tmp_path / "deep" / "x", frames(), sound())
+    with Image.open(animation) as image:
         assert image.n_frames == 4
         assert image.info["duration"] == 150
     samples, rate = soundfile.read(wave)
@@ -34,10 +34,10 @@ def test_without_ffmpeg_a_gif_and_a_wav(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here")
 def test_with_ffmpeg_an_mp4(tmp_path):
-    (film,) = recording.write_recording(tmp_path / "x", frames(), sound())
-    assert film.suffix == ".mp4"
-    assert film.stat().st_size > 500
-    assert list(tmp_path.iterdir()) == [film]
+    (video,) = recording.write_recording(tmp_path / "x", frames(), sound())
+    assert video.suffix == ".mp4"
+    assert video.stat().st_size > 500
+    assert list(tmp_path.iterdir()) == [video]
 
 
 def test_episodes_are_recorded(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The report: one file that needs no other, with what a run holds and word of what it does not."""
+"""The report: one file that needs no other, with the contents of a run and the names of the parts that are missing."""
 
 import base64
 import io
@@ -15,10 +15,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from avw.avw4k.plan.spec import DatasetSpec
+from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.viewing.charts import Line, Row, interval_chart, line_chart
 from avw.avw4k.viewing.media import depth_colours, levels, read_frames, sheet, sound
 from avw.avw4k.viewing.plans import blank_plan, floor_plan
 from avw.avw4k.writing.generate import generate
+from avw.cli.main import avw
 from avw.cli.report import report
 from avw.model.planning.navigate import run_policies
 from avw.model.planning.navigate_config import NavigateConfig
@@ -26,8 +28,10 @@ from avw.model.planning.outcomes import write_outcome
 from avw.model.report import write_report
 from avw.model.report.maps import Route, trajectory_map
 from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
+from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.task import TaskConfig
+from tests.sim_bridge.mp3d_tree import concrete_box, mp3d_tree
 
 TINY = SimulatorConfig(size=32, emitters=500)
 SCENES = ("procedural-0200", "procedural-0201", "procedural-0202")
@@ -66,6 +70,15 @@ def decoded(uri: str) -> bytes:
     return base64.b64decode(uri.split(",", 1)[1])
 
 
+def clips_of(page: str) -> list[dict]:
+    return [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
+
+
+def terms_of(page: str) -> str:
+    """The footer as text."""
+    return re.sub(r"<[^>]+>|\s+", " ", page.split("<footer>")[1].split("</footer>")[0])
+
+
 def evaluation() -> dict:
     row = {
         "psnr": {"model": 19.0, "persistence": 17.0, "rotation_warp": 18.5, "oracle_tokenizer": 28.0},
@@ -89,7 +102,8 @@ def write_sample(folder: Path) -> None:
     frames = [Image.fromarray(np.full((32, 32, 3), 30 * i, np.uint8)) for i in range(4)]
     for label in ("truth", "model"):
         frames[0].save(folder / f"sample-0-{label}.gif", save_all=True, append_images=frames[1:], duration=150)
-        soundfile.write(folder / f"sample-0-{label}.wav", np.zeros((9600, 2), np.float32), 16000)
+        level = 0.5 if label == "truth" else 0.25
+        soundfile.write(folder / f"sample-0-{label}.wav", np.full((9600, 2), level, np.float32), 16000)
     frames[0].save(folder / "sample-0.png")
     note = {"name": "sample-0", "scene": "<b>house</b>", "mode": "approach", "episode": 3, "step": 7}
     progress = {"true_progress": [0.1, 0.2, 0.3, 0.4], "imagined_progress": [0.1, 0.1, 0.2, 0.3]}
@@ -106,7 +120,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory) -> Path:
-    """A run's folder as the commands leave it; only the model itself is not there."""
+    """The folder of a run as the commands leave it, without the model itself."""
     folder = tmp_path_factory.mktemp("report") / "my <run>"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"data": str(data)}))
@@ -149,32 +163,93 @@ def test_names_are_escaped(page):
 
 
 def test_episodes_play_with_their_sound(page, data):
-    players = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
-    episodes = [player for player in players if player["map"]]
+    clips = clips_of(page)
+    episodes = [clip for clip in clips if "map" in clip]
     assert len(episodes) == 3
-    for player in episodes:
-        assert player["frames"] == 13 == len(player["map"]["path"])
-    sounds = re.findall(r'<audio[^>]* src="(data:audio/flac[^"]+)"', page)
-    samples, rate = soundfile.read(io.BytesIO(decoded(sounds[0])))
-    assert rate == 16000
-    assert samples.shape == (13 * 2400, 2)
-    assert np.abs(samples).max() == pytest.approx(0.9, abs=0.01)
+    refs = {ref.mode: ref for ref in reversed(open_dataset(data).episodes()) if ref.split == "test"}
+    for clip in episodes:
+        assert clip["frames"] == 13 == len(clip["map"]["path"])
+        samples, rate = soundfile.read(io.BytesIO(decoded(clip["sounds"][0]["audio"])))
+        assert rate == 16000
+        assert samples.shape == (13 * 2400, 2)
+        assert np.abs(samples).max() == pytest.approx(0.9, abs=0.01)
+    # The first is the first approach in a test scene: sound, frames and path are those of the dataset.
+    dataset = open_dataset(data)
+    rows = dataset.read(refs["approach"])
+    samples, _ = soundfile.read(io.BytesIO(decoded(episodes[0]["sounds"][0]["audio"])))
+    linear = rows["audio"].transpose(0, 2, 1).reshape(-1, 2) * dataset.audio_scale
+    np.testing.assert_allclose(samples, 0.9 * linear / np.abs(linear).max(), atol=1e-3)
+    with Image.open(io.BytesIO(decoded(episodes[0]["views"][0]["sheet"]))) as image:
+        sheet_HWC = np.asarray(image.convert("RGB")).astype(int)
+    for k in (0, 12):
+        np.testing.assert_allclose(
+            sheet_HWC[:, 32 * k : 32 * (k + 1)].mean((0, 1)), rows["rgb"][k].mean((0, 1)), atol=6
+        )
+    moved = np.hypot(*(rows["position"][-1] - rows["position"][0])[[0, 2]])
+    (x0, y0, _), (x1, y1, _) = (episodes[0]["map"]["path"][i] for i in (0, -1))
+    assert np.hypot(x1 - x0, y1 - y0) / episodes[0]["map"]["metre"] == pytest.approx(moved, abs=0.01)
 
 
-def test_figures_are_the_runs_own(page, run):
+def test_predicted_and_true_sound_keep_their_levels(page):
+    """As the evaluation wrote them: a wrong level of the prediction must be audible."""
+    peaks = []
+    for clip in clips_of(page):
+        if "map" not in clip:
+            assert clip["frames"] == 4
+            samples, _ = soundfile.read(io.BytesIO(decoded(clip["sounds"][0]["audio"])))
+            peaks.append(np.abs(samples).max())
+    assert peaks == pytest.approx([0.5, 0.25], abs=1e-3)
+
+
+def test_figures_are_those_of_the_run(page, run):
     mean, low, high = json.loads((run / "navigation.json").read_text())["policies"]["oracle"]["sr"]
     assert f"<td>{mean:.2f}<small>{low:.2f}–{high:.2f}</small></td>" in page
     assert '<td class="best">19.00</td>' in page
     assert '<td class="bound">28.00</td>' in page
     assert '<td class="">–</td>' in page  # not a number
-    assert "Stage 3: jointly" in page
+    assert "Stage 3: joint" in page
 
 
-def test_what_is_missing_is_said(tmp_path):
+def test_missing_parts_are_named_with_their_commands(tmp_path):
     page = write_report(tmp_path).read_text(encoding="utf-8")
     Structure(page)
     for command in ("avw report RUN DATA", "avw train", "avw evaluate", "avw navigate"):
         assert command in page
+
+
+def test_skipped_horizons_are_named_with_their_reason(tmp_path):
+    document = {**evaluation(), "skipped_horizons": {"64": "the longest episode of the test split has 24 steps"}}
+    (tmp_path / "evaluation.json").write_text(json.dumps(document))
+    assert "No result for 64 steps: the longest episode" in write_report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_terms_of_procedural_data_are_listed_without_a_restriction(page):
+    terms = terms_of(page)
+    assert "scenes: generated by AVW: no restriction" in terms
+    assert "acoustics: AVW emitters with MIT KEMAR responses" in terms
+    assert "sounds: synthesised by AVW: no restriction" in terms
+    assert "restricted" not in terms
+
+
+def test_terms_of_a_collection_are_listed_with_a_notice(tmp_path):
+    """A dataset made from a tree like that of Matterport3D, by the command, as a user makes it."""
+    mp3d_tree(tmp_path / "scenes", concrete_box())
+    command = ["generate", str(tmp_path / "data"), "--scenes", "mp3d/17DRP5sb8fy"]
+    command += ["--scene-root", str(tmp_path / "scenes")]
+    command += ["--trajectories", "3", "--steps", "4", "--size", "16", "--emitters", "100", "--workers", "1"]
+    done = CliRunner().invoke(avw, command)
+    assert done.exit_code == 0, done.output
+    (tmp_path / "run").mkdir()
+    page = write_report(tmp_path / "run", tmp_path / "data").read_text(encoding="utf-8")
+    Structure(page)
+    terms = terms_of(page)
+    assert COLLECTIONS["mp3d"].terms in terms
+    assert "restricted dataset" in terms
+    # A dataset of an early version, which does not store its terms.
+    info = json.loads((tmp_path / "data" / "info.json").read_text())
+    assert info.pop("licences")["scenes"] == COLLECTIONS["mp3d"].terms
+    (tmp_path / "data" / "info.json").write_text(json.dumps(info))
+    assert terms_of(write_report(tmp_path / "run", tmp_path / "data").read_text(encoding="utf-8")) == terms
 
 
 def test_writing_twice_gives_the_same_bytes(run, tmp_path):
@@ -183,7 +258,7 @@ def test_writing_twice_gives_the_same_bytes(run, tmp_path):
 
 
 def test_errors(run, tmp_path):
-    with pytest.raises(UsageError, match="no run"):
+    with pytest.raises(UsageError, match="is not a run"):
         write_report(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="no dataset"):
         write_report(run, tmp_path)
@@ -208,7 +283,7 @@ def test_frames_come_back_from_their_sheet():
     assert abs(pixels[12, 12].mean() - 170) < 4  # frame 17: second row, second column
 
 
-def test_equal_neighbours_stay_frames_of_their_own(tmp_path):
+def test_equal_neighbours_stay_separate_frames(tmp_path):
     frames = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (0, 90, 90, 90, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=150)
     assert read_frames(tmp_path / "a.gif")[:, 0, 0, 0].tolist() == [0, 90, 90, 90, 200]
@@ -261,7 +336,7 @@ def test_intervals_are_drawn_to_scale():
     assert float(bar.attrib["x1"]) == pytest.approx(left + 0.25 * (right - left), abs=0.1)
 
 
-def test_a_map_shows_ways_on_the_plan():
+def test_a_map_shows_paths_on_the_plan():
     plan = floor_plan("procedural-0200")
     assert plan is not None
     low = plan.pixels(plan.origin_xz[0], plan.origin_xz[1])
@@ -270,12 +345,12 @@ def test_a_map_shows_ways_on_the_plan():
     route = Route(name="mpc", colour="#0f766e", path_T4=path_T4, success=False)
     root = ET.fromstring(trajectory_map(plan, [route], (2.0, 1.5, 2.0), "t"))
     points = root.findall("polyline")[0].attrib["points"].split()
-    assert len(points) == 2  # the turn on the spot is no point of its own
+    assert len(points) == 2  # the turn on the spot adds no point
     x0, x1 = (float(point.split(",")[0]) for point in points)
     assert x1 - x0 == pytest.approx(1.0 / plan.metres_per_pixel, abs=0.2)
 
 
-def test_a_scene_that_is_elsewhere_is_drawn_on_paper():
+def test_a_scene_that_is_not_available_has_a_blank_plan():
     assert floor_plan("gone.glb") is None
     plan = blank_plan(np.array([[0.0, 0.0, 0.0], [2.0, 1.5, 1.0]]))
     assert plan.picture == ""

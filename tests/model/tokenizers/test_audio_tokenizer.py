@@ -1,4 +1,4 @@
-"""The audio tokenizer on small synthetic rooms: what must survive the round trip, and what the latents must show."""
+"""The audio tokenizer on synthetic rooms: what the round trip must preserve, and what the latents must contain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIG = AudioTokenizerConfig(components=12, full_scale=2.0)
 
 
 def rooms(count: int, key: str = "rooms", delay: int | None = None) -> torch.Tensor:
-    """Coloured noise of random level at two ears, one later (by `delay` samples, else random) and softer."""
+    """Coloured noise of random level at two ears; one ear is delayed (by `delay` samples, or randomly) and softer."""
     rng = keyed_rng(key)
     out = np.empty((count, 2, STEP_SAMPLES))
     for clip in out:
@@ -47,7 +47,7 @@ def test_stft_and_its_inverse_are_exact():
     assert torch.allclose(back[..., 180:-180], audio, atol=1e-5)
 
 
-def test_griffin_lim_approaches_the_magnitudes_it_is_given():
+def test_griffin_lim_approaches_the_given_magnitudes():
     window = torch.hann_window(480)
     magnitude = stft(reflected(rooms(4), 120), window).abs()
 
@@ -68,7 +68,7 @@ def test_shapes_and_types(tokenizer):
     assert audio.dtype == latent.dtype == torch.float32
 
 
-def test_latents_are_whitened_on_the_fitted_sounds_both_ways_round(tokenizer):
+def test_latents_are_whitened_on_the_fitted_sounds_and_with_swapped_ears(tokenizer):
     clips = rooms(240)
     latent = tokenizer.encode(torch.cat([clips, clips.flip(1)])).flatten(0, 1)
     assert latent.mean(0).abs().max() < 0.01
@@ -151,7 +151,7 @@ def test_latents_far_from_any_sound_still_decode_to_finite_sound(tokenizer):
     assert torch.isfinite(tokenizer.decode(latent)).all()
 
 
-def test_state_dict_is_the_whole_tokenizer(tokenizer):
+def test_the_state_dict_contains_the_whole_tokenizer(tokenizer):
     copy = AudioTokenizer(AudioTokenizerConfig(**dataclasses.asdict(tokenizer.config)))
     copy.load_state_dict(tokenizer.state_dict())
     latent = tokenizer.encode(rooms(2, "unseen"))
@@ -165,7 +165,7 @@ def test_fitting_on_nothing_but_silence_gives_a_working_tokenizer():
     assert silent.encode(torch.zeros(1, 2, STEP_SAMPLES)).abs().max() < 1e-3
 
 
-def test_impossible_requests_are_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(UsageError, match="cannot be cut into hops"):
         AudioTokenizer(AudioTokenizerConfig(tokens=7))
     with pytest.raises(UsageError, match="on 0 clips"):

@@ -1,4 +1,4 @@
-"""The image tokenizer on small pictures with structure: whitening, symmetry, learning, refusal."""
+"""The image tokenizer on small structured images: whitening, linearity, training, errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIG = ImageTokenizerConfig(size=32, channels=6, width=16, blocks=1)
 
 
 def rooms(count: int, key: str = "rooms", size: int = 32) -> torch.Tensor:
-    """Walls and floors in random colours meeting at straight edges, slightly shaded: uint8 (N, size, size, 3)."""
+    """Walls and floors in random colours with straight edges and shading: uint8 (N, size, size, 3)."""
     rng = keyed_rng(key)
     y, x = np.mgrid[0:size, 0:size] / size
     frames = np.empty((count, size, size, 3))
@@ -76,7 +76,7 @@ def test_with_every_component_the_round_trip_is_lossless():
     assert torch.equal(full.decode(full.encode(noise)), noise)
 
 
-def test_training_beats_the_pseudo_inverse_on_unseen_frames(tokenizer):
+def test_training_improves_on_the_pseudo_inverse_for_unseen_frames(tokenizer):
     unseen = rooms(40, "unseen")
     linear = ImageTokenizer.fit(rooms(200), CONFIG, steps=0)
 
@@ -87,7 +87,7 @@ def test_training_beats_the_pseudo_inverse_on_unseen_frames(tokenizer):
     assert quality(tokenizer) > 22.0
 
 
-def test_fitting_is_repeatable_and_leaves_the_global_generator_alone():
+def test_fitting_is_repeatable_and_does_not_change_the_global_generator():
     state = torch.get_rng_state()
     first, second = (ImageTokenizer.fit(rooms(20), CONFIG, steps=3, seed=5) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
@@ -101,7 +101,7 @@ def test_every_step_is_reported():
     assert seen == [1, 2, 3, 4]
 
 
-def test_state_dict_is_the_whole_tokenizer(tokenizer):
+def test_the_state_dict_contains_the_whole_tokenizer(tokenizer):
     copy = ImageTokenizer(ImageTokenizerConfig(**dataclasses.asdict(tokenizer.config)))
     copy.load_state_dict(tokenizer.state_dict())
     frames = rooms(3, "unseen")
@@ -116,12 +116,12 @@ def test_frames_of_one_colour_give_finite_latents():
     assert (flat.decode(flat.encode(grey)).int() - 128).abs().max() <= 1
 
 
-def test_impossible_requests_are_refused(tokenizer):
-    with pytest.raises(UsageError, match="cannot be cut into patches"):
+def test_invalid_arguments_are_refused(tokenizer):
+    with pytest.raises(UsageError, match="cannot be divided into patches"):
         ImageTokenizer(ImageTokenizerConfig(size=100))
     with pytest.raises(UsageError, match="cannot have 200 latent channels"):
         ImageTokenizer(ImageTokenizerConfig(channels=200))
-    with pytest.raises(UsageError, match=r"reads frames \(N, 32, 32, 3\)"):
+    with pytest.raises(UsageError, match=r"expects images \(N, 32, 32, 3\)"):
         tokenizer.encode(rooms(1, size=64))
-    with pytest.raises(UsageError, match="no frames at all"):
+    with pytest.raises(UsageError, match="there are no images"):
         ImageTokenizer.fit(rooms(1)[:0], CONFIG)

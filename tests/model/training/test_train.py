@@ -1,4 +1,4 @@
-"""Training: three stages, exact resume, and folders that know what they hold."""
+"""Training: three stages, exact resume, and folders that refuse another configuration."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run(dataset: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPath
     return out
 
 
-def test_a_run_leaves_what_others_read(dataset: Dataset, run: Path):
+def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: Path):
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [(r["stage"], r["step"]) for r in rows] == [
         ("1", 2), ("1", 4), ("1", 5), ("2", 2), ("2", 4), ("3", 2), ("3", 4), ("3", 6)
@@ -58,7 +58,7 @@ def test_a_run_leaves_what_others_read(dataset: Dataset, run: Path):
     assert model.note["licences"] == dataset.info["licences"] != {}
 
 
-def test_stages_touch_only_what_is_theirs(run: Path, config: TrainConfig):
+def test_a_stage_changes_only_its_own_parameters(run: Path, config: TrainConfig):
     start = AvCdit(config.net)
     init_weights(start, config.seed)
     weights = [start.state_dict()]
@@ -77,8 +77,8 @@ def test_stages_touch_only_what_is_theirs(run: Path, config: TrainConfig):
     assert any("reward" in name.split(".") for name in third)
 
 
-class Killed(Exception):
-    """Stands for an end without warning: nothing is saved."""
+class KilledError(Exception):
+    """In place of a kill: the process ends and nothing more is saved."""
 
 
 def log_lines(folder: Path) -> list[tuple[str, int]]:
@@ -88,7 +88,7 @@ def log_lines(folder: Path) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize(
     ("stage", "step", "how"),
-    [("1", 3, KeyboardInterrupt), ("2", 1, KeyboardInterrupt), ("3", 5, KeyboardInterrupt), ("1", 5, Killed)],
+    [("1", 3, KeyboardInterrupt), ("2", 1, KeyboardInterrupt), ("3", 5, KeyboardInterrupt), ("1", 5, KilledError)],
 )
 def test_interrupted_and_resumed_equals_uninterrupted(
     dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, stage: str, step: int, how: type[BaseException]
@@ -129,7 +129,7 @@ def test_a_finished_run_is_not_trained_again(dataset: Dataset, config: TrainConf
 
 
 def test_another_configuration_is_refused(dataset: Dataset, config: TrainConfig, run: Path):
-    with pytest.raises(UsageError, match=r"train\.net\.width = 32, this command asks for 64.*--out"):
+    with pytest.raises(UsageError, match=r"train\.net\.width = 32, but this command has 64.*--out"):
         train(dataset, run, replace(config, net=replace(config.net, width=64)))
 
 
@@ -158,7 +158,7 @@ def test_schedule_warms_up_and_decays(config: TrainConfig):
 
 
 def test_learning_lowers_the_losses(dataset: Dataset, config: TrainConfig, tmp_path: Path):
-    """A minute on a handful of episodes: what is learned must show, in means that one lucky batch cannot tip."""
+    """A short training on a few episodes. Compares means over many steps, so a single batch does not decide."""
     config = replace(config, steps={"1": 140, "2": 160, "3": 60}, contexts=8, reward_contexts=16, log_every=10)
     train(dataset, tmp_path / "r", config)
     rows = [json.loads(line) for line in (tmp_path / "r" / "log.jsonl").read_text().splitlines()]
