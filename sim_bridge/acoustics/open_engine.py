@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from avw.sim_bridge.acoustics.engine import ENGINES, AcousticEngine
 from avw.sim_bridge.errors import UsageError
 
 if TYPE_CHECKING:
+    from avw.sim_bridge.acoustics.emitters import EmittersConfig
     from avw.sim_bridge.rendering.raycast import RayScene
     from avw.sim_bridge.scenes.scene import Scene
+
+
+def emitters_config(emitters: int, **options: Any) -> EmittersConfig:
+    """The configuration of the engine "emitters": two rays are traced for every five virtual emitters.
+
+    options: other fields of EmittersConfig. `make_engine` and the self-test both use this function, so that the
+    self-test checks the engine that the simulator opens.
+    """
+    from avw.sim_bridge.acoustics.emitters import EmittersConfig
+
+    return EmittersConfig(emitters=emitters, rays=max(1, 2 * emitters // 5), **options)
 
 
 def make_engine(
@@ -22,9 +34,9 @@ def make_engine(
     BackendError if an optional engine is not installed.
     """
     if name == "emitters":
-        from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+        from avw.sim_bridge.acoustics.emitters import EmittersEngine
 
-        return EmittersEngine(ray_scene, EmittersConfig(emitters=emitters, rays=max(1, 2 * emitters // 5), hrtf=hrtf))
+        return EmittersEngine(ray_scene, emitters_config(emitters, hrtf=hrtf))
     if name == "rlr":
         if hrtf is not None:
             raise UsageError("RLR uses its own head model: omit the SOFA file, or use --acoustics emitters")

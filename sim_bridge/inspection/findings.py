@@ -1,4 +1,4 @@
-"""What a check found: a name to look up, how bad it is, what and where, why, and what to type next."""
+"""A finding of a check: its name, its severity, what and where it is, the likely cause, and what to type next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """severity: "error" (unusable), "warning" (usable, but hardly what was meant), "note" (good to know)."""
+    """severity: "error" (unusable), "warning" (usable, but probably not intended), "note" (for information)."""
 
     name: str
     severity: str
@@ -20,7 +20,7 @@ class Finding:
     fix: str = ""
 
     def sentence(self) -> str:
-        """All of it in one line."""
+        """The whole finding in one line."""
         parts = [f"{self.name}: {self.what}"]
         if self.where:
             parts.append(f" at {self.where}" if self.where.startswith("(") else f" in {self.where}")

@@ -1,6 +1,6 @@
-"""What is odd about a scene, before hours are spent on it: units, axes, holes, floors, materials, flicker.
+"""Problems of a scene, found before hours are spent on it: units, axes, holes, floors, materials, flicker.
 
-`lint` is a function of the scene and of how it was read; nothing is repaired. docs/scenes.md lists every finding.
+`lint` depends only on the scene and on how it was read, and repairs nothing. docs/scenes.md lists every finding.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from avw.sim_bridge.scenes.meshes.mesh_files import MeshReport
     from avw.sim_bridge.scenes.scene_ref import SceneRef
 
-HOLES = 0.02  # share of rays from inside that may escape before it is worth a warning
-NAMED = 0.5  # share of the area that labels should name the material of
-FLICKER = 0.01  # share of what is seen that may have another surface in the same place
-HIGH = 4.5  # metres of ceiling above which a house is more likely in feet
-FAR = 2_000.0  # metres from the origin at which 32-bit coordinates begin to be coarse
+HOLES = 0.02  # share of rays from inside that escape, from which it is worth a warning
+NAMED = 0.5  # share of the area whose material the labels should give
+FLICKER = 0.01  # share of the visible points that may have another surface in the same place
+HIGH = 4.5  # metres; a house with a higher ceiling is probably in feet
+FAR = 2_000.0  # metres from the origin beyond which 32-bit coordinates are coarse
 DENSE = 5_000_000  # triangles
 
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
-    """facts: what was measured, ready for JSON · findings: worst first."""
+    """facts: measurements, ready for JSON · findings: the most severe first."""
 
     scene_id: str
     facts: dict[str, Any]
@@ -47,30 +47,31 @@ class LintReport:
 
 
 def lint_scene(ref: SceneRef, *, strict: bool = False) -> LintReport:
-    """Read and lint a scene. Raises SceneError for one that is unusable; with `strict` for any warning too."""
+    """Read and lint a scene. Raises SceneError if it is unusable; with `strict`, for warnings too."""
     report = lint(*ref.read())
     bad = report.failures(strict=strict)
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise SceneError(
-            f"scene {ref.scene_id!r} does not pass: {bad[0].sentence()}{more}. See all of it: avw info {ref.scene_id}"
+            f"scene {ref.scene_id!r} does not pass the checks: {bad[0].sentence()}{more}. See all findings: "
+            f"avw info {ref.scene_id}"
         )
     return report
 
 
 def lint(scene: Scene, report: MeshReport | None = None) -> LintReport:
-    """Measure `scene`, and judge it. report: how it was read, of a mesh file; None: it was generated."""
+    """Measure `scene` and list its problems. report: how a mesh file was read; None for a generated scene."""
     from avw.sim_bridge.inspection.mesh_measures import topology, views
     from avw.sim_bridge.navigation.open_free_space import free_space_of
     from avw.sim_bridge.rendering.raycast import RayScene
 
     size_3 = np.ptp(scene.vertices_V3.astype(np.float64), axis=0)
     covered = coverage(scene, report.evidence if report else ())
-    hanging = topology(scene)
+    structure = topology(scene)
     found = [*_of_size(scene, size_3, report), *_of_reading(report), *_of_materials(covered)]
     navgrid: NavGrid | None = None
     seen: Views | None = None
-    if not failures(found):  # in another unit there is no floor to be found
+    if not failures(found):  # with a wrong unit no floor can be found
         try:
             navgrid = free_space_of(scene)
             rng = keyed_rng("lint", "views")
@@ -78,11 +79,11 @@ def lint(scene: Scene, report: MeshReport | None = None) -> LintReport:
             found += [*_of_views(seen), *_of_floors(navgrid), *_of_storeys(scene, navgrid)]
         except SceneError as error:
             found.append(Finding("no-floor", "error", str(error)))
-    found += [*_of_place(scene), *_of_axis(scene, size_3), *_of_faces(scene, hanging, report)]
+    found += [*_of_place(scene), *_of_axis(scene, size_3), *_of_faces(scene, structure, report)]
     order = {"error": 0, "warning": 1, "note": 2}
     return LintReport(
         scene.scene_id,
-        _facts(scene, size_3, report, covered, hanging, navgrid, seen),
+        _facts(scene, size_3, report, covered, structure, navgrid, seen),
         tuple(sorted(found, key=lambda f: order[f.severity])),
     )
 
@@ -92,7 +93,7 @@ def _facts(
     size_3: np.ndarray,
     report: MeshReport | None,
     covered: Coverage,
-    hanging: Topology,
+    structure: Topology,
     navgrid: NavGrid | None,
     seen: Views | None,
 ) -> dict[str, Any]:
@@ -107,9 +108,9 @@ def _facts(
         "lights": len(scene.lights),
         "rooms": len(scene.rooms),
         "textured_surfaces": sum(s.texture_HWC.shape[0] > 1 for s in scene.surfaces),
-        "open_edges": round(hanging.open_edges, 5),
-        "pieces": hanging.pieces,
-        "duplicate_faces": hanging.duplicate_faces,
+        "open_edges": round(structure.open_edges, 5),
+        "pieces": structure.pieces,
+        "duplicate_faces": structure.duplicate_faces,
         "materials": {name: round(share, 4) for name, share in covered.share.items()},
         "material_coverage": round(covered.named, 4),
         "semantic_coverage": round(covered.semantic, 4),
@@ -145,22 +146,22 @@ def _facts(
 def _of_size(scene: Scene, size_3: np.ndarray, report: MeshReport | None) -> list[Finding]:
     longest = float(size_3.max())
     named = unit_by_name(scene.scene_id)
-    said = "&" if "?" in scene.scene_id else "?"
-    here = f"type {scene.scene_id}{said}units="
+    separator = "&" if "?" in scene.scene_id else "?"
+    retype = f"type {scene.scene_id}{separator}units="
     if longest > HUGE:
         likely = named or unit_by_size(size_3)
         scaled = " x ".join(f"{length * UNITS[likely]:.1f}" for length in size_3)
-        cause = f"most likely the file is in {likely}, which would make it {scaled} m"
+        cause = f"most likely the file is in {likely}: it would then be {scaled} m"
         what = f"the scene is {longest:,.0f} m long"
-        return [Finding("units", "error", what, cause=cause, fix=f"{here}{likely}")]
+        return [Finding("units", "error", what, cause=cause, fix=f"{retype}{likely}")]
     if longest < SMALL:
         cause = "most likely its unit is not the metre, or it is a single object"
         return [
-            Finding("units", "error", f"the scene is {longest:.3g} m long", cause=cause, fix=f"{here}METRES_A_UNIT")
+            Finding("units", "error", f"the scene is {longest:.3g} m long", cause=cause, fix=f"{retype}METRES_PER_UNIT")
         ]
     if named and report is not None and report.unit == 1.0:
-        cause = f"its name says {named}"
-        return [Finding("units", "warning", "the file may not be in metres", cause=cause, fix=f"{here}{named}, or m")]
+        cause = f"its name suggests {named}"
+        return [Finding("units", "warning", "the file may not be in metres", cause=cause, fix=f"{retype}{named}, or m")]
     return []
 
 
@@ -168,9 +169,9 @@ def _of_place(scene: Scene) -> list[Finding]:
     away = float(np.abs(scene.vertices_V3).max())
     if away < FAR:
         return []
-    what = f"the scene lies {away:,.0f} m from the origin, where positions are rounded to {away * 2**-23:.2g} m"
+    what = f"the scene is {away:,.0f} m from the origin, where coordinates are rounded to {away * 2**-23:.2g} m"
     fix = "move it to the origin in a mesh editor"
-    return [Finding("far-away", "warning", what, cause="it is georeferenced, or a stray part is far off", fix=fix)]
+    return [Finding("far-away", "warning", what, cause="it is georeferenced, or a stray part is far away", fix=fix)]
 
 
 def _of_axis(scene: Scene, size_3: np.ndarray) -> list[Finding]:
@@ -179,10 +180,10 @@ def _of_axis(scene: Scene, size_3: np.ndarray) -> list[Finding]:
     x, y, z = (float(value) for value in walkable_patches(scene.triangles_F33))
     if max(x, z) <= DECISIVE * max(y, 0.5):
         return []
-    # After reading, +z of the file's frame is -z or +z of the scene's; only the axis matters.
-    what = f"lying on its side the scene has {max(x, z):.0f} m² to walk on, and as it is {y:.0f} m²"
+    # After reading, +z of the file is -z or +z of the scene; only the axis matters.
+    what = f"turned on its side, the scene would have {max(x, z):.0f} m² to walk on; as read, it has {y:.0f} m²"
     cause = "most likely another axis is up"
-    return [Finding("up-axis", "warning", what, cause=cause, fix="try ?up=z or ?up=y behind its name")]
+    return [Finding("up-axis", "warning", what, cause=cause, fix="append ?up=z or ?up=y to its name")]
 
 
 def _of_reading(report: MeshReport | None) -> list[Finding]:
@@ -190,11 +191,11 @@ def _of_reading(report: MeshReport | None) -> list[Finding]:
         return []
     found = [Finding("not-read", "warning", warning) for warning in report.warnings]
     if report.degenerate_uv:
-        what = f"{report.degenerate_uv:,} faces have no usable texture coordinates and show one texel"
+        what = f"{report.degenerate_uv:,} faces have no usable texture coordinates; each of them shows a single texel"
         found.append(Finding("texture-coordinates", "note", what))
     if report.unused_vertices:
         found.append(
-            Finding("unused-vertices", "note", f"{report.unused_vertices:,} vertices belong to no face; left out")
+            Finding("unused-vertices", "note", f"{report.unused_vertices:,} vertices are not used by any face; skipped")
         )
     return found
 
@@ -203,43 +204,47 @@ def _of_materials(covered: Coverage) -> list[Finding]:
     if not covered.defaulted:
         return []
     worst = ", ".join(f"{name} ({share:.1%})" for name, share in list(covered.defaulted.items())[:5])
-    what = (
-        f"the labels name the material of {covered.named:.1%} of the area; the rest is taken for hard_surface: {worst}"
-    )
-    fix = 'name materials after what they are made of, or write {"materials": {"LABEL": "MATERIAL"}} into NAME.avw.json'
+    what = f"the labels give the material of {covered.named:.1%} of the area; the rest becomes hard_surface: {worst}"
+    fix = 'name materials after what they are made of, or write {"materials": {"LABEL": "MATERIAL"}} to NAME.avw.json'
     severity = "warning" if covered.named < NAMED else "note"
-    return [Finding("materials", severity, what, cause="their names say nothing about it", fix=fix)]
+    return [Finding("materials", severity, what, cause="AVW does not know these names", fix=fix)]
 
 
 def _of_views(seen: Views) -> list[Finding]:
     found = []
     if seen.roofless > 0.5:
-        what = f"{seen.roofless:.0%} of what is overhead is open sky"
+        what = f"{seen.roofless:.0%} of the view upwards is open sky"
         found.append(
-            Finding("no-roof", "warning", what, cause="the ceiling was not modelled", fix="sound will leave there")
+            Finding(
+                "no-roof",
+                "warning",
+                what,
+                cause="the ceiling was not modelled",
+                fix="model it; without a ceiling, sound escapes",
+            )
         )
     elif seen.escaping > HOLES:
-        what = f"{seen.escaping:.1%} of all directions from inside lead out of the scene"
-        fix = "fill the holes in a mesh editor; until then light and sound leave there"
+        what = f"{seen.escaping:.1%} of all directions from inside leave the scene"
+        fix = "fill the holes in a mesh editor; until then, light and sound escape through them"
         found.append(
             Finding("holes", "warning", what, cause="holes in the scan, open doors, or no outer walls", fix=fix)
         )
     if seen.inside_out > 0.5:
-        what = f"{seen.inside_out:.0%} of the faces seen from inside show their back"
-        fix = "AVW sees and hears both sides alike; viewers that hide backs need the normals flipped"
+        what = f"{seen.inside_out:.0%} of the faces seen from inside are seen from behind"
+        fix = "flip the normals for viewers that hide back faces; AVW treats both sides alike"
         found.append(Finding("inside-out", "warning", what, cause="the normals point out of the rooms", fix=fix))
     elif seen.inside_out > 0.05:
-        what = f"{seen.inside_out:.1%} of the faces seen from inside show their back"
+        what = f"{seen.inside_out:.1%} of the faces seen from inside are seen from behind"
         found.append(
-            Finding("mixed-normals", "note", what, cause="walls are single sheets, or some parts are inside out")
+            Finding("mixed-normals", "note", what, cause="some walls are single sheets, or some parts are inside out")
         )
     if seen.coplanar > FLICKER:
-        what = f"{seen.coplanar:.1%} of what is seen has another surface in the same place"
-        fix = "move one of them by a millimetre, or delete it"
+        what = f"{seen.coplanar:.1%} of the visible points have another surface in the same place"
+        fix = "move one of the surfaces by a millimetre, or delete it"
         found.append(Finding("z-fighting", "warning", what, cause="faces of two surfaces lie in one plane", fix=fix))
     if np.isfinite(seen.ceiling) and seen.ceiling > HIGH:
         what = f"the ceiling is {seen.ceiling:.1f} m above the floor"
-        fix = f"if so, add ?units=ft to its name: the ceiling would be at {seen.ceiling * UNITS['ft']:.1f} m"
+        fix = f"for feet, append ?units=ft to its name: the ceiling would be at {seen.ceiling * UNITS['ft']:.1f} m"
         found.append(Finding("units", "note", what, cause="a hall, an atrium, or a house in feet", fix=fix))
     return found
 
@@ -250,13 +255,13 @@ def _of_floors(navgrid: NavGrid) -> list[Finding]:
     others = sum(islands[1:])
     if others > 0.2 * navgrid.area:
         what = (
-            f"{others:.1f} m² of free floor in {len(islands) - 1} places cannot be walked to from the "
-            f"largest, {islands[0]:.1f} m²"
+            f"{others:.1f} m² of free floor in {len(islands) - 1} places cannot be reached from the "
+            f"largest piece, {islands[0]:.1f} m²"
         )
         cause = "closed doors, doorways narrower than the agent, or floors without stairs"
         found.append(
             Finding(
-                "islands", "warning", what, cause=cause, fix="open the doors; starts and sources stay on the largest"
+                "islands", "warning", what, cause=cause, fix="open the doors; starts and sources are on the largest"
             )
         )
     if navgrid.area < 5.0:
@@ -272,29 +277,29 @@ def _of_storeys(scene: Scene, navgrid: NavGrid) -> list[Finding]:
         return []
     listed = ", ".join(f"{floor.area:.0f} m² at y = {floor.y:.2f}" for floor in apart)
     cause = "no stairs, or stairs with risers above 0.2 m, narrower than 0.2 m, or with less than 1.6 m of headroom"
-    fix = "mend the stairs; starts and sources stay on the floors that can be reached"
-    return [Finding("storeys", "warning", f"no walk leads to other floors: {listed}", cause=cause, fix=fix)]
+    fix = "fix the stairs; until then, starts and sources are only on floors that can be reached"
+    return [Finding("storeys", "warning", f"other floors cannot be reached: {listed}", cause=cause, fix=fix)]
 
 
-def _of_faces(scene: Scene, hanging: Topology, report: MeshReport | None) -> list[Finding]:
+def _of_faces(scene: Scene, structure: Topology, report: MeshReport | None) -> list[Finding]:
     found = []
     count = len(scene.faces_F3)
     if report is not None and report.zero_area_faces:
         severity = "warning" if report.zero_area_faces > 0.05 * count else "note"
-        what = f"{report.zero_area_faces:,} faces have no area; left out"
+        what = f"{report.zero_area_faces:,} faces have no area; skipped"
         found.append(Finding("zero-area", severity, what, cause="collapsed triangles of a simplified mesh"))
-    if hanging.duplicate_faces:
-        severity = "warning" if hanging.duplicate_faces > 0.01 * count else "note"
-        what = f"{hanging.duplicate_faces:,} faces lie exactly on another one"
+    if structure.duplicate_faces:
+        severity = "warning" if structure.duplicate_faces > 0.01 * count else "note"
+        what = f"{structure.duplicate_faces:,} faces coincide with another face"
         found.append(
             Finding("duplicate-faces", severity, what, cause="a part was exported twice", fix="delete one of them")
         )
-    if report is not None and hanging.open_edges > 1e-4:
-        what = f"{hanging.open_edges:.2%} of the length of all edges is the rim of a hole or of a sheet"
+    if report is not None and structure.open_edges > 1e-4:
+        what = f"{structure.open_edges:.2%} of the total edge length is the rim of a hole or of a sheet"
         found.append(Finding("open-edges", "note", what, cause="the mesh is not watertight"))
     if all(s.texture_HWC.shape[:2] == (1, 1) for s in scene.surfaces):
-        found.append(Finding("untextured", "note", "no surface has a picture or colours of its vertices"))
+        found.append(Finding("untextured", "note", "no surface has a texture or vertex colours"))
     if count > DENSE:
-        fix = "simplify it; a twentieth of it looks the same at 128 pixels"
-        found.append(Finding("dense", "warning", f"{count:,} triangles take memory and time to load", fix=fix))
+        fix = "simplify the mesh; a twentieth of the triangles looks the same at 128 pixels"
+        found.append(Finding("dense", "warning", f"{count:,} triangles need much memory and time to load", fix=fix))
     return found

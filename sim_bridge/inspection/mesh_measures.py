@@ -1,4 +1,4 @@
-"""What can be measured of any triangle mesh: how its faces hang together, and what is seen of it from inside."""
+"""Measurements of a triangle mesh: how its faces are connected, and how it looks from inside."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from avw.sim_bridge.scenes.materials.labels import face_areas
 from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.types import CAMERA_HEIGHT
 
-WELD = 1e-4  # metres within which vertices are the same place: exporters split them along seams of texture
-COPLANAR = 5e-4  # metres between faces that flicker through each other
+WELD = 1e-4  # metres within which vertices count as one: exporters split them along texture seams
+COPLANAR = 5e-4  # metres; faces nearer to each other than this flicker
 _VIEWS = 48
 _RAYS = 384  # per view
-_TESTS = 200_000_000  # face tests of the search for coplanar faces: half a second
+_TESTS = 200_000_000  # face tests in the search for coplanar faces; half a second
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Topology:
-    """How the faces hang together, by place and not by index.
+    """How the faces are connected, by vertex position and not by index.
 
-    open_edges: share of the length of all edges that belong to one face only · pieces: connected parts
-    largest_piece: share of the area in the largest part · duplicate_faces: faces that another one equals
+    open_edges: share of the total edge length that belongs to one face only · pieces: connected parts
+    largest_piece: share of the area in the largest part · duplicate_faces: faces that coincide with another face
     """
 
     open_edges: float
@@ -38,11 +38,11 @@ class Topology:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Views:
-    """What random views from above the free floor meet.
+    """What random rays from above the free floor hit.
 
-    escaping: share of rays in all directions that hit nothing · roofless: the same of those that go steeply up
-    inside_out: share of hits on the back of a face · coplanar: share of hits where another surface lies in its place
-    ceiling: metres from the floor to what is overhead, median; inf where nothing is
+    escaping: share of rays in all directions that hit nothing · roofless: the same for rays that go steeply up
+    inside_out: share of hits on the back of a face · coplanar: share of hits with another surface in the same place
+    ceiling: median metres from the floor to what is overhead; inf where nothing is
     """
 
     escaping: float
@@ -53,14 +53,14 @@ class Views:
 
 
 def topology(scene: Scene) -> Topology:
-    """Measure `scene`. Time and memory grow as those of sorting its edges."""
+    """Measure how the faces of `scene` are connected. Time and memory grow as for sorting its edges."""
     place_V3 = np.round(scene.vertices_V3.astype(np.float64) / WELD).astype(np.int64)
     place_V3 -= place_V3.min(axis=0)
     _, welded_V = np.unique(_key(place_V3), return_inverse=True)
     faces_F3 = np.sort(welded_V[scene.faces_F3], axis=1)
     edges_E2 = np.concatenate([faces_F3[:, [0, 1]], faces_F3[:, [1, 2]], faces_F3[:, [0, 2]]])
     _, first_U, count_U = np.unique(_key(edges_E2), return_index=True, return_counts=True)
-    position = scene.vertices_V3[_one_of(welded_V)].astype(np.float64)
+    position = scene.vertices_V3[_one_vertex_at(welded_V)].astype(np.float64)
     length_U = np.linalg.norm(position[edges_E2[first_U, 0]] - position[edges_E2[first_U, 1]], axis=1)
     _, faces_count = np.unique(_key(faces_F3), return_counts=True)
     vertices = int(welded_V.max()) + 1
@@ -78,7 +78,7 @@ def topology(scene: Scene) -> Topology:
 
 
 def views(ray_scene: RayScene, floor_N3: np.ndarray) -> Views:
-    """Look around from above floor points (metres). The same points always give the same answer."""
+    """Look around from camera height above floor points (metres). Deterministic."""
     scene = ray_scene.scene
     triangles_F33 = scene.triangles_F33.astype(np.float64)
     eyes_N3 = floor_N3[:_VIEWS] + np.array([0.0, CAMERA_HEIGHT, 0.0])
@@ -104,7 +104,7 @@ def views(ray_scene: RayScene, floor_N3: np.ndarray) -> Views:
 
 
 def _coplanar_share(scene: Scene, triangles_F33: np.ndarray, face_N: np.ndarray, point_N3: np.ndarray) -> float:
-    """Share of points at which a face of another surface lies in the same plane and place."""
+    """Share of points at which a face of another surface is in the same plane and place."""
     many = min(len(face_N), max(64, _TESTS // max(len(triangles_F33), 1)), 4_000)
     if many == 0:
         return 0.0
@@ -123,6 +123,7 @@ def _normals(triangles_F33: np.ndarray) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _covered(triangles_F33, normal_F3, surface_F, face_N, point_N3, tolerance):
+    """Whether a face of another surface is within `tolerance` metres of each point, in the plane of its face."""
     found_N = np.zeros(len(face_N), dtype=np.bool_)
     for index in range(len(face_N)):
         own = face_N[index]
@@ -145,7 +146,7 @@ def _covered(triangles_F33, normal_F3, surface_F, face_N, point_N3, tolerance):
                 px, py = x - triangles_F33[face, corner, 0], y - triangles_F33[face, corner, 1]
                 pz = z - triangles_F33[face, corner, 2]
                 turn = (uy * pz - uz * py) * nx + (uz * px - ux * pz) * ny + (ux * py - uy * px) * nz
-                # Faces that only share an edge touch at its points: stay a little inside.
+                # Faces that only share an edge touch there: stay a little inside.
                 if turn < 0.002 * np.sqrt(ux * ux + uy * uy + uz * uz):
                     inside = False
                     break
@@ -156,7 +157,7 @@ def _covered(triangles_F33, normal_F3, surface_F, face_N, point_N3, tolerance):
 
 
 def _sphere(count: int) -> np.ndarray:
-    """Directions spread evenly (a Fibonacci lattice), float64 (count, 3)."""
+    """Evenly spread directions (a Fibonacci lattice), float64 (count, 3)."""
     index = np.arange(count) + 0.5
     height = 1.0 - 2.0 * index / count
     angle = np.pi * (1.0 + np.sqrt(5.0)) * index
@@ -165,7 +166,7 @@ def _sphere(count: int) -> np.ndarray:
 
 
 def _key(rows_NK: np.ndarray) -> np.ndarray:
-    """uint64 (N,): equal for equal rows. Mixed, not packed, so any range of numbers will do."""
+    """uint64 (N,): equal for equal rows. Hashed, not packed, so any range of numbers works."""
     key_N = np.zeros(len(rows_NK), dtype=np.uint64)
     for column in rows_NK.T:
         key_N ^= (
@@ -176,8 +177,8 @@ def _key(rows_NK: np.ndarray) -> np.ndarray:
     return key_N
 
 
-def _one_of(welded_V: np.ndarray) -> np.ndarray:
-    """For each welded place, the index of one vertex there."""
+def _one_vertex_at(welded_V: np.ndarray) -> np.ndarray:
+    """The index of one vertex at each welded position."""
     out = np.zeros(int(welded_V.max()) + 1, dtype=np.int64)
     out[welded_V] = np.arange(len(welded_V))
     return out

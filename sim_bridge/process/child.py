@@ -1,4 +1,4 @@
-"""A child process that may crash, hang or be stopped: every wait for it is bounded, and its last words are kept."""
+"""A child process that may crash, hang or be stopped. Every wait for it is bounded, and its last output is kept."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import numpy as np
 
 from avw.sim_bridge.process.messages import receive, send
 
-_LAST_WORDS = 600  # characters of what the child wrote to stderr that an error quotes
-_FAREWELL = 5.0  # seconds to end in by itself, once its stdin is closed
-_POLL = 0.25  # seconds between two looks at whether a silent child still lives
-_STOPPED_POLLS = 8  # looks in a row that find it stopped: as many as a whole job that is put to sleep will not see
+_QUOTED = 600  # characters of the child's stderr that an error quotes
+_EXIT_SECONDS = 5.0  # seconds that the child has to exit by itself after its stdin was closed
+_POLL = 0.25  # seconds between two checks of a child that does not answer
+_STOPPED_POLLS = 8  # checks in a row that must find it stopped; fewer could be a suspended job that goes on
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MEMORY = os.sysconf("SC_PHYS_PAGES") * _PAGE
-_MEMORY_SHARE = 0.6  # of the machine's memory: a damaged file can make a library reserve without end
-_STALLED = 60.0  # seconds without a tick of processor time, nor waiting for a disk: it hangs
+_MEMORY_SHARE = 0.6  # of the machine's memory: a damaged file can make a library allocate without limit
+_STALLED = 60.0  # seconds without processor time and without waiting for a disk, after which it hangs
 
 
 class ChildError(Exception):
-    """The child died (`silent` is False) or gave no answer in time and was ended.
+    """The child died (`silent` is False), or gave no answer in time and was killed.
 
-    how: "signal 11", "exit code 3", "was stopped", "was silent for 20 s" · words: the tail of a sentence that quotes
-    what it last said · hopeless: asked again, another child would take as long or as much
+    how: "signal 11", "exit code 3", "was stopped", "was silent for 20 s" · words: the end of a sentence that quotes its
+    last output · hopeless: another child would need as much time or memory for the same request
     """
 
     def __init__(self, how: str, words: str, *, silent: bool, hopeless: bool = False) -> None:
@@ -38,7 +38,7 @@ class ChildError(Exception):
 
 
 class _SlowError(Exception):
-    """No answer in time, or none to be expected: by what the child was doing, if that was to blame."""
+    """No answer in time, or none to be expected. The message says what the child was doing, if that was the cause."""
 
     def __init__(self, how: str, *, hopeless: bool = False) -> None:
         super().__init__(how)
@@ -46,7 +46,7 @@ class _SlowError(Exception):
 
 
 class Child:
-    """One child that answers messages on its stdin and stdout. Raises OSError where the command cannot be run."""
+    """A child that answers messages on its stdin and stdout. Raises OSError where the command cannot be run."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
@@ -58,7 +58,7 @@ class Child:
             self._errors.close()
             raise
         assert self._child.stdin is not None
-        # A child that hangs while a large scene is being sent must not hold the writer either.
+        # A child that hangs while a large scene is sent must not block the writer either.
         os.set_blocking(self._child.stdin.fileno(), False)
 
     @property
@@ -67,13 +67,13 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        """Whether its pipes are closed: it answers nothing any more."""
+        """Whether its pipes are closed, so that it cannot answer any more."""
         return self._child.stdin is None or self._child.stdin.closed
 
     def ask(
         self, header: dict[str, Any], *arrays: np.ndarray, patience: float
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Its answer, waited for at most `patience` seconds. Raises ChildError, after which the child has ended."""
+        """Send a request and wait at most `patience` seconds for the answer. After a ChildError the child has ended."""
         pipe = _BoundedPipe(self._child, time.monotonic() + patience)
         try:
             send(pipe, header, *arrays)
@@ -82,17 +82,17 @@ class Child:
             how = str(slow) or f"was silent for {patience:g} s"
             raise ChildError(how, self._end(patience=0.0), silent=True, hopeless=slow.hopeless) from slow
         except (EOFError, OSError) as error:
-            words = self._end(patience=_FAREWELL)
+            words = self._end(patience=_EXIT_SECONDS)
             code = self._child.returncode
             how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
             raise ChildError(how, words, silent=False) from error
 
     def close(self) -> None:
         """End the child. Safe to call twice."""
-        self._end(patience=_FAREWELL)
+        self._end(patience=_EXIT_SECONDS)
 
     def _end(self, patience: float) -> str:
-        """Close the pipes, wait, kill if need be; returns the child's last words as the tail of a sentence."""
+        """Close the pipes, wait, kill if necessary. Returns the child's last output as the end of a sentence."""
         for stream in (self._child.stdin, self._child.stdout):
             if stream is not None:
                 stream.close()
@@ -104,17 +104,17 @@ class Child:
         if self._errors.closed:
             return ""
         self._errors.seek(0)
-        lines = dict.fromkeys(self._errors.read().decode(errors="replace").splitlines())  # chatter repeats itself
-        words = " ".join(" ".join(lines).split())[-_LAST_WORDS:]
+        lines = dict.fromkeys(self._errors.read().decode(errors="replace").splitlines())  # many messages are repeated
+        words = " ".join(" ".join(lines).split())[-_QUOTED:]
         self._errors.close()
-        return f"; its last words: {words!r}" if words else "; it said nothing"
+        return f"; its last output: {words!r}" if words else "; it wrote nothing to stderr"
 
 
 class _BoundedPipe:
     """A child's stdin and stdout with a deadline (time.monotonic), after which they raise _SlowError.
 
-    So they do for a child that is stopped (SIGSTOP), hangs in a lock or devours the machine's memory: no deadline need
-    be waited for then. Its heartbeat is its processor time as the kernel counts it, which no lock of its can silence.
+    A child that is stopped (SIGSTOP), hangs in a lock or uses up the machine's memory raises it before the deadline.
+    Its heartbeat is its processor time as counted by the kernel, which works even while the child holds its own locks.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], deadline: float):
@@ -159,10 +159,10 @@ class _BoundedPipe:
             if state == "D" or now != ticks:
                 ticks, alive = now, time.monotonic()
             elif time.monotonic() - alive > _STALLED:
-                raise _SlowError(f"hung: it did nothing for {_STALLED:g} s")
+                raise _SlowError(f"hung: it used no processor time for {_STALLED:g} s")
 
     def _pulse(self) -> tuple[str, int, int]:
-        """(its state, ticks of processor time, bytes of memory). Only Linux tells; elsewhere the deadline has to do."""
+        """(its state, ticks of processor time, bytes of memory). Linux only; elsewhere only the deadline counts."""
         try:
             fields = self._state.read_text().rpartition(")")[2].split()
             return fields[0], int(fields[11]) + int(fields[12]), int(fields[21]) * _PAGE

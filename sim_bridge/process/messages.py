@@ -1,7 +1,8 @@
-"""The messages that we and our child processes exchange over pipes: numbers and JSON, never anything that runs.
+"""Messages between AVW and its child processes over pipes: numbers and JSON, never code.
 
 A message is the length of a JSON header (4 bytes, little endian), the header, then the raw bytes of the arrays that the
-header lists. `avw.sim_bridge.simulators.habitat.worker` speaks the same in words of its own, for it must stand alone.
+header lists. `avw.sim_bridge.simulators.habitat.worker` has its own copy of this protocol, because that file must be
+self-contained.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 MAX_HEADER = 1 << 20
-MAX_ARRAY = 1 << 36  # bytes; more than a mesh or a picture can have
+MAX_ARRAY = 1 << 36  # bytes; larger than any mesh or image
 
 
 class Reading(Protocol):
@@ -35,18 +36,18 @@ def send(stream: Writing, header: dict[str, Any], *arrays: np.ndarray) -> None:
 
 
 def receive(stream: Reading) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Read one message. Raises EOFError where the other side is gone or speaks something else."""
+    """Read one message. Raises EOFError where the other side has ended or does not use this protocol."""
     (length,) = struct.unpack("<I", _exactly(stream, 4))
     if length > MAX_HEADER:
-        raise EOFError("the other side does not speak this protocol")
+        raise EOFError("the other side does not use this protocol")
     try:
         header = json.loads(_exactly(stream, length))
         listed = [(np.dtype(entry["dtype"]), tuple(entry["shape"])) for entry in header.pop("arrays")]
         counts = [dtype.itemsize * math.prod(shape) for dtype, shape in listed]
         if not all(0 <= count <= MAX_ARRAY for count in counts) or any(dtype.hasobject for dtype, _ in listed):
-            raise ValueError("no arrays of ours")
+            raise ValueError("not a list of arrays")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EOFError("the other side does not speak this protocol") from error
+        raise EOFError("the other side does not use this protocol") from error
     arrays = []
     for count, (dtype, shape) in zip(counts, listed, strict=True):
         arrays.append(np.frombuffer(_exactly(stream, count), dtype=dtype).reshape(shape))

@@ -1,4 +1,4 @@
-"""One check of the self-test: what was expected, what was measured, and how to repair it."""
+"""One check of the self-test: what was expected, what was measured, and how to fix a failure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from avw.sim_bridge.acoustics.engine import AcousticEngine
 from avw.sim_bridge.errors import AvwError
 
 EngineMaker = Callable[..., AcousticEngine]
-"""Makes an engine for a scene; our own takes fields of EmittersConfig beside it."""
+"""Makes an engine for a scene; for AVW's own engine, fields of EmittersConfig may follow the scene."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One expectation and what became of it. `fix` says what to do where `ok` is False."""
+    """An expectation and its result. `fix` says what to do if `ok` is False."""
 
     name: str
     expected: str
@@ -27,7 +27,7 @@ class Check:
 
 
 def run_check(check: Callable[[Any], Check], make: Any) -> Check:
-    """What became of it, and how long it took; what it raises is a failure."""
+    """The result of a check and the time it took. An AvwError that it raises is a failure."""
     begin = time.perf_counter()
     try:
         result = check(make)

@@ -1,9 +1,9 @@
-"""Is an engine's direct sound KEMAR's own? Its ears against the raw measurements, all around the horizon.
+"""Compares an engine's direct sound with KEMAR's raw measurements, for all azimuths of the horizontal plane.
 
-The measurements carry their loudspeaker and the ear canal, which weigh the frequencies inside a band by up to 30 dB;
-the engine's head has that common colour taken out. Level differences of a band can be compared only under one
-weighting, so the engine's responses are given the measurements' mean colour (root mean power over all azimuths and
-both ears, one filter for everything), which moves no difference between ears at any single frequency.
+The measurements contain the loudspeaker and the ear canal, which weight the frequencies inside a band by up to 30 dB;
+this common spectrum is removed from the engine's head. Level differences of a band can only be compared with the same
+weighting. The engine's responses are therefore filtered with the measurements' mean spectrum (root mean power over all
+azimuths and both ears, one filter for all), which does not change the difference between the ears at any frequency.
 Shapes: A azimuths (0, 5, .. 355 degrees, clockwise) · E ears · S samples · B octave bands · F frequencies.
 """
 
@@ -24,7 +24,7 @@ from avw.sim_bridge.selftest.check import EngineMaker
 from avw.sim_bridge.types import EAR_HEIGHT, SAMPLE_RATE, Pose
 
 DEGREES = tuple(range(0, 360, 5))
-_HEIGHT = 8.0  # metres, where the listener stands in empty space
+_HEIGHT = 8.0  # metres, of the listener in empty space
 _DISTANCE = 2.0
 _N_FFT = 4096
 _LOWEST, _TWELFTHS = 200.0, 61  # Hz; up to 6.8 kHz
@@ -36,8 +36,8 @@ class DirectSound:
     """Engine minus measurement at each azimuth.
 
     band_ild_AB: dB in octave bands · ild_A: dB, all frequencies · itd_A: seconds, below 1.5 kHz
-    The same without the measurements' colour: twelfth_ild_AF, dB in twelfths of an octave from 200 Hz to 6.8 kHz, which
-    are too narrow for it to matter · uncoloured_ild_A, dB over all frequencies: another weighting, another number
+    Without the measurements' spectrum: twelfth_ild_AF, dB in twelfths of an octave from 200 Hz to 6.8 kHz, too narrow
+    for it to matter · uncoloured_ild_A, dB over all frequencies, which differs because the weighting differs
     """
 
     band_ild_AB: np.ndarray
@@ -48,13 +48,13 @@ class DirectSound:
 
 
 def compare_direct_sound(make: EngineMaker, speed_of_sound: float = 343.0) -> DirectSound:
-    """Listen to one source in empty space, turned to every measured azimuth, with an engine of the shipped head."""
+    """Compare the responses to one source in empty space, with the listener turned to every measured azimuth."""
     engine = make(empty_space())
     engine.set_source(np.array([0.0, _HEIGHT + EAR_HEIGHT, -_DISTANCE]))
     first = round(_DISTANCE / speed_of_sound * SAMPLE_RATE) - _WINDOW[0]
     ours_AES = np.stack(
         [
-            # Turning left by an angle brings a source that was ahead to that angle on the right.
+            # After turning left by an angle, a source that was ahead is at that angle on the right.
             engine.impulse_response(Pose(0.0, _HEIGHT, 0.0, math.radians(degrees)))[:, first : first + sum(_WINDOW)]
             for degrees in DEGREES
         ]
@@ -66,17 +66,17 @@ def compare_direct_sound(make: EngineMaker, speed_of_sound: float = 343.0) -> Di
 
     theirs_AEF = fft.rfft(kemar.ir_NES[index_A], _N_FFT)
     ours_AEF = fft.rfft(ours_AES, _N_FFT)
-    colour_F = np.sqrt(np.square(np.abs(theirs_AEF)).mean((0, 1)) / np.square(np.abs(ours_AEF)).mean((0, 1)))
-    coloured_AEF = ours_AEF * colour_F
-    # The colour filter has no phase and reaches to both sides of a response: all are turned to the middle.
+    spectrum_F = np.sqrt(np.square(np.abs(theirs_AEF)).mean((0, 1)) / np.square(np.abs(ours_AEF)).mean((0, 1)))
+    weighted_AEF = ours_AEF * spectrum_F
+    # The filter has zero phase and extends to both sides of a response: all responses are shifted to the middle.
     shift_F = np.exp(-1j * math.pi * np.arange(_N_FFT // 2 + 1))
     return DirectSound(
-        band_ild_AB=_band_ild(coloured_AEF) - _band_ild(theirs_AEF),
-        ild_A=_ild(coloured_AEF) - _ild(theirs_AEF),
+        band_ild_AB=_band_ild(weighted_AEF) - _band_ild(theirs_AEF),
+        ild_A=_ild(weighted_AEF) - _ild(theirs_AEF),
         itd_A=np.array(
             [
                 itd_seconds(fft.irfft(ours_EF * shift_F)) - itd_seconds(fft.irfft(theirs_EF * shift_F))
-                for ours_EF, theirs_EF in zip(coloured_AEF, theirs_AEF, strict=True)
+                for ours_EF, theirs_EF in zip(weighted_AEF, theirs_AEF, strict=True)
             ]
         ),
         twelfth_ild_AF=_narrow_ild(ours_AEF) - _narrow_ild(theirs_AEF),

@@ -1,8 +1,8 @@
 """The exact field behind an infinite rigid edge: M. A. Biot and I. Tolstoy, JASA 29, 381 (1957).
 
-Of a point source whose direct pressure at distance R is 1/R. In the shadow of the wedge this is all there is. The
-integral over time is taken in the variable eta of the solution, in which the onset's singularity is gone; its grid
-does not resolve receivers within a thousandth of a radian of the shadow's boundary.
+The source is a point whose direct pressure at distance R is 1/R. In the shadow of the wedge this is the whole field.
+The integral over time uses the variable eta of the solution, which removes the singularity at the onset. Its grid does
+not resolve receivers within a thousandth of a radian of the shadow boundary.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 SPEED_OF_SOUND = 343.0
-_FARTHEST_ETA = 9.0  # by then the integrand has fallen by exp(-9)
+_FARTHEST_ETA = 9.0  # where the integrand has fallen by exp(-9)
 _POINTS = 120_000
 
 

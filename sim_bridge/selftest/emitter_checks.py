@@ -1,7 +1,7 @@
-"""Checks of our own engine and of the stream: arrival times to the sample, levels against theory, exact convolution.
+"""Checks of AVW's engine and of the stream: arrival times to the sample, levels against theory, exact convolution.
 
-Our engine has an omnidirectional microphone and a head whose delays are known, so more can be asked of it than of
-another. Used by `avw.sim_bridge.selftest.run_checks`.
+AVW's engine has an omnidirectional microphone and a head with known delays, so these checks can be stricter than those
+for any engine. Used by `avw.sim_bridge.selftest.run_checks`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from avw.sim_bridge.selftest.engine_checks import FIX_ROOM
 from avw.sim_bridge.types import EAR_HEIGHT, SAMPLE_RATE, STEP_SAMPLES, Pose
 
 
-def arrives_at_distance_over_c(make: EngineMaker) -> Check:
-    """The omnidirectional impulse lands on d/c within a sample and has height 1/d within 1 %."""
+def impulse_arrives_at_distance_over_c(make: EngineMaker) -> Check:
+    """The omnidirectional impulse arrives at d/c within one sample and has height 1/d within 1 %."""
     engine = make(empty_space())
     worst_samples = worst_level = 0.0
     for distance in (0.75, 2.0, 3.3, 9.1):
@@ -43,8 +43,8 @@ def arrives_at_distance_over_c(make: EngineMaker) -> Check:
     )
 
 
-def ears_hear_after_the_heads_delay(make: EngineMaker) -> Check:
-    """Each ear's onset is d/c + the delay of the head's response for that direction, within a sample."""
+def onsets_include_the_heads_delay(make: EngineMaker) -> Check:
+    """The onset at each ear is d/c plus the head's delay for that direction, within one sample."""
     worst = 0.0
     for azimuth in np.radians(np.arange(-180.0, 180.0, 22.5)):
         x, z = 2.5 * math.sin(azimuth), -2.5 * math.cos(azimuth)
@@ -74,8 +74,8 @@ def reverberant_level_follows_theory(make: EngineMaker) -> Check:
         response_S = engine.omni_response(ear_3)  # type: ignore[attr-defined]
         distance = float(np.linalg.norm(source_3 - ear_3))
         late = float(np.square(response_S, dtype=np.float64).sum()) - 1.0 / distance**2
-        fading = math.exp(-0.04 * distance / eyring_rt60(volume, area, absorption))
-        theory = 16.0 * math.pi * (1.0 - absorption) / (absorption * area) * fading
+        decay = math.exp(-0.04 * distance / eyring_rt60(volume, area, absorption))
+        theory = 16.0 * math.pi * (1.0 - absorption) / (absorption * area) * decay
         errors.append(10.0 * math.log10(late / theory))
     engine.close()
     error = float(np.mean(errors))
@@ -89,7 +89,7 @@ def reverberant_level_follows_theory(make: EngineMaker) -> Check:
 
 
 def octave_bands_add_up_flat(make: EngineMaker) -> Check:
-    """Equal gains in all bands leave every frequency as it was. (Needs no engine.)"""
+    """Equal gains in all bands leave every frequency unchanged. (No engine is needed.)"""
     total_F = np.abs(band_responses(16_384, SAMPLE_RATE).sum(axis=0))
     worst = float(np.abs(20.0 * np.log10(total_F)).max())
     return Check(
@@ -102,7 +102,7 @@ def octave_bands_add_up_flat(make: EngineMaker) -> Check:
 
 
 def standing_still_is_one_convolution(make: EngineMaker) -> Check:
-    """Steps through one unchanging response equal the looped clip convolved with it once."""
+    """Steps with a constant response equal the looped clip, convolved once with that response."""
     clip_S, phase = load_sound("ring"), 5_000
     response_ES = _walk(make, 1)[0]
     stream = BinauralStream(clip_S, phase)
@@ -115,7 +115,7 @@ def standing_still_is_one_convolution(make: EngineMaker) -> Check:
     expected_ES = full_ES[:, taps - 1 :][:, : heard_ES.shape[1]]
     difference = difference_db(heard_ES, expected_ES)
     return Check(
-        name="a standing listener = one convolution",
+        name="standing listener = one convolution",
         expected="<= -100 dB",
         measured=f"{difference:.0f} dB",
         ok=difference <= -100.0,
@@ -123,10 +123,10 @@ def standing_still_is_one_convolution(make: EngineMaker) -> Check:
     )
 
 
-def slices_equal_the_stream(make: EngineMaker) -> Check:
-    """Every step of a walk is a slice of one time-varying filter: at sample n, the clip through the response of n.
+def steps_are_slices_of_one_stream(make: EngineMaker) -> Check:
+    """Each step of a walk is a slice of one time-varying filter: sample n is the clip filtered with the response at n.
 
-    The reference is that definition itself, in double precision, at 40 samples of each step.
+    The reference is this definition in double precision, at 40 samples of each step.
     """
     clip_S, phase = load_sound("ring"), 15_000
     response_TES = _walk(make, 4)
@@ -138,8 +138,8 @@ def slices_equal_the_stream(make: EngineMaker) -> Check:
         for n in range(0, STEP_SAMPLES, STEP_SAMPLES // 40):
             share = (n + 1) / STEP_SAMPLES
             now_ES = (1.0 - share) * response_TES[step - 1] + share * response_TES[step]
-            sounding_S = clip_S[(phase + (step - 1) * STEP_SAMPLES + n - taps) % len(clip_S)].astype(np.float64)
-            expected.append(now_ES @ sounding_S)
+            clip_part_S = clip_S[(phase + (step - 1) * STEP_SAMPLES + n - taps) % len(clip_S)].astype(np.float64)
+            expected.append(now_ES @ clip_part_S)
             actual.append(heard[step][:, n])
     difference = difference_db(np.array(actual), np.array(expected))
     return Check(
@@ -152,7 +152,7 @@ def slices_equal_the_stream(make: EngineMaker) -> Check:
 
 
 def _walk(make: EngineMaker, steps: int) -> np.ndarray:
-    """Responses (steps, 2, S) of a listener who walks and turns through a shoebox."""
+    """Responses (steps, 2, S) for a listener who walks and turns in a shoebox."""
     engine = make(shoebox((6.0, 3.0, 5.0), 0.2, 0.5))
     engine.set_source(np.array([1.5, EAR_HEIGHT, -1.0]))
     poses = [Pose(-1.0 + 0.15 * t, 0.0, 0.5, 0.7 - 0.17 * t) for t in range(steps)]
@@ -162,10 +162,10 @@ def _walk(make: EngineMaker, steps: int) -> np.ndarray:
 
 
 EMITTERS = (
-    arrives_at_distance_over_c,
-    ears_hear_after_the_heads_delay,
+    impulse_arrives_at_distance_over_c,
+    onsets_include_the_heads_delay,
     reverberant_level_follows_theory,
     octave_bands_add_up_flat,
     standing_still_is_one_convolution,
-    slices_equal_the_stream,
+    steps_are_slices_of_one_stream,
 )

@@ -1,7 +1,7 @@
-"""Checks that any binaural engine must pass: each builds a room, listens, and says what it expected and measured.
+"""Checks for any binaural engine: each builds a room, computes responses, and reports what it expected and measured.
 
-They hold for engines of others too, and caught a public one that took the wrong three numbers for the source's
-position. Used by `avw.sim_bridge.selftest.run_checks`.
+They also apply to engines of other projects. They found a public one that uses the wrong three numbers as the
+position of the source. Used by `avw.sim_bridge.selftest.run_checks`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from avw.sim_bridge.scenes.shoebox import shoebox
 from avw.sim_bridge.selftest.check import Check, EngineMaker
 from avw.sim_bridge.types import EAR_HEIGHT, SAMPLE_RATE, Pose
 
-FIX_HEAD = "the ears, or an axis of the source's position, are swapped in this engine: use another --acoustics"
-FIX_ROOM = "the engine's sound is wrong on this machine: reinstall avw, and report it with this table"
+FIX_HEAD = "this engine swaps the ears, or two axes of the source's position: use another --acoustics"
+FIX_ROOM = "the engine gives wrong sound on this machine: reinstall avw, and report it with this table"
 
 
 def source_on_the_right_is_louder_right(make: EngineMaker) -> Check:
-    """At +X of a listener who looks along -Z, the right ear must be clearly louder."""
+    """With a source at +X of a listener who faces -Z, the right ear must be clearly louder."""
     ild = ild_db(free_field(make, (2.0, 0.0)))
     return Check(
         name="source on the right: right ear louder",
@@ -43,7 +43,7 @@ def source_on_the_right_is_louder_right(make: EngineMaker) -> Check:
 
 
 def source_on_the_right_is_earlier_right(make: EngineMaker) -> Check:
-    """Below 1.5 kHz the right ear leads by the width of a head."""
+    """Below 1.5 kHz the right ear leads by the travel time across a head."""
     itd = itd_seconds(free_field(make, (2.0, 0.0))) * 1e6
     return Check(
         name="source on the right: right ear earlier below 1.5 kHz",
@@ -55,7 +55,7 @@ def source_on_the_right_is_earlier_right(make: EngineMaker) -> Check:
 
 
 def left_mirrors_right(make: EngineMaker) -> Check:
-    """A source at -X sounds as one at +X with the ears swapped (and so left and right are told apart at all)."""
+    """A source at -X sounds like one at +X with the ears swapped, and not like one at +X with the ears unswapped."""
     right_ES = free_field(make, (1.5, -1.2))
     left_ES = free_field(make, (-1.5, -1.2))
     difference = difference_db(left_ES[::-1], right_ES)
@@ -69,13 +69,13 @@ def left_mirrors_right(make: EngineMaker) -> Check:
     )
 
 
-def turning_equals_the_source_circling(make: EngineMaker) -> Check:
-    """Turning left by 90 degrees moves a source ahead to the right ear."""
+def turning_equals_moving_the_source(make: EngineMaker) -> Check:
+    """Turning left by 90 degrees moves a source that is ahead to the right ear."""
     turned_ES = free_field(make, (0.0, -2.0), yaw=math.pi / 2)
     circled_ES = free_field(make, (2.0, 0.0))
     difference = difference_db(turned_ES, circled_ES)
     return Check(
-        name="turning left = the source moving right",
+        name="turning left = source moving right",
         expected="difference <= -40 dB",
         measured=f"{difference:.0f} dB",
         ok=difference <= -40.0,
@@ -84,21 +84,21 @@ def turning_equals_the_source_circling(make: EngineMaker) -> Check:
 
 
 def level_falls_as_one_over_r(make: EngineMaker) -> Check:
-    """Direct sound: -6.02 dB for each doubling of the distance, 1/r itself at 1 m for a frontal source."""
+    """Direct sound of a frontal source: -6.02 dB per doubling of the distance."""
     distances = (1.0, 2.0, 4.0, 8.0)
     levels = [_ears_mean_db(free_field(make, (0.0, -r))) + 20.0 * math.log10(r) for r in distances]
     worst = max(abs(level - levels[0]) for level in levels)
     return Check(
-        name="1/r",
+        name="level falls as 1/r",
         expected="level x r constant within 0.5 dB from 1 to 8 m",
         measured=f"{worst:.2f} dB",
         ok=worst <= 0.5,
-        fix="the engine's direct sound does not follow distance: use another --acoustics",
+        fix="the level of the engine's direct sound does not follow the distance: use another --acoustics",
     )
 
 
 def sound_travels_at_its_speed(make: EngineMaker) -> Check:
-    """The onset moves by distance / c: whatever constant latency an engine has cancels."""
+    """The onset moves by distance / c. A constant latency of the engine cancels."""
     near, far = (onset(free_field(make, (0.0, -r)).mean(axis=0), 6.0) for r in (2.0, 7.0))
     expected = 5.0 / SPEED_OF_SOUND * SAMPLE_RATE
     return Check(
@@ -110,8 +110,8 @@ def sound_travels_at_its_speed(make: EngineMaker) -> Check:
     )
 
 
-def nothing_sounds_before_the_onset(make: EngineMaker) -> Check:
-    """More than 1 ms before the direct sound nothing may be above -60 dB of the peak, in a reverberant room too."""
+def no_sound_before_the_onset(make: EngineMaker) -> Check:
+    """Up to 1 ms before the direct sound, everything is below -60 dB of the peak, in a reverberant room too."""
     worst = -math.inf
     for scene, source_3 in (
         (empty_space(), (2.0, FREE_FIELD_FLOOR + EAR_HEIGHT, -1.0)),
@@ -130,12 +130,12 @@ def nothing_sounds_before_the_onset(make: EngineMaker) -> Check:
         expected="<= -60 dB more than 1 ms before",
         measured=f"{worst:.0f} dB",
         ok=worst <= -60.0,
-        fix="the engine's filters ring before the sound: use another --acoustics",
+        fix="the engine's filters ring before the direct sound: use another --acoustics",
     )
 
 
 def wall_between_lowers_the_level(make: EngineMaker) -> Check:
-    """The same room, source and listener, with a wall across it: at least 15 dB less."""
+    """A wall between source and listener lowers the level by at least 15 dB."""
     levels = []
     for wall_x in (None, 0.0):
         engine = make(shoebox((8.0, 3.0, 4.0), 0.2, 0.5, wall_x=wall_x, transmission=0.001))
@@ -154,7 +154,8 @@ def wall_between_lowers_the_level(make: EngineMaker) -> Check:
 def reverberation_follows_eyring(make: EngineMaker) -> Check:
     """RT60 of shoeboxes with absorption 0.1, 0.2, 0.3 and scattering 0.5: within 15 % of Eyring (air included).
 
-    A correct engine decays a few per cent slower than Eyring, more so the more is absorbed: free paths vary.
+    A correct engine decays a few per cent more slowly than Eyring, because free paths vary; more so with more
+    absorption.
     """
     size = (6.0, 3.0, 5.0)
     volume, area = size[0] * size[1] * size[2], 2 * (size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
@@ -162,7 +163,7 @@ def reverberation_follows_eyring(make: EngineMaker) -> Check:
     for absorption in (0.1, 0.2, 0.3):
         engine = make(shoebox(size, absorption, 0.5))
         engine.set_source(np.array([1.5, EAR_HEIGHT, -1.0]))
-        # The 1 kHz octave, where air takes next to nothing; the mean decay of both ears at three places.
+        # The 1 kHz octave, where air absorbs almost nothing; mean decay of both ears at three places.
         energy_S = sum(
             np.square(octave_bands(ear_S)[3])
             for x, z in ((-1.4, 1.1), (0.3, 1.6), (-2.0, -1.2))
@@ -179,8 +180,8 @@ def reverberation_follows_eyring(make: EngineMaker) -> Check:
     )
 
 
-def octave_bands_decay_apart(make: EngineMaker) -> Check:
-    """A room that absorbs from 0.15 at 125 Hz to 0.3 at 4 kHz: each octave band has the RT60 of its own absorption."""
+def octave_bands_decay_separately(make: EngineMaker) -> Check:
+    """In a room with absorption 0.15 at 125 Hz to 0.3 at 4 kHz, each octave band has the RT60 of its absorption."""
     size, absorption_6 = (6.0, 3.0, 5.0), (0.15, 0.17, 0.2, 0.23, 0.27, 0.3)
     volume, area = size[0] * size[1] * size[2], 2 * (size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
     engine = make(shoebox(size, absorption_6, 0.6))
@@ -204,8 +205,8 @@ def octave_bands_decay_apart(make: EngineMaker) -> Check:
     )
 
 
-def same_question_same_answer(make: EngineMaker) -> Check:
-    """A reproducible engine answers with equal bytes, whatever was asked before."""
+def responses_are_reproducible(make: EngineMaker) -> Check:
+    """A reproducible engine gives the same bytes for the same request, regardless of earlier requests."""
     scene = shoebox((6.0, 3.0, 5.0), 0.2, 0.5)
     first, second = make(scene), make(scene)
     pose = Pose(-1.0, 0.0, 0.5, 0.7)
@@ -217,11 +218,11 @@ def same_question_same_answer(make: EngineMaker) -> Check:
     first.close()
     second.close()
     return Check(
-        name="the same question has the same answer",
+        name="the same request gives the same response",
         expected="equal bytes" if promised else "not promised by this engine",
         measured="equal" if equal else "different",
         ok=equal or not promised,
-        fix="the engine is not repeatable on this machine: datasets made here have no stable checksums",
+        fix="the engine is not reproducible on this machine: datasets made here do not have stable checksums",
     )
 
 
@@ -233,12 +234,12 @@ ANY_ENGINE = (
     source_on_the_right_is_louder_right,
     source_on_the_right_is_earlier_right,
     left_mirrors_right,
-    turning_equals_the_source_circling,
+    turning_equals_moving_the_source,
     level_falls_as_one_over_r,
     sound_travels_at_its_speed,
-    nothing_sounds_before_the_onset,
+    no_sound_before_the_onset,
     wall_between_lowers_the_level,
     reverberation_follows_eyring,
-    octave_bands_decay_apart,
-    same_question_same_answer,
+    octave_bands_decay_separately,
+    responses_are_reproducible,
 )

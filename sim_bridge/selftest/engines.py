@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from avw.sim_bridge.acoustics.engine import AcousticEngine
-from avw.sim_bridge.acoustics.open_engine import make_engine
+from avw.sim_bridge.acoustics.open_engine import emitters_config, make_engine
 from avw.sim_bridge.rendering.raycast import RayScene
 from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.selftest.check import EngineMaker
 
 RLR_RAYS = 2_000
-"""RLR answers with noise; at the 500 rays that it is run with, a decay is uncertain by half of what is allowed."""
+"""RLR's responses are noisy: with its usual 500 rays, the error of a decay is half of the tolerance."""
 
 
 def engine_maker(acoustics: str = "emitters", emitters: int = 10_000) -> EngineMaker:
@@ -24,9 +24,8 @@ def engine_maker(acoustics: str = "emitters", emitters: int = 10_000) -> EngineM
             return RlrEngine(scene, RlrConfig(rays=RLR_RAYS))
         if not options:
             return make_engine(acoustics, scene, RayScene(scene), emitters=emitters)
-        from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+        from avw.sim_bridge.acoustics.emitters import EmittersEngine
 
-        rays = max(1, emitters // 5)  # as `make_engine` has it
-        return EmittersEngine(RayScene(scene), EmittersConfig(emitters=emitters, rays=rays, **options))
+        return EmittersEngine(RayScene(scene), emitters_config(emitters, **options))
 
     return make

@@ -1,7 +1,7 @@
-"""The self-tests on a Habitat-Sim: any acoustic engine in its scenes, its pictures, and its navigation mesh.
+"""The self-test of a Habitat-Sim: an acoustic engine in its scenes, its images, and its navigation mesh.
 
-Every scene goes a user's way: written as a GLB, opened by Habitat, and read back for the engines of this process.
-Whatever is wrong with the environment is a failed check that says what to type.
+Scenes take the same path as a user's: written as a GLB, opened by Habitat, and read again for the engines of this
+process. A problem of the environment is a failed check that says what to type.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _ROOM = (6.0, 3.0, 5.0)  # metres
 
 
 def run_habitat_checks(acoustics: str, python: str | None) -> Iterator[Check]:
-    """Checks of the engine called `acoustics` on the Habitat-Sim of `python`, and of that itself, one at a time.
+    """Run the checks of the engine `acoustics` on the Habitat-Sim of `python`, and of that Habitat-Sim, one by one.
 
-    What cannot hold any more once another check has failed is left out.
+    Checks that depend on a failed one are skipped.
     """
     try:
         session = open_session(python)
@@ -49,12 +49,12 @@ def run_habitat_checks(acoustics: str, python: str | None) -> Iterator[Check]:
     yield _version(session)
     with tempfile.TemporaryDirectory(prefix="avw-selftest-") as folder:
         bench = Bench(session, acoustics, Path(folder))
-        heard = run_check(bench.sources_are_heard if acoustics == "habitat" else bench.engine_is_there, None)
+        heard = run_check(bench.sensor_places_sources if acoustics == "habitat" else bench.engine_opens, None)
         yield heard
         if heard.ok:
             for check in ANY_ENGINE:
                 yield run_check(check, bench.engine)
-        drawn = run_check(textures_are_shown_as_they_are, bench.camera)
+        drawn = run_check(textures_are_unlit, bench.camera)
         yield drawn
         if drawn.ok:
             for look in DEPTH:
@@ -64,18 +64,18 @@ def run_habitat_checks(acoustics: str, python: str | None) -> Iterator[Check]:
 
 
 class Bench:
-    """Where scenes are tried on a Habitat-Sim, as files in `folder`; makes what the checks ask for."""
+    """Opens test scenes in a Habitat-Sim, as files in `folder`, and makes engines, cameras and navigation meshes."""
 
     def __init__(self, session: Session, acoustics: str, folder: Path) -> None:
         self._session, self._acoustics, self._folder = session, acoustics, folder
         self._numbers = itertools.count()
 
     def engine(self, scene: Scene) -> AcousticEngine:
-        """The engine in `scene`: Habitat's sensor whether it is to be trusted or not, ours on the GLB as it is read."""
+        """The engine in `scene`: Habitat's sensor, trusted or not, or an engine of this process on the GLB as read."""
         if self._acoustics == "habitat":
             return AudioSensorEngine(self._session, scene, AudioSensorConfig(rays=RLR_RAYS))
         heard = load_mesh(self._export(scene))
-        # The materials of these rooms are of no library, so that a file cannot name them.
+        # The materials of these rooms are not in the library, so a file cannot name them.
         known = {f"{surface.name}|{surface.material.name}": surface.material for surface in scene.surfaces}
         surfaces = tuple(dataclasses.replace(surface, material=known[surface.name]) for surface in heard.surfaces)
         heard = dataclasses.replace(heard, surfaces=surfaces)
@@ -86,23 +86,23 @@ class Bench:
         return Camera(self._session, self._stage(scene, size, hfov))
 
     def navmesh(self, scene: Scene) -> NavMesh:
-        """What Habitat computes for `scene`."""
+        """The navigation mesh that Habitat computes for `scene`."""
         return NavMesh(self._session, self._stage(scene, 96, 90.0), RayScene(scene))
 
-    def sources_are_heard(self, _: None) -> Check:
-        """The self-test by sound, without which nothing uses Habitat's sensor."""
+    def sensor_places_sources(self, _: None) -> Check:
+        """Habitat's sensor must pass the test of source positions before anything uses it."""
         found = misplacings(self._session)
         version = str(self._session.hello["version"])
         return Check(
-            name="its audio sensor hears sources where they are",
+            name="the audio sensor hears sources at their positions",
             expected=f"{len(PLACINGS)} of {len(PLACINGS)}",
             measured="; ".join(found) or f"{len(PLACINGS)} of {len(PLACINGS)}",
             ok=not found,
             fix=remedies.misplaced(self._session.python, version, "; ".join(found)),
         )
 
-    def engine_is_there(self, _: None) -> Check:
-        """An engine of this process is installed, and takes a mesh as it comes back from a file."""
+    def engine_opens(self, _: None) -> Check:
+        """An engine of this process is installed, and accepts a mesh that was read from a file."""
         self.engine(shoebox(_ROOM)).close()
         return Check(name=f"--acoustics {self._acoustics}", expected="opens", measured="opens", ok=True, fix="")
 
@@ -127,7 +127,7 @@ class Bench:
 
 
 class Camera:
-    """`avw.sim_bridge.selftest.sight_checks.Sees` by Habitat."""
+    """Habitat's camera as an `avw.sim_bridge.selftest.sight_checks.Sees`."""
 
     def __init__(self, session: Session, stage: Stage) -> None:
         self._session, self._stage = session, stage
@@ -136,18 +136,18 @@ class Camera:
         return self._session.look(self._stage, camera_3 - np.array([0.0, CAMERA_HEIGHT, 0.0]), yaw)
 
 
-def textures_are_shown_as_they_are(make: RendererMaker) -> Check:
-    """Habitat knows none of our lamps: a room of one grey is of that grey, and the same when it is opened again."""
+def textures_are_unlit(make: RendererMaker) -> Check:
+    """Habitat does not use AVW's lamps: a uniformly grey room must show that grey, with the same bytes on reopening."""
     looks = [make(shoebox(_ROOM), 96, 90.0).render(np.array([0.7, CAMERA_HEIGHT, -0.4]), 0.6)[0] for _ in range(2)]
     grey = shoebox(_ROOM).surfaces[0].texture_HWC[0, 0, 0]
     worst = max(int(np.abs(look_HWC.astype(int) - int(grey)).max()) for look_HWC in looks)
     equal = looks[0].tobytes() == looks[1].tobytes()
     return Check(
-        name="textures as they are, the same twice",
+        name="unlit textures, equal bytes on reopening",
         expected="within 1 of 255, equal bytes",
         measured=f"{worst}, {'equal' if equal else 'different'} bytes",
         ok=worst <= 1 and equal,
-        fix="Habitat's pictures are lit, or wrong: use --backend embedded, and report it with this table",
+        fix="Habitat's images are lit, or wrong: use --backend embedded, and report it with this table",
     )
 
 
@@ -163,4 +163,4 @@ def _version(session: Session) -> Check:
 
 
 def _failed(name: str, expected: str, error: AvwError) -> Check:
-    return Check(name=name, expected=expected, measured="none that works", ok=False, fix=str(error))
+    return Check(name=name, expected=expected, measured="not usable", ok=False, fix=str(error))

@@ -1,6 +1,6 @@
-"""Checks of our own engine's paths: images, walls, edges, layouts, and what turning costs, each by a closed form.
+"""Checks of the paths in AVW's engine: image sources, walls, edges, layouts, and rays traced when turning.
 
-`make` takes fields of EmittersConfig beside the scene. Used by `avw.sim_bridge.selftest.run_checks`.
+`make` takes fields of EmittersConfig besides the scene. Used by `avw.sim_bridge.selftest.run_checks`.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _EARS_N3 = np.array([[-1.4, 1.6, 1.1], [2.0, 1.2, 1.5], [-2.2, 1.0, -1.7], [0.2,
 _SEEDS = 4
 
 
-def images_keep_the_energy(make: EngineMaker) -> Check:
-    """Exact images replace what emitters would have radiated: energy in a room of mirrors and in a diffuse one."""
+def image_sources_keep_the_energy(make: EngineMaker) -> Check:
+    """Exact image sources replace energy of emitters: the total stays the same in a specular and in a diffuse room."""
     worst = 0.0
     for scattering in (0.1, 0.6):
         room = shoebox(_ROOM, 0.2, scattering)
         energies = [_mean_energy(make(room, image_order=order), _EARS_N3, _SEEDS) for order in (0, 2)]
         worst = max(worst, abs(10.0 * math.log10(energies[1] / energies[0])))
     return Check(
-        name="energy with and without images",
+        name="energy with and without image sources",
         expected="equal within 0.5 dB",
         measured=f"{worst:.2f} dB",
         ok=worst <= 0.5,
@@ -46,8 +46,8 @@ def images_keep_the_energy(make: EngineMaker) -> Check:
     )
 
 
-def paths_go_both_ways(make: EngineMaker) -> Check:
-    """An omnidirectional source and microphone may change places: every octave band, the mean of some seeds."""
+def paths_are_reciprocal(make: EngineMaker) -> Check:
+    """Exchanging an omnidirectional source and microphone changes nothing: every octave band, mean of several seeds."""
     scene = shoebox(_ROOM, 0.2, 0.5)
     levels = []
     for one_3, other_3 in ((_SOURCE_3, _EARS_N3[0]), (_EARS_N3[0], _SOURCE_3)):
@@ -59,7 +59,7 @@ def paths_go_both_ways(make: EngineMaker) -> Check:
         levels.append(10.0 * np.log10(total_B))
     worst = float(np.abs(levels[0] - levels[1]).max())
     return Check(
-        name="source and microphone change places",
+        name="source and microphone exchanged",
         expected="equal within 1 dB in every octave band",
         measured=f"{worst:.2f} dB",
         ok=worst <= 1.0,
@@ -67,8 +67,8 @@ def paths_go_both_ways(make: EngineMaker) -> Check:
     )
 
 
-def walls_take_their_loss(make: EngineMaker) -> Check:
-    """A wall across open space lets through the share that its material says, in every octave band."""
+def walls_attenuate_as_specified(make: EngineMaker) -> Check:
+    """A wall across open space transmits the share given by its material, in every octave band."""
     shares = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002)
     levels = []
     for transmission_6 in ((1.0,) * 6, shares):
@@ -80,7 +80,7 @@ def walls_take_their_loss(make: EngineMaker) -> Check:
         engine.close()
     worst = float(np.abs(levels[0] - levels[1] + 10.0 * np.log10(shares)).max())
     return Check(
-        name="a wall's loss, 10 to 27 dB by octave band",
+        name="transmission loss of a wall, 10 to 27 dB by octave band",
         expected="within 2 dB",
         measured=f"{worst:.2f} dB",
         ok=worst <= 2.0,
@@ -88,8 +88,8 @@ def walls_take_their_loss(make: EngineMaker) -> Check:
     )
 
 
-def edges_bend_sound(make: EngineMaker) -> Check:
-    """Behind the edge of a screen in the open: the exact field (Biot and Tolstoy) in every octave band."""
+def diffraction_matches_theory(make: EngineMaker) -> Check:
+    """The field behind the edge of a screen in open space is the exact one (Biot and Tolstoy) in every octave band."""
     engine = make(_across_the_open(10.0, absorption_6=(0.02,) * 6, transmission_6=(0.0,) * 6), air=False)
     worst = 0.0
     for depth in (0.3, 1.0):
@@ -102,7 +102,7 @@ def edges_bend_sound(make: EngineMaker) -> Check:
         worst = max(worst, float(np.abs(10.0 * np.log10(heard_B / exact_B)).max()))
     engine.close()
     return Check(
-        name="behind the edge of a screen",
+        name="diffraction behind the edge of a screen",
         expected="within 2 dB of the exact field in every octave band",
         measured=f"{worst:.2f} dB",
         ok=worst <= 2.0,
@@ -111,7 +111,7 @@ def edges_bend_sound(make: EngineMaker) -> Check:
 
 
 def layouts_agree(make: EngineMaker) -> Check:
-    """In the open ambisonics' W is the mono response, and its other channels point to the source."""
+    """In open space, the W channel of ambisonics is the mono response, and the other channels point to the source."""
     azimuth, elevation, distance = 0.7, 0.4, 2.0  # clockwise from -Z, upwards
     direction_3 = np.array(
         [math.sin(azimuth) * math.cos(elevation), math.sin(elevation), -math.cos(azimuth) * math.cos(elevation)]
@@ -124,7 +124,7 @@ def layouts_agree(make: EngineMaker) -> Check:
         heard[layout] = engine.impulse_response(pose).astype(np.float64)
         engine.close()
     w_S, y_S, z_S, x_S = heard["foa"]
-    seen = azimuth + pose.yaw  # turning left brings a source to the right
+    seen = azimuth + pose.yaw  # turning left moves a source to the right
     expected_3 = np.array(
         [-math.sin(seen) * math.cos(elevation), math.sin(elevation), math.cos(seen) * math.cos(elevation)]
     )
@@ -140,8 +140,8 @@ def layouts_agree(make: EngineMaker) -> Check:
     )
 
 
-def turning_traces_nothing(make: EngineMaker) -> Check:
-    """After one answer at a place, a whole turn there sends no ray."""
+def turning_traces_no_rays(make: EngineMaker) -> Check:
+    """After one response at a position, a whole turn there traces no ray."""
     engine = make(shoebox(_ROOM, 0.2, 0.5))
     engine.set_source(_SOURCE_3)
     pose = Pose(-1.0, 0.0, 0.5, 0.7)
@@ -152,11 +152,11 @@ def turning_traces_nothing(make: EngineMaker) -> Check:
             engine.impulse_response(Pose(pose.x, pose.y, pose.z, pose.yaw + step * TURN_RADIANS))
     engine.close()
     return Check(
-        name="turning on the spot traces nothing",
-        expected="rays for a new place, none for 36 turns there",
+        name="turning on the spot traces no rays",
+        expected="rays at a new position, none for 36 turns there",
         measured=f"{moved[0]:,} rays, then {turned[0]:,}",
         ok=moved[0] > 0 and turned[0] == 0,
-        fix="the engine forgets what it saw: report it with this table",
+        fix="the engine does not reuse what it traced: report it with this table",
     )
 
 
@@ -174,14 +174,14 @@ def _omni(engine: object, place_3: np.ndarray) -> np.ndarray:
 
 
 def _impulse_energy_B() -> np.ndarray:
-    """(B,): energy of a unit impulse in each octave band."""
+    """Energy of a unit impulse in each octave band, (B,)."""
     n_fft = 4_096
     power_BF = np.square(np.abs(band_responses(n_fft, SAMPLE_RATE)))
     return (2.0 * power_BF.sum(axis=1) - power_BF[:, 0] - power_BF[:, -1]) / n_fft
 
 
 def _across_the_open(height: float, absorption_6: tuple[float, ...], transmission_6: tuple[float, ...]) -> Scene:
-    """A thin wall at x = 0, from the floor up to `height`, across a space whose walls absorb everything."""
+    """A thin wall at x = 0, from the floor up to `height`, across a room whose walls absorb everything."""
     scene = shoebox((30.0, 30.0, 30.0), 1.0, 0.5, wall_x=0.0)
     vertices_V3 = scene.vertices_V3.copy()
     vertices_V3[8:, 1] = np.minimum(vertices_V3[8:, 1], np.float32(height))
@@ -199,7 +199,7 @@ def _across_the_open(height: float, absorption_6: tuple[float, ...], transmissio
 
 @contextmanager
 def _counted_rays() -> Iterator[list[int]]:
-    """The number of rays that are sent into any scene while inside."""
+    """Counts the rays that are sent into any scene inside the `with` block."""
     count = [0]
     kept: dict[str, Callable[..., object]] = {
         name: getattr(RayScene, name) for name in ("closest", "occluded", "trace") if hasattr(RayScene, name)
@@ -222,10 +222,10 @@ def _counted_rays() -> Iterator[list[int]]:
 
 
 PATHS = (
-    images_keep_the_energy,
-    paths_go_both_ways,
-    walls_take_their_loss,
-    edges_bend_sound,
+    image_sources_keep_the_energy,
+    paths_are_reciprocal,
+    walls_attenuate_as_specified,
+    diffraction_matches_theory,
     layouts_agree,
-    turning_traces_nothing,
+    turning_traces_no_rays,
 )

@@ -1,4 +1,4 @@
-"""The physics that a simulator must obey, run on the user's machine: `avw doctor` and the test-suite share it."""
+"""Runs the physics checks of a simulator, for `avw doctor` and for the tests."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def renderer_maker() -> Callable[[Scene, int, float], Sees]:
 def run_checks(
     acoustics: str = "emitters", backend: str = "embedded", habitat_python: str | None = None
 ) -> Iterator[Check]:
-    """Every check that applies to the engine called `acoustics`, then those of sight and of the floor, one at a time.
+    """Run every check that applies to the engine `acoustics`, then those of rendering and of free space, one by one.
 
     backend: "embedded", or "habitat" for the Habitat-Sim of `habitat_python` (`avw.sim_bridge.selftest.habitat_checks`)
-    An engine that raises fails the check. Raises BackendError at once where there is no such engine here.
+    An engine that raises AvwError fails the check. Raises BackendError at once if the engine is not installed.
     """
     check_config(SimulatorConfig(backend=backend, acoustics=acoustics))
     if backend == "habitat":

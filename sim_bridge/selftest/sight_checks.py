@@ -1,6 +1,6 @@
-"""Checks of sight on the user's machine: depth against closed forms, and pictures that are lit and repeat.
+"""Checks of rendering: depth against closed forms, and images that are lit and reproducible.
 
-Used by `avw.sim_bridge.selftest.run_checks`, with the `Check` of the acoustics.
+Used by `avw.sim_bridge.selftest.run_checks`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SIZE = (6.0, 3.0, 5.0)  # metres
 _CAMERA = (0.7, 1.25, -0.4)
 _PIXELS, _HFOV = 96, 90.0
 _YAWS = (0.0, 0.6, 2.5, -1.9)
-FIX_SIGHT = "the pictures are wrong on this machine: reinstall avw (embreex and numba in particular), and report it"
+FIX_SIGHT = "the images are wrong on this machine: reinstall avw (embreex and numba in particular), and report it"
 
 
 class Sees(Protocol):
@@ -29,8 +29,8 @@ class Sees(Protocol):
 RendererMaker = Callable[[Scene, int, float], Sees]
 
 
-def depth_is_that_of_a_box(make: RendererMaker) -> Check:
-    """Every pixel of four views of an empty room: planar depth to 1 mm, and half of them would see a mirror image."""
+def depth_matches_a_box(make: RendererMaker) -> Check:
+    """Planar depth to 1 mm at every pixel of four views of an empty room; two of them would reveal a mirrored image."""
     renderer = make(shoebox(_SIZE), _PIXELS, _HFOV)
     worst = 0.0
     for yaw in _YAWS:
@@ -45,12 +45,12 @@ def depth_is_that_of_a_box(make: RendererMaker) -> Check:
     )
 
 
-def nothing_is_at_no_distance(make: RendererMaker) -> Check:
-    """From outside, looking away from the room, there is nothing to see: depth 0 everywhere."""
+def depth_is_zero_where_nothing_is(make: RendererMaker) -> Check:
+    """Outside, facing away from the room, the depth is 0 everywhere."""
     _, depth_HW = make(shoebox(_SIZE), _PIXELS, _HFOV).render(np.array([0.0, 1.0, -20.0]), 0.0)
     seen = int(np.count_nonzero(depth_HW))
     return Check(
-        name="depth where nothing is",
+        name="depth where there is nothing",
         expected="0 everywhere",
         measured="0 everywhere" if seen == 0 else f"{seen} pixels see something",
         ok=seen == 0,
@@ -58,12 +58,12 @@ def nothing_is_at_no_distance(make: RendererMaker) -> Check:
     )
 
 
-def pictures_are_lit_and_repeat(make: RendererMaker) -> Check:
-    """A lamp lights the room, and the same view has the same bytes from a renderer that was built anew."""
+def images_are_lit_and_reproducible(make: RendererMaker) -> Check:
+    """A lamp lights the room, and a second renderer gives the same view with the same bytes."""
     first, second = (make(shoebox(_SIZE), _PIXELS, _HFOV).render(np.array(_CAMERA), 0.6)[0] for _ in range(2))
     mean, equal = float(first.mean()), first.tobytes() == second.tobytes()
     return Check(
-        name="a lit room, the same twice",
+        name="lit room, equal bytes from two renderers",
         expected="mean of 20 to 235 of 255, equal bytes",
         measured=f"{mean:.0f}, {'equal' if equal else 'different'} bytes",
         ok=20.0 <= mean <= 235.0 and equal,
@@ -72,7 +72,7 @@ def pictures_are_lit_and_repeat(make: RendererMaker) -> Check:
 
 
 def _box_depth(yaw: float) -> np.ndarray:
-    """Planar depth (H, W) of the room from the camera, by where each pixel's ray leaves the box."""
+    """Planar depth (H, W) of the room, from the point where the ray of each pixel leaves the box."""
     half = math.tan(math.radians(_HFOV) / 2)
     at = ((np.arange(_PIXELS) + 0.5) / _PIXELS * 2.0 - 1.0) * half
     across_HW, down_HW = np.meshgrid(at, at)
@@ -85,5 +85,5 @@ def _box_depth(yaw: float) -> np.ndarray:
         return (np.where(ray_HW3 > 0.0, high_3, low_3) / ray_HW3).min(axis=-1)
 
 
-DEPTH = (depth_is_that_of_a_box, nothing_is_at_no_distance)
-SIGHT = (*DEPTH, pictures_are_lit_and_repeat)
+DEPTH = (depth_matches_a_box, depth_is_zero_where_nothing_is)
+SIGHT = (*DEPTH, images_are_lit_and_reproducible)

@@ -19,7 +19,7 @@ from avw.sim_bridge.task.task import AudioNavTask, TaskConfig, sample_episode
 from avw.sim_bridge.types import STEP_SAMPLES, STEP_SECONDS, Action, Observation
 
 MAX_DEPTH = 1_000.0  # metres; no scene is that large
-MAX_AUDIO = 1_000.0  # linear units; a source a centimetre from the ear stays below
+MAX_AUDIO = 1_000.0  # linear units; a source one centimetre from the ear stays below
 
 
 class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
@@ -73,7 +73,7 @@ class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         super().reset(seed=seed)
         options = options or {}
-        # Both are always drawn, so that naming one does not change the other.
+        # Both are always drawn, so that choosing one does not change the other.
         scene = self.scenes[int(self.np_random.integers(len(self.scenes)))]
         episode = int(self.np_random.integers(2**31))
         scene, episode = str(options.get("scene", scene)), int(options.get("episode", episode))

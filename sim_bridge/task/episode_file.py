@@ -1,12 +1,12 @@
-"""Episodes that others have written down: the `.json.gz` files of SoundSpaces' AudioNav and of Habitat's tasks.
+"""Reads episode files: the `.json.gz` files of SoundSpaces' AudioNav and of Habitat's tasks.
 
-A file is `{split}/{split}.json.gz`, with the episodes in it or, one file a scene, in `{split}/content/*.json.gz`. Each
-episode says where the agent starts, where the sound is, which one, and how far that was for whoever wrote the file. The
-grid episodes of SoundSpaces 1 are those of SoundSpaces 2's continuous task too, so both run here. Positions are metres
-in our frame (Habitat's), rotations quaternions (x, y, z, w). Habitat's floor is up to 0.2 m off the mesh's: starts and
-goals are put on the floor of the simulator that runs them.
+A file is `{split}/{split}.json.gz`. It holds the episodes itself, or they are in `{split}/content/*.json.gz`, one file
+per scene. Each episode gives the start of the agent, the position and the name of the sound, and the distance between
+them in the simulator that wrote the file. SoundSpaces 2's continuous task uses the grid episodes of SoundSpaces 1, so
+both run here. Positions are metres in our frame (Habitat's), rotations quaternions (x, y, z, w). Habitat's floor is up
+to 0.2 m off the mesh: starts and goals are moved to the floor of the simulator that runs them.
 
-The files come from anywhere, so nothing in them is believed before it was looked at.
+The files are untrusted: every value is checked before it is used.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
 from avw.sim_bridge.simulators.rotation import yaw_of
 from avw.sim_bridge.types import SOURCE_HEIGHT, Pose, Source
 
-LARGEST_FILE = 512 * 2**20  # bytes of one file when unpacked; SoundSpaces' largest have a tenth
-MOST_FILES = 20_000  # of one split
-NEAR = 0.5  # metres: how far from the free floor a start or a goal may lie
+MAX_FILE_BYTES = 512 * 2**20  # bytes of one file when unpacked; ten times SoundSpaces' largest
+MAX_FILES = 20_000  # of one split
+NEAR = 0.5  # metres that a start or a goal may be away from the free floor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FiledEpisode:
-    """An episode as its file has it, in our words.
+    """An episode of a file, in the terms of AVW.
 
-    scene: our id of it · start: on the file's floor · goal_3: metres, the floor point under the sound
-    sound: its name in SoundSpaces' sounds folder; "": none is named
-    geodesic: metres from start to goal, actions: those of the shortest way in the *file's* action space (moves of 0.5
-    or 1 m, turns of 90 degrees); None: not said. Neither is used for a measure of ours.
-    object_category, offset, duration: of semantic episodes; seconds. The sound is played without end all the same, as
-    the AudioNav task has it.
+    scene: AVW's scene id · start: on the file's floor · goal_3: metres, the floor point under the sound
+    sound: its name in SoundSpaces' sounds folder; "" if the episode does not name one
+    geodesic: metres from start to goal · actions: number of actions of the shortest path in the *file's* action space
+    (moves of 0.5 or 1 m, turns of 90 degrees); None if missing. Our metrics use neither.
+    object_category, offset, duration: of semantic episodes; seconds. The sound is still played without end, as in the
+    AudioNav task.
     """
 
     episode_id: str
@@ -60,35 +60,35 @@ class FiledEpisode:
 
 
 def read_episodes(path: Path | str, limit: int | None = None) -> list[FiledEpisode]:
-    """The episodes of a file and of the `content` folder beside it, in Habitat's order; the first `limit` of them.
+    """The first `limit` episodes (None: all) of a file and of the `content` folder beside it, in Habitat's order.
 
-    Raises DatasetError for a file that is absent, damaged, or no episode file.
+    Raises DatasetError for a file that is missing, damaged, or not an episode file.
     """
     found = list(islice(iterate_episodes(path), limit))
     if not found:
         raise DatasetError(
-            f"{path} holds no episodes, and neither does a content folder beside it: unpack the whole split, "
+            f"{path} and the content folder beside it have no episodes: unpack the whole split, "
             "e.g. test_telephone/test_telephone.json.gz with test_telephone/content/"
         )
     return found
 
 
 def iterate_episodes(path: Path | str) -> Iterator[FiledEpisode]:
-    """The same one by one; files are opened when they are reached."""
+    """The same episodes one by one; each file is opened only when it is reached."""
     path = Path(path)
     yield from _of_file(path)
     content = path.parent / "content"
-    # A file of the content folder is read as itself alone.
+    # A file inside a content folder is read alone.
     if path.parent.name != "content" and content.is_dir():
         names = [file for file in own_files(content.iterdir()) if file.name.endswith((".json.gz", ".json"))]
-        if len(names) > MOST_FILES:
-            raise DatasetError(f"{content} holds {len(names)} files: at most {MOST_FILES} are read")
+        if len(names) > MAX_FILES:
+            raise DatasetError(f"{content} has {len(names)} files, and at most {MAX_FILES} are read: remove the others")
         for file in names:
             yield from _of_file(file)
 
 
 def place_episode(navgrid: FreeSpace, episode: FiledEpisode, sound: str, phase: int = 0) -> tuple[Pose, Source]:
-    """(start, source) on the floor of `navgrid`. Raises UsageError where there is no free floor within 0.5 m."""
+    """(start, source) on the floor of `navgrid`. Raises UsageError if there is no free floor within 0.5 m."""
     start_3 = _on_floor(navgrid, episode.start.position_3, "start", episode)
     x, y, z = _on_floor(navgrid, np.array(episode.goal_3), "goal", episode)
     source = Source(position_3=(x, y + SOURCE_HEIGHT, z), floor_3=(x, y, z), sound=sound, phase=phase)
@@ -96,10 +96,10 @@ def place_episode(navgrid: FreeSpace, episode: FiledEpisode, sound: str, phase: 
 
 
 def scene_of(scene_id: str) -> str:
-    """Our id of the scene that a file calls `data/scene_datasets/mp3d/17DRP5sb8fy/17DRP5sb8fy.glb` or the like.
+    """AVW's id of the scene that a file calls, for instance, `data/scene_datasets/mp3d/17DRP5sb8fy/17DRP5sb8fy.glb`.
 
-    Also without its first folders, as SoundSpaces writes it. A name of no known layout is taken as it is: a mesh file,
-    or a generated house. Raises UsageError for a path that leads out of the scenes' folder.
+    The first folders may be missing, as in SoundSpaces. Any other name is returned unchanged: a mesh file or a
+    generated house. Raises UsageError for a path that leads out of the folder of scenes.
     """
     parts = list(PurePosixPath(scene_id).parts)
     if not parts or parts[0] == "/" or ".." in parts:
@@ -127,53 +127,57 @@ def _stem(name: str) -> str:
 def _of_file(path: Path) -> Iterator[FiledEpisode]:
     document = _document(path)
     if not isinstance(document, dict) or not isinstance(document.get("episodes"), list):
-        raise DatasetError(f"{path} is no episode file: expected an object with a list called 'episodes'")
+        raise DatasetError(f"{path} is not an episode file: expected a JSON object with a list called 'episodes'")
     for number, row in enumerate(document["episodes"]):
         try:
             yield _episode(row)
         except UsageError as error:
             raise DatasetError(
-                f"{path}: episode {number}: {error}; the file was altered, or is of another task"
+                f"{path}: episode {number}: {error}; the file was modified, or belongs to another task"
             ) from None
 
 
 def _document(path: Path) -> Any:
     if not path.is_file():
         raise DatasetError(
-            f"no episode file {path}: type its path, e.g. "
+            f"there is no episode file {path}: give its path, e.g. "
             "data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz"
         )
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
+            content = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be unpacked ({error}): it is damaged or half downloaded") from error
-    if len(content) > LARGEST_FILE:
-        raise DatasetError(f"{path} unpacks to more than {LARGEST_FILE // 2**20} MB: that is no file of episodes")
+        raise DatasetError(
+            f"{path} cannot be unpacked ({error}): it is damaged or incomplete; download it again"
+        ) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise DatasetError(f"{path} unpacks to more than {MAX_FILE_BYTES // 2**20} MB: it is not an episode file")
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} is no JSON ({error}): it is damaged, or something else") from None
+        raise DatasetError(
+            f"{path} is not valid JSON ({error}): it is damaged, or not an episode file; download it again"
+        ) from None
 
 
 def _episode(row: Any) -> FiledEpisode:
     if not isinstance(row, dict):
-        raise UsageError("it is no object")
+        raise UsageError("it is not a JSON object")
     info = row.get("info") or {}
     goals = row.get("goals")
     if not isinstance(info, dict):
-        raise UsageError("its info is no object")
+        raise UsageError("its info is not a JSON object")
     if not isinstance(goals, list) or not goals or not isinstance(goals[0], dict):
-        raise UsageError("it has no goals, so nothing says where the sound is")
+        raise UsageError("it has no goals, which give the position of the sound")
     x, y, z = _numbers(row.get("start_position"), 3, "start_position")
     rotation_4 = _numbers(row.get("start_rotation"), 4, "start_rotation")
     goal = _numbers(goals[0].get("position"), 3, "goals[0].position")
     actions = _optional(info.get("num_action"), "info.num_action")
     name = row.get("episode_id")
     if isinstance(name, bool) or not isinstance(name, str | int):
-        raise UsageError(f"its episode_id is {name!r}")
+        raise UsageError(f"its episode_id is {name!r}, not a text or a whole number")
     return FiledEpisode(
         episode_id=str(name),
         scene=scene_of(_text(row.get("scene_id"), "scene_id")),
@@ -190,7 +194,7 @@ def _episode(row: Any) -> FiledEpisode:
 
 def _text(value: Any, name: str, *, empty: bool = False) -> str:
     if not isinstance(value, str) or not (value or empty) or len(value) > 1_000:
-        raise UsageError(f"its {name} is no name: {str(value)[:80]!r}")
+        raise UsageError(f"its {name} is not a name: {str(value)[:80]!r}")
     return value
 
 
@@ -201,7 +205,7 @@ def _numbers(value: Any, count: int, name: str) -> tuple[float, ...]:
 
 
 def _optional(value: Any, name: str) -> float | None:
-    """Semantic episodes have some numbers as text, and `info` may lack any of them."""
+    """Semantic episodes have some numbers as text, and any number in `info` may be missing."""
     return None if value is None else _number(value, name)
 
 
@@ -211,19 +215,19 @@ def _number(value: Any, name: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not abs(number) < 1e6:
-        raise UsageError(f"its {name} has {str(value)[:80]!r} where a number should be")
+        raise UsageError(f"its {name} has {str(value)[:80]!r} instead of a number")
     return number
 
 
 def _on_floor(navgrid: FreeSpace, point_3: np.ndarray, what: str, episode: FiledEpisode) -> tuple[float, float, float]:
-    """The point itself at the floor's height where it is free, else the nearest free one."""
+    """The point at the height of the floor if it is free there, else the nearest free point."""
     around_N3 = navgrid.near(point_3 + np.array([0.0, 0.1, 0.0]), NEAR)
     around_N3 = around_N3[np.abs(around_N3[:, 1] - point_3[1]) <= NEAR]
     if not len(around_N3):
         raise UsageError(
             f"episode {episode.episode_id} of {episode.scene}: its {what} ({point_3[0]:.2f}, {point_3[1]:.2f}, "
-            f"{point_3[2]:.2f}) is more than {NEAR} m off the floor that can be walked on: another version of the "
-            "scene, or a part of it that no walk leads to"
+            f"{point_3[2]:.2f}) is more than {NEAR} m off the floor that can be walked on: the file is for another "
+            "version of the scene, or the point is in a part that cannot be reached"
         )
     nearest_3 = around_N3[np.argmin(((around_N3 - point_3) ** 2).sum(axis=1))]
     exact_3 = np.array([point_3[0], nearest_3[1], point_3[2]])

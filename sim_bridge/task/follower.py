@@ -1,6 +1,6 @@
-"""A follower of shortest paths: what scripts walk with, what the oracle does, and what SNA is measured against.
+"""A shortest-path follower, used by scripts and by the oracle policy, and the reference for SNA.
 
-Privileged: it reads the geodesic, which no policy other than the oracle may see.
+Privileged: it reads the geodesic, which no policy except the oracle may use.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Pose, wrap_angle
 
 STOP_DISTANCE = 1.0  # geodesic metres, the task's success distance
-MIN_PROGRESS = 0.02  # metres that a step forward must gain for its heading to count as one that leads on
+MIN_PROGRESS = 0.02  # metres that a step forward must gain for its heading to count as progress
 HALF_TURN = round(math.pi / TURN_RADIANS)
 MAX_ACTIONS = 5_000
 
 
 class ShortestPathFollower:
-    """Greedy steps along the shortest path from wherever the simulator's agent stands.
+    """Greedy steps along the shortest path from the current pose of the simulator's agent.
 
-    goal_3: metres; None: the floor point of the simulator's source, whatever it is at each call.
-    stop_distance: geodesic metres below which it says STOP.
+    goal_3: metres; None: the floor point of the simulator's source, read at each call.
+    stop_distance: geodesic metres below which it returns STOP.
     """
 
     def __init__(
@@ -39,25 +39,25 @@ class ShortestPathFollower:
         self.stop_distance = stop_distance
 
     def next_action(self) -> Action:
-        """The next action; keeps no state, so it recovers from anything that happened in between."""
+        """The next action. No state is kept, so it works after any other actions in between."""
         goal_3 = self.simulator.source.floor_3 if self.goal_3 is None else self.goal_3
         field = self.simulator.navgrid.geodesic(goal_3)
         return greedy_action(field, self.simulator.pose, self.stop_distance)
 
 
 def greedy_action(field: Geodesic, pose: Pose, stop_distance: float = STOP_DISTANCE) -> Action:
-    """The action with the fewest steps left after it, turning towards the next corner of the taut path.
+    """The action after which the fewest steps are left, turning towards the next corner of the shortest path.
 
-    Among headings, each tried by *walking* one step on the grid (so sliding counts, and a corner that the agent
-    would brush is seen), it takes the least of turns + steps left. If the headings around the next corner gain
-    nothing, all of them are tried: some heading always leads on, since the geodesic has no other minimum.
-    Returns STOP within `stop_distance`; raises AvwError where the goal cannot be reached.
+    Each heading is evaluated by a simulated step forward, which includes sliding along obstacles and corners that the
+    agent would touch; the heading with the fewest turns plus remaining steps wins. If no heading around the next
+    corner makes progress, all headings are tried. One of them always does, because the geodesic has no local minimum.
+    Returns STOP within `stop_distance`; raises AvwError if the goal cannot be reached.
     """
     distance, anchor_3 = field.towards(pose.position_3)
     if not math.isfinite(distance):
         raise AvwError(
-            f"no walk leads from ({pose.x:.2f}, {pose.z:.2f}) to ({field.goal_3[0]:.2f}, {field.goal_3[2]:.2f}) in "
-            f"scene {field.navgrid.scene_id!r}: the pose is off the free floor. Start from `NavGrid.sample`"
+            f"no path leads from ({pose.x:.2f}, {pose.z:.2f}) to ({field.goal_3[0]:.2f}, {field.goal_3[2]:.2f}) in "
+            f"scene {field.navgrid.scene_id!r}: the pose is not on the free floor. Choose one with `navgrid.sample`"
         )
     if distance < stop_distance:
         return Action.STOP
@@ -77,9 +77,9 @@ def reference_actions(
     stop_distance: float = STOP_DISTANCE,
     max_actions: int = MAX_ACTIONS,
 ) -> list[Action]:
-    """What the follower does from `start` up to its first permitted STOP, inclusive: SNA's reference.
+    """The follower's actions from `start` to its first permitted STOP, inclusive: the reference for SNA.
 
-    Only motion is simulated. Raises AvwError if it has not arrived after `max_actions`.
+    Only motion is simulated. Raises AvwError if it does not arrive within `max_actions`.
     """
     field = navgrid.geodesic(goal_3)
     actions: list[Action] = []
@@ -97,7 +97,7 @@ def reference_actions(
 
 
 def _best_heading(field: Geodesic, pose: Pose, distance: float, turns: Sequence[int]) -> tuple[int, float]:
-    """(turns of 10° to the left, metres gained by the step forward after them) of the cheapest heading."""
+    """(turns of 10° to the left, metres gained by the step forward after them) of the best heading."""
     best_cost, best_turns, best_gain = math.inf, 0, -math.inf
     for turn in turns:
         turn = (turn + HALF_TURN - 1) % (2 * HALF_TURN) - HALF_TURN + 1  # -17 … 18
@@ -107,7 +107,7 @@ def _best_heading(field: Geodesic, pose: Pose, distance: float, turns: Sequence[
         gain = distance - left
         later_turns = abs(_turn_to(landing, anchor_3)) / TURN_RADIANS if left > FORWARD_METRES else 0.0
         cost = abs(turn) + 1 + left / FORWARD_METRES + later_turns
-        # A heading that gains nothing is no way out of being stuck, however few turns it takes.
+        # A heading without progress does not help a stuck agent, even if it needs few turns.
         if gain < MIN_PROGRESS:
             cost += 1e6 - 1e6 * gain
         if cost < best_cost - 1e-9:

@@ -1,10 +1,9 @@
-"""What `--sound` stands for: a sound, a file, a folder, or a set of SoundSpaces' sounds with its split.
+"""Expands the value of `--sound`: a sound, a file, a folder, or a split of SoundSpaces' sounds.
 
-The root of SoundSpaces' sounds is `data/sounds` (or what `--sound-root` or $AVW_SOUNDS names), with folders of clips:
-`1s_all` (102 sounds of one second) and `semantic_splits/{train,val,test}`. Which of the 102 are *heard* in training and
-which are not stands nowhere but in its episodes, so that is where it is read: `data/datasets/audionav/*/v1/` beside the
-sounds, splits `train_multiple` (73 sounds in SoundSpaces' paper), `val_multiple_unheard` (11), `test_multiple_unheard`
-(18).
+The root of SoundSpaces' sounds is `data/sounds` (or the folder given by `--sound-root` or $AVW_SOUNDS), with folders of
+clips: `1s_all` (102 sounds of one second) and `semantic_splits/{train,val,test}`. Only SoundSpaces' episodes tell which
+of the 102 are *heard* in training, so the split is read from them: `data/datasets/audionav/*/v1/` beside the sounds,
+splits `train_multiple` (73 sounds in SoundSpaces' paper), `val_multiple_unheard` (11), `test_multiple_unheard` (18).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from avw.sim_bridge.paths import local_path, own_files
 from avw.sim_bridge.task.episode_file import iterate_episodes
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-CLIPS = ("1s_all", "semantic_splits", "")  # where SoundSpaces looks a sound up that an episode names
+CLIPS = ("1s_all", "semantic_splits", "")  # where SoundSpaces looks for a sound that an episode names
 HEARD = {
     "heard": ("train_multiple",),
     "heard:train": ("train_multiple",),
@@ -28,11 +27,11 @@ HEARD = {
 
 
 def expand_sounds(text: str, root: Path | str | None = None) -> tuple[str, ...]:
-    """The sounds that `text` stands for, sorted by name.
+    """The sounds that `text` means, sorted by name.
 
     `ring`; an audio file; a folder of them; an episode file (`.json.gz`: the sounds that it names); and under the root:
     `1s_all`, `semantic_splits:train`, `telephone`, and `heard`, `unheard:val`, `unheard:test`.
-    Raises SoundError for a folder or a set without any. Any other name is returned as it is, for `load_sound` to judge.
+    Raises SoundError for a folder or a set without sounds. Any other name is returned unchanged, for `load_sound`.
     """
     path, base = local_path(text), sound_root(root)
     if path.is_dir():
@@ -56,8 +55,8 @@ def find_sound(name: str, root: Path | str | None = None) -> str:
     found = _look_up(name, base)
     if found is None:
         raise SoundError(
-            f"no sound {name!r} under {base}: SoundSpaces' clips belong there ({base}/1s_all/{Path(name).name}); type "
-            "--sound-root DIR for where they are, or --sound ring to play another one"
+            f"no sound {name!r} under {base}: SoundSpaces' clips are expected there ({base}/1s_all/{Path(name).name}). "
+            "Give their folder with --sound-root DIR, or play another sound with --sound ring"
         )
     return str(found)
 
@@ -82,8 +81,8 @@ def _clips(folder: Path) -> tuple[str, ...]:
     found = tuple(str(path) for path in own_files(folder.iterdir()) if path.suffix.lower() in SUFFIXES)
     if not found:
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        more = f"; name one of its folders, e.g. {folder / inside[0]}" if inside else ""
-        raise SoundError(f"no sound in {folder}: expected files that end in {', '.join(SUFFIXES)}{more}")
+        more = f"; choose one of its folders, e.g. {folder / inside[0]}" if inside else ""
+        raise SoundError(f"no sound in {folder}: expected {', '.join(SUFFIXES)} files{more}")
     return found
 
 
@@ -93,8 +92,8 @@ def _episode_files(text: str, base: Path) -> list[Path]:
     if not files:
         wanted = " or ".join(f"{datasets}/mp3d/v1/{split}/{split}.json.gz" for split in HEARD[text])
         raise SoundError(
-            f"--sound {text}: which sounds are heard in training stands in SoundSpaces' episodes, and {wanted} is not "
-            "there: unpack its datasets beside its sounds, or name a folder of sounds"
+            f"--sound {text}: the split is read from SoundSpaces' episodes, and {wanted} is missing: unpack its "
+            "datasets beside its sounds, or give a folder of sounds"
         )
     return files
 
@@ -102,5 +101,5 @@ def _episode_files(text: str, base: Path) -> list[Path]:
 def _named_by(files: list[Path], base: Path) -> tuple[str, ...]:
     names = {episode.sound for file in files for episode in iterate_episodes(file) if episode.sound}
     if not names:
-        raise SoundError(f"the episodes of {files[0]} name no sound")
+        raise SoundError(f"the episodes of {files[0]} do not name a sound: choose another file, or --sound ring")
     return tuple(sorted(find_sound(name, base) for name in names))

@@ -1,4 +1,4 @@
-"""The navigation task: find the sounding source and say so. Its reward is SoundSpaces' own."""
+"""The navigation task: find the sound source and stop there. The reward is that of SoundSpaces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.types import SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source
 
-SOURCE_CLEARANCE = 0.5  # metres between a source and the nearest obstacle, where the scene has such places
+SOURCE_CLEARANCE = 0.5  # metres between a source and the nearest obstacle, where the scene has such a place
 TRY_SOURCES = 16
 TRY_STARTS = 64
 
@@ -34,7 +34,7 @@ class TaskConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepResult:
-    """What one action led to. `geodesic` (metres to the source after it) and `collided` are privileged."""
+    """The result of one action. `geodesic` (metres to the source after it) and `collided` are privileged."""
 
     observation: Observation
     reward: float
@@ -50,7 +50,7 @@ class StepResult:
 
 
 def succeeded(config: TaskConfig, action: Action | int, geodesic: float) -> bool:
-    """Success is a STOP with the source less than the success distance away."""
+    """Success is a STOP less than the success distance away from the source."""
     return action == Action.STOP and geodesic < config.success_distance
 
 
@@ -70,22 +70,22 @@ class AudioNavTask:
         self._over = True
 
     def reset(self, start: Pose, source: Source, seed: int = 0) -> Observation:
-        """Begin an episode. Raises UsageError where no walk leads from `start` to the source."""
+        """Begin an episode. Raises UsageError if the source cannot be reached from `start`."""
         observation = self.simulator.reset(start, source, seed=seed)
         self.geodesic = self.simulator.distance_to_source()
         if not math.isfinite(self.geodesic):
             raise UsageError(
-                f"no walk leads from ({start.x:.2f}, {start.z:.2f}) to the source at {source.floor_3} in scene "
-                f"{self.simulator.scene_id!r}: progress cannot be rewarded. Draw both with `sample_episode`"
+                f"no path leads from ({start.x:.2f}, {start.z:.2f}) to the source at {source.floor_3} in scene "
+                f"{self.simulator.scene_id!r}, so progress cannot be rewarded. Draw both with `sample_episode`"
             )
         self.steps = 0
         self._over = False
         return observation
 
     def step(self, action: Action | int) -> StepResult:
-        """Act once. Raises UsageError before `reset` and after the end of the episode."""
+        """Take one action. Raises UsageError before `reset` and after the end of the episode."""
         if self._over:
-            raise UsageError("the episode is over (or was never begun): call `reset` before the next `step`")
+            raise UsageError("the episode is over, or was not started: call `reset` before the next `step`")
         action = Action(action)
         observation = self.simulator.step(action)
         before, self.geodesic = self.geodesic, self.simulator.distance_to_source()
@@ -106,10 +106,10 @@ class AudioNavTask:
 
 
 def sample_source(navgrid: FreeSpace, rng: np.random.Generator, *, sound: str = "ring") -> Source:
-    """A source 1.5 m above free floor, away from walls where the scene allows, at a random phase of its loop."""
+    """A source 1.5 m above free floor, away from walls where the scene allows it, at a random phase of its loop."""
     floor_3 = navgrid.sample(rng, clearance=SOURCE_CLEARANCE)
     x, y, z = (float(value) for value in floor_3)
-    # An hour of samples: the stream takes it modulo the clip, whatever the clip's length is.
+    # An hour of samples: the stream takes the phase modulo the length of the clip.
     phase = int(rng.integers(3600 * SAMPLE_RATE))
     return Source(position_3=(x, y + SOURCE_HEIGHT, z), floor_3=(x, y, z), sound=sound, phase=phase)
 
@@ -117,7 +117,7 @@ def sample_source(navgrid: FreeSpace, rng: np.random.Generator, *, sound: str = 
 def sample_start(
     navgrid: FreeSpace, source: Source, rng: np.random.Generator, *, min_distance: float = 0.0
 ) -> Pose | None:
-    """A random free pose at least `min_distance` geodesic metres from the source; None if none was found."""
+    """A random free pose at least `min_distance` geodesic metres from the source; None if it finds none."""
     field = navgrid.geodesic(source.floor_3)
     for _ in range(TRY_STARTS):
         x, y, z = (float(value) for value in navgrid.sample(rng))
@@ -130,9 +130,9 @@ def sample_start(
 def sample_episode(
     simulator: Simulator, seed: int, min_distance: float = 3.0, *, sound: str = "ring"
 ) -> tuple[Pose, Source]:
-    """A start and a source that depend on (scene, seed) alone, `min_distance` geodesic metres apart or more.
+    """A start and a source at least `min_distance` geodesic metres apart, which depend only on (scene, seed).
 
-    Raises UsageError for a scene that is too small for that distance.
+    Raises UsageError if the scene is too small for that distance.
     """
     rng = keyed_rng("episode", simulator.scene_id, seed)
     for _ in range(TRY_SOURCES):
@@ -141,7 +141,7 @@ def sample_episode(
         if start is not None:
             return start, source
     raise UsageError(
-        f"scene {simulator.scene_id!r} has no two places {min_distance} m of walking apart among "
-        f"{TRY_SOURCES * TRY_STARTS} draws (free floor: {simulator.navgrid.area:.1f} m²): ask for a smaller "
-        "min_distance, or for a larger scene"
+        f"no start at least {min_distance} m of walking from a source was found in scene {simulator.scene_id!r} in "
+        f"{TRY_SOURCES * TRY_STARTS} draws (free floor: {simulator.navgrid.area:.1f} m²): choose a smaller "
+        "min_distance or a larger scene"
     )

@@ -1,8 +1,8 @@
-"""What habitat-lab's configurations can say of AVW: Hydra groups for the simulator, its sound and its episodes.
+"""AVW in habitat-lab's configurations: Hydra groups for the simulator, its sound and its episodes.
 
     /habitat/simulator: avw          /habitat/simulator/sim_sensors: avw_audio_sensor          /habitat/dataset: avw
 
-`audionav.yaml` beside this file puts them together into the task of `avw.sim_bridge.task.task`.
+`audionav.yaml` beside this file combines them into the task of `avw.sim_bridge.task.task`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AUDIONAV = Path(__file__).with_name("audionav.yaml")
 
 
 def default_settings() -> dict[str, Any]:
-    """The fields of `SimulatorConfig` that habitat-lab's own sensors do not have already, and the folder of scans."""
+    """The fields of `SimulatorConfig` that the sensors of habitat-lab do not define already, and the folder of scans."""
     settings = dataclasses.asdict(SimulatorConfig()) | {SCENE_ROOT: None}
     return {name: value for name, value in settings.items() if name not in ("size", "hfov")}
 
@@ -45,7 +45,7 @@ def simulator_config(avw: DictConfig | None, **view: Any) -> SimulatorConfig:
     known = default_settings()
     unknown = sorted(str(name) for name in settings if name not in known)
     if unknown:
-        raise UsageError(f"habitat.simulator.avw has no {', '.join(unknown)}: it has {', '.join(sorted(known))}")
+        raise UsageError(f"unknown habitat.simulator.avw {', '.join(unknown)}: expected {', '.join(sorted(known))}")
     return SimulatorConfig(**{str(name): value for name, value in settings.items() if name != SCENE_ROOT}, **view)
 
 
@@ -54,8 +54,8 @@ class AvwSimulatorConfig(LabSimulatorConfig):
     """habitat.simulator for AVW.
 
     avw: backend, acoustics, emitters and the other fields of `avw.sim_bridge.simulators.protocol.SimulatorConfig`
-    sound: what sounds in episodes that do not say: "ring", or a file
-    sound_root: the folder of SoundSpaces' sounds, for episodes that name one; None: $AVW_SOUNDS, else data/sounds
+    sound: "ring" or a file, for episodes that do not name a sound
+    sound_root: the folder of SoundSpaces' sounds, for episodes that name a sound; None: $AVW_SOUNDS, else data/sounds
     """
 
     type: str = SIMULATOR
@@ -68,7 +68,7 @@ class AvwSimulatorConfig(LabSimulatorConfig):
 
 @dataclass
 class AvwAudioSensorConfig(HabitatBaseConfig):
-    """What the ears hear: (2, 2400) float32, the 0.15 s that end at the observation. `uuid` names the observation."""
+    """Binaural audio: (2, 2400) float32, the 0.15 s that end at the observation. `uuid` names the observation."""
 
     type: str = AUDIO_SENSOR
     uuid: str = "audiogoal"
@@ -76,10 +76,10 @@ class AvwAudioSensorConfig(HabitatBaseConfig):
 
 @dataclass
 class AvwDatasetConfig(DatasetConfig):
-    """Episodes drawn at random, as `avw.sim_bridge.task.task.sample_episode` does.
+    """Randomly drawn episodes, as `avw.sim_bridge.task.task.sample_episode` does.
 
     scenes: what `avw generate --scenes` takes · episodes_per_scene · first_episode: the seed of the first one
-    min_distance: geodesic metres from start to source, at least
+    min_distance: smallest geodesic distance from start to source, metres
     """
 
     type: str = DATASET

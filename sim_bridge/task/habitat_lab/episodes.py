@@ -1,4 +1,4 @@
-"""Episodes in habitat-lab's form: where an episode's source stands and how it sounds, and episodes drawn at random."""
+"""Episodes in habitat-lab's format: the source of a given episode, and randomly drawn episodes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PHASES = 2**31
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """An episode of habitat-lab's as a simulator of AVW plays it. seed: of its acoustics."""
+    """An episode of habitat-lab as an AVW simulator plays it. seed: of the acoustics."""
 
     start: Pose
     source: Source
@@ -44,7 +44,7 @@ class Played:
 
 
 def pose_of(position: Sequence[float], rotation: Sequence[float]) -> Pose:
-    """The pose of habitat-lab's (x, y, z) metres and (x, y, z, w) quaternion. Raises UsageError for one that leans."""
+    """The pose for an (x, y, z) position in metres and an (x, y, z, w) quaternion. Raises UsageError if tilted."""
     x, y, z = (float(value) for value in position)
     return Pose(x, y, z, yaw_of(tuple(float(value) for value in rotation)))
 
@@ -55,18 +55,18 @@ def rotation_of(yaw: float) -> list[float]:
 
 
 def played(episode: Episode, navgrid: FreeSpace, sound: str, root: str | None, seed: int) -> Played:
-    """Where a navigation episode starts, and what sounds in it.
+    """The start and the source of a navigation episode.
 
-    Of an episode that AVW drew all that stands in `episode.info`. Of any other, PointNav's or SoundSpaces', the source
-    stands 1.5 m above the first goal, start and goal are put on the floor of `navgrid`, `info["sound"]` names a file
-    under `root` (else it is `sound`), and phase and acoustics follow from (scene, episode, `seed`).
-    Raises UsageError for an episode without a goal, one off the floor, and one whose sound is not there.
+    An episode that AVW drew has both in `episode.info`. For any other, such as PointNav's or SoundSpaces', the source
+    is 1.5 m above the first goal, start and goal are moved to the floor of `navgrid`, `info["sound"]` names a file
+    under `root` (default: `sound`), and phase and acoustics depend on (scene, episode, `seed`).
+    Raises UsageError for an episode without a goal or off the floor, SoundError for one whose sound is missing.
     """
     goals = getattr(episode, "goals", None)
     if not goals:
         raise UsageError(
-            f"episode {episode.episode_id!r} of {episode.scene_id!r} has no goal, so nothing can sound there: give "
-            "AVW-v0 navigation episodes, or habitat.dataset.type=AVW-v0, which draws them"
+            f"episode {episode.episode_id!r} of {episode.scene_id!r} has no goal, which is the position of its source: "
+            "use navigation episodes, or habitat.dataset.type=AVW-v0, which draws episodes"
         )
     info = episode.info or {}
     start = pose_of(episode.start_position, episode.start_rotation)
@@ -84,7 +84,7 @@ def played(episode: Episode, navgrid: FreeSpace, sound: str, root: str | None, s
 
 
 def episode_of(simulator: Simulator, number: int, min_distance: float, sound: str) -> NavigationEpisode:
-    """Episode `number` of `sample_episode`, in habitat-lab's form: what avw/AudioNav-v0 plays too."""
+    """Episode `number` of `sample_episode` in habitat-lab's format, the same as that of avw/AudioNav-v0."""
     start, source = sample_episode(simulator, number, min_distance, sound=sound)
     distance = simulator.navgrid.geodesic(source.floor_3).distance(start.position_3)
     return NavigationEpisode(
@@ -105,7 +105,7 @@ def episode_of(simulator: Simulator, number: int, min_distance: float, sound: st
 
 @registry.register_dataset(name=DATASET)
 class DrawnEpisodes(PointNavDatasetV1):
-    """`AvwDatasetConfig`'s episodes, drawn when it is made: opening a scene takes a second or two each."""
+    """The episodes of `AvwDatasetConfig`. The constructor draws them, in one or two seconds per scene."""
 
     def __init__(self, config: DictConfig | None = None) -> None:
         self.episodes: list[NavigationEpisode] = []
@@ -123,11 +123,11 @@ class DrawnEpisodes(PointNavDatasetV1):
 
     @staticmethod
     def check_config_paths_exist(config: DictConfig) -> bool:
-        return True  # no file is read but the scenes', and those say themselves what they miss
+        return True  # only scene files are read, and opening a scene reports what is missing
 
     @classmethod
     def get_scenes_to_load(cls, config: DictConfig) -> list[str]:
-        """Names of the scenes, from which habitat-lab hands every worker its share."""
+        """Names of the scenes, which habitat-lab distributes over its workers."""
         return [cls.scene_from_scene_path(scene.scene_id) for scene in _scenes(config)]
 
 
@@ -143,6 +143,6 @@ def _sound(name: str, root: str | None, episode: FiledEpisode) -> str:
     except SoundError:
         base = sound_root(root)
         raise SoundError(
-            f"episode {episode.episode_id} of {episode.scene} plays {name!r}, and {base}/1s_all has no such sound: say "
-            "where SoundSpaces' sounds are, with habitat.simulator.sound_root=DIR"
+            f"episode {episode.episode_id} of {episode.scene} plays {name!r}, and {base}/1s_all has no such sound: "
+            "give the folder of SoundSpaces' sounds with habitat.simulator.sound_root=DIR"
         ) from None

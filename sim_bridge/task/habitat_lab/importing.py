@@ -1,4 +1,4 @@
-"""Importing habitat-lab where a plain `import habitat` fails, and saying in one sentence why it fails elsewhere."""
+"""Imports habitat-lab where a plain `import habitat` fails, or explains in one sentence why it cannot be imported."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ INSTALL = "pip install 'avw[habitat]' && pip install --no-deps habitat-lab (docs
 def import_habitat() -> ModuleType:
     """habitat-lab's package `habitat`, imported. Raises BackendError where it, or habitat-sim, is not installed."""
     if sys.platform == "linux":
-        # habitat-sim with audio loads an engine that exports a libstdc++ of its own; whoever comes first wins, and with
-        # that one the process aborts ("free(): invalid pointer").
+        # habitat-sim with audio loads an engine that exports its own libstdc++. The library that
+        # is loaded first is used, and with that one the process aborts ("free(): invalid pointer").
         with suppress(OSError):
             ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
     try:
@@ -33,18 +33,18 @@ def import_habitat() -> ModuleType:
         if missing == "habitat_sim":
             raise BackendError(
                 f"habitat-lab imports habitat_sim, which is not installed in {sys.executable}: install habitat-sim "
-                "there, even if AVW's embedded backend simulates (docs/habitat.md); without it use the Gymnasium "
-                "environment avw.sim_bridge.task.env:avw/AudioNav-v0"
+                "there, which habitat-lab needs even with AVW's embedded backend (docs/habitat.md), or use the "
+                "Gymnasium environment avw.sim_bridge.task.env:avw/AudioNav-v0"
             ) from error
         raise BackendError(f"habitat-lab could not be imported in {sys.executable}: {error}. {INSTALL}") from error
 
 
 @contextmanager
 def _shared_defaults() -> Iterator[None]:
-    """Let habitat-lab's config classes have instances of one another as defaults, as Python did up to 3.10.
+    """Allow dataclass instances as defaults in habitat-lab's config classes, as Python did up to 3.10.
 
-    habitat-lab 0.3.3 needs it: from 3.11 on, dataclasses refuse defaults that cannot be hashed. Nobody changes these
-    (OmegaConf copies them), so a hash by value is right.
+    habitat-lab 0.3.3 needs this: from 3.11 on, dataclasses reject defaults that cannot be hashed. These defaults are
+    never changed (OmegaConf copies them), so a hash by value is correct.
     """
     original = dataclasses.dataclass
 

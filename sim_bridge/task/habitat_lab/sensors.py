@@ -1,4 +1,4 @@
-"""The eyes and ears of `AVW-v0`: which of habitat-lab's sensors it has, and what they may ask for."""
+"""The sensors of `AVW-v0`: which of habitat-lab's sensors are supported, and with which settings."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from avw.sim_bridge.types import (
     Observation,
 )
 
-MAX_AUDIO = 1_000.0  # linear units; a source a centimetre from the ear stays below
+MAX_AUDIO = 1_000.0  # linear units; a source one centimetre from the ear stays below
 
 
 @registry.register_sensor(name=AUDIO_SENSOR)
 class AudioSensor(Sensor):
-    """What the two ears hear: float32 (2, 2400), as in `Observation`; its name is `config.uuid`."""
+    """Binaural audio: float32 (2, 2400), as in `Observation`; its name is `config.uuid`."""
 
     def _get_uuid(self, *args: Any, **kwargs: Any) -> str:
         return "audiogoal"
@@ -46,7 +46,7 @@ class AudioSensor(Sensor):
 
 
 def sensors_of(config: DictConfig) -> SensorSuite:
-    """The default agent's sensors. Raises UsageError for one that AVW has not."""
+    """The default agent's sensors. Raises UsageError for a sensor that AVW does not have."""
     sensors = []
     for name, sensor_config in get_agent_config(config).sim_sensors.items():
         sensor_class = registry.get_sensor(sensor_config.type)
@@ -60,7 +60,7 @@ def sensors_of(config: DictConfig) -> SensorSuite:
 
 
 def observe(suite: SensorSuite, observation: Observation) -> Observations:
-    """What each sensor makes of an instant, by its name."""
+    """The observation of each sensor, by its name."""
     return suite.get_observations({uuid: _part(observation, sensor) for uuid, sensor in suite.sensors.items()})
 
 
@@ -71,29 +71,29 @@ def _part(observation: Observation, sensor: Sensor) -> np.ndarray:
 
 
 def settings_of(config: DictConfig, suite: SensorSuite) -> SimulatorConfig:
-    """AVW's configuration from habitat-lab's. Raises UsageError where the latter asks for what AVW does not do."""
+    """AVW's configuration from habitat-lab's. Raises UsageError for settings that AVW does not support."""
     if len(config.agents) != 1:
         raise UsageError(f"AVW-v0 simulates one agent; habitat.simulator.agents names {len(config.agents)}")
     agent = get_agent_config(config)
-    _demand("habitat.simulator.forward_step_size", config.forward_step_size, FORWARD_METRES)
-    _demand("habitat.simulator.turn_angle", config.turn_angle, math.degrees(TURN_RADIANS))
-    _demand("the agent's radius", agent.radius, AGENT_RADIUS)
-    _demand("the agent's height", agent.height, AGENT_HEIGHT)
+    _require("habitat.simulator.forward_step_size", config.forward_step_size, FORWARD_METRES)
+    _require("habitat.simulator.turn_angle", config.turn_angle, math.degrees(TURN_RADIANS))
+    _require("the agent's radius", agent.radius, AGENT_RADIUS)
+    _require("the agent's height", agent.height, AGENT_HEIGHT)
     cameras = {uuid: sensor.config for uuid, sensor in suite.sensors.items() if not isinstance(sensor, AudioSensor)}
     views = {(camera.width, camera.height, camera.hfov) for camera in cameras.values()}
     if len(views) > 1 or any(width != height for width, height, _ in views):
         raise UsageError(
-            f"AVW-v0's cameras share one square picture; the sensors {', '.join(cameras)} ask for "
-            f"{', '.join(f'{width}x{height} at {hfov} degrees' for width, height, hfov in sorted(views))}: give them "
-            "one width = height and one hfov"
+            f"AVW-v0's cameras share one square image; the sensors {', '.join(cameras)} ask for "
+            f"{', '.join(f'{width}x{height} at {hfov} degrees' for width, height, hfov in sorted(views))}: set "
+            "the same width = height and the same hfov for all"
         )
     for uuid, camera in cameras.items():
-        _demand(f"the position of sensor {uuid!r}", list(camera.position), [0.0, CAMERA_HEIGHT, 0.0])
-        _demand(f"the orientation of sensor {uuid!r}", list(camera.orientation), [0.0, 0.0, 0.0])
+        _require(f"the position of sensor {uuid!r}", list(camera.position), [0.0, CAMERA_HEIGHT, 0.0])
+        _require(f"the orientation of sensor {uuid!r}", list(camera.orientation), [0.0, 0.0, 0.0])
     view = [{"size": int(size), "hfov": float(hfov)} for size, _, hfov in views]
     return simulator_config(OmegaConf.select(config, "avw"), **(view[0] if view else {}))
 
 
-def _demand(what: str, asked: Any, ours: Any) -> None:
+def _require(what: str, asked: Any, ours: Any) -> None:
     if not np.allclose(asked, ours, atol=1e-6):
-        raise UsageError(f"AVW-v0 cannot do {what} = {asked}: it is {ours} in every backend, so set that")
+        raise UsageError(f"AVW-v0 does not support {what} = {asked}: it is {ours} in every backend, so set that value")

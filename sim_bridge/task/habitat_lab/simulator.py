@@ -1,6 +1,6 @@
-"""AVW's simulators as habitat-lab's simulator `AVW-v0`: whatever backend, its tasks, measures and `habitat.Env` work.
+"""AVW's simulators as habitat-lab's simulator `AVW-v0`, for its tasks, measures and `habitat.Env`, with any backend.
 
-The frame, the actions and their order are the same in both, so nothing is converted but poses to quaternions.
+The frame, the actions and their order are the same in both, so only poses are converted, to quaternions.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 class AvwLabSimulator(LabSimulator):
     """habitat-lab's `Simulator` on any backend of AVW.
 
-    An episode needs a goal, at which its source stands (`episodes.played`). Sensors: square
-    RGB and depth cameras at 1.25 m that look straight ahead, and `AVWAudioSensor`. STOP lasts a step, as others do.
-    Raises UsageError for a configuration that asks for another body, camera or step.
+    An episode needs a goal, which is the position of its source (`episodes.played`). Sensors: square RGB and depth
+    cameras at 1.25 m that look straight ahead, and `AVWAudioSensor`. STOP takes one step, like the other actions.
+    Raises UsageError for a configuration with another body, camera or step.
     """
 
     def __init__(self, config: DictConfig) -> None:
@@ -76,12 +76,12 @@ class AvwLabSimulator(LabSimulator):
         return open_simulator(scene_ref(self._scene, root), self._settings)
 
     def seed(self, seed: int) -> None:
-        """Keys phases, acoustics and random points of what comes next."""
+        """Seed the phases, acoustics and random points of the following episodes."""
         self._seed = int(seed)
         self._rng = keyed_rng("habitat-lab points", self._seed)
 
     def reconfigure(self, config: DictConfig, episode: Episode | None = None) -> None:
-        """Make ready for an episode; `reset` begins it."""
+        """Prepare an episode; `reset` begins it."""
         self.habitat_config = config
         self._episode = episode
         self._played = self._observation = None
@@ -89,22 +89,22 @@ class AvwLabSimulator(LabSimulator):
             self.close()
 
     def reset(self) -> Observations:
-        """Stand at the episode's start, its source sounding since ever."""
+        """Put the agent at the episode's start. The source has been sounding for a long time."""
         return self._stand(self._play().start)
 
     def step(self, action: int | np.integer | None, *args: Any, **kwargs: Any) -> Observations:
-        """Act for 0.15 s; None, as habitat-lab's STOP asks, stands still for as long."""
+        """Take one action of 0.15 s; None, which habitat-lab passes for STOP, stands still for the same time."""
         self._observation = self.simulator.step(Action.STOP if action is None else Action(int(action)))
         return self._observe(self._observation)
 
     def step_physics(self, seconds: float) -> None:
-        """Nothing moves by itself."""
+        """Does nothing: no object moves by itself."""
 
     def render(self, mode: str = "rgb") -> np.ndarray:
         """The last observation of the sensor called `mode`."""
         observations = self._observe(self._last())
         if mode not in observations:
-            raise UsageError(f"no sensor is called {mode!r}: there are {', '.join(observations)}")
+            raise UsageError(f"there is no sensor {mode!r}: expected one of {', '.join(observations)}")
         picture: np.ndarray = observations[mode]
         return picture
 
@@ -120,7 +120,7 @@ class AvwLabSimulator(LabSimulator):
         return self.simulator.collided
 
     def get_agent_state(self, agent_id: int = 0) -> AgentState:
-        """Floor point in float64 (in float32 a point against a wall could end up in it) and yaw as a quaternion."""
+        """Floor point in float64 (float32 could move a point at a wall into it) and yaw as a quaternion."""
         pose = self._play().start if self._observation is None else self.simulator.pose
         x, y, z, w = rotation_of(pose.yaw)
         return AgentState(position=pose.position_3, rotation=quaternion.quaternion(w, x, y, z))
@@ -132,7 +132,7 @@ class AvwLabSimulator(LabSimulator):
         agent_id: int = 0,
         reset_sensors: bool = True,
     ) -> bool:
-        """Stand elsewhere, heard as if since ever; False, and no move, where the agent cannot stand."""
+        """Put the agent elsewhere, with the sound it would have had there all along; False where it cannot stand."""
         pose = pose_of(position, _coefficients(rotation))
         if not self.is_navigable(pose.position_3):
             return False
@@ -145,7 +145,7 @@ class AvwLabSimulator(LabSimulator):
         rotation: Sequence[float] | quaternion.quaternion | None = None,
         keep_agent_at_new_pose: bool = False,
     ) -> Observations | None:
-        """What would be seen and heard at a pose; None where the agent cannot stand. The episode is not disturbed."""
+        """The observation at a pose; None where the agent cannot stand. The episode is not affected."""
         if position is None or rotation is None:
             return self._observe(self._last())
         pose = pose_of(position, _coefficients(rotation))
@@ -153,7 +153,7 @@ class AvwLabSimulator(LabSimulator):
             return None
         if keep_agent_at_new_pose:
             return self._stand(pose)
-        if self._elsewhere is None:  # a second simulator, because a stream of sound cannot be wound back
+        if self._elsewhere is None:  # a second simulator, because a sound stream cannot be rewound
             self._elsewhere = self._open()
         episode = self._play()
         return self._observe(self._elsewhere.reset(pose, episode.source, seed=episode.seed))
@@ -164,7 +164,7 @@ class AvwLabSimulator(LabSimulator):
         position_b: Sequence[float] | Sequence[Sequence[float]] | np.ndarray,
         episode: Episode | None = None,
     ) -> float:
-        """Metres of the shortest walk to the nearest of one or more goals; inf where none can be walked to."""
+        """Metres of the shortest walk to the nearest of one or more goals; inf if none can be reached."""
         goals_N3 = np.atleast_2d(np.asarray(position_b, dtype=np.float64))
         position_3 = np.asarray(position_a, dtype=np.float64)
         return min((self._distance(position_3, goal_3) for goal_3 in goals_N3), default=math.inf)
@@ -172,7 +172,7 @@ class AvwLabSimulator(LabSimulator):
     def get_straight_shortest_path_points(
         self, position_a: Sequence[float], position_b: Sequence[float]
     ) -> list[np.ndarray]:
-        """Corners of the shortest walk; none where there is no walk."""
+        """Corners of the shortest path; empty if there is no path."""
         try:
             geodesic = self.simulator.navgrid.geodesic(np.asarray(position_b, dtype=np.float64))
         except SceneError:
@@ -189,7 +189,7 @@ class AvwLabSimulator(LabSimulator):
         left_key: int = Action.TURN_LEFT,
         right_key: int = Action.TURN_RIGHT,
     ) -> GreedyFollower:
-        """What habitat-lab's `ShortestPathFollower` walks with. Privileged."""
+        """The follower behind habitat-lab's `ShortestPathFollower`. Privileged."""
         keys = dict(zip(Action, (stop_key, forward_key, left_key, right_key), strict=True))
         return GreedyFollower(self, goal_radius, keys)
 
@@ -212,8 +212,8 @@ class AvwLabSimulator(LabSimulator):
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
-            f"AVW-v0 has no {name!r}: a sensor, measure or action of this configuration asks for a part of "
-            "habitat-sim's own simulator that AVW does not stand in for (as top_down_map and look_up do). Leave it out"
+            f"AVW-v0 has no {name!r}: a sensor, measure or action of this configuration (such as top_down_map or "
+            "look_up) needs a part of habitat-sim's simulator that AVW does not have. Remove it from the configuration"
         )
 
     def _play(self) -> Played:
@@ -231,7 +231,7 @@ class AvwLabSimulator(LabSimulator):
 
     def _last(self) -> Observation:
         if self._observation is None:
-            raise UsageError("AVW-v0 has nothing to show yet: call `reset` first")
+            raise UsageError("AVW-v0 has no observation yet: call `reset` first")
         return self._observation
 
     def _observe(self, observation: Observation) -> Observations:
@@ -245,7 +245,7 @@ class AvwLabSimulator(LabSimulator):
 
 
 class GreedyFollower:
-    """The next action along the shortest walk to a goal, named as the caller names actions.
+    """The next action along the shortest path to a goal, as the caller's action key.
 
     goal_radius: geodesic metres from the goal below which it stops.
     """
@@ -260,7 +260,7 @@ class GreedyFollower:
         return self.keys[follower.next_action()]
 
     def reset(self) -> None:
-        """It keeps no state."""
+        """Does nothing: no state is kept."""
 
 
 def _coefficients(rotation: Sequence[float] | quaternion.quaternion) -> Sequence[float]:

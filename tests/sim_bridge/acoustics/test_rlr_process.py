@@ -44,7 +44,7 @@ def test_a_crash_is_reported_with_its_error_output() -> None:
 
 
 def test_an_early_exit_is_reported_with_its_exit_code() -> None:
-    with pytest.raises(BackendError, match=r"exit code 3.*it said nothing"):
+    with pytest.raises(BackendError, match=r"exit code 3.*it wrote nothing to stderr"):
         process("raise SystemExit(3)").ask({"do": "scene"})
 
 

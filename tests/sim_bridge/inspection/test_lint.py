@@ -1,4 +1,4 @@
-"""Every finding of the lint, each provoked by a scene that has that one fault, and absent from one that has none."""
+"""Every finding of the lint: present for a scene with that one fault, absent for a scene without it."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_the_unit_in_a_name_and_a_house_in_feet(tmp_path: Path) -> None:
     assert "units" in _names(_read(tmp_path, mesh, "flat_ft.ply"), "warning")
 
 
-def test_a_tiny_thing(tmp_path: Path) -> None:
+def test_a_tiny_object_has_a_wrong_unit(tmp_path: Path) -> None:
     assert "units" in _names(_read(tmp_path, trimesh.creation.box((0.3, 0.2, 0.3))), "error")
 
 
-def test_a_scene_said_to_stand_on_its_side(tmp_path: Path) -> None:
+def test_a_wrong_up_option_is_noticed(tmp_path: Path) -> None:
     building(*flat()).export(tmp_path / "a.ply")
     report = lint(*read_mesh(f"{tmp_path / 'a.ply'}?up=z"))
     assert "up-axis" in _names(report, "warning")
@@ -83,7 +83,7 @@ def test_no_floor_is_an_error(tmp_path: Path) -> None:
     assert "no free floor" in finding.sentence()
 
 
-def test_holes_and_no_roof_are_told_apart() -> None:
+def test_holes_and_a_missing_roof_are_distinguished() -> None:
     shell = room(5.0, 4.0)
     assert _names(lint(box_scene(*shell)), "warning") == set()
     assert "no-roof" in _names(lint(box_scene(shell[0], *shell[2:])), "warning")
@@ -124,7 +124,7 @@ def test_material_coverage(tmp_path: Path) -> None:
     assert "materials" in _names(report, "note")
 
 
-def test_what_was_dropped_or_doubled_is_said(tmp_path: Path) -> None:
+def test_skipped_and_duplicate_parts_are_reported(tmp_path: Path) -> None:
     mesh = building(*flat())
     faces_F3 = np.concatenate([mesh.faces, mesh.faces[:4], [[0, 0, 1]]])
     doubled = trimesh.Trimesh(np.concatenate([mesh.vertices, [[9.0, 9.0, 9.0]]]), faces_F3, process=False)
@@ -161,7 +161,7 @@ def test_vertices_split_along_seams_do_not_open_a_mesh() -> None:
     assert topology(mesh_scene(soup_V3, np.arange(36).reshape(-1, 3))).open_edges == 0.0
 
 
-def test_views_see_the_share_of_the_sky() -> None:
+def test_views_measure_the_share_of_open_sky() -> None:
     shell = box_scene(*room(4.0, 4.0)[:1])
     eyes_N3 = np.array([[2.0, 0.0, 2.0]])
     assert views(RayScene(shell), eyes_N3).roofless == 1.0
@@ -182,7 +182,7 @@ def _furnished() -> Scene:
     return replace(scene, surfaces=(wood,))
 
 
-def test_a_georeferenced_scan_is_warned_of(tmp_path: Path) -> None:
+def test_a_georeferenced_scan_gives_a_warning(tmp_path: Path) -> None:
     mesh = building(*flat())
     mesh.apply_translation([500_000.0, 0.0, 90_000.0])
     assert "far-away" in _names(_read(tmp_path, mesh), "warning")

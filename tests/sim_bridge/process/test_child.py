@@ -1,4 +1,4 @@
-"""Supervised children, real ones: what they say, and how they die, stop, hang and talk nonsense."""
+"""Supervised children, with real processes: answers, and children that die, stop, hang or send invalid messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ECHO = (
 
 
 def answering(program: str) -> Child:
-    """A child that has read its first request when `program` goes on."""
+    """A child that runs `program` after it has read its first request."""
     return Child((sys.executable, "-c", LISTEN + "receive(sys.stdin.buffer)\n" + program))
 
 
@@ -35,7 +35,7 @@ def framed(text: bytes) -> bytes:
     return struct.pack("<I", len(text)) + text
 
 
-def test_what_is_asked_comes_back_however_large() -> None:
+def test_large_arrays_come_back_unchanged() -> None:
     child = Child((sys.executable, "-c", LISTEN + ECHO))
     large = np.arange(300_000, dtype=np.float32).reshape(-1, 3)  # far more than a pipe holds
     for number in range(2):
@@ -59,14 +59,14 @@ def test_what_is_asked_comes_back_however_large() -> None:
         ("os._exit(0)", "exit code 0"),
     ],
 )
-def test_a_death_says_how_and_quotes_the_last_words(program: str, how: str) -> None:
+def test_a_death_is_reported_with_its_cause_and_the_last_output(program: str, how: str) -> None:
     with pytest.raises(ChildError) as raised:
         answering(program).ask({"do": "die"}, patience=60.0)
     assert (raised.value.how, raised.value.silent) == (how, False)
     assert ("'no such house'" in raised.value.words) == ("no such house" in program)
 
 
-def test_a_stopped_child_is_noticed_long_before_patience_ends() -> None:
+def test_a_stopped_child_is_noticed_long_before_the_deadline() -> None:
     child, begin = answering("os.kill(os.getpid(), signal.SIGSTOP)"), time.monotonic()
     with pytest.raises(ChildError, match="was stopped") as raised:
         child.ask({"do": "stop"}, patience=300.0)
@@ -76,23 +76,23 @@ def test_a_stopped_child_is_noticed_long_before_patience_ends() -> None:
     assert not is_running(child.pid)
 
 
-def test_a_child_that_hangs_in_a_lock_is_told_from_one_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_hangs_in_a_lock_is_distinguished_from_one_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "_STALLED", 1.0)
-    with pytest.raises(ChildError, match="hung: it did nothing for 1 s"):
+    with pytest.raises(ChildError, match="hung: it used no processor time for 1 s"):
         answering("lock = threading.Lock(); lock.acquire(); lock.acquire()").ask({"do": "wait"}, patience=300.0)
     works = answering("end = time.monotonic() + 3\nwhile time.monotonic() < end: pass\nsend(sys.stdout.buffer, {})")
     assert works.ask({"do": "work"}, patience=300.0) == ({}, [])
     works.close()
 
 
-def test_a_child_that_only_works_and_never_answers_is_ended_when_patience_is() -> None:
+def test_a_child_that_works_but_never_answers_is_killed_at_the_deadline() -> None:
     begin = time.monotonic()
     with pytest.raises(ChildError, match="was silent for 1 s"):
         answering("while True: pass").ask({"do": "work"}, patience=1.0)
     assert time.monotonic() - begin < 20.0
 
 
-def test_a_child_that_devours_the_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_uses_up_the_memory_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "_MEMORY_SHARE", 0.5e9 / supervision._MEMORY)
     greedy = answering("kept = []\nwhile True: kept.append(bytearray(b'x' * 10_000_000)); time.sleep(0.01)")
     with pytest.raises(ChildError, match=r"was using \d+ GB of memory") as raised:
@@ -101,15 +101,15 @@ def test_a_child_that_devours_the_memory_is_ended(monkeypatch: pytest.MonkeyPatc
     assert not is_running(greedy.pid)
 
 
-def test_a_child_that_does_not_read_holds_nobody_up() -> None:
+def test_a_child_that_does_not_read_does_not_block_the_writer() -> None:
     child = Child((sys.executable, "-c", "import time; time.sleep(60)"))
     with pytest.raises(ChildError, match=r"was silent for 0\.7 s"):
         child.ask({"do": "read"}, np.zeros(1_000_000, dtype=np.float32), patience=0.7)
 
 
-NONSENSE = {
+INVALID = {
     "text": b"HTTP/1.1 200 OK\r\n",
-    "no JSON": framed(b"\xff\xfe no JSON"),
+    "not JSON": framed(b"\xff\xfe not JSON"),
     "a list": framed(b"[1, 2]"),
     "no arrays": framed(b'{"error": "sorry"}'),
     "arrays that are a number": framed(b'{"arrays": 3}'),
@@ -121,8 +121,8 @@ NONSENSE = {
 }
 
 
-@pytest.mark.parametrize("content", NONSENSE.values(), ids=NONSENSE)
-def test_nonsense_is_a_death_that_comes_at_once(content: bytes) -> None:
+@pytest.mark.parametrize("content", INVALID.values(), ids=INVALID)
+def test_an_invalid_message_is_a_death_without_delay(content: bytes) -> None:
     talks = f"sys.stdout.buffer.write({content!r}); sys.stdout.buffer.flush(); sys.stdin.buffer.read()"
     child, begin = answering(talks), time.monotonic()
     with pytest.raises(ChildError):
@@ -137,7 +137,7 @@ def test_an_answer_that_is_cut_short_is_a_death() -> None:
         answering(f"sys.stdout.buffer.write({cut!r}); raise SystemExit(5)").ask({"do": "answer"}, patience=60.0)
 
 
-def test_a_command_that_cannot_be_run_is_the_systems_own_error(tmp_path: Path) -> None:
+def test_a_command_that_cannot_be_run_raises_oserror(tmp_path: Path) -> None:
     for command in ("/no/such/python", str(tmp_path)):
         with pytest.raises(OSError):
             Child((command, "-c", ""))

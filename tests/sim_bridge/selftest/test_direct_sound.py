@@ -1,4 +1,4 @@
-"""The engine's direct sound has KEMAR's own level and time differences at every measured azimuth."""
+"""The engine's direct sound has KEMAR's level and time differences at every measured azimuth."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def found() -> DirectSound:
 
 def test_every_measured_azimuth_is_compared(found: DirectSound) -> None:
     assert found.band_ild_AB.shape == (len(DEGREES), 6) == (72, 6)
-    # They are measurements of both sides, so a swap of ears would show as twice the difference, up to 40 dB.
+    # Both sides are measured, so swapped ears would show as twice the difference, up to 40 dB.
     assert np.isfinite(found.band_ild_AB).all()
 
 
 def test_level_differences_are_within_one_decibel(found: DirectSound) -> None:
     assert np.abs(found.band_ild_AB).max() <= 1.0
     assert np.abs(found.ild_A).max() <= 0.5
-    # The lowest octave corrects long waves, the highest loses a little to delays between samples; the rest is exact.
+    # The lowest octave has a correction for long waves, the highest an interpolation error; the others are exact.
     assert np.abs(found.band_ild_AB[:, 1:5]).max() <= 0.05
 
 
-def test_no_narrow_band_differs_even_without_sharing_a_spectrum(found: DirectSound) -> None:
+def test_narrow_bands_agree_without_a_common_spectrum(found: DirectSound) -> None:
     assert found.twelfth_ild_AF.shape == (72, 61)
     assert np.abs(found.twelfth_ild_AF).max() <= 1.0
 

@@ -1,4 +1,4 @@
-"""`avw doctor --backend habitat`: a failed check says what to type, whatever is wrong, and a good build passes all."""
+"""`avw doctor --backend habitat`: every failed check says what to type, and a correct build passes all checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVW_HABITAT_PYTHON", os.environ.get("AVW_HABITAT_PYTHON", ""))
 
 
-def test_a_wrong_python_is_a_failed_check_and_the_only_one() -> None:
+def test_a_wrong_python_is_the_only_failed_check() -> None:
     code, document = run("--backend", "habitat", "--habitat-python", "/no/such/python")
     assert code == 1
     assert document["backend"] == "habitat"
@@ -40,7 +40,7 @@ def test_a_wrong_python_is_a_failed_check_and_the_only_one() -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("habitat_sim") is not None, reason="habitat_sim is in this interpreter")
-def test_a_python_without_habitat_is_told_what_to_type() -> None:
+def test_a_python_without_habitat_says_what_to_type() -> None:
     result = CliRunner().invoke(doctor, ["--backend", "habitat", "--habitat-python", sys.executable])
     assert result.exit_code == 1
     assert "0 of 1 tests passed" in result.output
@@ -49,7 +49,7 @@ def test_a_python_without_habitat_is_told_what_to_type() -> None:
 
 
 @pytest.mark.parametrize("arguments", [{"backend": "embedded"}, {}])
-def test_the_sensor_is_of_no_other_backend(arguments: dict[str, str]) -> None:
+def test_the_sensor_needs_the_habitat_backend(arguments: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="--backend habitat"):
         next(run_checks("habitat", **arguments))
 
@@ -57,7 +57,7 @@ def test_the_sensor_is_of_no_other_backend(arguments: dict[str, str]) -> None:
 @pytest.mark.habitat
 @pytest.mark.slow
 @pytest.mark.parametrize("acoustics", ENGINES)
-def test_everything_holds_on_a_right_build(acoustics: str) -> None:
+def test_all_checks_pass_on_a_correct_build(acoustics: str) -> None:
     if acoustics == "rlr" and importlib.util.find_spec("rlr_audio_propagation") is None:
         pytest.skip("rlr-audio-propagation is not installed: pip install 'avw[rlr]'")
     python = session_whose_sensor_is(right=True).python
@@ -68,12 +68,12 @@ def test_everything_holds_on_a_right_build(acoustics: str) -> None:
 
 @pytest.mark.habitat
 @pytest.mark.slow
-def test_on_the_bug_the_sensor_fails_and_sight_and_floors_are_tested_all_the_same() -> None:
+def test_with_the_position_bug_the_sensor_fails_and_the_other_checks_still_run() -> None:
     code, document = run("--backend", "habitat", "--habitat-python", session_whose_sensor_is(right=False).python,
                          "--acoustics", "habitat")  # fmt: skip
     assert code == 1
     failed = [check for check in document["checks"] if not check["ok"]]
-    assert [check["name"] for check in failed] == ["its audio sensor hears sources where they are"]
+    assert [check["name"] for check in failed] == ["the audio sensor hears sources at their positions"]
     assert "2632" in failed[0]["fix"]
     assert len(document["checks"]) == 8
 
@@ -81,7 +81,7 @@ def test_on_the_bug_the_sensor_fails_and_sight_and_floors_are_tested_all_the_sam
 @pytest.mark.habitat
 @pytest.mark.slow
 def test_without_a_graphics_context_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real habitat-sim that finds no driver: the loader of EGL is told to look elsewhere."""
+    """A real habitat-sim that finds no driver, because the EGL loader is pointed at an empty folder."""
     python = session_whose_sensor_is(right=True).python
     monkeypatch.setenv("__EGL_VENDOR_LIBRARY_DIRS", "/nonexistent")
     monkeypatch.setattr(session, "_sessions", {})
@@ -89,4 +89,4 @@ def test_without_a_graphics_context_it_says_what_to_install(monkeypatch: pytest.
     session.close_sessions()
     assert not results[-1].ok
     assert "libegl1" in results[-1].fix
-    assert all(check.ok for check in results[:-1]), "hearing needs no graphics"
+    assert all(check.ok for check in results[:-1]), "the acoustic checks need no graphics"

@@ -1,4 +1,4 @@
-"""Every physics check holds for our engine, and fails for an engine with the fault that it looks for."""
+"""Every physics check passes for AVW's engine, and fails for an engine with the fault that it looks for."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from avw.sim_bridge.selftest.sight_checks import SIGHT
 
 
 @pytest.mark.parametrize("check", [*ANY_ENGINE, *EMITTERS, *PATHS], ids=lambda check: check.__name__)
-def test_our_engine_obeys(check: Any) -> None:
+def test_avws_engine_passes(check: Any) -> None:
     result = check(engine_maker())
     assert result.ok, f"{result.name}: expected {result.expected}, measured {result.measured}"
 
 
 @pytest.mark.parametrize("check", SIGHT, ids=lambda check: check.__name__)
-def test_our_renderer_obeys(check: Any) -> None:
+def test_avws_renderer_passes(check: Any) -> None:
     result = check(renderer_maker())
     assert result.ok, f"{result.name}: expected {result.expected}, measured {result.measured}"
 
 
 class _Faulty:
-    """Our engine with one fault: a distorted source position or a distorted response."""
+    """AVW's engine with one fault, for instance a wrong source position or a distorted response."""
 
     name, reproducible, sample_rate = "faulty", True, 16_000
 
@@ -60,7 +60,7 @@ class _Faulty:
 
     def omni_response(self, position_3: np.ndarray) -> np.ndarray:
         response_S = self._engine.omni_response(position_3)
-        if self._fault == "images on top":  # as if emitters had kept what images took over
+        if self._fault == "images on top":  # as if emitters had kept the energy of image sources
             return response_S * np.float32(1.0 + 0.1 * self._options.get("image_order", 0))
         if self._fault == "one way":
             return response_S * np.float32(1.0 + 0.1 * position_3[0])
@@ -111,15 +111,15 @@ def _with_materials(scene: Scene, change: Any) -> Scene:
     return replace(scene, surfaces=tuple(surfaces))
 
 
-class _Blind:
-    """Our renderer with one fault."""
+class _FaultyRenderer:
+    """AVW's renderer with one fault."""
 
     built = 0
 
     def __init__(self, scene: Scene, size: int, hfov: float, fault: str) -> None:
         self._renderer = renderer_maker()(scene, size, hfov * (0.98 if fault == "wrong lens" else 1.0))
         self._fault = fault
-        _Blind.built += 1
+        _FaultyRenderer.built += 1
 
     def render(self, camera_3: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
         rgb_HWC, depth_HW = self._renderer.render(camera_3, -yaw if self._fault == "mirrored" else yaw)
@@ -128,7 +128,7 @@ class _Blind:
         if self._fault == "dark":
             rgb_HWC = rgb_HWC // 20
         if self._fault == "flickers":
-            rgb_HWC = rgb_HWC + np.uint8(_Blind.built % 2)
+            rgb_HWC = rgb_HWC + np.uint8(_FaultyRenderer.built % 2)
         return rgb_HWC, depth_HW
 
 
@@ -137,23 +137,23 @@ class _Blind:
     [
         ("swapped ears", checks.source_on_the_right_is_louder_right),
         ("swapped ears", checks.source_on_the_right_is_earlier_right),
-        ("turns backwards", checks.turning_equals_the_source_circling),
+        ("turns backwards", checks.turning_equals_moving_the_source),
         ("shifted axes", checks.left_mirrors_right),
         ("one ear", checks.source_on_the_right_is_louder_right),
         ("one ear", checks.left_mirrors_right),
         ("normalised", checks.level_falls_as_one_over_r),
         ("normalised", checks.wall_between_lowers_the_level),
         ("no travel time", checks.sound_travels_at_its_speed),
-        ("rings before", checks.nothing_sounds_before_the_onset),
+        ("rings before", checks.no_sound_before_the_onset),
         ("decays too slowly", checks.reverberation_follows_eyring),
-        ("forgets", checks.same_question_same_answer),
-        ("swapped bands", checks.octave_bands_decay_apart),
-        ("images on top", path_checks.images_keep_the_energy),
-        ("one way", path_checks.paths_go_both_ways),
-        ("opaque walls", path_checks.walls_take_their_loss),
-        ("no edges", path_checks.edges_bend_sound),
+        ("forgets", checks.responses_are_reproducible),
+        ("swapped bands", checks.octave_bands_decay_separately),
+        ("images on top", path_checks.image_sources_keep_the_energy),
+        ("one way", path_checks.paths_are_reciprocal),
+        ("opaque walls", path_checks.walls_attenuate_as_specified),
+        ("no edges", path_checks.diffraction_matches_theory),
         ("turned axes", path_checks.layouts_agree),
-        ("remembers nothing", path_checks.turning_traces_nothing),
+        ("remembers nothing", path_checks.turning_traces_no_rays),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
@@ -165,16 +165,16 @@ def test_a_fault_is_caught(fault: str, check: Any) -> None:
 @pytest.mark.parametrize(
     ("fault", "check"),
     [
-        ("wrong lens", sight_checks.depth_is_that_of_a_box),
-        ("mirrored", sight_checks.depth_is_that_of_a_box),
-        ("far plane", sight_checks.nothing_is_at_no_distance),
-        ("dark", sight_checks.pictures_are_lit_and_repeat),
-        ("flickers", sight_checks.pictures_are_lit_and_repeat),
+        ("wrong lens", sight_checks.depth_matches_a_box),
+        ("mirrored", sight_checks.depth_matches_a_box),
+        ("far plane", sight_checks.depth_is_zero_where_nothing_is),
+        ("dark", sight_checks.images_are_lit_and_reproducible),
+        ("flickers", sight_checks.images_are_lit_and_reproducible),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
-def test_a_fault_of_sight_is_caught(fault: str, check: Any) -> None:
-    result = check(lambda scene, size, hfov: _Blind(scene, size, hfov, fault))
+def test_a_fault_of_the_renderer_is_caught(fault: str, check: Any) -> None:
+    result = check(lambda scene, size, hfov: _FaultyRenderer(scene, size, hfov, fault))
     assert not result.ok, f"{result.name} passed a renderer with the fault {fault!r}: {result.measured}"
 
 
@@ -192,7 +192,7 @@ def test_an_engine_that_raises_fails_its_checks(monkeypatch: pytest.MonkeyPatch)
     assert all("the process died" in result.fix for result in results)
 
 
-def test_an_engine_that_is_not_here_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_engine_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise BackendError("not installed")
 
@@ -201,14 +201,14 @@ def test_an_engine_that_is_not_here_is_one_error(monkeypatch: pytest.MonkeyPatch
         next(run_checks("emitters"))
 
 
-def test_doctor_prints_a_table_and_leaves_with_0() -> None:
+def test_doctor_prints_a_table_and_exits_with_0() -> None:
     result = CliRunner().invoke(doctor, [])
     assert result.exit_code == 0, result.output
     assert "tests passed" in result.output
     assert "FAIL" not in result.output
 
 
-def test_doctor_json_is_one_document_and_a_failure_leaves_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_json_is_one_document_and_a_failure_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avw.sim_bridge.selftest.run_checks.ANY_ENGINE", (checks.source_on_the_right_is_louder_right,))
     for others in ("EMITTERS", "PATHS", "SIGHT", "FLOOR"):
         monkeypatch.setattr(f"avw.sim_bridge.selftest.run_checks.{others}", ())

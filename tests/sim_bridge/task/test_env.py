@@ -1,4 +1,4 @@
-"""Gymnasium's own check, and that the environment is the task."""
+"""The environment passes Gymnasium's own check and equals the task."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_options_choose_scene_and_episode(env: AudioNavEnv) -> None:
     assert all(np.array_equal(first[key], again[key]) for key in first)
 
 
-def test_observations_hold_nothing_privileged(env: AudioNavEnv) -> None:
+def test_observations_contain_no_privileged_values(env: AudioNavEnv) -> None:
     observation, info = env.reset(seed=3)
     assert set(observation) == {"rgb", "depth", "audio"}
     assert set(info) == {"scene", "geodesic", "collided", "success"}
@@ -76,7 +76,7 @@ def test_an_episode_ends_with_a_stop_at_the_source(config: SimulatorConfig) -> N
     env = AudioNavEnv("procedural:1", config)
     _, info = env.reset(seed=0, options={"episode": 3})
     before, total, steps = info["geodesic"], 0.0, 0
-    simulator = open_simulator("procedural-0000", config)  # walks beside it, as the oracle
+    simulator = open_simulator("procedural-0000", config)  # walks in parallel, as the oracle
     start, source = sample_episode(simulator, 3)
     simulator.reset(start, source, seed=3)
     follower, terminated = ShortestPathFollower(simulator), False
@@ -101,7 +101,7 @@ def test_render_is_the_last_frame() -> None:
     env.close()
 
 
-def test_wrong_use_is_one_clear_sentence() -> None:
+def test_wrong_use_is_an_error_with_a_fix() -> None:
     with pytest.raises(UsageError, match="render_mode"):
         AudioNavEnv("procedural:1", SMALL, render_mode="human")
     with pytest.raises(UsageError, match="call `reset`"):

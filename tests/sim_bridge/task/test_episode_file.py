@@ -1,4 +1,4 @@
-"""Episode files of SoundSpaces: read as they are, believed only as far as they make sense."""
+"""Episode files of SoundSpaces: read without conversion, with every value checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from avw.sim_bridge.types import Pose, wrap_angle
 from tests.sim_bridge.audionav_files import row, write_split
 
 
-def test_an_episode_is_read_in_our_words(tmp_path: Path) -> None:
+def test_an_episode_is_read_in_the_terms_of_avw(tmp_path: Path) -> None:
     (episode,) = read_episodes(write_split(tmp_path / "val", [row("7")]))
     assert episode == FiledEpisode(
         episode_id="7",
@@ -55,11 +55,11 @@ def test_content_files_follow_in_the_order_of_their_names(tmp_path: Path) -> Non
     assert [episode.episode_id for episode in read_episodes(path.parent / "content" / "b.json.gz")] == ["b0", "b1"]
 
 
-def test_a_later_file_is_not_opened_for_what_was_not_asked(tmp_path: Path) -> None:
+def test_a_later_file_is_not_opened_before_it_is_needed(tmp_path: Path) -> None:
     path = write_split(tmp_path / "test", [], {"a": [row("a0")]})
     (tmp_path / "test" / "content" / "b.json.gz").write_bytes(b"damaged")
     assert len(read_episodes(path, 1)) == 1
-    with pytest.raises(DatasetError, match=r"b\.json\.gz is no JSON"):
+    with pytest.raises(DatasetError, match=r"b\.json\.gz is not valid JSON"):
         read_episodes(path)
 
 
@@ -87,7 +87,7 @@ def test_yaw_agrees_with_the_rotation_of_the_forward_direction(yaw: float, sign:
         ("houses/flat.glb", "houses/flat.glb"),
     ],
 )
-def test_scenes_go_by_our_names(filed: str, ours: str) -> None:
+def test_scene_ids_become_those_of_avw(filed: str, ours: str) -> None:
     assert scene_of(filed) == ours
 
 
@@ -96,7 +96,7 @@ def test_scenes_go_by_our_names(filed: str, ours: str) -> None:
     [
         ({"scene_id": "../../etc/passwd"}, "leads out"),
         ({"scene_id": "/etc/passwd"}, "leads out"),
-        ({"scene_id": 3}, "scene_id is no name"),
+        ({"scene_id": 3}, "scene_id is not a name"),
         ({"start_position": [1.0, 2.0]}, "start_position is not 3 numbers"),
         ({"start_position": [1.0, float("nan"), 2.0]}, "start_position has 'nan'"),
         ({"start_position": [1.0, True, 2.0]}, "start_position has 'True'"),
@@ -104,13 +104,13 @@ def test_scenes_go_by_our_names(filed: str, ours: str) -> None:
         ({"start_rotation": [0.7071, 0, 0, 0.7071]}, "is not upright"),
         ({"goals": []}, "no goals"),
         ({"goals": [{"position": None}]}, r"goals\[0\].position"),
-        ({"info": [1]}, "info is no object"),
+        ({"info": [1]}, "info is not a JSON object"),
         ({"info": {"geodesic_distance": "far"}}, "geodesic_distance has 'far'"),
         ({"episode_id": None}, "episode_id is None"),
-        ({"info": {"sound": ["a"]}}, "sound is no name"),
+        ({"info": {"sound": ["a"]}}, "sound is not a name"),
     ],
 )
-def test_episodes_that_make_no_sense_are_named(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+def test_invalid_episodes_are_named_in_the_error(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
     path = write_split(tmp_path / "val", [row("0"), row("1") | changes])
     with pytest.raises(DatasetError, match=rf"episode 1: .*{says}"):
         read_episodes(path)
@@ -119,33 +119,33 @@ def test_episodes_that_make_no_sense_are_named(tmp_path: Path, changes: dict[str
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"<html>404</html>", "is no JSON"),
+        (b"<html>404</html>", "is not valid JSON"),
         (gzip.compress(b"x" * 1_000_000)[:200], "cannot be unpacked"),
         (gzip.compress(b'{"episodes": 3}'), "a list called 'episodes'"),
         (gzip.compress(b"[]"), "a list called 'episodes'"),
-        (gzip.compress(b'{"episodes": [3]}'), "episode 0: it is no object"),
-        (gzip.compress(b'{"episodes": []}'), "holds no episodes"),
-        (gzip.compress(b"[" * 100_000), "is no JSON"),
+        (gzip.compress(b'{"episodes": [3]}'), "episode 0: it is not a JSON object"),
+        (gzip.compress(b'{"episodes": []}'), "have no episodes"),
+        (gzip.compress(b"[" * 100_000), "is not valid JSON"),
     ],
 )
-def test_files_that_are_none_are_refused(tmp_path: Path, content: bytes, says: str) -> None:
+def test_files_that_are_not_episode_files_are_rejected(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "val.json.gz"
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=says):
         read_episodes(path)
-    with pytest.raises(DatasetError, match="no episode file"):
+    with pytest.raises(DatasetError, match="there is no episode file"):
         read_episodes(tmp_path / "absent.json.gz")
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(episode_file, "LARGEST_FILE", 10_000)
+def test_a_decompression_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(episode_file, "MAX_FILE_BYTES", 10_000)
     path = tmp_path / "val.json.gz"
     path.write_bytes(gzip.compress(b" " * 50_000 + json.dumps({"episodes": [row()]}).encode()))
     with pytest.raises(DatasetError, match="unpacks to more than"):
         read_episodes(path)
 
 
-def test_starts_and_goals_come_onto_our_floor() -> None:
+def test_starts_and_goals_are_moved_to_the_simulators_floor() -> None:
     navgrid = free_space_of(shoebox((6.0, 3.0, 5.0)))
     xs = navgrid.near(np.zeros(3), 50.0)
     middle_3 = xs.mean(axis=0)

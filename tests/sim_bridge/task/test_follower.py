@@ -1,4 +1,4 @@
-"""The follower arrives, wherever it starts, in about as many actions as a straight walk would take."""
+"""The follower arrives from every start, with about as many actions as the shortest walk needs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _arrives(grid: FreeSpace, seed: int) -> None:
         assert forward * FORWARD_METRES <= 1.15 * max(0.0, distance - 1.0) + 3 * FORWARD_METRES
 
 
-def test_it_comes_as_near_as_asked() -> None:
+def test_it_stops_within_the_requested_distance() -> None:
     rng = keyed_rng("test", "near")
     for _ in range(30):
         start, goal_3 = _random_pose(FLAT, rng), FLAT.sample(rng, clearance=0.3)
@@ -68,7 +68,7 @@ def test_it_comes_as_near_as_asked() -> None:
         assert FLAT.geodesic(goal_3).distance(end.position_3) < 0.2
 
 
-def test_a_straight_walk_takes_the_actions_that_it_must() -> None:
+def test_a_straight_walk_takes_the_minimal_actions() -> None:
     grid = free_space_of(box_scene(*room(10.0, 3.0)))
     start = Pose(1.0, 0.0, 1.5, 0.0)  # looks along -z; the goal is to the right, 6 m away
     actions = reference_actions(grid, start, (7.0, 0.0, 1.5))
@@ -77,7 +77,7 @@ def test_a_straight_walk_takes_the_actions_that_it_must() -> None:
     assert actions == [Action.TURN_RIGHT] * turns + [Action.FORWARD] * steps + [Action.STOP]
 
 
-def test_it_turns_the_short_way() -> None:
+def test_it_turns_in_the_shorter_direction() -> None:
     grid = free_space_of(box_scene(*room(10.0, 10.0)))
     field = grid.geodesic((5.0, 0.0, 1.0))
     assert greedy_action(field, Pose(5.0, 0.0, 8.0, math.radians(-60))) == Action.TURN_LEFT
@@ -86,7 +86,7 @@ def test_it_turns_the_short_way() -> None:
     assert greedy_action(field, Pose(5.0, 0.0, 1.9, 0.0)) == Action.STOP
 
 
-def test_a_gap_barely_wider_than_the_agent_is_no_trap() -> None:
+def test_it_passes_a_gap_barely_wider_than_the_agent() -> None:
     gap = [((4.0, 0.0, 0.0), (4.1, 2.6, 1.36)), ((4.0, 0.0, 1.62), (4.1, 2.6, 3.0))]
     grid = free_space_of(box_scene(*room(8.0, 3.0), *gap))
     rng = keyed_rng("test", "gap")
@@ -96,12 +96,12 @@ def test_a_gap_barely_wider_than_the_agent_is_no_trap() -> None:
         assert len(reference_actions(grid, start, (7.5, 0.0, 2.5), max_actions=150)) <= 150
 
 
-def test_a_start_off_the_floor_is_one_clear_sentence() -> None:
-    with pytest.raises(AvwError, match=r"no walk leads from .* Start from `NavGrid.sample`"):
+def test_a_start_off_the_floor_is_an_error_with_a_fix() -> None:
+    with pytest.raises(AvwError, match=r"no path leads from .* Choose one with `navgrid.sample`"):
         reference_actions(FLAT, Pose(1.5, 0.0, 1.5, 0.0), (8.0, 0.0, 7.0))
 
 
-def test_too_few_actions_are_reported() -> None:
+def test_a_limit_that_is_too_low_is_an_error() -> None:
     with pytest.raises(AvwError, match="did not arrive"):
         reference_actions(FLAT, Pose(0.5, 0.0, 0.5, 0.0), (8.0, 0.0, 7.0), max_actions=3)
 

@@ -1,4 +1,4 @@
-"""What --sound stands for: files, folders, and SoundSpaces' sounds with the splits that its episodes make."""
+"""Values of --sound: files, folders, and SoundSpaces' sounds with the splits that its episodes define."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def names(found: tuple[str, ...]) -> list[str]:
     return [Path(path).stem for path in found]
 
 
-def test_heard_and_unheard_are_what_the_episodes_play(sounds: Path) -> None:
+def test_heard_and_unheard_are_read_from_the_episodes(sounds: Path) -> None:
     heard = expand_sounds("heard", sounds)
     assert names(heard) == sorted(HEARD)
     assert heard == expand_sounds("heard:train", sounds)
@@ -60,15 +60,15 @@ def test_folders_single_sounds_and_episode_files(sounds: Path, monkeypatch: pyte
     assert find_sound("train/chair_train.wav") == str(sounds / "semantic_splits" / "train" / "chair_train.wav")
 
 
-def test_other_names_are_left_to_whoever_loads_them(sounds: Path) -> None:
+def test_other_names_are_returned_unchanged(sounds: Path) -> None:
     assert expand_sounds("ring", sounds) == ("ring",)
     assert expand_sounds("nonsense", sounds) == ("nonsense",)
 
 
-def test_what_is_missing_is_said(sounds: Path, tmp_path: Path) -> None:
-    with pytest.raises(SoundError, match=r"no sound in .*semantic_splits.*name one of its folders, e\.g\. .*train"):
+def test_missing_sounds_are_errors_with_a_fix(sounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(SoundError, match=r"no sound in .*semantic_splits.*choose one of its folders, e\.g\. .*train"):
         expand_sounds("semantic_splits", sounds)
-    with pytest.raises(SoundError, match=r"train_multiple\.json\.gz is not there: unpack its datasets"):
+    with pytest.raises(SoundError, match=r"train_multiple\.json\.gz is missing: unpack its datasets"):
         expand_sounds("heard", tmp_path / "elsewhere")
     with pytest.raises(SoundError, match=r"no sound 'violin' under .*--sound-root DIR"):
         find_sound("violin", sounds)

@@ -1,4 +1,4 @@
-"""Reward, success and the end of an episode, on real simulators made small."""
+"""Reward, success and the end of an episode, on real simulators with small images and few emitters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _follow(task: AudioNavTask) -> list[StepResult]:
     return results
 
 
-def test_the_reward_is_slack_and_progress_and_success() -> None:
+def test_the_reward_is_slack_plus_progress_plus_success() -> None:
     config = TaskConfig()
     assert step_reward(config, 3.0, 2.85, success=False) == pytest.approx(0.14)
     assert step_reward(config, 0.9, 0.9, success=True) == pytest.approx(9.99)
@@ -41,7 +41,7 @@ def test_success_is_a_stop_less_than_a_metre_away() -> None:
     assert not succeeded(config, Action.FORWARD, 0.2)
 
 
-def test_an_episode_sums_to_the_distance_walked_and_the_prize(simulator: Simulator) -> None:
+def test_rewards_sum_to_progress_plus_success_reward(simulator: Simulator) -> None:
     task = AudioNavTask(simulator)
     start, source = sample_episode(simulator, seed=0)
     task.reset(start, source, seed=0)
@@ -55,7 +55,7 @@ def test_an_episode_sums_to_the_distance_walked_and_the_prize(simulator: Simulat
     assert total == pytest.approx(10.0 + first - results[-1].geodesic - 0.01 * len(results))
 
 
-def test_stopping_far_away_ends_the_episode_without_the_prize(simulator: Simulator) -> None:
+def test_stopping_far_away_ends_the_episode_without_success(simulator: Simulator) -> None:
     task = AudioNavTask(simulator)
     task.reset(*sample_episode(simulator, seed=1))
     result = task.step(Action.STOP)
@@ -81,7 +81,7 @@ def test_a_step_before_reset_is_refused(simulator: Simulator) -> None:
         AudioNavTask(simulator).step(Action.FORWARD)
 
 
-def test_episodes_depend_on_their_seed_alone(simulator: Simulator) -> None:
+def test_episodes_depend_only_on_their_seed(simulator: Simulator) -> None:
     episodes = [sample_episode(simulator, seed) for seed in range(8)]
     again = [sample_episode(simulator, seed) for seed in reversed(range(8))][::-1]
     assert episodes == again
@@ -100,18 +100,18 @@ def test_starts_and_sources_are_where_they_should_be(simulator: Simulator) -> No
         assert source.phase >= 0
 
 
-def test_a_scene_too_small_for_the_distance_is_one_clear_sentence(simulator: Simulator) -> None:
-    with pytest.raises(UsageError, match=r"no two places 500\.0 m of walking apart.*smaller min_distance"):
+def test_a_scene_too_small_for_the_distance_is_an_error_with_a_fix(simulator: Simulator) -> None:
+    with pytest.raises(UsageError, match=r"no start at least 500\.0 m of walking.*smaller min_distance"):
         sample_episode(simulator, seed=0, min_distance=500.0)
 
 
-def test_a_start_off_the_floor_is_one_clear_sentence(simulator: Simulator) -> None:
+def test_a_start_off_the_floor_is_an_error_with_a_fix(simulator: Simulator) -> None:
     _, source = sample_episode(simulator, seed=0)
     with pytest.raises(UsageError, match=r"the agent cannot stand at .*Choose a start"):
         AudioNavTask(simulator).reset(Pose(-50.0, 0.0, 0.0, 0.0), source)
 
 
-def test_a_source_off_the_floor_is_one_clear_sentence(simulator: Simulator) -> None:
+def test_a_source_off_the_floor_is_an_error_with_a_fix(simulator: Simulator) -> None:
     start, source = sample_episode(simulator, seed=0)
     away = Source(position_3=source.position_3, floor_3=(90.0, 0.0, 0.0))
     with pytest.raises(UsageError, match=r"not on the floor that the agent can reach|cannot be walked to"):

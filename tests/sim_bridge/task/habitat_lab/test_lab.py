@@ -1,4 +1,4 @@
-"""AVW through the real habitat-lab: its environment, follower, measures, datasets and workers."""
+"""AVW in the real habitat-lab: environment, follower, measures, datasets and workers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def facts_of(python: str, backend: str, folder: Path, *names: str) -> Facts:
 
 @pytest.fixture(scope="module", params=["embedded", "habitat", "habitat:in-process"])
 def played(request: pytest.FixtureRequest, interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Facts:
-    """What any backend must do."""
+    """Results that every backend must give."""
     return facts_of(
         interpreter, request.param, tmp_path_factory.mktemp("lab"), "oracle", "beside", "questions", "soundspaces"
     )
@@ -47,12 +47,12 @@ def played(request: pytest.FixtureRequest, interpreter: str, tmp_path_factory: p
 
 @pytest.fixture(scope="module")
 def facts(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Facts:
-    """What does not depend on the backend."""
+    """Results that do not depend on the backend."""
     names = ("refusals", "official", "workers")
     return facts_of(interpreter, "embedded", tmp_path_factory.mktemp("lab"), *names)
 
 
-def test_without_habitat_sim_the_sentence_says_so(interpreter: str) -> None:
+def test_without_habitat_sim_the_error_says_so(interpreter: str) -> None:
     code = "import sys; sys.modules['habitat_sim'] = None; import avw.sim_bridge.task.habitat_lab"
     done = run_inside(interpreter, "-W", "ignore", "-c", code)
     assert done.returncode == 1
@@ -86,19 +86,19 @@ def test_observations_are_rgb_depth_and_two_ears_within_their_spaces(played: Fac
     assert played["oracle"]["actions"] == ["stop", "move_forward", "turn_left", "turn_right"]
 
 
-def test_the_source_is_louder_where_it_is_found(played: Facts) -> None:
+def test_the_source_is_louder_at_the_end_of_the_episode(played: Facts) -> None:
     for episode in played["oracle"]["episodes"]:
         heard = episode["heard"]
         assert sum(heard[-7:]) > sum(heard[:7]), "seven steps are one loop of the ring"
 
 
-def test_an_episode_repeats_when_it_comes_round_again(played: Facts) -> None:
+def test_an_episode_is_the_same_when_it_is_played_again(played: Facts) -> None:
     first, again = played["oracle"]["episodes"][0], played["oracle"]["first again"][0]
     assert again["heard"] == first["heard"]
     assert again["progress"] == first["progress"]
 
 
-def test_it_is_the_task_of_our_own_environment(played: Facts) -> None:
+def test_it_is_the_same_task_as_avws_gymnasium_environment(played: Facts) -> None:
     for difference in played["beside"]["differences"]:
         assert difference["pixels"] < 0.001
         assert difference["depth"] < 1e-4
@@ -108,7 +108,7 @@ def test_it_is_the_task_of_our_own_environment(played: Facts) -> None:
         assert their_end == our_end
 
 
-def test_what_tasks_ask_of_a_simulator_is_answered(played: Facts) -> None:
+def test_the_simulator_answers_the_requests_of_tasks(played: Facts) -> None:
     found, distance = played["questions"], played["oracle"]["episodes"][0]["distance"]
     assert all(found["navigable"])
     assert found["off the floor"] == [False, False]
@@ -129,7 +129,7 @@ def test_looking_elsewhere_does_not_disturb_the_episode(played: Facts) -> None:
     assert played["questions"]["undisturbed"]
 
 
-def test_episode_files_of_soundspaces_form_play_with_their_scene_and_sound(played: Facts) -> None:
+def test_soundspaces_episode_files_play_with_their_scene_and_sound(played: Facts) -> None:
     found = played["soundspaces"]
     assert found["peak"] == pytest.approx(1_000.0, abs=7.0), "a step of 0.15 s resolves 6.7 Hz"
     assert math.isclose(found["distance"], found["expected"]["geodesic_distance"], rel_tol=0.01)
@@ -156,7 +156,7 @@ def test_worker_processes_play_the_same_episodes(facts: Facts) -> None:
     assert facts["workers"] == {"same": True, "differ": True}
 
 
-def test_what_avw_does_not_do_is_refused_in_one_sentence(facts: Facts) -> None:
+def test_unsupported_settings_are_errors_in_one_sentence(facts: Facts) -> None:
     expected = {
         "step": "forward_step_size = 0.25: it is 0.15",
         "turn": "turn_angle = 30: it is 10",
@@ -164,7 +164,7 @@ def test_what_avw_does_not_do_is_refused_in_one_sentence(facts: Facts) -> None:
         "oblong": "200x128",
         "camera": "it is [0.0, 1.25, 0.0]",
         "sensor": "AVW-v0 has no sensor 'HabitatSimSemanticSensor'",
-        "setting": "habitat.simulator.avw has no rays: it has acoustics, backend",
+        "setting": "unknown habitat.simulator.avw rays: expected acoustics, backend",
         "backend": "unknown backend 'nowhere'",
     }
     assert set(facts["refusals"]) == set(expected)
