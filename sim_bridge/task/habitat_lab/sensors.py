@@ -94,6 +94,8 @@ def settings_of(config: DictConfig, suite: SensorSuite) -> SimulatorConfig:
     return simulator_config(OmegaConf.select(config, "avw"), **(view[0] if view else {}))
 
 
-def _require(what: str, asked: Any, ours: Any) -> None:
-    if not np.allclose(asked, ours, atol=1e-6):
-        raise UsageError(f"AVW-v0 does not support {what} = {asked}: it is {ours} in every backend, so set that value")
+def _require(what: str, requested: Any, supported: Any) -> None:
+    if not np.allclose(requested, supported, atol=1e-6):
+        raise UsageError(
+            f"AVW-v0 does not support {what} = {requested}: it is {supported} in every backend, so set that value"
+        )

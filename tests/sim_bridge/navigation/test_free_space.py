@@ -1,4 +1,4 @@
-"""What any free floor must be, of the same two rooms: our own on a grid, and Habitat's navigation mesh."""
+"""Properties of every free space, tested on two rooms: AVW's grid and Habitat's navigation mesh."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.sim_bridge.backends import BACKENDS, free_space
 from tests.sim_bridge.boxes import box_scene, flat
 
 GOAL = (8.5, 7.5)
-SLACK = 0.07  # metres: a cell of 0.05, and what Recast simplifies of an outline
+SLACK = 0.07  # metres: a cell of 0.05, and the error of Recast's simplified outlines
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -29,22 +29,22 @@ def at(grid: FreeSpace, x: float, z: float) -> np.ndarray:
 
 
 def obstacle_distance(x: float, z: float) -> float:
-    """Metres from a point to the nearest thing that stands in the flat, from its plan."""
+    """Metres from a point to the nearest obstacle in the flat, from its plan."""
     boxes = [(4.95, 0.0, 5.05, 3.5), (4.95, 4.5, 5.05, 8.0), (1.0, 1.0, 2.5, 2.0), (7.0, 5.0, 8.5, 6.0), (6.0, 2.0, 7.0, 2.2)]  # fmt: skip # noqa: E501
     walls = min(x, 10.0 - x, z, 8.0 - z)
     return min([walls, *(math.hypot(max(a - x, 0, x - c), max(b - z, 0, z - d)) for a, b, c, d in boxes)])
 
 
-def test_it_is_the_floor_of_the_two_rooms(grid: FreeSpace) -> None:
+def test_it_covers_the_floor_of_the_two_rooms(grid: FreeSpace) -> None:
     assert grid.radius == pytest.approx(AGENT_RADIUS)
     assert 0.0 <= grid.floor_y <= 0.1
     assert len(grid.floors) == 1
-    # 10 x 8 m less a rim, the furniture and the wall between, each grown by the agent's radius.
+    # 10 x 8 m minus a rim, the furniture and the dividing wall, each grown by the agent's radius.
     assert grid.area == pytest.approx(9.8 * 7.8 - 1.7 * 1.2 - 1.7 * 1.2 - 1.2 * 0.4 - 0.3 * 6.8, rel=0.03)
     assert grid.islands[0] == pytest.approx(grid.area, rel=0.01)
 
 
-def test_samples_are_free_repeatable_and_a_function_of_the_generator_alone(grid: FreeSpace) -> None:
+def test_samples_are_free_and_depend_only_on_the_generator(grid: FreeSpace) -> None:
     points_N3 = np.array([grid.sample(keyed_rng("sample", index)) for index in range(100)])
     backwards_N3 = np.array([grid.sample(keyed_rng("sample", index)) for index in reversed(range(100))])
     assert np.array_equal(points_N3, backwards_N3[::-1])
@@ -56,7 +56,7 @@ def test_samples_are_free_repeatable_and_a_function_of_the_generator_alone(grid:
 def test_samples_are_uniform_over_the_floor(grid: FreeSpace) -> None:
     rng = keyed_rng("test", "uniform")
     points_N3 = np.array([grid.sample(rng) for _ in range(1200)])
-    # A draw is as likely as the area it falls in: chi-squared over cells of the plan, by areas known from it.
+    # Draws per cell of the plan against the free area of the cell, which is known: a chi-squared test.
     fine = np.stack(np.meshgrid(np.arange(0.01, 10, 0.02), np.arange(0.01, 8, 0.02)), axis=-1).reshape(-1, 2)
     fine = np.array([p for p in fine if obstacle_distance(*p) >= AGENT_RADIUS])
     cells = [np.histogram2d(p[:, 0], p[:, 1], bins=(5, 4), range=((0, 10), (0, 8)))[0].ravel() for p in (
@@ -66,13 +66,13 @@ def test_samples_are_uniform_over_the_floor(grid: FreeSpace) -> None:
     assert chi2 < 19 + 5 * math.sqrt(2 * 19), f"chi-squared {chi2:.0f} with 19 degrees of freedom"
 
 
-def test_samples_keep_a_clearance_where_there_is_room(grid: FreeSpace) -> None:
+def test_samples_keep_the_clearance_where_there_is_space(grid: FreeSpace) -> None:
     rng = keyed_rng("test", "roomy")
     for _ in range(60):
         point_3 = grid.sample(rng, clearance=0.5)
         assert grid.clearance(point_3) >= 0.5
         assert obstacle_distance(point_3[0], point_3[2]) >= 0.5 - SLACK
-    assert grid.is_free(grid.sample(rng, clearance=50.0)), "no place keeps 50 m: any free one will do"
+    assert grid.is_free(grid.sample(rng, clearance=50.0)), "no place keeps 50 m, so any free point is accepted"
 
 
 def test_clearance_is_the_distance_to_the_nearest_obstacle(grid: FreeSpace) -> None:
@@ -91,10 +91,10 @@ def test_the_agent_fits_where_its_radius_does(grid: FreeSpace) -> None:
     for x, z in [(AGENT_RADIUS - SLACK, 4.0), (-1.0, 1.0), (1.7, 1.5), (5.0, 2.0)]:
         assert not grid.is_free(at(grid, x, z))
     assert not grid.is_free(np.array([3.0, 2.75, 3.0])), "a point on the roof is not on this floor"
-    assert not grid.is_free(np.array([3.0, 1.5, 3.0])), "nor one in the air"
+    assert not grid.is_free(np.array([3.0, 1.5, 3.0])), "a point in the air is not on it either"
 
 
-def test_near_is_of_the_floor_and_always_the_same(grid: FreeSpace) -> None:
+def test_near_gives_floor_points_and_is_deterministic(grid: FreeSpace) -> None:
     near_N3 = grid.near(at(grid, 4.0, 4.0), 1.5)
     assert len(near_N3) > 100
     assert np.array_equal(near_N3, grid.near(at(grid, 4.0, 4.0), 1.5))
@@ -114,8 +114,8 @@ def test_a_free_step_is_exactly_the_commanded_one_and_turning_never_collides(gri
     assert grid.move(wall, wall.after(Action.TURN_LEFT)) == (wall.after(Action.TURN_LEFT), False)
 
 
-def test_head_on_the_wall_stops_the_agent_where_its_radius_touches(grid: FreeSpace) -> None:
-    pose = Pose(4.0, grid.floor_y, 2.0, -math.pi / 2)  # looks along +x, the dividing wall begins at 4.95
+def test_walking_straight_into_a_wall_stops_the_agent_at_its_radius(grid: FreeSpace) -> None:
+    pose = Pose(4.0, grid.floor_y, 2.0, -math.pi / 2)  # faces +x; the dividing wall begins at 4.95
     for _ in range(10):
         pose, collided = grid.move(pose, pose.after(Action.FORWARD))
     assert collided
@@ -124,7 +124,7 @@ def test_head_on_the_wall_stops_the_agent_where_its_radius_touches(grid: FreeSpa
 
 
 @pytest.mark.parametrize("degrees", [20, 45, 70])
-def test_walking_at_a_slant_into_a_wall_slides_along_it(grid: FreeSpace, degrees: int) -> None:
+def test_walking_obliquely_into_a_wall_slides_along_it(grid: FreeSpace, degrees: int) -> None:
     pose = Pose(4.6, grid.floor_y, 2.9, -math.pi / 2 + math.radians(degrees))
     while not grid.move(pose, pose.after(Action.FORWARD))[1]:
         pose, _ = grid.move(pose, pose.after(Action.FORWARD))
@@ -135,7 +135,7 @@ def test_walking_at_a_slant_into_a_wall_slides_along_it(grid: FreeSpace, degrees
     assert reached.x == pytest.approx(start.x, abs=0.01)
 
 
-def test_no_walk_leaves_free_space_or_gains_ground(grid: FreeSpace) -> None:
+def test_no_walk_leaves_free_space_or_moves_farther_than_asked(grid: FreeSpace) -> None:
     rng = keyed_rng("test", "walk")
     met = 0
     for _ in range(20):
@@ -148,7 +148,7 @@ def test_no_walk_leaves_free_space_or_gains_ground(grid: FreeSpace) -> None:
             assert reached.yaw == target.yaw
             if collided:
                 met += 1
-                # Around a corner a slide may end farther off than the step is long, but never nearer to its aim.
+                # Around a corner a slide may be longer than a step, but it ends at most one step away from the target.
                 assert math.hypot(reached.x - target.x, reached.z - target.z) <= FORWARD_METRES * 1.01
             else:
                 assert (reached.x, reached.z) == (target.x, target.z)
@@ -179,7 +179,7 @@ def test_in_sight_of_the_goal_the_distance_is_the_straight_line(grid: FreeSpace)
 
 
 def test_a_step_changes_the_distance_by_no_more_than_its_length(grid: FreeSpace) -> None:
-    """Smoothness: rewards are differences of distances, so a jump would be a false reward."""
+    """Smoothness: rewards are differences of distances, so a jump would be a wrong reward."""
     rng = keyed_rng("test", "smooth")
     field = grid.geodesic(at(grid, *GOAL))
     for _ in range(200):
@@ -190,7 +190,7 @@ def test_a_step_changes_the_distance_by_no_more_than_its_length(grid: FreeSpace)
             assert abs(field.distance(end_3) - field.distance(start_3)) <= 0.01 + 0.004
 
 
-def test_path_distance_and_the_way_towards_agree(grid: FreeSpace) -> None:
+def test_path_distance_and_towards_agree(grid: FreeSpace) -> None:
     rng = keyed_rng("test", "path")
     field = grid.geodesic(at(grid, *GOAL))
     for _ in range(60):
@@ -211,8 +211,8 @@ def test_path_distance_and_the_way_towards_agree(grid: FreeSpace) -> None:
                 assert obstacle_distance(x, z) > AGENT_RADIUS - SLACK, "the path cuts a corner"
 
 
-def test_through_the_door_it_is_as_far_as_the_plan_says(grid: FreeSpace) -> None:
-    # Taut around the corner of the door's jamb at (4.95, 3.5), grown by the radius.
+def test_the_distance_through_the_door_agrees_with_the_plan(grid: FreeSpace) -> None:
+    # A taut string around the corner of the door jamb at (4.95, 3.5), grown by the radius.
     start, goal = (4.0, 1.0), (8.0, 4.0)
     corner = (4.95, 3.5 + AGENT_RADIUS)
     exact = math.dist(start, corner) + math.dist(corner, (5.05, corner[1])) + math.dist((5.05, corner[1]), goal)
@@ -227,7 +227,7 @@ def test_where_the_agent_cannot_stand_there_is_no_distance(grid: FreeSpace) -> N
         assert field.towards(point_3)[0] == math.inf
 
 
-def test_a_goal_just_off_the_floor_counts_its_offset_and_one_farther_off_is_refused(grid: FreeSpace) -> None:
+def test_a_goal_just_off_the_floor_counts_its_offset_and_a_farther_one_is_an_error(grid: FreeSpace) -> None:
     field = grid.geodesic(at(grid, 0.02, 5.0))
     assert field.distance(at(grid, 2.02, 5.0)) == pytest.approx(2.0, abs=SLACK)
     for goal_3 in (at(grid, -2.0, 5.0), np.array([3.0, 1.3, 3.0]), at(grid, 300.0, 5.0)):

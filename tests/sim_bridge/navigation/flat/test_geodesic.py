@@ -18,7 +18,7 @@ from avw.sim_bridge.types import AGENT_RADIUS
 from tests.sim_bridge.boxes import box_scene, flat, room
 
 FLAT = free_space_of(box_scene(*flat()))
-# What stands between ankle and head in `flat()`: (min x, min z, max x, max z).
+# Obstacles between ankle and head in `flat()`: (min x, min z, max x, max z).
 OBSTACLES = (
     (4.95, 0.0, 5.05, 3.5),
     (4.95, 4.5, 5.05, 8.0),
@@ -29,7 +29,7 @@ OBSTACLES = (
 
 
 def _separation(a_N2: np.ndarray, b_N2: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Metres between segments and a box: 0 where they cross, else the least corner or end distance."""
+    """Metres between segments and a box: 0 where they cross, else the smallest distance of a corner or an end."""
     low, high = np.array(box[:2]), np.array(box[2:])
     direction = b_N2 - a_N2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -61,7 +61,7 @@ def _exact(starts_N2: np.ndarray, goal_2: np.ndarray) -> np.ndarray:
     i, j = i[i != j], j[i != j]
     free = np.ones(len(i), dtype=bool)
     for box in OBSTACLES:
-        # The chord between two neighbouring points of a rounded corner dips half a millimetre under the circle.
+        # The chord between neighbouring points of a rounded corner is up to half a millimetre inside the circle.
         free &= _separation(points[i], points[j], box) >= AGENT_RADIUS - 1e-3
     weight = np.linalg.norm(points[i] - points[j], axis=1)
     graph = csr_matrix((weight[free], (i[free], j[free])), shape=(len(points), len(points)))
@@ -112,12 +112,12 @@ def test_a_goal_just_off_the_floor_counts_its_offset() -> None:
 
 
 @pytest.mark.parametrize("goal", [(20.0, 0.0, 3.0), (3.0, 2.0, 6.0)])
-def test_an_unreachable_goal_is_one_clear_sentence(goal: tuple[float, float, float]) -> None:
+def test_an_unreachable_goal_is_an_error_with_a_fix(goal: tuple[float, float, float]) -> None:
     with pytest.raises(SceneError, match=r"the goal .* is not on the floor that the agent can reach.*within 0\.5 m"):
         FLAT.build_geodesic(np.array(goal))
 
 
-def test_fields_are_kept_with_their_grid() -> None:
+def test_each_grid_keeps_its_own_geodesics() -> None:
     goal = (3.0, 0.0, 6.0)
     assert FLAT.geodesic(goal) is FLAT.geodesic(np.array(goal))
     other = free_space_of(box_scene(*room(8.0, 8.0)))

@@ -1,4 +1,4 @@
-"""Our grid against what is known of boxes, to the centimetre; what any free floor must be is in `test_free_space`."""
+"""The flat grid on rooms made of boxes, to the centimetre; `test_free_space.py` tests every kind of free space."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_clearance_is_the_distance_to_the_nearest_wall() -> None:
         assert grid.clearance(np.array([x, 0.0, z])) == pytest.approx(exact, abs=0.01)
 
 
-def test_far_from_walls_the_clearance_is_never_overstated_by_more_than_a_cell() -> None:
+def test_far_from_walls_the_clearance_is_at_most_one_cell_too_large() -> None:
     rng = keyed_rng("test", "clearance")
     grid = free_space_of(box_scene(*room(4.0, 3.0)))
     for x, z in rng.uniform((0.2, 0.2), (3.8, 2.8), size=(200, 2)):
@@ -46,7 +46,7 @@ def test_the_agent_fits_where_its_radius_does() -> None:
 
 
 def test_a_slanted_wall_has_a_smooth_contour() -> None:
-    # A wall along the diagonal x + z = 3, as one upright rectangle.
+    # A wall along the diagonal x + z = 3, as one vertical rectangle.
     wall_43 = np.array([[3.0, 0.0, 0.0], [0.0, 0.0, 3.0], [0.0, 2.6, 3.0], [3.0, 2.6, 0.0]])
     shell = box_scene(*room(4.0, 4.0))
     vertices = np.concatenate([shell.vertices_V3, wall_43])
@@ -59,7 +59,7 @@ def test_a_slanted_wall_has_a_smooth_contour() -> None:
         assert grid.clearance(foot + 0.15 * outward) == pytest.approx(0.15, abs=0.005)
 
 
-def test_low_things_are_stepped_over_high_ones_walked_under_and_the_rest_walked_around() -> None:
+def test_low_objects_are_stepped_over_high_ones_walked_under_and_others_block() -> None:
     rug = ((1.0, 0.0, 1.0), (2.0, 0.03, 2.0))
     lamp = ((1.0, 1.9, 2.5), (2.0, 2.0, 3.0))
     desk = ((3.0, 0.7, 1.0), (3.5, 0.75, 2.0))
@@ -104,22 +104,22 @@ def test_a_scene_without_a_ceiling_still_has_a_floor() -> None:
         [((0.0, 0.0, 0.0), (0.3, 0.4, 0.3))],
         [*room(4.0, 3.0), ((0.0, 1.2, 0.0), (4.0, 1.3, 3.0))],
     ],
-    ids=["a small thing", "a room without headroom"],
+    ids=["a small object", "a room without headroom"],
 )
-def test_no_free_floor_is_one_clear_sentence(boxes: list) -> None:
+def test_no_free_floor_is_an_error_with_a_fix(boxes: list) -> None:
     with pytest.raises(SceneError, match=r"scene boxes has no free floor.*avw info"):
         free_space_of(box_scene(*boxes))
 
 
-def test_a_scene_of_walls_alone_has_no_levels() -> None:
+def test_a_scene_with_only_walls_has_no_levels() -> None:
     wall = mesh_scene(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]))
     assert floor_levels(wall.triangles_F33) == []
     with pytest.raises(SceneError, match="no free floor"):
         free_space_of(wall)
 
 
-def test_head_on_the_wall_stops_the_agent_where_its_radius_touches() -> None:
-    pose = Pose(4.0, 0.0, 2.0, -math.pi / 2)  # looks along +x, the dividing wall begins at 4.95
+def test_walking_straight_into_a_wall_stops_the_agent_at_its_radius() -> None:
+    pose = Pose(4.0, 0.0, 2.0, -math.pi / 2)  # faces +x; the dividing wall begins at 4.95
     for _ in range(10):
         pose, collided = FLAT.move(pose, pose.after(Action.FORWARD))
     assert collided
@@ -129,7 +129,7 @@ def test_head_on_the_wall_stops_the_agent_where_its_radius_touches() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_no_walk_leaves_free_space_or_gains_ground(seed: int) -> None:
+def test_no_walk_leaves_free_space_or_moves_farther_than_asked(seed: int) -> None:
     rng = keyed_rng("test", "walk", seed)
     x, y, z = FLAT.sample(rng)
     pose = Pose(x, y, z, rng.uniform(-math.pi, math.pi))
@@ -144,14 +144,16 @@ def test_no_walk_leaves_free_space_or_gains_ground(seed: int) -> None:
         pose = reached
 
 
-def test_samples_keep_a_clearance_where_there_is_room() -> None:
+def test_samples_keep_the_clearance_where_there_is_space() -> None:
     rng = keyed_rng("test", "roomy")
     assert min(FLAT.clearance(FLAT.sample(rng, clearance=0.5)) for _ in range(100)) >= 0.5
     corridor = free_space_of(box_scene(*room(4.0, 0.6)))
-    assert corridor.is_free(corridor.sample(rng, clearance=0.5)), "no place keeps 0.5 m here: any free one will do"
+    assert corridor.is_free(corridor.sample(rng, clearance=0.5)), (
+        "no place here keeps 0.5 m, so any free point is accepted"
+    )
 
 
-def test_lines_of_sight_pass_the_door_and_nothing_else() -> None:
+def test_lines_of_sight_pass_only_through_the_door() -> None:
     assert isinstance(FLAT, FlatGrid)
     left, right = np.array([4.0, 0.0, 4.0]), np.array([6.0, 0.0, 4.0])
     assert FLAT.sees(left, right)

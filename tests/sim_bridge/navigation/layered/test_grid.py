@@ -1,4 +1,4 @@
-"""Stairs, ramps and mezzanines: where the agent gets to, at what height, and how far it is."""
+"""Stairs, ramps and mezzanines: where the agent can walk, at what height, and how far it is."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ RAMP = free_space_of(ramp_scene())
 UPSTAIRS, DOWNSTAIRS = np.array([9.0, RISE, 5.3]), np.array([1.0, 0.0, 5.3])
 
 
-def test_only_what_has_several_levels_is_layered() -> None:
+def test_only_scenes_with_several_connected_levels_are_layered() -> None:
     assert isinstance(HOUSE, LayeredGrid)
     assert isinstance(RAMP, LayeredGrid)
     assert not isinstance(free_space_of(box_scene(*flat())), LayeredGrid)
     assert not isinstance(free_space_of(box_scene(*two_storeys(stairs=False))), LayeredGrid)
 
 
-def test_storeys_are_told_with_their_areas() -> None:
+def test_storeys_have_heights_and_areas() -> None:
     low, high = HOUSE.floors
     assert (low.y, high.y) == (pytest.approx(0.0, abs=0.01), pytest.approx(RISE, abs=0.01))
-    # 9.8 x 5.8 m to walk in; stairs (and what is too low below them) take their part of both floors.
+    # 9.8 x 5.8 m to walk in, minus the stairs and the space below them that is too low.
     assert 45.0 < low.area < 9.8 * 5.8
     assert 45.0 < high.area < 9.8 * 5.8
     assert HOUSE.area == pytest.approx(low.area + high.area)
     assert [round(floor.y, 2) for floor in RAMP.floors] == [0.0, 1.2]
 
 
-def test_what_stairs_do_not_reach_is_another_island() -> None:
+def test_a_storey_without_stairs_is_another_island() -> None:
     apart = free_space_of(box_scene(*two_storeys(stairs=False)))
     assert apart.is_free(np.array([5.0, 0.0, 2.0])) != apart.is_free(np.array([5.0, RISE, 2.0]))
     assert len(apart.floors) == 1
@@ -74,7 +74,7 @@ def test_samples_are_on_every_storey_and_never_on_the_roof() -> None:
 
 @pytest.mark.parametrize(("grid", "scene"), [(HOUSE, box_scene(*two_storeys())), (RAMP, ramp_scene())])
 def test_walking_follows_the_floor(grid: NavGrid, scene: Scene) -> None:
-    """Over treads the agent walks the ramp through them: never more than a tread off what it stands on."""
+    """Over treads the agent walks on the ramp through them, never more than the height of a tread off the surface."""
     rng = keyed_rng("test", "height")
     points_N3 = np.array([grid.sample(rng) for _ in range(200)])
     down_N3 = np.tile([0.0, -1.0, 0.0], (200, 1))
@@ -98,7 +98,7 @@ def test_up_the_stairs_and_down_again() -> None:
     assert pose.y == pytest.approx(0.0, abs=0.005)
 
 
-def test_nobody_falls_off_the_open_side_or_over_the_banister() -> None:
+def test_the_agent_does_not_fall_off_the_open_side_or_over_the_banister() -> None:
     half_way = Pose(5.1, 1.4, 5.3, 0.0)
     for _ in range(10):
         half_way, collided = HOUSE.move(half_way, half_way.after(Action.FORWARD))  # towards -z, the open side
@@ -113,7 +113,7 @@ def test_nobody_falls_off_the_open_side_or_over_the_banister() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_no_walk_leaves_free_space_or_gains_ground(seed: int) -> None:
+def test_no_walk_leaves_free_space_or_moves_farther_than_asked(seed: int) -> None:
     rng = keyed_rng("test", "storeys", seed)
     x, y, z = HOUSE.sample(rng)
     pose = Pose(x, y, z, rng.uniform(-math.pi, math.pi))
@@ -129,7 +129,7 @@ def test_no_walk_leaves_free_space_or_gains_ground(seed: int) -> None:
 
 
 def test_geodesics_on_a_ramp_are_those_of_the_unrolled_floor() -> None:
-    """Level, slope, level: unrolled, the floor is one rectangle and every shortest walk a straight line."""
+    """Unrolled, the floor (level, slope, level) is one rectangle, and every shortest walk is a straight line."""
     slope = math.hypot(6.0, 1.2) / 6.0
 
     def unrolled(x: float) -> float:
@@ -152,11 +152,11 @@ def test_geodesics_on_a_ramp_are_those_of_the_unrolled_floor() -> None:
 
 def test_geodesics_up_a_flight_are_straight_over_its_ramp() -> None:
     field = HOUSE.geodesic(DOWNSTAIRS)
-    # Half a tread before the first riser the ramp begins, half a tread before the last one's landing it ends.
+    # The ramp begins half a tread before the first riser and ends half a tread before the landing.
     exact = 8.0 - STAIRS + math.hypot(STAIRS, RISE)
     assert field.distance(UPSTAIRS) == pytest.approx(exact, rel=0.01)
     assert HOUSE.geodesic(UPSTAIRS).distance(DOWNSTAIRS) == pytest.approx(exact, rel=0.01)
-    # Around the banister: to its end, where the flight arrives, and then down.
+    # Around the banister: to its end at the top of the flight, and then down.
     behind = np.array([5.0, RISE, 4.0])
     straight = field.distance(np.array([7.6, RISE, 5.3]))
     assert straight + 2.5 < field.distance(behind) < straight + 4.0
@@ -167,7 +167,7 @@ def test_distance_is_symmetric_obeys_the_triangle_inequality_and_changes_smoothl
     points = [HOUSE.sample(rng) for _ in range(5)]
     fields = [HOUSE.geodesic(point_3) for point_3 in points]
     distance_NN = np.array([[field.distance(point_3) for point_3 in points] for field in fields])
-    assert np.isfinite(distance_NN).all(), "everything free is on one island"
+    assert np.isfinite(distance_NN).all(), "all free floor is on one island"
     assert np.allclose(distance_NN, distance_NN.T, rtol=0.01, atol=0.02)
     for middle in range(len(points)):
         assert (distance_NN <= distance_NN[:, middle, None] + distance_NN[None, middle, :] + 0.05).all()
@@ -218,7 +218,7 @@ def test_goals_off_the_floor() -> None:
 
 
 def test_a_mezzanine_and_a_stage() -> None:
-    """A platform 0.36 m high with a step before it is walked on; one without a step is walked around."""
+    """The agent walks on a platform of 0.72 m that has steps, and around one without steps."""
     platform = ((4.0, 0.0, 0.0), (8.0, 0.72, 3.0))
     steps = [((4.0 - 0.3 * k, 0.0, 1.0), (4.3 - 0.3 * k, 0.72 - 0.18 * k, 2.0)) for k in (1, 2, 3)]
     with_steps = free_space_of(box_scene(*room(8.0, 6.0), platform, *steps))
@@ -245,7 +245,7 @@ def test_stairs_that_turn_lead_up_a_tower() -> None:
     path_N3 = field.path(top)
     assert path_N3[0, 1] == pytest.approx(6.0, abs=0.01)
     assert (np.diff(path_N3[:, 1]) < 0.05).all(), "down all the way"
-    # Two storeys of two flights, each as long as its ramp at least.
+    # Two storeys with two flights each, every flight at least as long as its ramp.
     assert field.distance(top) > 4 * math.hypot(9 * 0.28 - 0.3, 1.5) + 2 * 3.0
     pose = Pose(1.0, 6.0, 5.0, 0.0)
     for action in reference_actions(grid, pose, ground)[:-1]:
@@ -286,7 +286,7 @@ def test_an_episode_over_two_floors_in_the_simulator(tmp_path: Path) -> None:
     assert heights[0] == pytest.approx(RISE, abs=0.01)
     assert heights[-1] == pytest.approx(0.0, abs=0.2)
     assert max(later - earlier for earlier, later in itertools.pairwise(heights)) < 0.01, "downwards only"
-    # The rewards add up to the way down the stairs.
+    # The rewards add up to the length of the walk down the stairs.
     assert sum(rewards) == pytest.approx(first - result.geodesic - 0.01 * len(rewards) + 10.0, abs=1e-6)
     wall = replace(source, position_3=(5.0, RISE - 0.1, 2.0), floor_3=(5.0, 0.0, 2.0))
     with pytest.raises(UsageError, match="source-in-wall"):

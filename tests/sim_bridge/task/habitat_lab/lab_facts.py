@@ -53,7 +53,7 @@ def config_of(backend: str, *overrides: str) -> Any:
 
 
 def oracle(backend: str, folder: Path) -> dict[str, Any]:
-    """Every episode walked to its end by habitat-lab's own follower."""
+    """Every episode, walked to its end by habitat-lab's own follower."""
     with habitat.Env(config_of(backend)) as env:
         assert env.number_of_episodes == 4
         episodes = [_walk(env) for _ in range(4)]
@@ -114,7 +114,7 @@ def _difference(seen: dict[str, np.ndarray], expected: dict[str, np.ndarray]) ->
 
 
 def questions(backend: str, folder: Path) -> dict[str, Any]:
-    """What tasks, sensors and measures may ask of a simulator."""
+    """The methods of a simulator that tasks, sensors and measures call."""
     with habitat.Env(config_of(backend)) as env:
         env.seed(3)
         env.reset()
@@ -155,7 +155,7 @@ def questions(backend: str, folder: Path) -> dict[str, Any]:
 
 
 def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
-    """An episode file of SoundSpaces' form in a tree like Matterport3D's, with a sound in its folder of sounds."""
+    """An episode file in SoundSpaces' format, a scene tree like Matterport3D's, and a folder of sounds."""
     tree = mp3d_tree(folder / "scenes", load_scene(SCENE))
     sounds = folder / "sounds"
     (sounds / "1s_all").mkdir(parents=True, exist_ok=True)
@@ -188,7 +188,7 @@ def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
             "off the floor": height - episode.start_position[1],
         }
     facts["no folder"] = _refusal(lambda: habitat.Env(config_of(backend, *read)).reset())
-    # Nothing of ours in the configuration but the simulator's name.
+    # The configuration contains nothing of AVW except the simulator's name.
     plain = ["habitat.simulator.type=AVW-v0", "habitat.simulator.forward_step_size=0.15", *read]
     written["info"]["sound"] = "ring"
     _write_episodes(folder, written)
@@ -203,7 +203,7 @@ def soundspaces(backend: str, folder: Path) -> dict[str, Any]:
 
 
 def _lifted(position: list[float]) -> list[float]:
-    """As on a navigation mesh that lies above the floor."""
+    """A height as on a navigation mesh that lies above the floor."""
     return [position[0], position[1] + 0.15, position[2]]
 
 
@@ -219,7 +219,7 @@ def _write_tone(path: Path) -> None:
 
 
 def refusals(backend: str, folder: Path) -> dict[str, str]:
-    """The sentences for configurations that ask for what AVW does not do."""
+    """The error messages for settings that AVW does not support."""
     camera = "habitat.simulator.agents.main_agent.sim_sensors.rgb_sensor"
     asked = {
         "step": "habitat.simulator.forward_step_size=0.25",
@@ -246,7 +246,7 @@ def _refusal(act: Callable[[], Any]) -> str:
 
 
 def official(backend: str, folder: Path) -> dict[str, Any]:
-    """habitat-lab's own PointNav configuration, told to use AVW."""
+    """habitat-lab's own PointNav configuration with AVW as the simulator."""
     config = habitat.get_config(
         "benchmark/nav/pointnav/pointnav_mp3d.yaml",
         [
@@ -269,7 +269,7 @@ def official(backend: str, folder: Path) -> dict[str, Any]:
 
 
 def workers(backend: str, folder: Path) -> dict[str, Any]:
-    """Two worker processes of habitat-lab's own, and the same episodes without them."""
+    """The same episodes in two worker processes of habitat-lab and without workers."""
     configs = [config_of(backend, f"habitat.dataset.scenes=procedural-000{number}") for number in range(2)]
     alone = []
     for config in configs:
