@@ -42,7 +42,7 @@ def free_space_of(scene: Scene, *, radius: float = AGENT_RADIUS, cell: float = C
         for height, area in floor_levels(triangles_F33, facing_up=facing_up):
             if best_indoors > area:
                 break  # levels come by size: no other can have more free floor than it has surface
-            grid, indoors = _flat_grid(scene, height, radius=radius, cell=cell)
+            grid, indoors = _flat_grid(triangles_F33, height, scene.scene_id, radius, cell)
             if indoors > best_indoors:
                 best, best_indoors = grid, indoors
         if best is not None:
@@ -52,7 +52,7 @@ def free_space_of(scene: Scene, *, radius: float = AGENT_RADIUS, cell: float = C
     if levels:
         largest = max(area for _, area in levels)
         lowest = min(height for height, area in levels if area > 0.5 * largest)
-        grid, _ = _flat_grid(scene, lowest, radius=radius, cell=cell)
+        grid, _ = _flat_grid(triangles_F33, lowest, scene.scene_id, radius, cell)
         if grid is not None:
             return _layered_grid(grid, triangles_F33, True) or grid
     raise no_floor(scene.scene_id)
@@ -60,21 +60,24 @@ def free_space_of(scene: Scene, *, radius: float = AGENT_RADIUS, cell: float = C
 
 def unreachable_floors(scene: Scene, navgrid: FreeSpace, *, cell: float = CELL) -> tuple[Floor, ...]:
     """Storeys of `scene` under a roof, of 5 m² and more, to which no walk over `navgrid` leads; the lowest first."""
+    triangles_F33 = scene.triangles_F33
     found: list[Floor] = []
-    for height, area in floor_levels(scene.triangles_F33, limit=8):
+    for height, area in floor_levels(triangles_F33, limit=8):
         if area < OTHER_FLOOR or any(abs(height - floor.y) < STOREY for floor in (*navgrid.floors, *found)):
             continue
-        _, indoors = _flat_grid(scene, height, radius=navgrid.radius, cell=cell)
+        _, indoors = _flat_grid(triangles_F33, height, scene.scene_id, navgrid.radius, cell)
         if indoors >= OTHER_FLOOR:
             found.append(Floor(height, indoors))
     return tuple(sorted(found, key=lambda floor: floor.y))
 
 
-def _flat_grid(scene: Scene, level: float, *, radius: float, cell: float) -> tuple[FlatGrid | None, float]:
+def _flat_grid(
+    triangles_F33: np.ndarray, level: float, scene_id: str, radius: float, cell: float
+) -> tuple[FlatGrid | None, float]:
     """(the free floor at one height, its square metres under a ceiling), or (None, 0) where there is none."""
     try:
-        found = clearance_map(scene.triangles_F33, level, cell=cell, climb=CLIMB, height=AGENT_HEIGHT + HEAD_ROOM)
-        grid = FlatGrid(found, radius=radius, scene_id=scene.scene_id)
+        found = clearance_map(triangles_F33, level, cell=cell, climb=CLIMB, height=AGENT_HEIGHT + HEAD_ROOM)
+        grid = FlatGrid(found, radius=radius, scene_id=scene_id)
     except SceneError:
         return None, 0.0
     return grid, float((grid.surface.free_HW & found.indoor_HW).sum()) * cell**2
