@@ -30,7 +30,7 @@ AUDIONAV = Path(__file__).with_name("audionav.yaml")
 
 
 def default_settings() -> dict[str, Any]:
-    """The fields of `SimulatorConfig` that the sensors of habitat-lab do not define already, and the folder of scans."""
+    """The fields of `SimulatorConfig` that the sensors of habitat-lab do not define, and the folder of scans."""
     settings = dataclasses.asdict(SimulatorConfig()) | {SCENE_ROOT: None}
     return {name: value for name, value in settings.items() if name not in ("size", "hfov")}
 

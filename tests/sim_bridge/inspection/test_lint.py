@@ -13,6 +13,7 @@ from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.inspection.lint import LintReport, lint, lint_scene
 from avw.sim_bridge.inspection.mesh_measures import topology, views
 from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.catalogue import scene_ref
 from avw.sim_bridge.scenes.materials.materials import material
 from avw.sim_bridge.scenes.meshes.mesh_files import read_mesh
 from avw.sim_bridge.scenes.scene import Scene
@@ -32,7 +33,7 @@ def _read(tmp_path: Path, mesh: trimesh.Trimesh, name: str = "oak_floor.ply") ->
 
 @pytest.mark.parametrize("seed", range(2))
 def test_generated_houses_are_clean(seed: int) -> None:
-    report = lint_scene(f"procedural-{seed:04d}", strict=True)
+    report = lint_scene(scene_ref(f"procedural-{seed:04d}"), strict=True)
     assert report.facts["material_coverage"] == 1.0
     assert report.facts["enclosed"] > 0.99
     assert 2.2 < report.facts["ceiling_m"] < 3.5
@@ -53,9 +54,9 @@ def test_another_unit_is_an_error_that_names_it(tmp_path: Path, unit: str, metre
     (finding,) = report.failures()
     assert finding.name == "units"
     assert finding.fix.endswith(f"oak_floor.ply?units={unit}")
-    assert lint_scene(f"{tmp_path / 'oak_floor.ply'}?units={unit}").facts["free_floor_m2"] > 50
+    assert lint_scene(scene_ref(f"{tmp_path / 'oak_floor.ply'}?units={unit}")).facts["free_floor_m2"] > 50
     with pytest.raises(SceneError, match=rf"units: the scene is .* m long: most likely the file is in {unit}"):
-        lint_scene(str(tmp_path / "oak_floor.ply"))
+        lint_scene(scene_ref(str(tmp_path / "oak_floor.ply")))
 
 
 def test_the_unit_in_a_name_and_a_house_in_feet(tmp_path: Path) -> None:
