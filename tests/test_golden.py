@@ -1,6 +1,6 @@
-"""Houses, episodes and plans are those of `tests/golden/golden.json`; after a change on purpose: python -m tests.golden.
+"""Houses, episodes and plans are those of `tests/golden/golden.json`; to renew it, type: python -m tests.golden.
 
-Hashes are compared on machines like the one that recorded them. Elsewhere the last bit may differ (docs/determinism.md),
+Hashes are compared on machines like the one that recorded them. Elsewhere the last bit may differ (see determinism.md),
 so the recorded figures are compared with a tolerance instead.
 """
 
