@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avw.avw4k.plan.presets import DEFAULT, PRESETS, preset_scenes
+from avw.avw4k.plan.presets import DEFAULT, PRESETS
 from avw.cli import options as shared
 from avw.cli.execution import chosen_executor, progress_bar, terminated_like_interrupted
 from avw.cli.help_page import command, option
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from avw.avw4k.plan.spec import DatasetSpec
     from avw.avw4k.writing.forecast import Forecast
     from avw.avw4k.writing.generate import GenerateReport
-    from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
 
 DATASET = "Dataset"
@@ -105,52 +104,27 @@ def generate(
       avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
       avw generate data/mp3d --scenes mp3d:val --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
     """
-    from avw.avw4k.plan.assets import known_assets
-    from avw.avw4k.plan.spec import DatasetSpec
     from avw.avw4k.writing.forecast import forecast
     from avw.avw4k.writing.generate import generate as run
-    from avw.avw4k.writing.generate import remaining_scenes
-    from avw.sim_bridge.inspection.usable import check_scenes
-    from avw.sim_bridge.scenes.materials.material_map import open_material_map
-    from avw.sim_bridge.simulators.open_simulator import backend_versions
-    from avw.sim_bridge.simulators.protocol import SimulatorConfig, resolved
-    from avw.sim_bridge.task.sound_sets import expand_sounds
+    from avw.avw4k.writing.generate_dataset import check_inputs, plan_dataset
+    from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
-    chosen = PRESETS[preset] if preset else DEFAULT
-    found, splits = preset_scenes(preset, scenes)
-    sounds = expand_sounds(sound, sound_root)
-    # Resolve `auto` now: the spec names the backend that makes the data.
-    simulator = resolved(
-        with_options(
-            SimulatorConfig(size=size), backend=backend, acoustics=acoustics, stream=stream, emitters=emitters,
-            hrtf=hrtf, materials=materials,
-        )
+    simulator = with_options(
+        SimulatorConfig(size=size), backend=backend, acoustics=acoustics, stream=stream, emitters=emitters,
+        hrtf=hrtf, materials=materials,
     )  # fmt: skip
-    spec = DatasetSpec(
-        scenes=tuple(scene.scene_id for scene in found),
-        scene_splits=splits,
-        trajectories=chosen.trajectories if trajectories is None else trajectories,
-        steps=chosen.steps if steps is None else steps,
-        sources_per_scene=chosen.sources_per_scene if sources_per_scene is None else sources_per_scene,
-        seed=seed,
-        sounds=sounds,
-        episodes_per_shard=episodes_per_shard,
-        compression=compression,
+    spec, found = plan_dataset(
+        preset=preset, scenes=scenes, trajectories=trajectories, steps=steps, sources_per_scene=sources_per_scene,
+        seed=seed, sound=sound, sound_root=sound_root, episodes_per_shard=episodes_per_shard, compression=compression,
         simulator=simulator,
-        assets=known_assets(found, (*sounds, *(str(file) for file in (hrtf, materials) if file))),
-    )
-    backend_versions(simulator)  # fail for a missing backend before OUT is created
+    )  # fmt: skip
     execute, workers = chosen_executor(executor, ray_address, workers)
     ahead = forecast(out, spec, workers, pilot=dry_run, scenes=found)
     if dry_run:
         document = {"out": str(out), "spec": spec.to_json(), **dataclasses.asdict(ahead)}
         click.echo(json.dumps(document, indent=1) if as_json else forecast_text(out, spec, ahead, workers))
         return
-    remaining = remaining_scenes(out, spec, part)
-    check_scenes([scene for scene in found if scene.scene_id in remaining], strict=strict)
-    check_head(simulator)
-    open_material_map(simulator.materials)
-    check_sounds(sounds)
+    check_inputs(out, spec, found, part=part, strict=strict)
     if ahead.bytes > ahead.free_bytes:
         click.echo(
             f"avw: warning: the dataset needs about {ahead.bytes / 1e9:.1f} GB, and {ahead.free_bytes / 1e9:.1f} GB "
@@ -170,24 +144,6 @@ def generate(
         )
     else:
         click.echo(report_text(report, bar.done, seconds))
-
-
-def check_head(simulator: SimulatorConfig) -> None:
-    """Read the SOFA file once. Raises UsageError for a file that is not valid."""
-    if simulator.hrtf is None:
-        return
-    from avw.sim_bridge.acoustics.hrtf import load_hrtf
-    from avw.sim_bridge.types import SAMPLE_RATE
-
-    load_hrtf(SAMPLE_RATE, simulator.hrtf)
-
-
-def check_sounds(sounds: tuple[str, ...]) -> None:
-    """Decode every sound once, so that an unreadable one is found before the simulation starts."""
-    from avw.sim_bridge.acoustics.sounds import load_sound
-
-    for sound in sounds:
-        load_sound(sound)
 
 
 def forecast_text(out: Path, spec: DatasetSpec, ahead: Forecast, workers: int) -> str:
