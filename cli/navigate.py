@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,11 @@ from avw.cli.execution import ProgressBar, chosen_executor, progress_bar, termin
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
+from avw.model.planning.policies import POLICIES
 
 if TYPE_CHECKING:
     from avw.model.planning.episode_store import Outcome
-    from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
-POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
 FROM_DATASET = "as in the dataset of the run"
 
 
@@ -92,49 +92,18 @@ def navigate(
       avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
     """
     from avw.model.planning.navigate import run_policies
-    from avw.model.planning.navigate_config import NavigateConfig
     from avw.model.planning.outcomes import comparison, table, write_outcome
-    from avw.model.planning.policy_file import full_policy_name
-    from avw.sim_bridge.errors import CheckpointError, UsageError
-    from avw.sim_bridge.scenes.catalogue import resolve_scenes
-    from avw.sim_bridge.task.episode_file import read_episodes
-    from avw.sim_bridge.task.sound_sets import expand_sounds
+    from avw.model.planning.plan_navigation import plan_navigation
 
-    chosen = tuple(dict.fromkeys(full_policy_name(policy) for policy in policies))
-    trained = (model / "model.safetensors").exists()
-    planners = sorted({"mpc", "reward-only"} & set(chosen))
-    if planners and not trained:
-        raise CheckpointError(
-            f"{model} contains no trained model, which --policy {planners[0]} needs. Train one with: avw train DATA "
-            f"--out {model}"
-        )
-    if episode_file and scenes:
-        raise UsageError("--scenes cannot be used with --episode-file, because the file names its scenes")
-    names, simulator, own_sound = surroundings(model, needed=not (scenes or episode_file))
-    simulator = with_options(simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream)
-    if scenes:
-        names = [scene.scene_id for scene in resolve_scenes(scenes)]
-    if episode_file is not None:
-        filed = read_episodes(episode_file, episodes)
-        names, episodes = list(dict.fromkeys(episode.scene for episode in filed)), len(filed)
-    played = None if episode_file else own_sound
-    if sound is not None:
-        played = expand_sounds(sound, sound_root)[0]
+    config = plan_navigation(
+        policies, model=model, scenes=scenes, episode_file=episode_file, episodes=episodes, seed=seed, sound=sound,
+        sound_root=sound_root, device=device, video=video,
+        adapt=lambda simulator: with_options(
+            simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream
+        ),
+    )  # fmt: skip
     execute, workers = chosen_executor(executor, ray_address, workers)
-    config = NavigateConfig(
-        policies=chosen,
-        scenes=tuple(names),
-        episodes=20 if episodes is None else episodes,
-        seed=seed,
-        workers=workers,
-        sound=played,
-        simulator=simulator,
-        model_dir=str(model) if trained else None,
-        device=device,
-        video_dir=str(video) if video else None,
-        episode_file=str(episode_file) if episode_file else None,
-        sound_root=str(sound_root) if sound_root else None,
-    )
+    config = dataclasses.replace(config, workers=workers)
     folder = out or (model if model.is_dir() else None)
     with progress_bar("navigate", "episode") as bar, terminated_like_interrupted():
         ran = run_policies(
@@ -169,29 +138,3 @@ class SuccessRates:
         if isinstance(outcome, EpisodeRecord):
             self.successes.setdefault(outcome.policy, []).append(outcome.success)
             self.bar.note(" ".join(f"{name} {sum(won)}/{len(won)}" for name, won in self.successes.items()))
-
-
-def surroundings(run: Path, *, needed: bool) -> tuple[list[str], SimulatorConfig, str]:
-    """(test scenes, simulator configuration, sound) of the dataset that `run` was trained on.
-
-    needed: the user named no scenes, so those of the dataset are needed: UsageError if there are none. Otherwise the
-    result for a run without a dataset is no scenes, the default configuration and the ring.
-    """
-    from avw.avw4k.reading.dataset import open_dataset
-    from avw.sim_bridge.errors import AvwError, UsageError
-    from avw.sim_bridge.simulators.protocol import SimulatorConfig
-
-    try:
-        dataset = open_dataset(Path(json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]))
-    except (OSError, ValueError, KeyError, AvwError) as error:
-        if not needed:
-            return [], SimulatorConfig(), "ring"
-        raise UsageError(
-            f"the dataset of the run {run} cannot be opened, so its test scenes are not known ({error}). Name scenes, "
-            "e.g. --scenes procedural:40-43"
-        ) from error
-    spec = dataset.spec
-    names = sorted({ref.scene for ref in dataset.episodes("test")})
-    if not names and needed:
-        raise UsageError(f"the dataset of {run} has no test scenes. Name scenes, e.g. --scenes procedural:40-43")
-    return names, spec.simulator, spec.sounds[0]

@@ -1,0 +1,99 @@
+"""From a trained run and a few choices to the configuration of a navigation run: what `avw navigate` starts with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from avw.avw4k.reading.dataset import open_dataset
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.planning.policies import LEARNED
+from avw.model.planning.policy_file import full_policy_name
+from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError
+from avw.sim_bridge.scenes.catalogue import resolve_scenes
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.task.episode_file import read_episodes
+from avw.sim_bridge.task.sound_sets import expand_sounds
+
+EPISODES = 20  # per policy, where neither the user nor an episode file gives a number
+
+
+def plan_navigation(
+    policies: Sequence[str],
+    *,
+    model: Path,
+    scenes: Sequence[str] = (),
+    episode_file: Path | None = None,
+    episodes: int | None = None,
+    seed: int = 0,
+    sound: str | None = None,
+    sound_root: Path | None = None,
+    workers: int = 1,
+    device: str = "cpu",
+    video: Path | None = None,
+    adapt: Callable[[SimulatorConfig], SimulatorConfig] = lambda config: config,
+) -> NavigateConfig:
+    """The configuration of a navigation run. Scenes, simulator and sound default to those of the run's dataset.
+
+    policies: names, or FILE.py:CLASS · model: folder of the trained run; it may be missing if no policy needs it
+    scenes: as for `--scenes`; () means the test scenes of the dataset · episode_file: episodes to run instead
+    adapt: changes the simulator configuration of the dataset
+
+    Raises CheckpointError if a policy needs a model and there is none, UsageError for choices that are not valid or
+    do not fit together, and SceneError or SoundError for scenes and sounds that are missing.
+    """
+    names = tuple(dict.fromkeys(full_policy_name(policy) for policy in policies))
+    trained = (model / "model.safetensors").exists()
+    planners = sorted(set(LEARNED) & set(names))
+    if planners and not trained:
+        raise CheckpointError(
+            f"{model} contains no trained model, which --policy {planners[0]} needs. Train one with: avw train DATA "
+            f"--out {model}"
+        )
+    if episode_file and scenes:
+        raise UsageError("--scenes cannot be used with --episode-file, because the file names its scenes")
+    chosen, simulator, own_sound = dataset_defaults(model, needed=not (scenes or episode_file))
+    if scenes:
+        chosen = [scene.scene_id for scene in resolve_scenes(scenes)]
+    if episode_file is not None:
+        filed = read_episodes(episode_file, episodes)
+        chosen, episodes = list(dict.fromkeys(episode.scene for episode in filed)), len(filed)
+    played = None if episode_file else own_sound
+    if sound is not None:
+        played = expand_sounds(sound, sound_root)[0]
+    return NavigateConfig(
+        policies=names,
+        scenes=tuple(chosen),
+        episodes=EPISODES if episodes is None else episodes,
+        seed=seed,
+        workers=workers,
+        sound=played,
+        simulator=adapt(simulator),
+        model_dir=str(model) if trained else None,
+        device=device,
+        video_dir=str(video) if video else None,
+        episode_file=str(episode_file) if episode_file else None,
+        sound_root=str(sound_root) if sound_root else None,
+    )
+
+
+def dataset_defaults(run: Path, *, needed: bool) -> tuple[list[str], SimulatorConfig, str]:
+    """(test scenes, simulator configuration, sound) of the dataset that `run` was trained on.
+
+    needed: raise UsageError if there is no dataset or it has no test scenes. Otherwise the result for a run without
+    a dataset is no scenes, the default configuration and the ring.
+    """
+    try:
+        dataset = open_dataset(Path(json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]))
+    except (OSError, ValueError, KeyError, AvwError) as error:
+        if not needed:
+            return [], SimulatorConfig(), "ring"
+        raise UsageError(
+            f"the dataset of the run {run} cannot be opened, so its test scenes are not known ({error}). Name scenes, "
+            "e.g. --scenes procedural:40-43"
+        ) from error
+    names = sorted({ref.scene for ref in dataset.episodes("test")})
+    if not names and needed:
+        raise UsageError(f"the dataset of {run} has no test scenes. Name scenes, e.g. --scenes procedural:40-43")
+    return names, dataset.spec.simulator, dataset.spec.sounds[0]
