@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from avw.model.evaluate_run import evaluate as evaluate
     from avw.model.imagination import Imagination as Imagination
     from avw.model.imagination import Recording as Recording
+    from avw.model.planning.policies import Policy as Policy
+    from avw.model.planning.run_navigation import Navigation as Navigation
+    from avw.model.planning.run_navigation import run_navigation as run_navigation
     from avw.model.train import train as train
     from avw.model.world_model import WorldModel as WorldModel
     from avw.sim_bridge.errors import AvwError as AvwError
@@ -66,7 +69,9 @@ _DEFINED_IN = {
     "DatasetEpisode": "avw.avw4k.reading.episodes",
     "EpisodeDataset": "avw.avw4k.reading.episodes",
     "Imagination": "avw.model.imagination",
+    "Navigation": "avw.model.planning.run_navigation",
     "Observation": "avw.sim_bridge.types",
+    "Policy": "avw.model.planning.policies",
     "Pose": "avw.sim_bridge.types",
     "RayScene": "avw.sim_bridge.rendering.raycast",
     "Recording": "avw.model.imagination",
@@ -86,6 +91,7 @@ _DEFINED_IN = {
     "make_env": "avw.sim_bridge.task.env",
     "open_dataset": "avw.avw4k.reading.episodes",
     "open_simulator": "avw.sim_bridge.simulators.open_simulator",
+    "run_navigation": "avw.model.planning.run_navigation",
     "sample_episode": "avw.sim_bridge.task.task",
     "train": "avw.model.train",
 }

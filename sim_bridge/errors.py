@@ -35,6 +35,10 @@ class CheckpointError(AvwError):
     """A checkpoint is missing, damaged, or belongs to another model."""
 
 
+class PolicyError(AvwError):
+    """The code of a user's policy raised an exception; the message contains its traceback."""
+
+
 MODEL_EXTRA = ("torch", "safetensors", "einops")  # the modules of `pip install 'avw[model]'`
 
 

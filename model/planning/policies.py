@@ -6,6 +6,7 @@ the oracle, which is handed the simulator itself and serves as the upper bound.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,17 +28,23 @@ MAX_STEPS = 500
 
 
 class Policy(Protocol):
-    """Decides one action at a time from what it sees and hears."""
+    """Decides one action per step from what it observes. Inherit from it for a policy of your own.
 
-    name: str
+        class Mine(avw.Policy):
+            def reset(self, seed): ...
+            def act(self, observation): return avw.Action.FORWARD
 
+    `avw.run_navigation` and `avw navigate --policy my.py:Mine` run it. Inheriting is optional: any object with these
+    two methods is a policy.
+    """
+
+    @abstractmethod
     def reset(self, seed: int) -> None:
-        """Forget everything; whatever is drawn at random in the next episode depends on `seed` alone."""
-        ...
+        """Prepare for a new episode. All random decisions of the episode should depend on `seed` only."""
 
+    @abstractmethod
     def act(self, observation: Observation) -> Action:
-        """The next action. Called once a step, first with the observation at the start pose."""
-        ...
+        """The next action. Called once per step, first with the observation at the start."""
 
 
 class RandomPolicy:

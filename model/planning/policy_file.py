@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.errors import AvwError, PolicyError, UsageError
+from avw.sim_bridge.types import Observation
 
 
 def is_policy_file(name: str) -> bool:
@@ -39,28 +43,72 @@ def full_policy_name(name: str) -> str:
     return f"{path}:{attribute}"
 
 
-def load_policy(name: str) -> Any:
-    """Import FILE.py and call NAME() for a `policies.Policy`. FILE.py can import modules that are beside it.
+def load_policy(name: str) -> UserPolicy:
+    """Import FILE.py and call NAME() for a policy. FILE.py can import modules that are beside it.
 
-    Raises UsageError for a missing file or name, and for an object without `reset` and `act`. Errors of the file itself
-    are raised as they are.
+    Raises UsageError for a missing file or name and for an object without `reset` and `act`, PolicyError if the code
+    fails.
     """
     path, attribute = split_policy_file(name)
-    factory = getattr(_module(path), attribute, None)
+    with user_code(name, "its file"):
+        module = _module(path)
+    factory = getattr(module, attribute, None)
     if factory is None:
         raise UsageError(f"--policy {name}: {path} has no {attribute}")
-    policy: Any = factory()
+    if not callable(factory):
+        raise UsageError(f"--policy {name}: {attribute} is not a class or a function that makes a policy")
+    with user_code(name, f"{attribute}()"):
+        policy = factory()
+    return UserPolicy(name, check_policy(name, policy))
+
+
+def check_policy(name: str, policy: Any) -> Any:
+    """The object itself. Raises UsageError if it does not have the methods of a policy."""
     missing = [method for method in ("reset", "act") if not callable(getattr(policy, method, None))]
     if missing:
         raise UsageError(
-            f"--policy {name}: {attribute}() has no method {' and no method '.join(missing)}; a policy has "
-            "reset(seed) and act(observation)"
+            f"--policy {name}: not a policy, because a {type(policy).__name__} has no method "
+            f"{' and no method '.join(missing)}. A policy has reset(seed) and act(observation); see avw.Policy"
         )
     return policy
 
 
+class UserPolicy:
+    """A user's policy whose errors name the policy and the step, and show the traceback of the user's code."""
+
+    def __init__(self, name: str, policy: Any) -> None:
+        self.name, self.policy, self.step = name, policy, 0
+
+    def reset(self, seed: int) -> None:
+        self.step = 0
+        with user_code(self.name, "reset"):
+            self.policy.reset(seed)
+
+    def act(self, observation: Observation) -> Any:
+        with user_code(self.name, f"act, step {self.step} of an episode"):
+            action = self.policy.act(observation)
+        self.step += 1
+        return action
+
+
+@contextmanager
+def user_code(name: str, what: str) -> Iterator[None]:
+    """Turn an exception of a user's code into a PolicyError that contains its traceback, as text."""
+    try:
+        yield
+    except AvwError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = str(Path(__file__))
+        shown = [frame for frame in frames if frame.filename != ours and not frame.filename.startswith("<frozen")]
+        trace = "".join(traceback.format_list(shown)).rstrip()
+        raise PolicyError(f"the policy {name} failed in {what}: {type(error).__name__}: {error}\n{trace}") from error
+
+
 def _module(path: Path) -> Any:
-    module_name = f"avw_policy_{path.stem}_{abs(hash(str(path)))}"  # never the name of a module of the user's
+    written = path.stat().st_mtime_ns  # a file that was edited since is another module
+    module_name = f"avw_policy_{path.stem}_{abs(hash((str(path), written)))}"  # never the name of a user's module
     if module_name not in sys.modules:
         if str(path.parent) not in sys.path:
             sys.path.append(str(path.parent))  # last, so that no file beside it hides an installed module

@@ -1,0 +1,135 @@
+"""`avw.run_navigation`: policies on the same episodes, with the defaults of `avw navigate`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avw.avw4k.execution.local_processes import run_in_processes
+from avw.avw4k.execution.protocol import Execute
+from avw.avw4k.execution.this_process import run_in_this_process
+from avw.model.metrics.navigation import Interval
+from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode
+from avw.model.planning.navigate import run_policies
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.planning.outcomes import comparison, paired_gain, summary, table, write_outcome
+from avw.model.planning.policies import POLICIES, Policy
+from avw.model.planning.policy_file import UserPolicy, check_policy, full_policy_name, is_policy_file, user_code
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.scenes.catalogue import resolve_scenes
+from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.task.task import TaskConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Navigation:
+    """The episodes that policies have run.
+
+    records: by policy, in the order of the episodes; a policy of "my.py:Mine" is called "Mine"
+    skipped: episodes of an episode file that cannot take place in this simulator
+    """
+
+    config: NavigateConfig
+    records: dict[str, list[EpisodeRecord]]
+    skipped: tuple[SkippedEpisode, ...] = ()
+
+    def summary(self, policy: str) -> dict[str, Interval]:
+        """Mean and 95 % bootstrap interval of sr, spl, softspl, sna, dtg (metres) and na of a policy."""
+        return summary(self.records[policy])
+
+    def gain(self, policy: str, other: str) -> dict[str, Interval]:
+        """Mean difference between two policies over the same episodes, with its 95 % interval."""
+        return paired_gain(self.records[policy], self.records[other])
+
+    def report(self) -> str:
+        """All policies as a table, and the paired differences."""
+        return table(comparison(self.config, self.records, self.skipped))
+
+
+def run_navigation(
+    policies: str | Policy | type[Policy] | Sequence[str | Policy | type[Policy]],
+    *,
+    scenes: str | Sequence[str] = "procedural:40-43",
+    episodes: int = 20,
+    seed: int = 0,
+    workers: int = 1,
+    min_distance: float = 3.0,
+    sound: str = "ring",
+    simulator: SimulatorConfig | None = None,
+    task: TaskConfig | None = None,
+    model: str | Path | None = None,
+    device: str = "cpu",
+    out: str | Path | None = None,
+    resume: bool = True,
+    progress: Callable[[EpisodeRecord | SkippedEpisode], None] = lambda record: None,
+) -> Navigation:
+    """Let policies search for the source in the same episodes.
+
+    policies: names as for `avw navigate --policy` ("greedy-audio", "mpc", "my.py:Mine", …), classes that are made
+        without arguments, or objects with `reset` and `act`
+    scenes: as for `avw generate --scenes` · episodes: per policy; episode i is in scenes[i mod n]
+    workers: processes; more than 1 needs a script with `if __name__ == "__main__":` and policies that can be pickled
+    min_distance: metres of walking between start and source, at least · model: the run that `mpc` plans with
+    out: keep each episode there as it ends, and continue from there; None: nowhere · progress: called as each ends
+
+    Raises UsageError for a policy or scene that cannot be used, PolicyError if the code of a policy fails.
+    """
+    given = [policies] if isinstance(policies, str) or not isinstance(policies, Sequence) else list(policies)
+    factories: dict[str, Callable[[], Policy]] = {}
+    names = []
+    for policy in given:
+        if isinstance(policy, str):
+            if policy not in POLICIES and not is_policy_file(policy):
+                known = ", ".join(POLICIES)
+                raise UsageError(f"unknown policy {policy!r}: expected one of {known}, or FILE.py:CLASS")
+            names.append(full_policy_name(policy))
+            continue
+        name = policy.__name__ if inspect.isclass(policy) else type(policy).__name__
+        if name in POLICIES:
+            raise UsageError(f"{name} is the name of a built-in policy; give your class another name")
+        names.append(name)
+        factories[name] = functools.partial(_made, name, policy)
+    config = NavigateConfig(
+        policies=tuple(names),
+        scenes=tuple(scene.scene_id for scene in resolve_scenes(scenes)),
+        episodes=episodes,
+        seed=seed,
+        workers=workers,
+        min_distance=min_distance,
+        sound=sound,
+        simulator=simulator or SimulatorConfig(),
+        task=task or TaskConfig(),
+        model_dir=None if model is None else str(model),
+        device=device,
+    )
+    execute: Execute = run_in_this_process
+    if workers > 1:
+        execute = run_in_processes
+        _check_pickles(factories)
+    folder = None if out is None else Path(out)
+    ran = run_policies(config, folder=folder, resume=resume, execute=execute, factories=factories, on_episode=progress)
+    if folder is not None:
+        write_outcome(folder, config, ran.records, ran.skipped)
+    return Navigation(config=config, records=ran.records, skipped=ran.skipped)
+
+
+def _made(name: str, policy: Any) -> Policy:
+    with user_code(name, f"{name}()"):
+        made = policy() if inspect.isclass(policy) else policy
+    return UserPolicy(name, check_policy(name, made))
+
+
+def _check_pickles(factories: dict[str, Callable[[], Policy]]) -> None:
+    for name, factory in factories.items():
+        try:
+            pickle.dumps(factory)
+        except Exception as error:  # pickle raises whatever the object raises
+            raise UsageError(
+                f"the policy {name} cannot be sent to worker processes ({error}): pass workers=1, or write the class "
+                f'to a file and pass "my.py:{name}"'
+            ) from error
