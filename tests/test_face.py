@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import avw
+from avw.sim_bridge.errors import BackendError
 from tests import ROOT
 
 HEAVY = ("numpy", "numba", "torch", "gymnasium", "h5py", "scipy", "click")
@@ -50,6 +52,10 @@ def test_type_checkers_see_the_names_that_exist_at_run_time() -> None:
     assert {*typed, "__version__"} == set(avw.__all__)
     assert set(avw.__all__) <= set(dir(avw))
     for name, module in typed.items():
+        if name == "WarpRenderer" and importlib.util.find_spec("warp") is None:  # of the extra `gpu`
+            with pytest.raises(BackendError, match=r"pip install 'avw\[gpu\]'"):
+                getattr(avw, name)
+            continue
         assert getattr(avw, name) is getattr(importlib.import_module(module), name)
 
 
