@@ -130,7 +130,7 @@ def _resolutions(loaded: Loaded, poses: list[Pose]) -> list[Row]:
     cameras = {f"{size}x{size}": CameraConfig(width=size, height=size, hfov=HFOV) for size in (64, 256, 512)}
     cameras["256x128 equirectangular"] = CameraConfig(width=256, height=128, projection="equirectangular")
     renderers = {name: Renderer(loaded.rays, light=loaded.light, camera=camera) for name, camera in cameras.items()}
-    renderers["128x128, 4 samples a pixel"] = _filtered(loaded, RenderConfig(samples=4))
+    renderers["128x128, 4 samples per pixel"] = _filtered(loaded, RenderConfig(samples=4))
     tasks = {name: _all_views(renderer, poses) for name, renderer in renderers.items()}
     if importlib.util.find_spec("warp") is not None:
         from avw.sim_bridge.rendering.warp import WarpRenderer
@@ -159,7 +159,7 @@ def _smoothness(loaded: Loaded, poses: list[Pose]) -> list[Row]:
         error = float(((frames - true_frames) ** 2).mean())
         shimmer = float(((np.diff(frames, axis=1) - np.diff(true_frames, axis=1)) ** 2).mean())
         found[name] = 10 * math.log10(255**2 / error), math.sqrt(shimmer)
-    conditions = f"128x128 against 64 unfiltered samples a pixel, {loaded.place}"
+    conditions = f"128x128 against 64 unfiltered samples per pixel, {loaded.place}"
     rows = []
     for name in ("filtered", "filtered, 4 samples"):
         for what, unit, k in (("PSNR", "dB", 0), ("shimmer of a slow pan", "levels rms a frame", 1)):
@@ -194,7 +194,7 @@ def _texture_shimmer() -> Row:
         peer=shimmer[1],
         peer_name="nearest texel",
         unit="levels rms a frame",
-        conditions="128x128 against 64 filtered samples a pixel, a hall papered with noise",
+        conditions="128x128 against 64 filtered samples per pixel, a hall papered with noise",
     )
 
 

@@ -55,7 +55,7 @@ class Library:
         return imagined + [self._row(ref) for ref in self._refs.values()]
 
     def entry(self, name: str) -> Json:
-        """The clip of an entry. Raises UsageError for a name that is none, DatasetError for damaged data."""
+        """The clip of an entry. Raises UsageError for an unknown name, DatasetError for damaged data."""
         with self._lock:  # one reader of the shards at a time
             if name not in self._clips:
                 self._clips[name] = self._load(name)
@@ -81,7 +81,7 @@ class Library:
                 numbers = range(int(first), int(last or first) + 1)
             except ValueError:
                 raise UsageError(
-                    f"--episodes {expression!r}: {word!r} is no number; type e.g. --episodes 0,3-5"
+                    f"--episodes {expression!r}: {word!r} is not a number; type e.g. --episodes 0,3-5"
                 ) from None
             chosen += [str(number) for number in numbers]
         for name in chosen:
@@ -121,7 +121,7 @@ def _open(folder: Path) -> tuple[Dataset | None, dict[str, Any]]:
             samples = {str(note["name"]): note for note in notes}
         data = Path(str(json.loads(config.read_text())["data"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{folder} is no run that can be understood ({error!r}); type: avw train") from error
+        raise DatasetError(f"{folder} is not a readable run ({error!r}). To train a run, type: avw train") from error
     if any("/" in name or name.startswith(".") for name in samples):
         raise DatasetError(f"{folder / 'samples' / 'samples.json'} names a file elsewhere; it was altered")
     if not (data / "info.json").is_file():

@@ -98,7 +98,7 @@ class EpisodeStore:
 def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
     """What decides the episodes of a policy and how it acts, as plain JSON.
 
-    Where collections and interpreters are on this machine is no part of it.
+    Where collections and interpreters are on this machine is not part of it.
     """
     simulator = dataclasses.asdict(resolved(config.simulator))
     for name in ("scene_root", "habitat_python"):

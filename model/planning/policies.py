@@ -167,7 +167,7 @@ def policy_seed(episode_seed: int) -> int:
 
 
 def as_action(value: object) -> Action:
-    """A policy's answer as an Action. Raises UsageError for anything that is none."""
+    """A policy's answer as an Action. Raises UsageError if it is not a valid action."""
     try:
         return Action(int(np.asarray(value).item()))
     except (TypeError, ValueError) as error:

@@ -133,7 +133,7 @@ def test_flipped_bits_never_give_a_wrong_array(
 
 
 def test_arrays_of_other_shapes_and_files_are_refused(image: bytes, tmp_path: Path) -> None:
-    path, other = tmp_path / "hostile.h5", tmp_path / "other.h5"
+    path, other = tmp_path / "malicious.h5", tmp_path / "other.h5"
     other.write_bytes(image)
     path.write_bytes(image)
     with h5py.File(path, "r+") as file:

@@ -135,7 +135,7 @@ def test_episodes_are_chosen_by_number_or_one_of_each_mode(library: Library):
     assert library.chosen("all") == list(modes)
     with pytest.raises(UsageError, match="no episode 9: it has 0 to 5"):
         library.chosen("9")
-    with pytest.raises(UsageError, match="'x' is no number"):
+    with pytest.raises(UsageError, match="'x' is not a number"):
         library.chosen("x")
 
 
@@ -164,7 +164,7 @@ def test_folders_with_nothing_to_see_say_so(tmp_path: Path):
     with pytest.raises(DatasetError, match="holds no dataset"):
         Library(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(DatasetError, match="no run that can be understood"):
+    with pytest.raises(DatasetError, match="not a readable run"):
         Library(tmp_path)
 
 
