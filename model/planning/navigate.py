@@ -23,6 +23,7 @@ from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.navigation_work import NavigationTask, NavigationWork, PolicyFactory
 from avw.model.planning.policy_file import policy_label
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.scenes.catalogue import scene_refs
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.episode_file import FiledEpisode, read_episodes
 
@@ -60,7 +61,7 @@ def run_policies(
     with EpisodeStore(folder, config, resume=resume) as store:
         missing = [task for task in tasks if (task.policy, task.episode) not in store.outcomes]
         on_start(len(tasks) - len(missing), len(tasks))
-        work = NavigationWork(config, dict(factories or {}))
+        work = NavigationWork(config, scene_refs({task.scene for task in missing}), dict(factories or {}))
         for task, outcome in execute(
             work, missing, config.workers, scene_of=lambda task: task.scene, on_steps=lambda steps: None, log=log
         ):

@@ -13,6 +13,7 @@ from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, run_ep
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import OraclePolicy, Policy, make_policy
 from avw.model.planning.policy_file import policy_label
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.task.episode_file import FiledEpisode
@@ -35,9 +36,13 @@ class NavigationTask:
 
 @dataclass(slots=True)
 class NavigationWork:
-    """Runs a task in a worker; picklable before it has run one. factories: the caller's own policies, by name"""
+    """Runs a task in a worker; picklable before it has run one.
+
+    scenes: the scenes of the tasks, by name · factories: the caller's own policies, by name
+    """
 
     config: NavigateConfig
+    scenes: Mapping[str, SceneRef]
     factories: Mapping[str, PolicyFactory] = field(default_factory=dict)
     _open: tuple[str, Simulator] | None = None
     _policies: dict[str, Policy] = field(default_factory=dict)
@@ -57,7 +62,7 @@ class NavigationWork:
             if self._open is not None:
                 self._open[1].close()
                 self._open = None
-            self._open = (scene, open_simulator(scene, self.config.simulator))
+            self._open = (scene, open_simulator(self.scenes[scene], self.config.simulator))
         return self._open[1]
 
     def _policy(self, name: str, simulator: Simulator) -> Policy:
