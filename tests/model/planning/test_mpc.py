@@ -155,7 +155,7 @@ def test_steps_cost():
     assert run(MpcPolicy(ScriptedModel(progress), MpcConfig(step_cost=0.0)), 1) == [RIGHT]
 
 
-def test_turning_on_the_spot_is_no_plan():
+def test_turning_on_the_spot_is_never_the_plan():
     """Even where the model predicts the most progress for staying, the agent goes somewhere."""
     policy = MpcPolicy(ScriptedModel(lambda turns, forwards: 9.0 if forwards == 0 else float(turns == 4)))
     assert run(policy, 5) == [LEFT] * 4 + [FORWARD]
@@ -215,7 +215,7 @@ def test_blocked_headings_turn_with_the_agent_and_are_forgotten_after_a_step():
     assert policy.blocked_turns == set()
 
 
-def test_a_blocked_heading_wraps_round():
+def test_a_blocked_heading_wraps_around():
     policy = MpcPolicy(ScriptedModel(prefer(-2)))
     policy.blocked_turns = {18}
     policy.act(observation(1))
@@ -380,7 +380,7 @@ def test_reward_only_predicts_the_reward_and_nothing_else():
     assert [call.kind for call in model.calls] == ["predict_reward"]
 
 
-def test_reset_forgets_the_episode():
+def test_reset_discards_the_episode():
     def episode(policy: MpcPolicy) -> tuple[list[Action], list[Call]]:
         policy.reset(5)
         before = len(policy.model.calls)
