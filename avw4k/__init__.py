@@ -1,4 +1,4 @@
-"""Episodes become a dataset: planned, simulated, written, read, shown and exchanged."""
+"""Datasets of episodes: planning, simulation, writing, reading, viewing and exchange."""
 
 from __future__ import annotations
 

@@ -99,12 +99,9 @@ def print_version(context: click.Context, parameter: click.Parameter, value: boo
     """Print the installed version and exit."""
     if not value or context.resilient_parsing:
         return
-    from importlib.metadata import PackageNotFoundError, version
+    from avw import __version__
 
-    try:
-        click.echo(f"avw {version('avw')}")
-    except PackageNotFoundError:  # run from a checkout without installation
-        click.echo("avw (not installed; run: make install)")
+    click.echo(f"avw {__version__}")
     context.exit()
 
 

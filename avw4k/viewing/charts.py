@@ -1,4 +1,4 @@
-"""Charts as inline SVG: lines, bars, and means with their intervals. No library, no script."""
+"""Charts as inline SVG: lines, bars, and means with their intervals. No library and no script."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bars:
-    """One series of bars, a value for each label."""
+    """One series of bars, one value per label."""
 
     name: str
     values: Sequence[float]
@@ -54,7 +54,7 @@ def line_chart(
     x_ticks: Sequence[float] | None = None,
     log_x: bool = False,
 ) -> str:
-    """Curves that share both axes. Values that are not finite (or not positive on a log axis) leave a gap."""
+    """Curves that share both axes. Values that are not finite, or not positive on a log axis, are omitted."""
     left, right, top, bottom = 46, 20, 30, 34
     drawn = [line for line in lines if len(line.x)]
     x_all = np.concatenate([np.asarray(line.x, float) for line in drawn]) if drawn else np.array([0.0, 1.0])
@@ -101,7 +101,7 @@ def line_chart(
 
 
 def interval_chart(rows: Sequence[Row], *, title: str, low: float, high: float, width: int = 520) -> str:
-    """A dot and a bar for each mean and its interval, above one axis; a line marks 0 where it lies inside."""
+    """A dot and a bar for each mean and its interval, on one axis; a line marks 0 if it is in the range."""
     left, right, top, step = 150, 64, 34, 30
     height = top + step * len(rows) + 26
     to_x = _scale(low, high, left, width - right, False)
@@ -136,7 +136,7 @@ def bar_chart(
     width: int = 560,
     height: int = 240,
 ) -> str:
-    """Bars side by side for each label, above one axis from 0; labels are thinned where they would not fit."""
+    """Groups of bars, one per label, on an axis from 0; some labels are omitted if they do not fit."""
     left, right, top, bottom = 46, 12, 52, 42
     most = max((value for bars in series for value in bars.values), default=0.0) * 1.08 or 1.0
     to_y = _scale(0.0, most, height - bottom, top, False)
@@ -176,7 +176,7 @@ def bar_chart(
 
 
 def standalone(svg: str) -> str:
-    """A chart as a file of its own, with the look that the page's style sheet gives it elsewhere."""
+    """A chart as a file of its own, with the style that the page gives it elsewhere."""
     style = (
         "<style>text{font:11.5px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#5b6675}"
         ".chart-title{font-size:13.5px;font-weight:600;fill:#1f2937}.grid{stroke:#eceff3}</style>"

@@ -1,4 +1,4 @@
-"""What is drawn of a sound: its outline, its spectrum over time, and which ear hears more of it."""
+"""The curves and pictures of a sound: its outline, its spectrogram, and the level difference between the ears."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STOPS = np.array([[13, 15, 32], [66, 32, 110], [150, 44, 110], [224, 92, 72], [
 
 
 def outline(audio_ES: np.ndarray, columns: int) -> list[list[float]]:
-    """[left low, left high, right low, right high], each of `columns` values: the samples' range in equal stretches."""
+    """[left low, left high, right low, right high], `columns` values each: the range of the samples in equal parts."""
     length = audio_ES.shape[1]
     edges = np.arange(columns) * length // columns
     rows = []
@@ -27,9 +27,9 @@ def outline(audio_ES: np.ndarray, columns: int) -> list[list[float]]:
 
 
 def spectrogram(audio_ES: np.ndarray) -> np.ndarray:
-    """uint8 (2 * BAND_ROWS, columns, 3): the left ear's above the right ear's; 8 kHz on top of each, time to the right.
+    """uint8 (2 * BAND_ROWS, columns, 3): left ear above right ear, each up to 8 kHz at the top; time to the right.
 
-    Levels are relative to the loudest of both ears, so that their difference shows.
+    Levels are relative to the maximum of both ears, so that their difference is visible.
     """
     window_S = np.hanning(WINDOW).astype(np.float32)
     padded_ES = np.pad(audio_ES, ((0, 0), (WINDOW // 2, WINDOW // 2)))
@@ -49,7 +49,7 @@ def spectrogram(audio_ES: np.ndarray) -> np.ndarray:
 
 
 def level_difference(audio_ES: np.ndarray) -> list[float | None]:
-    """Decibels by which the left ear hears more, every 25 ms over 100 ms; None where either ear hears next to nothing.
+    """Level difference in dB, left minus right, every 25 ms over 100 ms; None where either ear is almost silent.
 
     ILD = 20 log10(RMS left / RMS right).
     """

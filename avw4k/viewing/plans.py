@@ -1,4 +1,4 @@
-"""Floor plans as pictures to draw on. Pixels: x to the right, z downwards, as seen from above."""
+"""Floor plans as images, seen from above: x to the right, z downwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIXELS_PER_METRE = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """picture: data URI, "" where the scene could not be drawn · origin_xz: metres at the upper left corner."""
+    """picture: data URI, "" if the scene could not be drawn · origin_xz: metres at the upper left corner."""
 
     picture: str
     width: int
@@ -51,7 +51,7 @@ def _drawn(scene: SceneRef) -> Plan:
 
 
 def blank_plan(points_N3: np.ndarray) -> Plan:
-    """Paper around some points, for a scene that cannot be drawn."""
+    """An empty plan around some points, for a scene that cannot be drawn."""
     low_3, high_3 = points_N3.min(axis=0) - 1.0, points_N3.max(axis=0) + 1.0
     width, height = ((high_3 - low_3)[[0, 2]] * PIXELS_PER_METRE).astype(int) + 1
     return Plan("", int(width), int(height), (float(low_3[0]), float(low_3[2])), 1.0 / PIXELS_PER_METRE)

@@ -1,4 +1,4 @@
-"""A dataset's statistics as SVG files: one picture a question."""
+"""The statistics of a dataset as SVG files, one chart per file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ COLOURS = {"approach": "#0f766e", "leave": "#c2410c", "unrelated": "#64748b"}
 
 
 def write_plots(folder: Path, statistics: Mapping[str, Any], measured: Mapping[str, Any]) -> list[Path]:
-    """Write what `dataset_statistics` and `measured_statistics` found; returns the files."""
+    """Write the results of `dataset_statistics` and `measured_statistics`; returns the files."""
     modes = {name: statistics["modes"][name] for name in MODES if statistics["modes"][name]["episodes"]}
     heard = {name: measured["modes"][name] for name in MODES if name in measured["modes"]}
     trajectories = [float(group["episodes"]) for group in modes.values()]
     counted = Bars(name="trajectories", values=trajectories, colour=COLOURS["approach"])
     charts = {
-        "modes": bar_chart([counted], list(modes), title="Trajectories of each motion mode", x_label=""),
-        "level": _histogram(heard, "level", title="How loud a step is, share of steps", x_label="dBFS, both ears"),
-        "ild": _histogram(heard, "ild", title="Louder on the left, share of steps", x_label="left − right, dB"),
-        "reward": _histogram(heard, "reward", title="Reward, success apart, share of steps", x_label="reward"),
+        "modes": bar_chart([counted], list(modes), title="Trajectories per motion mode", x_label=""),
+        "level": _histogram(heard, "level", title="Level of a step, share of steps", x_label="dBFS, both ears"),
+        "ild": _histogram(
+            heard, "ild", title="Level difference between the ears, share of steps", x_label="left − right, dB"
+        ),
+        "reward": _histogram(heard, "reward", title="Reward without success, share of steps", x_label="reward"),
     }
     if modes and all(group["actions"] for group in modes.values()):
         names = list(next(iter(modes.values()))["actions"])
@@ -58,7 +60,7 @@ def _bars(values: Mapping[str, Sequence[float]], labels: Sequence[str], *, title
 
 
 def _histogram(modes: Mapping[str, Any], key: str, *, title: str, x_label: str) -> str:
-    """Shares of steps a mode, as outlines over one axis."""
+    """Shares of the steps of each mode, on one axis."""
     groups, labels = [], [""]
     for name, found in modes.items():
         groups.append(Bars(name=name, values=_shares(found[key]["counts"]), colour=COLOURS[name]))

@@ -1,7 +1,7 @@
-"""The viewer's local server: this machine only, read-only, and only for who knows its address.
+"""The local server of the viewer: read-only, on this machine only, and only for requests with its secret token.
 
-The address holds a random token, so other users and web pages cannot guess it; and requests must name this machine
-as their host, so that a page elsewhere whose name was made to point here (DNS rebinding) gets nothing.
+The address contains a random token that other users and web pages cannot guess. Requests must have this machine as
+their host, which protects against web pages whose name was made to point to this machine (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HEADERS = {
 
 
 class ViewerServer(ThreadingHTTPServer):
-    """Serves a library at `url` until `shutdown`. port: 0 takes a free one."""
+    """Serves a library at `url` until `shutdown`. port: 0 takes any free port."""
 
     daemon_threads = True
 
@@ -38,7 +38,7 @@ class ViewerServer(ThreadingHTTPServer):
         try:
             super().__init__((ADDRESS, port), _Handler)
         except OSError as error:
-            raise UsageError(f"port {port} cannot be used: {error.strerror}; name another, or --port 0") from error
+            raise UsageError(f"port {port} cannot be used: {error.strerror}; choose another, or --port 0") from error
 
     @property
     def url(self) -> str:
@@ -72,15 +72,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _find(self) -> tuple[HTTPStatus, str, bytes]:
         if self.headers.get("Host") not in self.server.hosts:
-            return _text(HTTPStatus.FORBIDDEN, "this server answers on this machine only")
+            return _text(HTTPStatus.FORBIDDEN, "this server only answers requests from this machine")
         token, _, rest = unquote(self.path.split("?")[0]).removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
-            return _text(HTTPStatus.NOT_FOUND, "open the whole address that `avw view` printed")
+            return _text(HTTPStatus.NOT_FOUND, "open the complete address that `avw view` printed")
         if rest == "":
             return HTTPStatus.OK, "text/html; charset=utf-8", served_page(self.server.library).encode()
         what, _, name = rest.partition("/")
         if what != "clip":
-            return _text(HTTPStatus.NOT_FOUND, "nothing here")
+            return _text(HTTPStatus.NOT_FOUND, "there is no such page")
         try:
             clip = json.dumps(self.server.library.entry(name), separators=(",", ":"))
         except UsageError as error:

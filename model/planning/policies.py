@@ -1,7 +1,7 @@
-"""Who decides what to do next: the Policy protocol, and the policies that need neither ears nor a model.
+"""The Policy protocol, and the policies that use neither sound nor a model.
 
-A policy sees `Observation`s and remembers its own actions; nothing else of the world reaches it. The one exception is
-the oracle, which is handed the simulator itself and serves as the upper bound.
+A policy receives `Observation`s and knows its own actions, and nothing else. The only exception is the oracle, which
+receives the simulator and is the upper bound.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Policy(Protocol):
 
 
 class RandomPolicy:
-    """Moves at random (forward, left, right with equal chance) and stops at a step drawn uniformly from the episode.
+    """Random actions (forward, left, right with equal probability), and STOP at a uniformly random step.
 
-    Drawing STOP like the three other actions would end the mean episode after four steps, near its start: a policy
-    that fails by never having moved. Here every length up to the limit is equally likely.
+    If STOP were as likely as the other actions, episodes would end after four steps on average, close to the start.
+    Here every length up to the limit is equally likely.
     """
 
     name = "random"
@@ -72,9 +72,9 @@ class RandomPolicy:
 
 
 class ForwardPolicy:
-    """Walks straight on, turns away (to a side drawn at random) from what stands in the way, and stops at the end.
+    """Walks straight ahead, turns at obstacles (to a random side), and stops at the end of the episode.
 
-    It shows how far walking alone gets: it has eyes but no ears.
+    It uses depth but no sound, and shows what walking alone achieves.
     """
 
     name = "forward"
@@ -102,7 +102,7 @@ class ForwardPolicy:
 
 
 class OraclePolicy:
-    """Follows the shortest path and stops as soon as it may: the only policy that sees the simulator."""
+    """Follows the shortest path and stops as soon as STOP succeeds. The only policy that receives the simulator."""
 
     name = "oracle"
 
@@ -112,7 +112,7 @@ class OraclePolicy:
         self._follower = ShortestPathFollower(simulator, stop_distance=success_distance)
 
     def reset(self, seed: int) -> None:
-        """Nothing to forget: the follower keeps no state."""
+        """Does nothing: the follower has no state."""
 
     def act(self, observation: Observation) -> Action:
         return self._follower.next_action()
@@ -129,9 +129,9 @@ def make_policy(
     """A policy by name, or from a user's file (FILE.py:NAME).
 
     model_dir: the trained run that `mpc` and `reward-only` plan with
-    hfov: degrees, of the camera · max_steps: of an episode
+    hfov: of the camera, degrees · max_steps: of an episode
 
-    The oracle is not made here: whatever this function makes knows nothing of the simulator.
+    The oracle is not made here, so no policy of this function has access to the simulator.
     Raises UsageError for an unknown name or a missing model.
     """
     if name == "random":
@@ -150,19 +150,17 @@ def make_policy(
         from avw.model.planning.mpc import MpcConfig, MpcPolicy
 
         if model_dir is None:
-            raise UsageError(
-                f"the policy {name} plans with a trained model: type avw navigate --policy {name} --model RUN"
-            )
+            raise UsageError(f"the policy {name} needs a trained model: type avw navigate --policy {name} --model RUN")
         return MpcPolicy(model_dir, MpcConfig(denoising_steps=1 if name == "mpc" else 0), device)
     if is_policy_file(name):
         return load_policy(name)
     if name == "oracle":
-        raise UsageError("the oracle is given the simulator: construct OraclePolicy(simulator)")
+        raise UsageError("the oracle needs the simulator: construct OraclePolicy(simulator)")
     raise UsageError(f"unknown policy {name!r}: expected one of {', '.join(POLICIES)}, or FILE.py:CLASS")
 
 
 def policy_seed(episode_seed: int) -> int:
-    """The seed a policy gets for an episode: of its own, so that no policy shares draws with the world."""
+    """The seed of a policy for an episode, independent of the random numbers of the episode itself."""
     return int(keyed_rng(episode_seed, "policy").integers(2**31))
 
 
