@@ -1,4 +1,4 @@
-"""What there is to look at: the episodes of a dataset, and the futures that a run's model imagined."""
+"""The entries of the viewer: the episodes of a dataset, and the futures that the model of a run predicted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FROM_TABLE = ("success", "return", "geodesic_start", "geodesic_end", "path_metre
 
 
 class Library:
-    """The entries of a dataset's or a run's folder. `entry` may be called from several threads."""
+    """The entries of a dataset or a run. `entry` may be called from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -28,14 +28,14 @@ class Library:
         self._clips: OrderedDict[str, Json] = OrderedDict()
         self._lock = threading.Lock()
         if not self._refs and not self.samples:
-            raise DatasetError(f"{folder} holds nothing to look at yet; type: avw generate {folder}")
+            raise DatasetError(f"{folder} has no episodes yet; type: avw generate {folder}")
 
     @property
     def title(self) -> str:
         return self.folder.resolve().name
 
     def facts(self) -> Json:
-        """What the page says of the whole: a line each."""
+        """Title and description of the whole folder."""
         facts: Json = {"title": self.title, "kind": "run" if self.samples else "dataset"}
         if self.dataset:
             spec = self.dataset.spec
@@ -46,7 +46,7 @@ class Library:
         return facts
 
     def entries(self) -> list[Json]:
-        """One row an entry, in the order of the list: id, kind, and what the filters look at."""
+        """One row per entry, in the order of the list: id, kind, and the values that the filters use."""
         imagined = [
             {"id": note["name"], "kind": "predicted", "mode": note.get("mode", ""), "scene": note.get("scene", ""),
              "split": "test", "episode": note.get("episode"), "step": note.get("step")}
@@ -65,7 +65,7 @@ class Library:
             return self._clips[name]
 
     def chosen(self, expression: str | None) -> list[str]:
-        """The ids that "0,3,7-9" or "all" stands for; None: one episode of each mode, and what was imagined."""
+        """The ids that "0,3,7-9" or "all" stands for; None: one episode of each mode, and the predicted futures."""
         if expression is None:
             firsts = {ref.mode: name for name, ref in reversed(self._refs.items())}
             return [*self.samples, *sorted(firsts.values(), key=int)]
@@ -110,7 +110,7 @@ class Library:
 
 
 def _open(folder: Path) -> tuple[Dataset | None, dict[str, Any]]:
-    """A dataset, or a run's dataset with what the run imagined. Raises DatasetError for a folder that is neither."""
+    """A dataset, or the dataset of a run with the futures that it predicted. Raises DatasetError for other folders."""
     config = folder / "config.json"
     if (folder / "info.json").is_file() or not config.is_file():
         return open_dataset(folder), {}
