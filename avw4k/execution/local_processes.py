@@ -58,8 +58,8 @@ def run_in_processes(
 ) -> Iterator[tuple[Any, Any]]:
     """`protocol.Execute` in spawned processes.
 
-    Where Numba has its kernels yet to compile, the first worker begins alone and the others when it reports its first
-    step, so that they are compiled once and not once per worker. Leaving the iteration early (an error, Ctrl-C) ends
+    If Numba's kernels are not compiled yet, the first worker starts first and the others after its first reported step,
+    so that the kernels are compiled once and not once per worker. Leaving the iteration early (an error, Ctrl-C) ends
     the workers.
     """
     queue = TaskQueue(tasks, scene_of, log)
@@ -134,7 +134,7 @@ class _Run:
         return task, result
 
     def _dead(self, worker: _Worker) -> None:
-        """Remove a worker that died, and have its task done by another one."""
+        """Remove a worker that died, and give its task back to the queue."""
         self.team.remove(worker)
         self.on_steps(-worker.reported)
         worker.process.join()

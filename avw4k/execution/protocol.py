@@ -28,7 +28,7 @@ Work = Callable[[Any, Report], Any]
 
 
 class Execute(Protocol):
-    """Runs tasks and yields (task, result) as they finish, in any order.
+    """Runs tasks and yields (task, result) as they finish, in any order. Each executor has this signature.
 
     workers: how many tasks run at a time · scene_of(task): tasks of the same scene go to the same worker if possible
     on_steps: called with the steps done since the last call; negative when a task starts again
@@ -50,7 +50,7 @@ class Execute(Protocol):
 
 
 class SilentReport:
-    """A report that nobody reads."""
+    """A report that is not used."""
 
     def __call__(self, steps: int) -> None:
         pass

@@ -26,8 +26,10 @@ class TaskQueue:
         self.waiting = list(range(len(self.tasks)))
 
     def take(self, open_scene: object, other_scenes: Collection[object] = ()) -> int:
-        """The number of the next task for a worker that has `open_scene` open: one of that scene if there is any, else
-        of a scene that no other worker has open, else the first."""
+        """The number of the next task for a worker that has `open_scene` open.
+
+        It is a task of that scene if there is one, else of a scene that no other worker has open, else the first task.
+        """
         same = (number for number in self.waiting if self.scene(number) == open_scene)
         unopened = (number for number in self.waiting if self.scene(number) not in other_scenes)
         number = next(same, next(unopened, self.waiting[0]))

@@ -146,7 +146,11 @@ def _write_alone(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
 
 def _write_demo(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
     plan = episode.spec
-    for group in ("obs", "final_obs", "state"):  # said, not implied: HDF5 dates the groups that it creates by itself
+    for group in (
+        "obs",
+        "final_obs",
+        "state",
+    ):  # created here, because HDF5 stores the time in groups that it creates implicitly
         demo.create_group(group, track_times=False)
     demo.attrs["num_samples"] = plan.steps
     for name, value in asdict(plan).items():

@@ -17,7 +17,7 @@ TABLE = "episodes.parquet"
 DESCRIBED = {
     "index": "number of the episode in the dataset",
     "shard": "the HDF5 file that contains it",
-    "demo": "its group there is data/demo_<demo>",
+    "demo": "its group in that file is data/demo_<demo>",
     "split": "train, val or test; scenes are disjoint",
     "scene": "the scene of the episode",
     "mode": "approach the source, leave it, or unrelated",

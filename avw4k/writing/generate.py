@@ -132,9 +132,9 @@ def generate(
         total = sum(shard.steps for shard in mine)
         on_start(total - sum(shard.steps for shard in missing), total)
         known, wanted = {scene.scene_id: scene for scene in scenes}, {shard.scene for shard in missing}
-        here = scene_refs(sorted(wanted - known.keys())) | {name: known[name] for name in wanted & known.keys()}
-        refuse_changed(spec, here)
-        work = ShardWork(folder, spec, here)
+        refs = scene_refs(sorted(wanted - known.keys())) | {name: known[name] for name in wanted & known.keys()}
+        refuse_changed(spec, refs)
+        work = ShardWork(folder, spec, refs)
         try:
             for shard, record in execute(
                 work, missing, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps, log=log
@@ -200,7 +200,7 @@ def committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
 
 
 def remaining_scenes(folder: Path, spec: DatasetSpec, part: tuple[int, int] | None = None) -> tuple[str, ...]:
-    """The scenes that `generate` would simulate in: those that have a shard of this part which is not committed."""
+    """The scenes that `generate` would open: those with a shard of this part that is not committed."""
     records = committed(folder, spec) if (folder / "info.json").is_file() else {}
     shards = plan(spec)
     mine = shards if part is None else shards[part[0] :: part[1]]

@@ -1,4 +1,4 @@
-"""The parts of an array job become one dataset: on a shared folder, or gathered from folders of several machines."""
+"""Merging the parts of an array job into one dataset: in a shared folder, or from the folders of several machines."""
 
 from __future__ import annotations
 

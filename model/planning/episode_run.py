@@ -194,7 +194,12 @@ def _recorder(config: NavigateConfig, simulator: Simulator, source: Source, poli
         return None
     from avw.model.planning.recording import Recorder
 
-    return Recorder(Path(config.video_dir), f"{policy}-{episode:03d}", simulator, source)
+    return Recorder(Path(config.video_dir), recording_name(policy, episode), simulator, source)
+
+
+def recording_name(policy: str, episode: int) -> str:
+    """How the names of an episode's recordings begin."""
+    return f"{policy}-{episode:03d}"
 
 
 def _pose_4(pose: Pose) -> tuple[float, float, float, float]:

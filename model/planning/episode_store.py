@@ -1,7 +1,7 @@
 """Navigation records on disk while a run is under way: FOLDER/navigation-<policy>.jsonl.
 
 The first line holds the configuration that decides the episodes; each further line is one that has ended, appended and
-flushed to the disk at once. A run in the same folder goes on from these lines. The number of episodes, of workers and
+flushed to the disk at once. A run in the same folder continues from these lines. The number of episodes, of workers and
 the recording of videos are not part of the configuration: a longer run continues a shorter one.
 """
 
@@ -31,7 +31,7 @@ Outcome = EpisodeRecord | SkippedEpisode
 class EpisodeStore:
     """The files of all policies of a run, locked while it is open (`with EpisodeStore(...) as store`).
 
-    folder: None keeps nothing · resume: whether to go on from records that the folder holds
+    folder: None writes nothing · resume: whether to continue from records in the folder
     outcomes: the episodes that have ended, by (policy as the configuration names it, number)
     """
 
@@ -58,7 +58,12 @@ class EpisodeStore:
         self._locks.close()
 
     def add(self, policy: str, outcome: Outcome) -> None:
-        """Keep an episode that has ended: when this returns, a kill or a power cut cannot lose it."""
+        """Write an episode that has ended: when this returns, a kill or a power cut cannot lose it.
+
+        An episode that was run again for its video keeps its first record.
+        """
+        if (policy, outcome.episode) in self.outcomes:
+            return
         if self.folder is not None:
             kind = "record" if isinstance(outcome, EpisodeRecord) else "skipped"
             with readable_errors("cannot write the navigation records", self.folder):
@@ -126,7 +131,7 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
 
 
 def _sha256(path: Path) -> str | None:
-    """None where there is no such file; reading it later says so."""
+    """None for a missing file; the error is raised where it is read."""
     if not path.is_file():
         return None
     with path.open("rb") as file:

@@ -6,7 +6,7 @@ shorter one: that makes paired comparisons possible. Episodes may also come from
 (`avw.sim_bridge.task.episode_file`): then its i-th is episode i, and the seed decides the phase of the sound only.
 
 Episodes are run by the executors of `avw.avw4k.execution`. Each is written to the disk as it ends (`episode_store`),
-and a run in the same folder goes on from there.
+and a run in the same folder continues from there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from avw.avw4k.execution.local_processes import run_in_processes
 from avw.avw4k.execution.protocol import Execute
-from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode
+from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, recording_name
 from avw.model.planning.episode_store import EpisodeStore, Outcome
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.navigation_work import NavigationTask, NavigationWork, PolicyFactory
@@ -49,7 +49,7 @@ def run_policies(
 ) -> NavigationResult:
     """Run every policy of `config` on the same episodes.
 
-    folder: where each episode is kept as it ends, and where a run goes on from; None: nowhere
+    folder: each episode is written there as it ends, and a run continues from there; None: nothing is written
     resume: False refuses a folder that holds episodes already · execute: see `avw.avw4k.execution.protocol`
     factories: the caller's own policies by the names that `config.policies` has; picklable for worker processes
     on_start: episodes kept so far and episodes in all · on_episode: called as each episode ends
@@ -59,7 +59,7 @@ def run_policies(
     """
     tasks = navigation_tasks(config)
     with EpisodeStore(folder, config, resume=resume) as store:
-        missing = [task for task in tasks if (task.policy, task.episode) not in store.outcomes]
+        missing = [task for task in tasks if not _is_finished(task, store, config)]
         on_start(len(tasks) - len(missing), len(tasks))
         work = NavigationWork(config, scene_refs({task.scene for task in missing}), dict(factories or {}))
         for task, outcome in execute(
@@ -80,6 +80,14 @@ def run_policies(
         first = next(iter(skipped.values()))
         raise UsageError(f"none of the {len(skipped)} episodes of {config.episode_file} can take place: {first.reason}")
     return NavigationResult(records=records, skipped=tuple(skipped.values()))
+
+
+def _is_finished(task: NavigationTask, store: EpisodeStore, config: NavigateConfig) -> bool:
+    """Whether the episode is on the disk, and its video too if videos are asked for."""
+    outcome = store.outcomes.get((task.policy, task.episode))
+    if outcome is None or config.video_dir is None or isinstance(outcome, SkippedEpisode):
+        return outcome is not None
+    return any(Path(config.video_dir).glob(f"{recording_name(outcome.policy, task.episode)}-*"))
 
 
 def run_episodes(

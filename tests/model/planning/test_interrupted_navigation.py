@@ -157,6 +157,20 @@ def test_a_resumed_run_plays_the_missing_episodes_only(my: Path, tmp_path: Path)
     assert again == resumed  # to the last digit: nothing was run
 
 
+def test_a_missing_video_is_recorded_and_the_record_stays(my: Path, tmp_path: Path) -> None:
+    folder, asked = tmp_path / "out", config(f"{my}:Short", episodes=1)
+    first = run_here(asked, folder)
+    kept = (folder / "navigation-Short.jsonl").read_bytes()
+    videos = tmp_path / "videos"
+    with_video = dataclasses.replace(asked, video_dir=str(videos))
+    assert run_here(with_video, folder) == first
+    recordings = sorted(path.name for path in videos.iterdir())
+    assert recordings
+    assert all(name.startswith("Short-000-") for name in recordings)
+    assert run_here(with_video, folder, on_episode=lambda outcome: pytest.fail("played again")) == first
+    assert (folder / "navigation-Short.jsonl").read_bytes() == kept
+
+
 def test_records_of_another_configuration_are_refused(my: Path, tmp_path: Path) -> None:
     folder, asked = tmp_path / "out", config(f"{my}:Short", episodes=1)
     run_here(asked, folder)
