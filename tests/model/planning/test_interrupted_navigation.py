@@ -65,7 +65,7 @@ class Dies(Short):
 
 class Slow(Short):
     def act(self, observation):
-        time.sleep(0.1)
+        time.sleep(0.2)
         return super().act(observation)
 
 
@@ -255,7 +255,7 @@ def test_an_error_in_a_users_policy_is_shown_with_its_traceback(my: Path) -> Non
 
 
 def command(my: Path, out: Path, *more: str) -> list[str]:
-    options = "--scenes procedural:200-201 --episodes 6 --seed 5 --workers 2 --json"
+    options = "--scenes procedural:200-201 --episodes 10 --seed 5 --workers 2 --json"
     return [sys.executable, "-m", "avw.cli", "navigate", "--policy", f"{my}:Slow", "--model", str(out / "none"),
             "--out", str(out), *options.split(), *more]  # fmt: skip
 
