@@ -273,6 +273,7 @@ def wait_for(process: subprocess.Popen[str], happened: Callable[[], bool]) -> No
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_killed_and_interrupted_runs_resume_and_end_with_the_records_of_a_quiet_one(my: Path, tmp_path: Path) -> None:
     """One run is ended three times: SIGKILL of the whole group, of the parent alone, and Ctrl-C."""
     out, kept = tmp_path / "out", b""
