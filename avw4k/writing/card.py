@@ -182,9 +182,9 @@ than {task.success_distance:g} m of walking distance from the source. `state` is
 
 ## Reading it
 ```python
-from avw.avw4k.reading.dataset import open_dataset
-dataset = open_dataset("THIS FOLDER")
-episode = dataset.read(dataset.episodes("train")[0], ["rgb", "audio", "actions"])
+import avw
+dataset = avw.open_dataset("THIS FOLDER")
+episode = dataset[0]  # episode.rgb, .depth, .audio, .actions, .rewards
 ```
 or with h5py (after `import hdf5plugin`): `h5py.File("train-00000.h5")["data/demo_0/obs/rgb"][:]`.
 
