@@ -112,14 +112,14 @@ def test_other_library_versions_are_reported(copy: Path, spec: DatasetSpec) -> N
     info = json.loads((copy / "info.json").read_text())
     info["versions"]["numpy"] = "0.1"
     (copy / "info.json").write_text(json.dumps(info))
-    said: list[str] = []
-    generate(copy, spec, log=said.append)
-    assert len(said) == 1
-    assert "numpy 0.1 then" in said[0]
+    logged: list[str] = []
+    generate(copy, spec, log=logged.append)
+    assert len(logged) == 1
+    assert "numpy was 0.1, is" in logged[0]
 
 
 def test_a_run_can_resume_after_an_error_in_a_worker(vary: Callable[..., DatasetSpec], tmp_path: Path) -> None:
     spec = vary(scenes=(str(tmp_path / "gone.glb"),), assets=())
     with pytest.raises(SceneError, match=r"gone\.glb"):
         generate(tmp_path / "data", spec)
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [".lock", "info.json"]
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [".lock", ".lock-begin", "info.json"]

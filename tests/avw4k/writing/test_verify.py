@@ -52,8 +52,8 @@ def test_an_intact_dataset_has_no_problems(reference: Path) -> None:
     ("change", "message"),
     [
         (put("state/yaw", 3, np.nan), "not finite"),
-        (put("rewards", 2, 5.0), "rewards following"),
-        (put("dones", 1, True), "done exactly where"),
+        (put("rewards", 2, 5.0), "rewards follow from"),
+        (put("dones", 1, True), "done is true exactly where"),
         (put("actions", 1, 9), "one of 0 … 3"),
         (put("state/commanded", 4, [1.0, 0, 0]), "commanded motion"),
         (put("state/realised", 4, [1.0, 0, 0]), "realised motion"),
