@@ -132,7 +132,7 @@ def test_invalid_options_are_errors(tmp_path: Path, options: str, message: str) 
     ("name", "text", "message"),
     [
         ("a.avw.json", "{", "is damaged"),
-        ("a.avw.json", "[]", "no JSON object"),
+        ("a.avw.json", "[]", "not a JSON object"),
         ("a.avw.json", '{"materials": {"x": "cheese"}}', "unknown acoustic material 'cheese'"),
         ("a.stage_config.json", '{"up": [0, 0, 0]}', "is not a direction"),
         ("a.stage_config.json", '{"up": [0, 1, 0], "front": [0, 2, 0]}', "are parallel"),
