@@ -87,6 +87,17 @@ def test_a_leaving_script_does_not_come_back(field: Geodesic) -> None:
     assert reached_clear >= 18
 
 
+def test_a_leaving_script_does_not_cross_the_middle_of_a_house_where_the_source_is() -> None:
+    """There, a walk between two far places passes the source, unless it is cut."""
+    central = free_space_of(box_scene(*flat())).geodesic((6.0, 0.0, 4.0))
+    for seed in (2, 3, 4):
+        start, actions = script("leave", central, 160, seed)
+        distances = np.array([central.distance(pose.position_3) for pose in walk(central, start, actions)])
+        farthest = np.maximum.accumulate(distances)
+        assert farthest[-1] >= CONFIG.leave_clear
+        assert (distances >= np.minimum(CONFIG.leave_clear, farthest - CONFIG.leave_back) - 1e-6).all()
+
+
 def test_approaches_start_at_every_distance(field: Geodesic) -> None:
     starts = [field.distance(script("approach", field, 160, seed)[0].position_3) for seed in range(60)]
     assert min(starts) >= CONFIG.min_distance
