@@ -70,6 +70,23 @@ def test_samplers_reproduce_a_gaussian(steps, eta, prediction):
     assert found.std().item() == pytest.approx(0.6, abs=0.06)
 
 
+def test_an_ancestral_step_goes_to_the_posterior_mean():
+    """x_{t-1} given x_t and x_0 is a product of two Gaussians: N(sqrt(a) x_0, 1 - a) and x_t ~ N(sqrt(1 - b) x, b)."""
+    config = DiffusionConfig(steps=3, beta_first=0.1, beta_last=0.5, learn_variance=True)
+    seen: dict[int, torch.Tensor] = {}
+
+    def denoise(latents, step):
+        seen[step] = latents["vision"]
+        return {"vision": torch.cat([torch.full_like(seen[step], 2.0), -torch.ones_like(seen[step])], -1)}
+
+    noise = torch.randn(1, 50, generator=torch.Generator().manual_seed(6))
+    Diffusion(config).sample(denoise, {"vision": noise}, 3, eta=1e-9)
+    for step, beta, product in ((2, 0.5, 0.9 * 0.7), (1, 0.3, 0.9)):  # product: of 1 - beta, up to the step before
+        weights = 1 / (1 - product), (1 - beta) / beta
+        pull = math.sqrt(product) * 2.0 / (1 - product) + math.sqrt(1 - beta) / beta * seen[step]
+        torch.testing.assert_close(seen[step - 1], pull / sum(weights), atol=1e-5, rtol=1e-5)
+
+
 def test_one_step_is_the_posterior_mean():
     diffusion = Diffusion(DiffusionConfig())
     noise = {"vision": torch.randn(2, 100, generator=torch.Generator().manual_seed(3))}
