@@ -121,6 +121,8 @@ def test_walking_straight_into_a_wall_stops_the_agent_at_its_radius(grid: FreeSp
     assert collided
     assert pose.x == pytest.approx(4.95 - AGENT_RADIUS, abs=SLACK)
     assert pose.z == pytest.approx(2.0, abs=1e-5)
+    ahead = pose.after(Action.FORWARD)
+    assert grid.move(pose, Pose(ahead.x, ahead.y, ahead.z, 1.0))[0].yaw == 1.0  # the wall stops the walk, not the turn
 
 
 @pytest.mark.parametrize("degrees", [20, 45, 70])

@@ -209,7 +209,9 @@ def test_scripts_walk_from_any_floor_to_any_other() -> None:
 
 
 def test_goals_off_the_floor() -> None:
-    assert HOUSE.geodesic((9.98, RISE, 2.0)).offset == pytest.approx(0.08, abs=0.05)
+    beside_the_wall = HOUSE.geodesic((9.98, RISE, 2.0))
+    assert beside_the_wall.offset == pytest.approx(0.08, abs=0.05)
+    assert beside_the_wall.distance(beside_the_wall.goal_3) == pytest.approx(beside_the_wall.offset, abs=1e-6)
     with pytest.raises(SceneError, match="not on the floor that the agent can reach"):
         HOUSE.geodesic((5.0, 1.4, 2.0))
     field = HOUSE.geodesic(DOWNSTAIRS)
