@@ -110,6 +110,8 @@ def test_the_agent_does_not_fall_off_the_open_side_or_over_the_banister() -> Non
         above, collided = HOUSE.move(above, above.after(Action.FORWARD))
     assert collided
     assert above.z < 4.6 - AGENT_RADIUS + 0.02
+    ahead = above.after(Action.FORWARD)
+    assert HOUSE.move(above, Pose(ahead.x, ahead.y, ahead.z, 1.0))[0].yaw == 1.0  # a blocked walk still turns
 
 
 @pytest.mark.parametrize("seed", range(6))
