@@ -156,7 +156,7 @@ def _receive(worker: _Worker) -> tuple[str, Any] | None:
     try:
         message: tuple[str, Any] = worker.connection.recv()
         return message
-    except (EOFError, ConnectionResetError):
+    except (EOFError, OSError):  # OSError: it died within a message
         return None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,20 @@ class EpisodeStore:
     """The files of all policies of a run, locked while it is open (`with EpisodeStore(...) as store`).
 
     folder: None writes nothing · resume: whether to continue from records in the folder
+    identities: values that tell the caller's own policies from others of the same name, by name
     outcomes: the episodes that have ended, by (policy as the configuration names it, number)
     """
 
-    def __init__(self, folder: Path | None, config: NavigateConfig, *, resume: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        config: NavigateConfig,
+        *,
+        resume: bool = True,
+        identities: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self.folder, self.config, self.resume = folder, config, resume
+        self.identities = identities or {}
         self.outcomes: dict[tuple[str, int], Outcome] = {}
         self._locks = ExitStack()
 
@@ -75,7 +85,7 @@ class EpisodeStore:
         return self.folder / f"navigation-{policy_label(policy)}.jsonl"
 
     def _open(self, policy: str, path: Path) -> None:
-        wanted = stored_config(self.config, policy)
+        wanted = stored_config(self.config, policy) | self.identities.get(policy, {})
         lines = complete_lines(path)
         if not lines:
             append_line(path, {"config": wanted})

@@ -43,6 +43,7 @@ def run_policies(
     resume: bool = True,
     execute: Execute = run_in_processes,
     factories: Mapping[str, PolicyFactory] | None = None,
+    identities: Mapping[str, Mapping[str, str]] | None = None,
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_episode: Callable[[Outcome], None] = lambda outcome: None,
     log: Callable[[str], None] = lambda text: None,
@@ -52,13 +53,14 @@ def run_policies(
     folder: each episode is written there as it ends, and a run continues from there; None: nothing is written
     resume: False refuses a folder that holds episodes already · execute: see `avw.avw4k.execution.protocol`
     factories: the caller's own policies by the names that `config.policies` has; picklable for worker processes
+    identities: of those policies, values that differ if the policy differs, by name; kept episodes must have the same
     on_start: episodes kept so far and episodes in all · on_episode: called as each episode ends
 
     Raises UsageError if the folder holds another configuration or no episode can take place, BackendError when workers
     die on the same episode again and again, and whatever an episode raises.
     """
     tasks = navigation_tasks(config)
-    with EpisodeStore(folder, config, resume=resume) as store:
+    with EpisodeStore(folder, config, resume=resume, identities=identities) as store:
         missing = [task for task in tasks if not _is_finished(task, store, config)]
         on_start(len(tasks) - len(missing), len(tasks))
         work = NavigationWork(config, scene_refs({task.scene for task in missing}), dict(factories or {}))

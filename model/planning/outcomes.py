@@ -113,7 +113,8 @@ def write_outcome(
         if [_identity(r) for r in earlier] == [_identity(r) for r in next(iter(records.values()))]:
             comparable[name] = earlier
     document = comparison(config, comparable, skipped)
-    atomic_write(run_dir / "navigation.json", json.dumps(document))
+    # Commands for other policies may write it at the same time.
+    atomic_write(run_dir / "navigation.json", json.dumps(document), shared=True)
     return document
 
 

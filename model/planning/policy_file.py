@@ -98,7 +98,7 @@ def user_code(name: str, what: str) -> Iterator[None]:
         yield
     except AvwError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() of a policy must not end the run without a word
         frames = traceback.extract_tb(error.__traceback__)
         ours = str(Path(__file__))
         shown = [frame for frame in frames if frame.filename != ours and not frame.filename.startswith("<frozen")]

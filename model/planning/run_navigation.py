@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import pickle
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,12 +77,14 @@ def run_navigation(
     scenes: as for `avw generate --scenes` · episodes: per policy; episode i is in scenes[i mod n]
     workers: processes; more than 1 needs a script with `if __name__ == "__main__":` and policies that can be pickled
     min_distance: metres of walking between start and source, at least · model: the run that `mpc` plans with
-    out: keep each episode there as it ends, and continue from there; None: nowhere · progress: called as each ends
+    out: keep each episode there as it ends, and continue from there; None: nowhere. Episodes of a class with other
+        source code, or of an object in another state, are refused · progress: called as each ends
 
     Raises UsageError for a policy or scene that cannot be used, PolicyError if the code of a policy fails.
     """
     given = [policies] if isinstance(policies, str) or not isinstance(policies, Sequence) else list(policies)
     factories: dict[str, Callable[[], Policy]] = {}
+    identities: dict[str, dict[str, str]] = {}
     names = []
     for policy in given:
         if isinstance(policy, str):
@@ -94,6 +98,7 @@ def run_navigation(
             raise UsageError(f"{name} is the name of a built-in policy; give your class another name")
         names.append(name)
         factories[name] = functools.partial(_made, name, policy)
+        identities[name] = _identity(policy)
     config = NavigateConfig(
         policies=tuple(names),
         scenes=tuple(scene.scene_id for scene in resolve_scenes(scenes)),
@@ -112,7 +117,10 @@ def run_navigation(
         execute = run_in_processes
         _check_pickles(factories)
     folder = None if out is None else Path(out)
-    ran = run_policies(config, folder=folder, resume=resume, execute=execute, factories=factories, on_episode=progress)
+    ran = run_policies(
+        config, folder=folder, resume=resume, execute=execute, factories=factories, identities=identities,
+        on_episode=progress,
+    )  # fmt: skip
     if folder is not None:
         write_outcome(folder, config, ran.records, ran.skipped)
     return Navigation(config=config, records=ran.records, skipped=ran.skipped)
@@ -122,6 +130,23 @@ def _made(name: str, policy: Any) -> Policy:
     with user_code(name, f"{name}()"):
         made = policy() if inspect.isclass(policy) else policy
     return UserPolicy(name, check_policy(name, made))
+
+
+def _identity(policy: Any) -> dict[str, str]:
+    """What tells a caller's policy from another of the same name, so that kept episodes are not taken for its own."""
+    kind = policy if inspect.isclass(policy) else type(policy)
+    try:
+        code = inspect.getsource(kind)
+    except (OSError, TypeError):  # typed into an interpreter
+        code = ""
+    identity = {"policy_code": hashlib.sha256(code.encode()).hexdigest()}
+    if policy is not kind:
+        try:
+            state = pickle.dumps(policy.__getstate__(), protocol=5)
+        except Exception:  # pickle raises whatever the object raises; such a state is never the same as another
+            state = secrets.token_bytes(32)
+        identity["policy_state"] = hashlib.sha256(state).hexdigest()
+    return identity
 
 
 def _check_pickles(factories: dict[str, Callable[[], Policy]]) -> None:

@@ -1,7 +1,7 @@
 """SHA-256 of scene files, kept on disk so that a file that has not changed is read only once.
 
 The cache is one small JSON file, $XDG_CACHE_HOME/avw/digests.json or ~/.cache/avw/digests.json. An entry counts as long
-as the path, the size and the modification time of the file are the same. A damaged cache is ignored and replaced.
+as the path, the size and the times of the file are the same. A damaged cache is ignored and replaced.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def file_sha256(path: Path) -> str:
 
 def cache_file() -> Path:
     """Where the digests are kept."""
-    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (never raises)
+    folder = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(folder):  # noqa: PTH117 (the standard says to ignore it then)
+        folder = os.path.expanduser("~/.cache")  # noqa: PTH111 (never raises)
     return Path(folder) / "avw" / "digests.json"
 
 
@@ -61,12 +63,15 @@ def _key(path: Path) -> str:
 
 
 def _state(path: Path) -> list[int]:
-    """[size, modification time in ns]; [] for a file that is missing."""
+    """[size, modification time, change time], times in ns; [] for a file that is missing.
+
+    Tools that copy files set the modification time, as `cp --preserve` and `rsync` do. Nothing sets the change time.
+    """
     try:
         state = path.stat()
     except OSError:
         return []
-    return [state.st_size, state.st_mtime_ns]
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
 
 
 def _load() -> dict[str, list[Any]]:
@@ -85,7 +90,7 @@ def _load() -> dict[str, list[Any]]:
 def _is_entry(entry: Any) -> bool:
     return (
         isinstance(entry, list)
-        and [type(value) for value in entry] == [int, int, str]
+        and [type(value) for value in entry] == [int, int, int, str]
         and len(entry[-1]) == 64
         and set(entry[-1]) <= set("0123456789abcdef")
     )
@@ -99,5 +104,7 @@ def _store(entries: Mapping[str, list[Any]]) -> None:
     kept = dict(list(kept.items())[-_MOST:])
     with suppress(OSError):
         path = cache_file()
+        if not path.is_absolute():  # a user without a home, as in a container: never a folder called ~
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, json.dumps(kept, indent=0), shared=True)

@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,10 @@ class Job:
             ctypes.string_at(0)
         if kind == "grow":
             bytearray(300_000_000)
+        if kind == "cut-once" and not (self.folder / name).exists():
+            (self.folder / name).touch()
+            os.write(report.connection.fileno(), struct.pack("!i", 100) + b"part of a message")
+            os._exit(1)
         if kind == "leave":
             os._exit(7)
         if kind == "wait":
@@ -101,9 +106,10 @@ def test_an_unexpected_error_is_raised_with_its_traceback(tmp_path: Path) -> Non
         run(tmp_path, ["bug:a"], 1)
 
 
-def test_a_task_whose_worker_died_is_done_again(tmp_path: Path) -> None:
-    results = run(tmp_path, ["do:a", "die-once:b", "do:c"], 2)
-    assert sorted(results) == ["die-once:b", "do:a", "do:c"]
+@pytest.mark.parametrize("died", ["die-once:b", "cut-once:b"])
+def test_a_task_whose_worker_died_is_done_again(tmp_path: Path, died: str) -> None:
+    results = run(tmp_path, ["do:a", died, "do:c"], 2)
+    assert sorted(results) == sorted([died, "do:a", "do:c"])
 
 
 @pytest.mark.parametrize(

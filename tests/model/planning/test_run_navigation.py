@@ -35,6 +35,10 @@ class Silent(Mine):
     def act(self, observation):
         return None
 
+class Exits(Mine):
+    def act(self, observation):
+        raise SystemExit(3)
+
 class Half(avw.Policy):
     def reset(self, seed):
         pass
@@ -115,6 +119,27 @@ def test_an_edited_file_is_loaded_again(scene: str, mine: str) -> None:
     assert avw.run_navigation(f"{mine}:Mine", **options).records["Mine"][0].actions == 6
 
 
+def test_kept_episodes_of_another_object_or_class_are_refused(scene: str, tmp_path: Path) -> None:
+    options = {"scenes": scene, "episodes": 1, "min_distance": 1.0, "simulator": SMALL}
+    assert avw.run_navigation(Stops(2), out=tmp_path / "object", **options).records["Stops"][0].actions == 3
+    assert avw.run_navigation(Stops(2), out=tmp_path / "object", **options).records["Stops"][0].actions == 3
+    with pytest.raises(UsageError, match=r"another configuration \(policy_state: "):
+        avw.run_navigation(Stops(4), out=tmp_path / "object", **options)
+    avw.run_navigation(Stops, out=tmp_path / "class", **options)
+
+    class Other(Stops):
+        pass
+
+    Other.__name__ = "Stops"
+    with pytest.raises(UsageError, match=r"another configuration \(policy_code: "):
+        avw.run_navigation(Other, out=tmp_path / "class", **options)
+    unpicklable = Stops()
+    unpicklable.hook = lambda: None  # type: ignore[attr-defined]
+    avw.run_navigation(unpicklable, out=tmp_path / "hook", **options)
+    with pytest.raises(UsageError, match="another configuration"):
+        avw.run_navigation(unpicklable, out=tmp_path / "hook", **options)
+
+
 def test_an_error_in_the_policy_shows_the_users_lines(scene: str, mine: str) -> None:
     with pytest.raises(PolicyError) as caught:
         avw.run_navigation(f"{mine}:Fails", scenes=scene, episodes=1, min_distance=1.0, simulator=SMALL)
@@ -133,6 +158,7 @@ def test_an_error_in_the_policy_shows_the_users_lines(scene: str, mine: str) -> 
         ("{mine}:number", UsageError, "number is not a class"),
         ("{mine}:NoPolicy", UsageError, "not a policy, because a NoPolicy has no method reset and no method act"),
         ("{mine}:Half", PolicyError, "Can't instantiate abstract class Half"),
+        ("{mine}:Exits", PolicyError, "my.py:Exits failed in act, step 0 of an episode: SystemExit: 3"),
         ("{mine}:Silent", UsageError, "a policy must return one of"),
     ],
 )

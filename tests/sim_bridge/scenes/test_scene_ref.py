@@ -121,6 +121,26 @@ def test_a_file_that_has_not_changed_is_read_once(folder: Path, monkeypatch: pyt
     assert {path.name for path in (folder / "cache/avw").iterdir()} == {"digests.json"}
 
 
+def test_a_file_that_a_copy_with_the_same_size_and_time_replaces_is_read_again(folder: Path) -> None:
+    touch(folder / "a.glb", b"first")
+    touch(folder / "b.glb", b"other")
+    before = scene_digests([scene_ref("a.glb")])["a.glb"]
+    state = (folder / "a.glb").stat()
+    os.utime(folder / "b.glb", ns=(state.st_atime_ns, state.st_mtime_ns))
+    (folder / "b.glb").replace(folder / "a.glb")
+    assert scene_digests([scene_ref("a.glb")], read=False) == {}
+    assert scene_digests([scene_ref("a.glb")])["a.glb"] != before
+
+
+def test_a_user_without_a_home_gets_no_folder_called_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(folder / "a.glb")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    before = sorted(folder.iterdir())
+    assert len(scene_digests([scene_ref("a.glb")])) == 1
+    assert sorted(folder.iterdir()) == before
+
+
 def test_a_file_that_was_changed_just_now_is_read_again(folder: Path) -> None:
     touch(folder / "a.glb", age=0.0)
     scene_digests([scene_ref("a.glb")])
