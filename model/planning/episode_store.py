@@ -85,7 +85,7 @@ class EpisodeStore:
         return self.folder / f"navigation-{policy_label(policy)}.jsonl"
 
     def _open(self, policy: str, path: Path) -> None:
-        wanted = stored_config(self.config, policy) | self.identities.get(policy, {})
+        wanted = {**stored_config(self.config, policy), **self.identities.get(policy, {})}
         lines = complete_lines(path)
         if not lines:
             append_line(path, {"config": wanted})
