@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avw.sim_bridge.acoustics.bands import air_amplitude
 from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
 from avw.sim_bridge.acoustics.measures import drr, ild_db, level_db, octave_bands, onset, rt60
 from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 from avw.sim_bridge.scenes.shoebox import shoebox
 from avw.sim_bridge.types import Pose
 
@@ -114,6 +116,19 @@ def test_sound_through_a_wall_keeps_its_direction_and_loses_the_materials_loss()
     assert level_db(responses["free"]) - level_db(responses["walled"]) == pytest.approx(20.0, abs=0.2)
     assert ild_db(responses["walled"]) == pytest.approx(ild_db(responses["free"]), abs=0.2)
     assert np.abs(sealed.impulse_response(pose)).max() == 0.0
+
+
+def test_air_absorbs_the_direct_sound_in_every_band() -> None:
+    box = shoebox((62.0, 3.0, 5.0), 1.0, 0.5)  # walls that reflect nothing
+    source_3, ear_3 = np.array([25.0, 1.5, 0.0]), np.array([-25.0, 1.5, 0.0])
+    spectra = []
+    for air in (True, False):
+        engine = engine_in(box, air=air)
+        engine.set_source(source_3)
+        spectra.append(np.abs(np.fft.rfft(engine.omni_response(ear_3))))
+    at_centres = np.round(np.array(OCTAVE_BANDS) / (engine.sample_rate / 2) * (len(spectra[0]) - 1)).astype(int)
+    measured_6 = spectra[0][at_centres] / spectra[1][at_centres]
+    np.testing.assert_allclose(measured_6, air_amplitude(np.array([50.0]))[:, 0], rtol=0.01)
 
 
 def test_levels_stop_growing_near_the_source() -> None:
