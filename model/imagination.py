@@ -68,6 +68,11 @@ class Recording:
 
         Only relative poses matter, so a policy may count its own actions from any start: `pose = pose.after(action)`.
         """
+        if not isinstance(observation, Observation) or not isinstance(pose, Pose):
+            raise UsageError(
+                f"Recording.add takes an avw.Observation and an avw.Pose, got a {type(observation).__name__} and a "
+                f"{type(pose).__name__}; after a step of a task, the observation is `result.observation`"
+            )
         self._observations.append(observation)
         self._poses.append(pose)
 

@@ -39,6 +39,10 @@ def train(
     """
     if not stages or any(stage not in STAGES for stage in stages):
         raise UsageError(f"--stages {','.join(stages)}: expected one or more of {','.join(STAGES)}, e.g. --stages 2,3")
+    if steps is not None and (len(steps) != 3 or min(steps) < 0):
+        raise UsageError(f"steps={list(steps)}: expected three numbers of at least 0, for the stages 1, 2 and 3")
+    if (Path(out) / "manifest.jsonl").exists():
+        raise UsageError(f"{out} is a dataset; name another folder for the run, e.g. runs/{Path(out).name}")
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     config = preset(
         size,

@@ -132,3 +132,15 @@ def test_a_users_own_model_and_cli_do_no_harm(tmp_path: Path) -> None:
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert "navigate" in shown.stdout, shown.stderr
+
+
+def test_values_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "manifest.jsonl").write_text("")
+    with pytest.raises(avw.AvwError, match="is a file; name a folder"):
+        avw.generate(tmp_path / "file", scenes="procedural:1", simulator=avw.SimulatorConfig(size=16, emitters=100))
+    with pytest.raises(avw.AvwError, match="is a dataset; name another folder"):
+        avw.train(tmp_path / "data", tmp_path / "data")
+    with pytest.raises(avw.AvwError, match="expected three numbers"):
+        avw.train(tmp_path / "data", tmp_path / "run", steps=(-1, 0, 0))

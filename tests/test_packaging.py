@@ -61,7 +61,8 @@ def imported_names(path: Path) -> Iterator[tuple[str, int]]:
 
 def third_party(path: Path) -> set[str]:
     own = {"avw", "benchmarks", "tests", "validation"}
-    return {name for name, _ in imported_names(path) if name not in own and name not in sys.stdlib_module_names}
+    known = own | sys.stdlib_module_names | {"_typeshed"}  # the last exists for type checkers only
+    return {name for name, _ in imported_names(path) if name not in known}
 
 
 def modules_of(names: set[str]) -> set[str]:

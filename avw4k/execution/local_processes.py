@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -22,14 +24,18 @@ from avw.avw4k.execution.kernel_cache import kernels_cached
 from avw.avw4k.execution.protocol import Work
 from avw.avw4k.execution.task_queue import TaskQueue
 from avw.avw4k.execution.worker import worker_main
-from avw.sim_bridge.errors import BackendError
+from avw.sim_bridge.errors import BackendError, UsageError
 from avw.sim_bridge.process.threads import one_thread
 
 RECYCLE_TASKS = 64  # a worker is replaced after so many tasks, which bounds the leaks of native code
 MEMORY_SHARE = 0.8  # of the machine's memory, for all workers together; a worker above its part is replaced
 ADVICE = (
-    "SIGKILL usually means that memory ran out: type the same command with fewer --workers. Otherwise report the scene "
-    "as a bug."
+    "SIGKILL usually means that memory ran out: type the same command with fewer --workers. If a policy of yours ran, "
+    "look there; otherwise report the scene as a bug."
+)
+SCRIPT_ADVICE = (
+    "A class of your script is part of the work, so each worker imports the script: its calls must be under "
+    '`if __name__ == "__main__":`.'
 )
 
 
@@ -70,7 +76,7 @@ def run_in_processes(
         yield from run.results()
     finally:
         _end(run.team)
-    queue.raise_given_up(ADVICE)
+    queue.raise_given_up(f"{SCRIPT_ADVICE} {ADVICE}" if _is_from_script(work) else ADVICE)
 
 
 class _Run:
@@ -167,13 +173,46 @@ def _start(work: Work) -> _Worker:
     # Ctrl-C reaches the whole process group, but only the parent may act on it, even while a worker is starting.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        with one_thread():
+        with one_thread(), nullcontext() if _is_from_script(work) else _script_hidden():
             process = context.Process(target=worker_main, args=(theirs, work), daemon=True)
             process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     return _Worker(process, ours)
+
+
+def _is_from_script(work: Work) -> bool:
+    """Whether a worker has to import the user's script, because a class in it is part of the work."""
+    return b"__main__" in pickle.dumps(work)
+
+
+@contextmanager
+def _script_hidden() -> Iterator[None]:
+    """Processes started meanwhile do not import the user's script, which `multiprocessing` would run again in each.
+
+    Otherwise `avw.generate(...)` in a script without `if __name__ == "__main__":` would start itself in its workers.
+    """
+    script = sys.modules["__main__"]
+    hidden: dict[str, Any] = {
+        name: script.__dict__.pop(name) for name in ("__spec__", "__file__") if name in script.__dict__
+    }
+    vars(script)["__spec__"] = None
+    try:
+        yield
+    finally:
+        del vars(script)["__spec__"]
+        vars(script).update(hidden)
+
+
+def refuse_in_starting_worker(function: str) -> None:
+    """Raises UsageError in a worker that is running the user's script again, which calls `function` outside a guard."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UsageError(
+            f"{function} was called by a worker process while it imported your script. A worker does that when a class "
+            'of the script is part of its work: put the calls of the script under `if __name__ == "__main__":`, or '
+            "move the class to a file of its own"
+        )
 
 
 def _end(team: list[_Worker]) -> None:

@@ -92,7 +92,7 @@ def check_inputs(
 def generate(
     out: str | Path = "data/avw",
     *,
-    scenes: str | Sequence[str] = (),
+    scenes: str | Path | Sequence[str | Path] = (),
     trajectories: int | None = None,
     steps: int | None = None,
     sources_per_scene: int | None = None,
@@ -111,18 +111,20 @@ def generate(
     scenes: as for `avw generate --scenes`, e.g. "procedural:12" or ["flat.glb", "house.glb"]
     trajectories, steps: how many in all, and steps of each; None: 72 and 160, or those of the preset
     sound: "ring", a sound file, a folder of them, or a set of SoundSpaces · simulator: image size, acoustics, backend
-    preset: "demo" or "avw-4k" · workers: processes; more than 1 needs a script with `if __name__ == "__main__":`
+    preset: "demo" or "avw-4k" · workers: number of processes
     progress: called with the number of steps that were just simulated
 
     The bytes depend on the arguments only, not on the number of workers or on interruptions.
     Raises UsageError, SceneError or SoundError for inputs that cannot be used, DatasetError for a full disk.
     """
-    asked = (scenes,) if isinstance(scenes, str) else tuple(scenes)
+    asked = [str(one) for one in ((scenes,) if isinstance(scenes, str | Path) else scenes)]
     spec, found = plan_dataset(
         preset=preset, scenes=asked, trajectories=trajectories, steps=steps, sources_per_scene=sources_per_scene,
         seed=seed, sound=sound, episodes_per_shard=episodes_per_shard, compression=compression, simulator=simulator,
     )  # fmt: skip
     folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder for the dataset")
     check_inputs(folder, spec, found)
     generate_spec(folder, spec, workers=workers, resume=resume, scenes=found, on_steps=progress)
     return open_dataset(folder)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avw.model.metrics.navigation import sna, soft_spl, spl
-from avw.model.planning.policies import Policy, as_action, policy_seed
+from avw.model.planning.as_action import as_action
+from avw.model.planning.policies import Policy, policy_seed
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import Simulator

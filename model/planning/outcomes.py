@@ -99,7 +99,7 @@ def write_outcome(
     for name, rows in records.items():
         document = {
             "policy": name,
-            "config": dataclasses.asdict(config),
+            "config": _published(config),
             "summary": _plain(summary(rows)),
             "records": [dataclasses.asdict(row) for row in rows],
         }
@@ -133,11 +133,11 @@ def table(document: Mapping[str, Any]) -> str:
     titles = {"sr": "SR", "spl": "SPL", "softspl": "SoftSPL", "sna": "SNA", "dtg": "DTG, m", "na": "NA"}
     ran = document["episodes"] - len(document.get("left_out", ()))
     lines = [f"{ran} episodes in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
-    lines.append(f"{'':22}" + "".join(f"{titles[name]:>22}" for name in MEASURES))
+    lines.append(f"{'':22}" + "".join(f"{titles[name]:>24}" for name in MEASURES))
     for policy, figures in document["policies"].items():
-        lines.append(f"{policy:22}" + "".join(f"{_cell(figures[name], name):>22}" for name in MEASURES))
+        lines.append(f"{policy:22}" + "".join(f"{_cell(figures[name], name):>24}" for name in MEASURES))
     for pair, figures in document["paired"].items():
-        lines.append(f"{pair:22}" + "".join(f"{_cell(figures[name], name, '+'):>22}" for name in MEASURES))
+        lines.append(f"{pair:22}" + "".join(f"{_cell(figures[name], name, '+'):>24}" for name in MEASURES))
     for policy, figures in document.get("filed", {}).items():
         lines += [
             f"{policy}: {titles[name]} {_cell(interval, name)} with the path lengths of the file"
@@ -153,6 +153,13 @@ def _cell(values: Sequence[float], measure: str, sign: str = "") -> str:
     digits = 1 if measure == "na" else 2
     mean, low, high = (f"{value:{sign}.{digits}f}" for value in values)
     return f"{mean} [{low}, {high}]"
+
+
+def _published(config: NavigateConfig) -> dict[str, Any]:
+    """The configuration without the path of an interpreter on this machine."""
+    values = dataclasses.asdict(config)
+    values["simulator"]["habitat_python"] = None
+    return values
 
 
 def _plain(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:

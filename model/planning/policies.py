@@ -10,8 +10,6 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from avw.model.planning.policy_file import is_policy_file, load_policy
 from avw.model.planning.sight import blocked_ahead
 from avw.sim_bridge.errors import UsageError
@@ -162,11 +160,3 @@ def make_policy(
 def policy_seed(episode_seed: int) -> int:
     """The seed of a policy for an episode, independent of the random numbers of the episode itself."""
     return int(keyed_rng(episode_seed, "policy").integers(2**31))
-
-
-def as_action(value: object) -> Action:
-    """A policy's answer as an Action. Raises UsageError if it is not a valid action."""
-    try:
-        return Action(int(np.asarray(value).item()))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"a policy must return one of {[a.name for a in Action]}, got {value!r}") from error

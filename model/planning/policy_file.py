@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from avw.model.planning.as_action import as_action
 from avw.sim_bridge.errors import AvwError, PolicyError, UsageError
-from avw.sim_bridge.types import Observation
+from avw.sim_bridge.types import Action, Observation
 
 
 def is_policy_file(name: str) -> bool:
@@ -84,11 +85,17 @@ class UserPolicy:
         with user_code(self.name, "reset"):
             self.policy.reset(seed)
 
-    def act(self, observation: Observation) -> Any:
+    def act(self, observation: Observation) -> Action:
         with user_code(self.name, f"act, step {self.step} of an episode"):
             action = self.policy.act(observation)
+        try:
+            checked = as_action(action)
+        except UsageError as error:
+            raise PolicyError(
+                f"the policy {self.name} failed in act, step {self.step} of an episode: {error}"
+            ) from error
         self.step += 1
-        return action
+        return checked
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avw.avw4k.execution.local_processes import run_in_processes
+from avw.avw4k.execution.local_processes import refuse_in_starting_worker, run_in_processes
 from avw.avw4k.execution.protocol import Execute
 from avw.avw4k.execution.this_process import run_in_this_process
 from avw.model.metrics.navigation import Interval
@@ -28,7 +28,7 @@ from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.task import TaskConfig
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Navigation:
     """The episodes that policies have run.
 
@@ -39,6 +39,10 @@ class Navigation:
     config: NavigateConfig
     records: dict[str, list[EpisodeRecord]]
     skipped: tuple[SkippedEpisode, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}: {len(found)} episodes" for name, found in self.records.items())
+        return f"<Navigation: {counts}; .report() for a table>"
 
     def summary(self, policy: str) -> dict[str, Interval]:
         """Mean and 95 % bootstrap interval of sr, spl, softspl, sna, dtg (metres) and na of a policy."""
@@ -56,7 +60,7 @@ class Navigation:
 def run_navigation(
     policies: str | Policy | type[Policy] | Sequence[str | Policy | type[Policy]],
     *,
-    scenes: str | Sequence[str] = "procedural:40-43",
+    scenes: str | Path | Sequence[str | Path] = "procedural:40-43",
     episodes: int = 20,
     seed: int = 0,
     workers: int = 1,
@@ -75,13 +79,15 @@ def run_navigation(
     policies: names as for `avw navigate --policy` ("greedy-audio", "mpc", "my.py:Mine", …), classes that are made
         without arguments, or objects with `reset` and `act`
     scenes: as for `avw generate --scenes` · episodes: per policy; episode i is in scenes[i mod n]
-    workers: processes; more than 1 needs a script with `if __name__ == "__main__":` and policies that can be pickled
+    workers: processes. A policy class that is defined in a script needs `if __name__ == "__main__":` there to run in
+        more than 1; a class in a file of its own does not
     min_distance: metres of walking between start and source, at least · model: the run that `mpc` plans with
     out: keep each episode there as it ends, and continue from there; None: nowhere. Episodes of a class with other
         source code, or of an object in another state, are refused · progress: called as each ends
 
     Raises UsageError for a policy or scene that cannot be used, PolicyError if the code of a policy fails.
     """
+    refuse_in_starting_worker("avw.run_navigation")
     given = [policies] if isinstance(policies, str) or not isinstance(policies, Sequence) else list(policies)
     factories: dict[str, Callable[[], Policy]] = {}
     identities: dict[str, dict[str, str]] = {}

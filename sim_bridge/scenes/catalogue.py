@@ -22,10 +22,11 @@ from avw.sim_bridge.scenes.scene_ref import SceneRef, house_number
 if TYPE_CHECKING:
     from avw.sim_bridge.scenes.meshes.mesh_files import MeshReport
 
+COMMA_HINT = ". If a name contains a comma, type \\, for it"
 _MOST = 100_000  # generated houses in one request, so that a typing error does not fill the memory
 
 
-def resolve_scenes(text: str | Iterable[str], root: str | Path | None = None) -> tuple[SceneRef, ...]:
+def resolve_scenes(text: str | Path | Iterable[str | Path], root: str | Path | None = None) -> tuple[SceneRef, ...]:
     r"""The scenes that `text` stands for; several requests are separated by commas, or are several texts.
 
     `procedural:12` is houses 0 to 11, `procedural:40-59` those twenty, `procedural-0007` that one. `mp3d` is every scan
@@ -40,25 +41,26 @@ def resolve_scenes(text: str | Iterable[str], root: str | Path | None = None) ->
     folder = SceneFolder(root)
     scenes: list[SceneRef] = []
     collection = ""  # of `mp3d:ID`, to which the plain words that follow belong
-    for request in (part for one in ([text] if isinstance(text, str) else text) for part in _requests(one, folder)):
+    texts = [os.fspath(one) for one in ([text] if isinstance(text, str | Path) else text)]
+    for request, listed in ((part, "," in one) for one in texts for part in _requests(one, folder)):
         plain = re.fullmatch(r"[\w-]+", request) and request not in COLLECTIONS and house_number(request) is None
         if collection and plain:
             request = f"{collection}:{request}"
         before, colon, _ = request.partition(":")
         collection = before if colon and before in COLLECTIONS else ""
-        scenes += _resolve_one(request, folder)
+        scenes += _resolve_one(request, folder, listed=listed)
     _refuse_repetition(scenes)
     return tuple(scenes)
 
 
-def scene_ref(scene: str | SceneRef, root: str | Path | None = None) -> SceneRef:
+def scene_ref(scene: str | Path | SceneRef, root: str | Path | None = None) -> SceneRef:
     """One scene by its name: a name from a dataset, or what a user types for a single scene. The name is kept as it is.
 
     Raises UsageError or SceneError, also for a text that stands for several scenes.
     """
     if isinstance(scene, SceneRef):
         return scene
-    return _named(scene, SceneFolder(root))
+    return _named(os.fspath(scene), SceneFolder(root))
 
 
 def scene_refs(names: Iterable[str], root: str | Path | None = None) -> dict[str, SceneRef]:
@@ -97,7 +99,8 @@ def _named(name: str, folder: SceneFolder) -> SceneRef:
     return SceneRef(scene_id=name, files=found[0].files, root=folder.root)
 
 
-def _resolve_one(request: str, folder: SceneFolder) -> list[SceneRef]:
+def _resolve_one(request: str, folder: SceneFolder, *, listed: bool = False) -> list[SceneRef]:
+    """listed: whether the request is one of several between commas."""
     if not request:
         raise UsageError("an empty scene name: type for instance procedural:12, or the path of a .glb file")
     if request.startswith("procedural:"):
@@ -119,8 +122,8 @@ def _resolve_one(request: str, folder: SceneFolder) -> list[SceneRef]:
     if path is None:
         raise SceneError(
             f"scene {request!r} was not found, neither here nor under {folder.root}: expected procedural:N, "
-            f"procedural:FIRST-LAST, a mesh file, a folder of mesh files, or a collection ({', '.join(COLLECTIONS)}). "
-            "If a name contains a comma, type \\, for it"
+            f"procedural:FIRST-LAST, a mesh file, a folder of mesh files, or a collection ({', '.join(COLLECTIONS)})"
+            f"{COMMA_HINT if listed else ''}"
         )
     if not path.is_dir():
         return [_found(with_options(str(path), options), folder)]

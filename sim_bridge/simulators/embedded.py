@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.navigation.open_free_space import NavGrid, free_space_of
@@ -40,7 +41,7 @@ class EmbeddedSimulator(SceneSimulator):
     backend = "embedded"
     navgrid: NavGrid
 
-    def __init__(self, scene: str | SceneRef, config: SimulatorConfig | None = None) -> None:
+    def __init__(self, scene: str | Path | SceneRef, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
         scene = scene_ref(scene)
         where = (scene, scene.stamp(), open_material_map(config.materials))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig, check_config, resolved
 
 
-def open_simulator(scene: str | SceneRef, config: SimulatorConfig | None = None) -> Simulator:
+def open_simulator(scene: str | Path | SceneRef, config: SimulatorConfig | None = None) -> Simulator:
     """Open a scene on the backend that `config` names.
 
     scene: a name such as "procedural-0007" or "mp3d/17DRP5sb8fy", the path of a mesh file, or a scene from

@@ -236,7 +236,7 @@ def test_info_lints_scenes(run: Run, glb: Path, tmp_path: Path) -> None:
     assert run("info", "procedural-0003", "--strict").exit_code == 0
     plain = tmp_path / "scan.ply"
     trimesh.creation.box((6.0, 2.6, 5.0)).export(plain)
-    assert "warning  materials: the labels name the material of 0.0%" in run("info", plain).stdout
+    assert "warning  materials: the labels give the material of 0.0%" in run("info", plain).stdout
     assert run("info", plain).exit_code == 0
     assert run("info", plain, "--strict").exit_code == 1
     refused = run("generate", tmp_path / "refused", "--scenes", plain, "--trajectories", 1, "--steps", 20, "--strict")

@@ -160,3 +160,10 @@ def test_the_longest_future_comes_from_the_checkpoint_or_from_the_run(run: Path,
     config["train"]["windows"]["max_offset"] = 64
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert WorldModel.load(str(tmp_path)).max_offset == 64
+
+
+def test_a_recording_takes_an_observation_and_a_pose_only() -> None:
+    recording = Recording()
+    with pytest.raises(UsageError, match="got a Pose and a str"):
+        recording.add(Pose(0.0, 0.0, 0.0, 0.0), "here")  # type: ignore[arg-type]
+    assert len(recording) == 0

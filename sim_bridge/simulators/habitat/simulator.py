@@ -53,7 +53,7 @@ class HabitatSimulator(SceneSimulator):
 
     backend = "habitat"
 
-    def __init__(self, scene: str | SceneRef, config: SimulatorConfig | None = None) -> None:
+    def __init__(self, scene: str | Path | SceneRef, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
         scene = scene_ref(scene)
         self.session = open_session(config.habitat_python)

@@ -63,7 +63,7 @@ class SoundSpacesSimulator(EpisodeState):
     reproducible = False
     materials_named = None
 
-    def __init__(self, scene: str | SceneRef, config: SimulatorConfig | None = None) -> None:
+    def __init__(self, scene: str | Path | SceneRef, config: SimulatorConfig | None = None) -> None:
         super().__init__()
         self.config = resolved(config or SimulatorConfig(backend="soundspaces"))
         self.ref = scene_ref(scene)

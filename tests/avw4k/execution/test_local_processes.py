@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import signal
 import struct
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from avw.avw4k.execution.local_processes import run_in_processes
 from avw.avw4k.execution.protocol import Report
 from avw.sim_bridge.errors import BackendError, DatasetError
+from tests import ROOT
 
 
 @dataclass
@@ -152,3 +155,26 @@ def test_leaving_the_iteration_early_ends_the_workers(tmp_path: Path) -> None:
         time.sleep(0.01)
     results.close()  # type: ignore[attr-defined]
     assert not multiprocessing.active_children()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from avw.avw4k.execution.local_processes import run_in_processes
+from tests.avw4k.execution.test_local_processes import Job
+print("script")
+job = Job(Path(sys.argv[1]))
+found = run_in_processes(job, ["ok:a", "ok:b"], 2, scene_of=lambda task: task, on_steps=lambda steps: None)
+print(sorted(task for task, _ in found), __file__)
+"""
+
+
+def test_workers_do_not_run_a_script_without_a_guard_again(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False, timeout=120,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["script", f"['ok:a', 'ok:b'] {script}"]

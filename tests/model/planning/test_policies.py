@@ -7,6 +7,7 @@ import types
 import numpy as np
 import pytest
 
+from avw.model.planning.as_action import as_action
 from avw.model.planning.policies import (
     LEARNED,
     POLICIES,
@@ -14,7 +15,6 @@ from avw.model.planning.policies import (
     ForwardPolicy,
     OraclePolicy,
     RandomPolicy,
-    as_action,
     make_policy,
     policy_seed,
 )
@@ -142,7 +142,7 @@ def test_unknown_policies_and_invalid_actions_are_refused():
         make_policy("clever")
     with pytest.raises(UsageError, match="--model"):
         make_policy("mpc")
-    for wrong in (7, "left", None, np.array([1, 2])):
+    for wrong in (7, 1.7, "left", None, np.array([1, 2])):
         with pytest.raises(UsageError, match="must return"):
             as_action(wrong)
     assert as_action(np.int64(2)) == Action.TURN_LEFT

@@ -159,7 +159,7 @@ def test_an_error_in_the_policy_shows_the_users_lines(scene: str, mine: str) -> 
         ("{mine}:NoPolicy", UsageError, "not a policy, because a NoPolicy has no method reset and no method act"),
         ("{mine}:Half", PolicyError, "Can't instantiate abstract class Half"),
         ("{mine}:Exits", PolicyError, "my.py:Exits failed in act, step 0 of an episode: SystemExit: 3"),
-        ("{mine}:Silent", UsageError, "a policy must return one of"),
+        ("{mine}:Silent", PolicyError, r"Silent failed in act, step 0.*must return one of"),
     ],
 )
 def test_a_policy_that_cannot_run_is_one_clear_message(

@@ -162,3 +162,13 @@ def test_a_cache_that_cannot_be_written_stops_nothing(folder: Path, monkeypatch:
     touch(folder / "file")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "file"))
     assert len(scene_digests([scene_ref("a.glb")])) == 1
+
+
+def test_a_path_object_is_a_scene_too(folder: Path) -> None:
+    mesh = folder / "a room.glb"
+    mesh.write_bytes(b"resolving reads no scene file")
+    assert resolve_scenes(mesh) == resolve_scenes([mesh]) == resolve_scenes(str(mesh))
+    assert scene_ref(mesh) == scene_ref(str(mesh))
+    with pytest.raises(SceneError) as refused:
+        resolve_scenes(folder / "missing.glb")
+    assert "comma" not in str(refused.value)
