@@ -28,8 +28,14 @@ def command(folder: Path, scenes: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "avw.cli", "generate", str(folder), "--scenes", str(scenes), *options.split(), *more]
 
 
+def listen_to_ctrl_c() -> None:
+    """A shell has its background jobs ignore Ctrl-C, and so would the command if the tests are one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder: Path, scenes: Path, *more: str, **keywords: object) -> subprocess.Popen[str]:
     """In a session of its own, so that a signal to the group reaches the command and its workers only."""
+    keywords.setdefault("preexec_fn", listen_to_ctrl_c)
     return subprocess.Popen(
         command(folder, scenes, *more), cwd=ROOT, start_new_session=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords,  # type: ignore[call-overload]
