@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from avw.avw4k.execution.this_process import run_in_this_process
 from avw.avw4k.plan.spec import plan
 from avw.avw4k.reading.dataset import open_dataset
 from avw.cli.main import avw
@@ -45,7 +46,11 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def run(scenes: Path, tmp_path: Path) -> Run:
+def run(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`avw generate`, without worker processes: eight of them would take a minute."""
+    for module in ("execution.local_processes", "writing.forecast"):
+        monkeypatch.setattr(f"avw.avw4k.{module}.run_in_processes", run_in_this_process)
+
     def generate(*more: str) -> Result:
         return CliRunner().invoke(
             avw, ["generate", str(tmp_path / "data"), "--scenes", str(scenes), *OPTIONS.split(), *more]
