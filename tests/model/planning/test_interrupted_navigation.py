@@ -21,7 +21,7 @@ from avw.model.planning.episode_store import EpisodeStore
 from avw.model.planning.navigate import NavigationResult, run_policies
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.outcomes import read_records
-from avw.sim_bridge.errors import BackendError, DatasetError, UsageError
+from avw.sim_bridge.errors import BackendError, DatasetError, PolicyError, UsageError
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.storage.json_lines import complete_lines
 from avw.sim_bridge.task.task import TaskConfig
@@ -250,7 +250,7 @@ def test_a_policy_file_that_cannot_be_used_is_named(my: Path, name: str, words: 
 
 
 def test_an_error_in_a_users_policy_is_shown_with_its_traceback(my: Path) -> None:
-    with pytest.raises(BackendError, match=r"(?s)policy Broken:.*ZeroDivisionError: in my own code"):
+    with pytest.raises(PolicyError, match=r"(?s)Broken failed in act, step 0.*ZeroDivisionError: in my own code"):
         run_policies(config(f"{my}:Broken", episodes=1))
 
 
