@@ -21,7 +21,7 @@ from avw.model.planning.policies import LEARNED
 from avw.model.planning.policy_file import is_policy_file, policy_label, split_policy_file
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
-from avw.sim_bridge.simulators.protocol import resolved
+from avw.sim_bridge.simulators.protocol import NEVER_STORED, resolved
 from avw.sim_bridge.storage.disk_errors import readable_errors
 from avw.sim_bridge.storage.file_lock import exclusive
 from avw.sim_bridge.storage.json_lines import append_line, complete_lines
@@ -116,7 +116,7 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
     Where collections and interpreters are on this machine is not part of it.
     """
     simulator = dataclasses.asdict(resolved(config.simulator))
-    for name in ("scene_root", "habitat_python"):
+    for name in NEVER_STORED:
         simulator.pop(name, None)
     values: dict[str, Any] = {
         "policy": policy_label(policy),
