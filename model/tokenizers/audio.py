@@ -38,6 +38,7 @@ CUES = 2 + ILD_BANDS + 2 * PHASE_BANDS
 """First numbers of a token: level, ILD, ILD per band, real parts of the coherence per band, imaginary parts."""
 
 FLOOR_STEP_DB = 0.1  # step of the table that compensates the floor
+LEVEL_STEPS = 4  # iterations that fit the gains of a sequence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +125,29 @@ class AudioTokenizer(nn.Module):
 
         Deterministic. Rounding depends on the batch size, by about 1e-4 of the amplitude.
         """
+        audio_NES, cues = self._unlevelled(latent_NAD)
+        return self._levelled(audio_NES, cues[..., 0], cues[..., 1])
+
+    @torch.no_grad()
+    def decode_sequence(self, latent_NAD: Tensor) -> Tensor:
+        """Consecutive steps, float32 (N, A, D) -> one continuous waveform, float32 (2, N * 2400), in linear units.
+
+        The phase is reconstructed over the whole sequence and the gains are interpolated across the borders of steps,
+        so there are no clicks between steps. `decode` of the same latents gives each step on its own.
+        """
+        audio_1ES, cues = self._unlevelled(latent_NAD.flatten(0, 1)[None])
+        target_1EA = self._target_levels(cues[..., 0], cues[..., 1])
+        # A gain that is interpolated between tokens changes the levels of the neighbours too, so it is found by
+        # iteration. No step is scaled as a whole, because that would be a jump at its borders.
+        gain_1EA, levelled_1ES = torch.ones_like(target_1EA), audio_1ES
+        for _ in range(LEVEL_STEPS):
+            rms_1EA = levelled_1ES.unflatten(-1, (target_1EA.shape[-1], -1)).square().mean(-1).sqrt()
+            gain_1EA = gain_1EA * (target_1EA / rms_1EA.clamp(min=1e-12)).clamp(max=100.0)
+            levelled_1ES = audio_1ES * _between_tokens(gain_1EA, audio_1ES.shape[-1])
+        return levelled_1ES[0]
+
+    def _unlevelled(self, latent_NAD: Tensor) -> tuple[Tensor, Tensor]:
+        """Sound (N, 2, S) of A tokens whose levels are approximate, and the cues in natural units (N, A, CUES)."""
         latent_NAD = latent_NAD.float()
         cues, components = latent_NAD[..., :CUES], latent_NAD[..., CUES:]
         spectra_NAX = self.mean_X + cues @ self.from_cues_CX + (components * self.component_std_K) @ self.basis_XK.T
@@ -136,7 +160,7 @@ class AudioTokenizer(nn.Module):
             steps=self.config.griffin_lim_steps,
             constrain=self._interaural_phase(coherence_NAB),
         )
-        return self._levelled(audio_NES, cues[..., 0], cues[..., 1])
+        return audio_NES, cues
 
     @classmethod
     def fit(cls, audio_NES: Tensor, config: AudioTokenizerConfig) -> AudioTokenizer:
@@ -227,16 +251,24 @@ class AudioTokenizer(nn.Module):
 
     def _levelled(self, audio_NES: Tensor, level_NA: Tensor, ild_NA: Tensor) -> Tensor:
         """Scale every token of each ear to its encoded level, with gains that are interpolated between tokens."""
-        db_NEA = torch.stack([level_NA + ild_NA / 2.0, level_NA - ild_NA / 2.0], 1).clamp(max=20.0)
-        power_NEA = (10.0 ** (db_NEA / 10.0) - 10.0 ** (self.config.floor_db / 10.0)).clamp(min=0.0)
-        target = power_NEA.sqrt() * self.config.full_scale
+        target = self._target_levels(level_NA, ild_NA)
         rms_NEA = audio_NES.unflatten(-1, (self.config.tokens, -1)).square().mean(-1).sqrt()
         gain_NEA = target / rms_NEA.clamp(min=1e-12)
-        gain_NES = functional.interpolate(gain_NEA, audio_NES.shape[-1], mode="linear", align_corners=False)
-        audio_NES = audio_NES * gain_NES
+        audio_NES = audio_NES * _between_tokens(gain_NEA, audio_NES.shape[-1])
         # Interpolated gains reach the target levels approximately. The level of the whole step is exact, per ear.
         step_level_NE1 = target.square().mean(-1, keepdim=True).sqrt()
         return audio_NES * (step_level_NE1 / audio_NES.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12))
+
+    def _target_levels(self, level_NA: Tensor, ild_NA: Tensor) -> Tensor:
+        """The RMS of each token and ear in linear units, (N, 2, A)."""
+        db_NEA = torch.stack([level_NA + ild_NA / 2.0, level_NA - ild_NA / 2.0], 1).clamp(max=20.0)
+        power_NEA = (10.0 ** (db_NEA / 10.0) - 10.0 ** (self.config.floor_db / 10.0)).clamp(min=0.0)
+        return power_NEA.sqrt() * self.config.full_scale
+
+
+def _between_tokens(gain_NEA: Tensor, samples: int) -> Tensor:
+    """Gains of tokens, interpolated linearly between the centres of the tokens: (N, 2, samples)."""
+    return functional.interpolate(gain_NEA, samples, mode="linear", align_corners=False)
 
 
 def _bands(frequency_F: Tensor, edges_hz: tuple[float, ...]) -> Tensor:

@@ -139,16 +139,57 @@ def test_decoding_is_deterministic_and_does_not_mix_clips(tokenizer):
     assert (alone - whole[2:3]).norm() < 1e-3 * whole[2:3].norm()
 
 
+def at_borders(audio_ES: torch.Tensor) -> float:
+    """Energy of the first difference at the borders of steps, relative to the samples around them. 1: no clicks."""
+    difference = audio_ES.diff(dim=-1).square()
+    near = torch.cat([difference[:, STEP_SAMPLES - 1 + k : -50 : STEP_SAMPLES] for k in range(-40, 41) if k], -1)
+    return float(difference[:, STEP_SAMPLES - 1 :: STEP_SAMPLES].mean() / near.mean())
+
+
+def test_a_sequence_keeps_the_levels_of_its_steps(tokenizer):
+    steps = rooms(16, "sequence")  # the levels of neighbours differ by up to 20 dB
+    latent = tokenizer.encode(steps)
+    whole = tokenizer.decode_sequence(latent)
+    assert whole.shape == (2, 16 * STEP_SAMPLES)
+    cut = whole.unflatten(-1, (16, STEP_SAMPLES)).transpose(0, 1)
+    error_NE = np.abs(level_db(cut.numpy()) - level_db(steps.numpy()))
+    assert error_NE.max() < 1.0
+    assert error_NE.mean() < 0.1
+    assert ild_error(cut.numpy(), steps.numpy(), full_scale=2.0) < 0.1
+    alone = tokenizer.decode(latent)
+    assert lsd(cut.numpy(), steps.numpy(), full_scale=2.0) < lsd(alone.numpy(), steps.numpy(), full_scale=2.0) + 0.5
+
+
+def test_a_sequence_has_no_clicks_between_its_steps(tokenizer):
+    """In a low sound, a click is a large jump from one sample to the next."""
+    rng = keyed_rng("hum")
+    hum_ES = np.stack([np.convolve(rng.normal(0.0, 0.2, 16 * STEP_SAMPLES + 59), np.ones(60) / 8, "valid")] * 2)
+    steps = torch.from_numpy(hum_ES).float().unflatten(-1, (16, STEP_SAMPLES)).transpose(0, 1)
+    hums = AudioTokenizer.fit(steps, CONFIG)
+    latent = hums.encode(steps)
+    assert at_borders(hums.decode_sequence(latent)) < 1.5
+    assert at_borders(hums.decode(latent).transpose(0, 1).flatten(1)) > 5.0  # steps that are decoded one by one
+
+
+def test_a_sequence_of_one_step_is_that_step(tokenizer):
+    latent = tokenizer.encode(rooms(1, "unseen"))
+    alone = tokenizer.decode(latent)[0]
+    assert (tokenizer.decode_sequence(latent) - alone).norm() < 0.1 * alone.norm()
+
+
 def test_silence_stays_silent(tokenizer):
     silence = torch.zeros(2, 2, STEP_SAMPLES)
     decoded = tokenizer.decode(tokenizer.encode(silence))
     assert torch.isfinite(decoded).all()
     assert level_db(decoded.numpy(), full_scale=2.0).max() < -75.0
+    sequence = tokenizer.decode_sequence(tokenizer.encode(silence))
+    assert level_db(sequence[None].numpy(), full_scale=2.0).max() < -75.0
 
 
 def test_latents_far_from_any_sound_still_decode_to_finite_sound(tokenizer):
     latent = torch.from_numpy(keyed_rng("wild").normal(0.0, 10.0, (4, *tokenizer.latent_shape))).float()
     assert torch.isfinite(tokenizer.decode(latent)).all()
+    assert torch.isfinite(tokenizer.decode_sequence(latent)).all()
 
 
 def test_the_state_dict_contains_the_whole_tokenizer(tokenizer):
