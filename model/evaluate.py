@@ -23,12 +23,14 @@ from avw.avw4k.reading.windows import WindowConfig, Windows
 from avw.model.metrics.audio import lsd_per_clip, spectral_ssim_per_clip
 from avw.model.metrics.physical import MIN_STEPS, av_errors, av_peak, ild_error_per_clip
 from avw.model.metrics.vision import mse_per_image, psnr_from_mse, ssim_per_image
+from avw.model.pictures.animation import common_scale, write_gif, write_wave
+from avw.model.pictures.film_strip import StripRow, film_strip, shown_steps
+from avw.model.pictures.ink import IMAGINED, TRUTH
 from avw.model.rotation import Rotation
 from avw.model.training.calibrate import predict_windows, read_frames
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
-from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
 
 METRICS = ("psnr", "ssim", "lsd", "spectral_ssim", "ild_error", "reward_error")
 
@@ -234,22 +236,14 @@ def _write_sample(
     NAME.png: the last observed frame, then the future: truth above, prediction below
     NAME-truth.gif, NAME-model.gif, NAME-truth.wav, NAME-model.wav: frames and sound of each
     """
-    import soundfile
-    from PIL import Image
-
-    columns = np.unique(np.geomspace(1, len(true_THWC), 6).round().astype(int)) - 1
-    gap = np.full((last_HWC.shape[0], 4, 3), 255, np.uint8)
-    rows = []
-    for future in (true_THWC, predicted_THWC):
-        rows.append(np.concatenate([last_HWC, gap, gap, *[x for i in columns for x in (future[i], gap)]], 1))
-    line = np.full((4, rows[0].shape[1], 3), 255, np.uint8)
-    Image.fromarray(np.concatenate([rows[0], line, rows[1]])).save(folder / f"{name}.png")
+    steps = shown_steps(len(true_THWC))
+    rows = [
+        StripRow(label="truth", pictures=[last_HWC, *(true_THWC[step - 1] for step in steps)], colour=TRUTH),
+        StripRow(label="imagined", pictures=[None, *(predicted_THWC[step - 1] for step in steps)], colour=IMAGINED),
+    ]
+    film_strip(rows, ["now", *(f"+{step}" for step in steps)]).save(folder / f"{name}.png")
     # Both sounds are scaled by the same factor, so that a wrong level is audible; the peak of the truth becomes 0.5.
-    scale = 0.5 / max(1e-6, float(np.abs(true_TES).max()))
+    scale = common_scale(true_TES)
     for label, frames, sound in (("truth", true_THWC, true_TES), ("model", predicted_THWC, predicted_TES)):
-        images = [Image.fromarray(frame) for frame in frames]
-        images[0].save(folder / f"{name}-{label}.gif", save_all=True, append_images=images[1:], duration=150, loop=0)
-        samples = np.moveaxis(sound, 0, 1).reshape(2, -1)
-        assert samples.shape[1] == len(frames) * STEP_SAMPLES
-        clipped = np.clip(samples.T * scale, -1, 1)
-        soundfile.write(folder / f"{name}-{label}.wav", clipped, SAMPLE_RATE, subtype="PCM_16")
+        write_gif(folder / f"{name}-{label}.gif", list(frames))
+        write_wave(folder / f"{name}-{label}.wav", np.moveaxis(sound, 0, 1).reshape(2, -1) * scale)

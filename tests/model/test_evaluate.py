@@ -25,6 +25,8 @@ from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.viewing.media import read_frames
 from avw.cli.main import avw
 from avw.model.evaluate import METRICS, EvaluationConfig, evaluate
+from avw.model.pictures.film_strip import StripRow, film_strip, shown_steps
+from avw.model.pictures.ink import IMAGINED, TRUTH
 from avw.model.tokenizers.fit import TokenizerBudget
 from avw.model.training.presets import preset
 from avw.model.training.train import train
@@ -311,9 +313,15 @@ def test_samples_show_the_prediction_beside_the_truth(dataset: Dataset, result):
             np.testing.assert_allclose(samples.T, expected, atol=1e-4)
         with Image.open(out / f"{note['name']}.png") as picture:
             strip = np.asarray(picture.convert("RGB"))
-        np.testing.assert_array_equal(strip[:32, :32], row["rgb"][t])
-        np.testing.assert_array_equal(strip[:32, 40:72], row["rgb"][t + 1])
-        np.testing.assert_array_equal(strip[36:, 40:72], predicted_rgb(row["rgb"][t], 1))
+        steps = shown_steps(CONFIG.length)
+        truth = [row["rgb"][t + step] for step in (0, *steps)]
+        predicted = [None, *(predicted_rgb(row["rgb"][t], step) for step in steps)]
+        rows = [
+            StripRow(label="truth", pictures=truth, colour=TRUTH),
+            StripRow(label="imagined", pictures=predicted, colour=IMAGINED),
+        ]
+        expected_strip = film_strip(rows, ["now", *(f"+{step}" for step in steps)])
+        np.testing.assert_array_equal(strip, np.asarray(expected_strip))
 
 
 def test_windows_with_silence_do_not_count_in_the_ild_error(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
