@@ -22,7 +22,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
     ),
     "avw4k": (("plan", "execution"), ("shards",), ("reading",), ("writing",), ("exports", "viewing")),
     "model": (
-        ("checkpoint", "device", "diffusion", "av_cdit", "imagination", "metrics", "pictures", "run_folder"),
+        ("checkpoint", "device", "diffusion", "av_cdit", "imagination", "memory", "metrics", "pictures", "run_folder"),
         ("tokenizers",),
         ("rotation", "world_model"),
         ("training",),
