@@ -33,13 +33,12 @@ METHODS = ("model", "persistence", "rotation_warp", "oracle_tokenizer")
         help="Prediction horizons in steps of 0.15 s.")  # fmt: skip
 @option("--count", type=click.IntRange(min=1), metavar="N", default=1000, show_default=True,
         help="Number of windows per horizon.")  # fmt: skip
-@option("--denoising-steps", type=click.IntRange(min=1), metavar="N", default=1, show_default=True,
-        help="Number of denoising steps. One step has the smallest error; more steps give sharper images.")  # fmt: skip
+@shared.denoising_steps
 @shared.device("auto")
 @shared.json_output
 def evaluate(
-    run: Path, data: Path | None, split: str, horizons: tuple[int, ...], count: int, denoising_steps: int, device: str,
-    as_json: bool,
+    run: Path, data: Path | None, split: str, horizons: tuple[int, ...], count: int, denoising_steps: int | None,
+    device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure the predictions of the model in the run folder RUN, and compare them with baselines.
 

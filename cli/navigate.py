@@ -42,6 +42,7 @@ class PolicyName(click.ParamType):
         "on the same episodes.")  # fmt: skip
 @option("--model", type=UserPath(), metavar="RUN", default=Path("runs/latest"), show_default=True,
         help="Folder of the trained run that mpc and reward-only plan with.")  # fmt: skip
+@shared.denoising_steps
 @option("--episodes", type=click.IntRange(min=1), metavar="N", default_text="20, or all of --episode-file",
         help="Number of episodes per policy; with --episode-file, the first N.")  # fmt: skip
 @option("--episode-file", type=UserPath(), metavar="FILE",
@@ -67,7 +68,7 @@ class PolicyName(click.ParamType):
         help="Record a video of every episode in this folder.")  # fmt: skip
 @shared.json_output
 def navigate(
-    policies: tuple[str, ...], model: Path, scenes: tuple[str, ...], backend: str | None,
+    policies: tuple[str, ...], model: Path, denoising_steps: int | None, scenes: tuple[str, ...], backend: str | None,
     acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None, sound_root: Path | None,
     episode_file: Path | None, episodes: int | None, seed: int, workers: int | None, device: str, video: Path | None,
     out: Path | None, executor: str, ray_address: str, resume: bool, as_json: bool,
@@ -96,8 +97,8 @@ def navigate(
     from avw.model.planning.plan_navigation import plan_navigation
 
     config = plan_navigation(
-        policies, model=model, scenes=scenes, episode_file=episode_file, episodes=episodes, seed=seed, sound=sound,
-        sound_root=sound_root, device=device, video=video,
+        policies, model=model, denoising_steps=denoising_steps, scenes=scenes, episode_file=episode_file,
+        episodes=episodes, seed=seed, sound=sound, sound_root=sound_root, device=device, video=video,
         adapt=lambda simulator: with_options(
             simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream
         ),

@@ -56,6 +56,12 @@ json_output = option(
 )
 
 
+denoising_steps = option(
+    "--denoising-steps", type=click.IntRange(min=1), metavar="N", default_text="as many as the model was trained for",
+    help="Number of denoising steps. One step has the smallest error; more steps give sharper images.",
+)  # fmt: skip
+
+
 def _export_scene_root(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
     """Set the environment variable while the command runs: this process and its workers find scenes there."""
     if value:

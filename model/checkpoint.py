@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +39,28 @@ def save(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and note of a checkpoint. Raises CheckpointError if the file is missing, truncated or not from AVW."""
+    with _opened(path) as file:
+        note = json.loads((file.metadata() or {})["avw"])
+        return {name: file.get_tensor(name) for name in file.keys()}, note  # noqa: SIM118 (not a dict)
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """The note of a checkpoint, without its tensors. Raises CheckpointError like `load`."""
+    with _opened(path) as file:
+        note: dict[str, Any] = json.loads((file.metadata() or {})["avw"])
+        return note
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The open file; whatever goes wrong while it is read becomes a CheckpointError."""
     if not path.exists():
         raise CheckpointError(
             f"{path}: this checkpoint does not exist. Train a model: avw train DATA --out {path.parent}"
         )
     try:
         with safe_open(path, framework="pt") as file:
-            note = json.loads((file.metadata() or {})["avw"])
-            return {name: file.get_tensor(name) for name in file.keys()}, note  # noqa: SIM118 (not a dict)
+            yield file
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise CheckpointError(
             f"{path}: not a readable AVW checkpoint ({error}); it is probably truncated or from another program. "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,13 @@ class EvaluationConfig:
     """horizons: steps ahead · count: windows per horizon
     sequences, length: number of predicted futures of `length` steps, for AV-lag, AV-corr and the report. Where all
         episodes are shorter than `length`, the futures are as long as the longest episode
-    shown: sequences that are written as samples
+    shown: sequences that are written as samples · denoising_steps: None: as many as the model was trained for
     """
 
     split: str = "test"
     horizons: tuple[int, ...] = (1, 4, 16)
     count: int = 1000
-    denoising_steps: int = 1
+    denoising_steps: int | None = None
     sequences: int = 24
     length: int = 16
     shown: int = 6
@@ -66,6 +66,8 @@ def evaluate(
     Horizons that are longer than every episode of the split are skipped and listed under "skipped_horizons", with the
     reason. Raises UsageError if no horizon is left.
     """
+    if config.denoising_steps is None:
+        config = replace(config, denoising_steps=model.denoising_steps)
     windows = Windows(dataset, config.split, WindowConfig(ages=model.ages))
     horizons, skipped = _possible_horizons(windows, config)
     result: dict[str, Any] = {

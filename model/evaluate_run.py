@@ -20,14 +20,15 @@ def evaluate(
     split: str = "test",
     horizons: Sequence[int] = (1, 4, 16),
     count: int = 1000,
-    denoising_steps: int = 1,
+    denoising_steps: int | None = None,
     device: str = "auto",
     progress: Callable[[int], object] = lambda windows: None,
 ) -> dict[str, Any]:
     """Measure the predictions of a trained model and of its baselines, and write RUN/evaluation.json.
 
     data: a dataset or its folder; None: the dataset that the run was trained on · horizons: steps ahead
-    count: windows per horizon · progress: called with the number of windows that were just done
+    count: windows per horizon · denoising_steps: None: as many as the model was trained for
+    progress: called with the number of windows that were just done
 
     Returns the content of evaluation.json: result["horizons"]["4"]["psnr"]["model"], and so on.
     """

@@ -89,6 +89,11 @@ class WorldModel:
         return self.net.config.ages
 
     @property
+    def denoising_steps(self) -> int:
+        """Network passes of a forecast: the number that fits what the model was trained for."""
+        return self.diffusion.config.network_calls
+
+    @property
     def max_offset(self) -> int:
         """The most steps ahead that the model was trained to predict."""
         return int(self.note.get("max_offset", WindowConfig().max_offset))
@@ -100,14 +105,15 @@ class WorldModel:
         t: int = -1,
         actions: Sequence[Action | int],
         every_step: bool = False,
-        denoising_steps: int = 1,
+        denoising_steps: int | None = None,
         seed: int = 0,
     ) -> Imagination:
         """What the agent will see, hear and be rewarded if it takes `actions` after observation t of an episode.
 
         episode: an episode of `avw.open_dataset`, or an `avw.Recording` made live · t: negative counts from the end
         every_step: predict the future after each of the actions, not only after the last
-        denoising_steps: network passes; 1 is the least-distortion forecast, more is sharper
+        denoising_steps: network passes; None: as many as the model was trained for. Fewer give a smaller error, more
+            give sharper images
 
         The context is built from the observations up to t; later ones are not used. See `Imagination` for the result.
         Raises UsageError for a t outside of the episode, for images of another size, and for more than `max_offset`
@@ -158,9 +164,10 @@ class WorldModel:
 
     @torch.inference_mode()
     def predict(
-        self, history: History, motion_BK3: Tensor, offset_BK: Tensor, *, steps: int = 1, seed: int = 0
+        self, history: History, motion_BK3: Tensor, offset_BK: Tensor, *, steps: int | None = None, seed: int = 0
     ) -> Prediction:
-        """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), in `steps` passes.
+        """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), in `steps` passes
+        (None: `denoising_steps`).
 
         The starting noise depends on `seed` alone and is shared by all candidates: they differ by action, not luck.
         """
@@ -187,7 +194,7 @@ class WorldModel:
             )
             return outputs
 
-        latents = self.diffusion.sample(denoise, noise, steps)
+        latents = self.diffusion.sample(denoise, noise, self.denoising_steps if steps is None else steps)
         return self._prediction(latents, reward)
 
     @torch.inference_mode()

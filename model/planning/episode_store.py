@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from avw.model.planning.denoising_steps import denoising_steps
 from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import LEARNED
@@ -134,6 +135,9 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
         if not model.is_file():
             raise CheckpointError(f"{model} is missing. Train a model: avw train DATA --out {config.model_dir}")
         values |= {"model": _sha256(model), "device": config.device}
+        # Earlier versions always planned in one step and did not store it.
+        if (steps := denoising_steps(config, policy)) not in (None, 1):
+            values["denoising_steps"] = steps
     if is_policy_file(policy):
         values["policy_file"] = _sha256(split_policy_file(policy)[0])
     plain: dict[str, Any] = json.loads(json.dumps(values))

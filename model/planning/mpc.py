@@ -24,8 +24,8 @@ REFLEX_MARGIN = 0.03  # metres beyond one step in which an obstacle counts as bl
 class MpcConfig:
     """forwards: numbers of forward steps after the turn; each number is one candidate per heading
     execute: forward steps that are executed before the next plan
-    denoising_steps: network passes per prediction; 0 predicts the reward from the context alone, without predicting
-        images or sound (the control policy `reward-only`)
+    denoising_steps: network passes per prediction; None: as many as the model was trained for; 0 predicts the reward
+        from the context alone, without predicting images or sound (the control policy `reward-only`)
     success_weight: value of P(success) at the end of a candidate, in metres
     step_cost: metres per step, as in the reward of the task
     revisit_cost, revisit_metres: penalty for returning to a place: metres times log(1 + number of steps spent within
@@ -35,7 +35,7 @@ class MpcConfig:
 
     forwards: tuple[int, ...] = (4, 8, 14)
     execute: int = 5
-    denoising_steps: int = 1
+    denoising_steps: int | None = None
     success_weight: float = 1.0
     step_cost: float = 0.01
     revisit_cost: float = 0.1
@@ -84,7 +84,7 @@ class MpcPolicy:
         """model: a loaded model (anything with the methods of `WorldModel`), or the folder of a run to load."""
         self.model = WorldModel.load(Path(model), device) if isinstance(model, str | Path) else model
         self.config = config or MpcConfig()
-        self.name = "mpc" if self.config.denoising_steps else "reward-only"
+        self.name = "reward-only" if self.config.denoising_steps == 0 else "mpc"
         self.candidates = candidates(self.config)
         self.reset(0)
 
@@ -144,7 +144,7 @@ class MpcPolicy:
         history = self.model.encode(rgb, audio, torch.from_numpy(past)[None])
         self.plans += 1
         motion, offset = torch.from_numpy(options.motion_K3)[None], torch.from_numpy(options.offset_K)[None]
-        if config.denoising_steps:
+        if config.denoising_steps != 0:
             seed = int(keyed_rng(self.seed, "mpc", self.plans).integers(2**31))
             prediction = self.model.predict(history, motion, offset, steps=config.denoising_steps, seed=seed)
         else:

@@ -18,7 +18,8 @@ class NavigateConfig:
     scenes: ids or mesh files · episodes: per policy; episode i is in scenes[i mod n]
     min_distance: metres of geodesic between start and source
     sound: the source plays it in a loop; None: the sound that each episode of the file names
-    model_dir, device: for policies that plan with a model · video_dir: folder for recordings
+    model_dir, device: for policies that plan with a model · denoising_steps: of mpc; None: as many as the model was
+        trained for · video_dir: folder for recordings
     episode_file: run the first `episodes` of this file instead; then `scenes` are the scenes of those
     sound_root: folder of the sounds that the episode file names
     """
@@ -33,6 +34,7 @@ class NavigateConfig:
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     model_dir: str | None = None
+    denoising_steps: int | None = None
     device: str = "cpu"
     video_dir: str | None = None
     episode_file: str | None = None

@@ -75,6 +75,7 @@ class NavigationWork:
             self._policies[name] = make_policy(
                 name,
                 model_dir=None if model_dir is None else Path(model_dir),
+                denoising_steps=self.config.denoising_steps,
                 device=self.config.device,
                 hfov=self.config.simulator.hfov,
                 max_steps=self.config.task.max_steps,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from avw.model.metrics.navigation import Interval, bootstrap_difference, bootstrap_mean, summarise
+from avw.model.planning.denoising_steps import denoising_steps
 from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import POLICIES
@@ -99,7 +100,7 @@ def write_outcome(
     for name, rows in records.items():
         document = {
             "policy": name,
-            "config": _published(config),
+            "config": _published(config, name),
             "summary": _plain(summary(rows)),
             "records": [dataclasses.asdict(row) for row in rows],
         }
@@ -155,9 +156,11 @@ def _cell(values: Sequence[float], measure: str, sign: str = "") -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _published(config: NavigateConfig) -> dict[str, Any]:
-    """The configuration without the path of an interpreter on this machine."""
+def _published(config: NavigateConfig, policy: str) -> dict[str, Any]:
+    """The configuration of a policy, with the denoising steps that it took and without the path of an interpreter on
+    this machine."""
     values = dataclasses.asdict(config)
+    values["denoising_steps"] = denoising_steps(config, policy)
     values["simulator"]["habitat_python"] = None
     return values
 

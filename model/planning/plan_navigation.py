@@ -23,6 +23,7 @@ def plan_navigation(
     policies: Sequence[str],
     *,
     model: Path,
+    denoising_steps: int | None = None,
     scenes: Sequence[str] = (),
     episode_file: Path | None = None,
     episodes: int | None = None,
@@ -37,6 +38,7 @@ def plan_navigation(
     """The configuration of a navigation run. Scenes, simulator and sound default to those of the run's dataset.
 
     policies: names, or FILE.py:CLASS · model: folder of the trained run; it may be missing if no policy needs it
+    denoising_steps: of mpc; None: as many as the model was trained for
     scenes: as for `--scenes`; () means the test scenes of the dataset · episode_file: episodes to run instead
     adapt: changes the simulator configuration of the dataset
 
@@ -71,6 +73,7 @@ def plan_navigation(
         sound=played,
         simulator=adapt(simulator),
         model_dir=str(model) if trained else None,
+        denoising_steps=denoising_steps,
         device=device,
         video_dir=str(video) if video else None,
         episode_file=str(episode_file) if episode_file else None,

@@ -120,6 +120,7 @@ def make_policy(
     name: str,
     *,
     model_dir: Path | None = None,
+    denoising_steps: int | None = None,
     device: str = "cpu",
     hfov: float = 90.0,
     max_steps: int = MAX_STEPS,
@@ -127,6 +128,7 @@ def make_policy(
     """A policy by name, or from a user's file (FILE.py:NAME).
 
     model_dir: the trained run that `mpc` and `reward-only` plan with
+    denoising_steps: of `mpc`; None: as many as the model was trained for
     hfov: of the camera, degrees · max_steps: of an episode
 
     The oracle is not made here, so no policy of this function has access to the simulator.
@@ -149,7 +151,7 @@ def make_policy(
 
         if model_dir is None:
             raise UsageError(f"the policy {name} needs a trained model: type avw navigate --policy {name} --model RUN")
-        return MpcPolicy(model_dir, MpcConfig(denoising_steps=1 if name == "mpc" else 0), device)
+        return MpcPolicy(model_dir, MpcConfig(denoising_steps=denoising_steps if name == "mpc" else 0), device)
     if is_policy_file(name):
         return load_policy(name)
     if name == "oracle":

@@ -69,6 +69,7 @@ def run_navigation(
     simulator: SimulatorConfig | None = None,
     task: TaskConfig | None = None,
     model: str | Path | None = None,
+    denoising_steps: int | None = None,
     device: str = "cpu",
     out: str | Path | None = None,
     resume: bool = True,
@@ -82,6 +83,7 @@ def run_navigation(
     workers: processes. A policy class that is defined in a script needs `if __name__ == "__main__":` there to run in
         more than 1; a class in a file of its own does not
     min_distance: metres of walking between start and source, at least · model: the run that `mpc` plans with
+    denoising_steps: of `mpc`; None: as many as the model was trained for
     out: keep each episode there as it ends, and continue from there; None: nowhere. Episodes of a class with other
         source code, or of an object in another state, are refused · progress: called as each ends
 
@@ -116,6 +118,7 @@ def run_navigation(
         simulator=simulator or SimulatorConfig(),
         task=task or TaskConfig(),
         model_dir=None if model is None else str(model),
+        denoising_steps=denoising_steps,
         device=device,
     )
     execute: Execute = run_in_this_process

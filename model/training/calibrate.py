@@ -15,9 +15,12 @@ from avw.model.world_model import Calibration, History, Prediction, WorldModel
 
 
 def predict_windows(
-    model: WorldModel, windows: Windows, window: WindowBatch, *, steps: int = 1, batch: int = 32
+    model: WorldModel, windows: Windows, window: WindowBatch, *, steps: int | None = None, batch: int = 32
 ) -> Iterator[tuple[slice, History, Prediction]]:
-    """Predict every target of `window` from images and sound of the dataset, `batch` contexts at a time."""
+    """Predict every target of `window` from images and sound of the dataset, `batch` contexts at a time.
+
+    steps: denoising steps; None: as many as the model was trained for
+    """
     for first in range(0, len(window.context_BT), batch):
         chosen = slice(first, first + batch)
         rgb, audio = read_frames(windows, window.context_BT[chosen])

@@ -204,23 +204,24 @@ def stage_losses(
     P = clean["vision"].shape[0]
     step_P = diffusion.draw_steps(P, generator).to(device)  # one diffusion step for both modalities
     noise = {name: torch.randn(clean[name].shape, generator=generator).to(device) for name in modalities}
-    noisy = {name: diffusion.noised(clean[name], step_P, noise[name]) for name in modalities}
+    noisy = {name: diffusion.training_input(clean[name], step_P, noise[name]) for name in modalities}
     context = net.context(
         batch.vision_BTHWC if "vision" in modalities else None,
         batch.audio_BTAD if "audio" in modalities else None,
         batch.past_BT3,
     )
-    outputs, reward = net(
-        noisy,
-        step_P.view(batch.offset_BK.shape),
-        batch.motion_BK3,
-        batch.offset_BK,
-        context,
-        prior_PHWC=batch.prior_PHWC,
-        reward=stage == "3",
-    )
+
+    def network(latents: dict[str, Tensor], at_P: Tensor) -> tuple[dict[str, Tensor], RewardPrediction | None]:
+        at_BK, motion, offset = at_P.view(batch.offset_BK.shape), batch.motion_BK3, batch.offset_BK
+        return net(latents, at_BK, motion, offset, context, prior_PHWC=batch.prior_PHWC, reward=stage == "3")
+
+    consistent: dict[str, Tensor] = {}
+    if diffusion.config.prediction == "shortcut":
+        consistent = diffusion.consistent_targets(noisy, step_P, lambda latents, at_P: network(latents, at_P)[0])
+    outputs, reward = network(noisy, step_P)
     losses = {
-        name: diffusion.loss(outputs[name], clean[name], noisy[name], noise[name], step_P).mean() for name in modalities
+        name: diffusion.loss(outputs[name], clean[name], noisy[name], noise[name], step_P, consistent.get(name)).mean()
+        for name in modalities
     }
     if stage != "3":
         return losses

@@ -35,7 +35,9 @@ def test_a_dataset_becomes_a_run_and_a_run_is_measured(
     assert set(result["horizons"]) == {"1", "2"}
     assert result["windows"] == {"1": 3, "2": 3}
     assert result["split"] == "test"
-    other = avw.evaluate(run, avw.open_dataset(data_path), split="val", count=3, horizons=(1,))
+    assert result["denoising_steps"] == 1  # what nano is trained for
+    other = avw.evaluate(run, avw.open_dataset(data_path), split="val", count=3, horizons=(1,), denoising_steps=2)
+    assert other["denoising_steps"] == 2
     assert other["scenes"] == sorted({episode.scene for episode in avw.open_dataset(data_path).split("val")})
 
 

@@ -29,7 +29,7 @@ class Call:
     past_BT3: np.ndarray
     motion_BK3: np.ndarray
     offset_BK: np.ndarray
-    steps: int = 0
+    steps: int | None = 0
     seed: int = 0
 
 
@@ -53,7 +53,7 @@ class ScriptedModel:
     def encode(self, rgb: torch.Tensor, audio: torch.Tensor, past: torch.Tensor) -> tuple[np.ndarray, ...]:
         return rgb.numpy(), audio.numpy(), past.numpy()
 
-    def predict(self, history, motion, offset, *, steps: int = 1, seed: int = 0):
+    def predict(self, history, motion, offset, *, steps: int | None = 1, seed: int = 0):
         return self._predict("predict", history, motion, offset, steps, seed)
 
     def predict_reward(self, history, motion, offset):
@@ -375,9 +375,16 @@ def test_reward_only_predicts_the_reward_and_nothing_else():
     model = ScriptedModel(prefer(3))
     policy = MpcPolicy(model, MpcConfig(denoising_steps=0))
     assert policy.name == "reward-only"
-    assert MpcPolicy(model).name == "mpc"
     assert run(policy, 4) == [LEFT] * 3 + [FORWARD]
     assert [call.kind for call in model.calls] == ["predict_reward"]
+
+
+def test_mpc_leaves_the_number_of_denoising_steps_to_the_model():
+    model = ScriptedModel(prefer(3))
+    policy = MpcPolicy(model)
+    assert policy.name == "mpc"
+    run(policy, 4)
+    assert [(call.kind, call.steps) for call in model.calls] == [("predict", None)]
 
 
 def test_reset_discards_the_episode():

@@ -3,14 +3,18 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from click.testing import CliRunner
 
 from avw.cli.navigate import navigate
+from avw.model import checkpoint
 from avw.model.planning.episode_run import EpisodeRecord
+from avw.model.planning.episode_store import stored_config
 from avw.model.planning.navigate import run_episodes, run_policies
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.outcomes import comparison, paired_gain, read_records, summary, table, write_outcome
@@ -155,6 +159,23 @@ def test_a_damaged_result_file_is_named(tmp_path):
 def test_configurations_that_are_not_valid_are_refused(changes):
     with pytest.raises(UsageError):
         config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("objective", "asked", "used"), [({}, None, 1), ({"prediction": "noise"}, None, 50), ({}, 3, 3)]
+)
+def test_the_denoising_steps_of_the_planner_are_recorded(tmp_path: Path, objective, asked, used):
+    note = {"diffusion": {"steps": 1000, "last_share": 0.5, **objective}}  # as checkpoints of 0.1 have it
+    checkpoint.save(tmp_path / "model.safetensors", {"x": torch.zeros(1)}, note)
+    chosen = config(policies=("mpc", "random"), model_dir=str(tmp_path), denoising_steps=asked)
+    write_outcome(tmp_path, chosen, {name: [record(i, name) for i in range(3)] for name in ("mpc", "random")})
+    written = {n: json.loads((tmp_path / f"navigation-{n}.json").read_text()) for n in ("mpc", "random")}
+    assert {n: document["config"]["denoising_steps"] for n, document in written.items()} == {
+        "mpc": used,
+        "random": None,
+    }
+    # Records of versions that knew one step only are continued in one step, and in no other number.
+    assert stored_config(chosen, "mpc").get("denoising_steps", 1) == used
 
 
 def test_mpc_is_compared_with_the_others():

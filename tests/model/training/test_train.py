@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import torch
 from avw.avw4k.reading.dataset import Dataset
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit
+from avw.model.diffusion import DiffusionConfig
 from avw.model.tokenizers.fit import TokenizerBudget
 from avw.model.training.presets import preset
 from avw.model.training.train import TrainConfig, init_weights, schedule, train
@@ -155,6 +157,44 @@ def test_schedule_warms_up_and_decays(config: TrainConfig):
     assert max(rates) <= 1
     assert rates[-1] < 0.01
     assert schedule(999, 1000, replace(config, decay=False)) == 1.0
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"zero_noise": True, "last_share": 0.5},
+        {"prediction": "velocity"},
+        {"prediction": "shortcut", "steps": 128, "last_share": 0.0},
+        {"prediction": "noise", "learn_variance": True},
+    ],
+    ids=lambda values: values.get("prediction", "clean"),
+)
+def test_a_run_forecasts_with_the_steps_of_its_objective(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, objective: dict[str, Any]
+):
+    out = tmp_path / "r"
+    out.mkdir()
+    shutil.copy(run / "tokenizers.safetensors", out)
+    config = replace(
+        config,
+        net=replace(config.net, learn_variance="learn_variance" in objective),
+        diffusion=replace(config.diffusion, **{"last_share": 0.0, **objective}),
+        steps=dict.fromkeys("123", 2),
+    )
+    train(dataset, out, config)
+    model = WorldModel.load(out)
+    assert model.denoising_steps == DiffusionConfig(**objective).network_calls
+    context = [torch.zeros(1, model.net.config.context, *shape) for shape in ((32, 32, 3), (2, 2400), (3,))]
+    history = model.encode(context[0].to(torch.uint8), *context[1:])
+    move = torch.tensor([[[0.6, 0.0, 0.0]]]), torch.tensor([[4]])
+
+    def forecast(steps: int | None, seed: int) -> torch.Tensor:
+        return model.predict(history, *move, steps=steps, seed=seed).latents["vision"]
+
+    assert torch.equal(forecast(None, 0), forecast(model.denoising_steps, 0))
+    assert not torch.equal(forecast(2, 0), forecast(2, 1))
+    # A forecast in one step from zeros has nothing random in it.
+    assert torch.equal(forecast(1, 0), forecast(1, 1)) is objective.get("zero_noise", False)
 
 
 def test_learning_lowers_the_losses(dataset: Dataset, config: TrainConfig, tmp_path: Path):

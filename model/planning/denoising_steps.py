@@ -1,0 +1,30 @@
+"""How many network passes a policy takes per prediction: as many as its checkpoint was trained for, or as requested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avw.model.planning.navigate_config import NavigateConfig
+from avw.sim_bridge.errors import CheckpointError
+
+
+def denoising_steps(config: NavigateConfig, policy: str) -> int | None:
+    """Network passes per prediction of `mpc` under `config`; None for a policy that predicts no images or sound.
+
+    Reads the header of the checkpoint only. Raises CheckpointError for one that is missing or damaged.
+    """
+    if policy != "mpc" or config.model_dir is None:
+        return None
+    if config.denoising_steps is not None:
+        return config.denoising_steps
+    from avw.model import checkpoint  # with PyTorch, which no other policy needs
+    from avw.model.diffusion import DiffusionConfig
+    from avw.model.world_model import FILE
+
+    path = Path(config.model_dir) / FILE
+    try:
+        return DiffusionConfig(**checkpoint.read_note(path)["diffusion"]).network_calls
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path}: its configuration does not fit this version of AVW ({error}); train again with avw train"
+        ) from error
