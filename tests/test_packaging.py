@@ -28,12 +28,14 @@ MODULES = {
     "huggingface-hub": "huggingface_hub",
     "hydra-core": "hydra",
     "numpy-quaternion": "quaternion",
+    "visqol-python": "visqol",
 }
 PARTS_WITH_TORCH = ("avw4k/reading/loader.py",)  # outside model/, and in no module that generation imports
 LAB = ("configs", "episodes", "importing", "sensors", "simulator")
 PARTS_WITH_EXTRAS = {  # modules that may import what an extra brings, and nothing else imports them at its top
     "avw4k/exports/hub.py": "hub",
     "avw4k/execution/ray_executor.py": "ray",
+    "model/metrics/perceptual.py": "metrics",
     "sim_bridge/rendering/warp.py": "gpu",
     **{f"sim_bridge/task/habitat_lab/{name}.py": "habitat" for name in LAB},
 }

@@ -1,7 +1,7 @@
-"""Distance between predicted and true sound: log-spectral distance and spectral SSIM.
+"""Distance between predicted and true sound: log-spectral distance, spectral SSIM, multi-resolution STFT distance.
 
-Both compare short-time spectra of single steps (0.15 s) in dB relative to a full-scale sine, with a floor of -80 dBFS.
-Without a floor, differences between inaudible levels in the pauses of a sound would dominate the mean. Both ignore
+All compare short-time spectra of single steps (0.15 s) relative to a full-scale sine, with a floor of -80 dBFS.
+Without a floor, differences between inaudible levels in the pauses of a sound would dominate the mean. All ignore
 phase and treat each ear separately; differences between the ears are measured in `physical.py`.
 
 Shape legend: N clips · E ears (0 left, 1 right) · S samples · T spectral frames · F frequency bins.
@@ -17,7 +17,7 @@ from avw.sim_bridge.errors import UsageError
 
 FLOOR_DB = -80.0
 WINDOW = 512  # samples: 32 ms at 16 kHz
-HOP = 128  # samples: 75 % overlap
+RESOLUTIONS = (128, 512, 2048)  # samples: windows of 8, 32 and 128 ms, of the multi-resolution distance
 
 
 def spectrogram_db(audio_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
@@ -26,13 +26,18 @@ def spectrogram_db(audio_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndar
     0 dB is a sine of amplitude `full_scale` at the centre of a bin. Frames lie inside the clip, without padding, so
     2,400 samples give 15 frames of 257 bins. Raises UsageError for clips shorter than one window.
     """
-    audio_NES = np.asarray(audio_NES, np.float32)
-    if audio_NES.ndim != 3 or audio_NES.shape[-1] < WINDOW:
-        raise UsageError(f"expected clips (N, E, S) of at least {WINDOW} samples, got shape {audio_NES.shape}")
-    window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(audio_NES, WINDOW, axis=-1)[..., ::HOP, :]
-    amplitude = np.abs(rfft(frames * (window * np.float32(2.0 / (window.sum() * full_scale))), axis=-1))
+    amplitude = _amplitude(audio_NES, WINDOW, full_scale)
     return 20.0 * np.log10(np.maximum(amplitude, np.float32(10.0 ** (FLOOR_DB / 20.0))))
+
+
+def _amplitude(audio_NES: np.ndarray, width: int, full_scale: float) -> np.ndarray:
+    """float32 (N, E, T, F): amplitude of each bin relative to a full-scale sine; Hann windows that overlap by 75 %."""
+    audio_NES = np.asarray(audio_NES, np.float32)
+    if audio_NES.ndim != 3 or audio_NES.shape[-1] < width:
+        raise UsageError(f"expected clips (N, E, S) of at least {width} samples, got shape {audio_NES.shape}")
+    window = np.hanning(width + 1)[:-1].astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(audio_NES, width, axis=-1)[..., :: width // 4, :]
+    return np.abs(rfft(frames * (window * np.float32(2.0 / (window.sum() * full_scale))), axis=-1))
 
 
 def lsd_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
@@ -66,6 +71,28 @@ def spectral_ssim_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, f
 def spectral_ssim(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> float:
     """Mean of `spectral_ssim_per_clip`."""
     return float(spectral_ssim_per_clip(predicted_NES, true_NES, full_scale=full_scale).mean())
+
+
+def multi_resolution_per_clip(
+    predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0
+) -> np.ndarray:
+    """float64 (N,): multi-resolution STFT distance (Yamamoto et al. 2020, arXiv 1910.11480), mean over 3 resolutions of
+
+        |A - Â| / |A|  +  mean |ln max(A, floor) - ln max(Â, floor)|
+
+    A, Â: amplitudes of all bins, frames and ears (Frobenius norm). The first term, the spectral convergence, weighs
+    loud bins, the second all bins alike. Windows of 8, 32 and 128 ms. NaN where the true clip is below the floor in
+    all bins, because the first term is then not defined.
+    """
+    _check_pair(predicted_NES, true_NES)
+    floor = np.float32(10.0 ** (FLOOR_DB / 20.0))
+    total_N = np.zeros(len(true_NES))
+    for width in RESOLUTIONS:
+        a, b = (_amplitude(x, width, full_scale).reshape(len(true_NES), -1) for x in (true_NES, predicted_NES))
+        norm_N = np.where((a > floor).any(axis=1), np.linalg.norm(a, axis=1), np.nan)
+        logarithm = np.abs(np.log(np.maximum(a, floor)) - np.log(np.maximum(b, floor)))
+        total_N += np.linalg.norm(a - b, axis=1) / norm_N + logarithm.mean(axis=1)
+    return total_N / len(RESOLUTIONS)
 
 
 def _check_pair(predicted: np.ndarray, true: np.ndarray) -> None:

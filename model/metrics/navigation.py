@@ -7,16 +7,10 @@ N_ref is the number of actions of a greedy shortest-path follower up to and incl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-
-from avw.sim_bridge.errors import UsageError
-from avw.sim_bridge.randomness import keyed_rng
-
-RESAMPLES = 10_000
+from avw.model.metrics.bootstrap import Interval, bootstrap_mean
 
 
 class NavigationOutcome(Protocol):
@@ -36,19 +30,6 @@ class NavigationOutcome(Protocol):
     def actions(self) -> int: ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Interval:
-    """A mean with its bootstrap interval, and the number of values."""
-
-    mean: float
-    low: float
-    high: float
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
 def spl(success: bool, shortest: float, walked: float) -> float:
     """Success weighted by path length. `shortest`, `walked`: metres."""
     return float(success) * _efficiency(shortest, walked)
@@ -64,30 +45,6 @@ def soft_spl(distance_left: float, shortest: float, walked: float) -> float:
 def sna(success: bool, reference_actions: int, actions: int) -> float:
     """Success weighted by the number of actions."""
     return float(success) * _efficiency(float(reference_actions), float(actions))
-
-
-def bootstrap_mean(values: Iterable[float], *, seed: int = 0, level: float = 0.95) -> Interval:
-    """The mean of `values` and its percentile bootstrap interval (10,000 resamples of episodes, seeded).
-
-    Raises UsageError for no values or values that are not finite.
-    """
-    sample = _finite(values)
-    means = _resampled_means(sample, seed)
-    low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
-    return Interval(mean=float(sample.mean()), low=float(low), high=float(high), count=len(sample))
-
-
-def bootstrap_difference(
-    first: Sequence[float], second: Sequence[float], *, seed: int = 0, level: float = 0.95
-) -> Interval:
-    """The mean of first[i] - second[i] over *paired* episodes, with its bootstrap interval.
-
-    Pairing (same scene, start and source for both policies) removes the variance that the episodes have in common. The
-    difference is significant at `level` if the interval does not contain 0. Raises UsageError for unequal lengths.
-    """
-    if len(first) != len(second):
-        raise UsageError(f"expected paired episodes, got {len(first)} of one policy and {len(second)} of the other")
-    return bootstrap_mean(np.subtract(_finite(first), _finite(second)), seed=seed, level=level)
 
 
 def summarise(outcomes: Sequence[NavigationOutcome], *, seed: int = 0) -> dict[str, Interval]:
@@ -106,24 +63,3 @@ def summarise(outcomes: Sequence[NavigationOutcome], *, seed: int = 0) -> dict[s
 def _efficiency(shortest: float, walked: float) -> float:
     longest = max(shortest, walked)
     return shortest / longest if longest > 0.0 else 1.0
-
-
-def _finite(values: Iterable[float]) -> np.ndarray:
-    sample = np.asarray(list(values), dtype=np.float64)
-    if sample.ndim != 1 or len(sample) == 0 or not np.isfinite(sample).all():
-        raise UsageError(
-            f"expected one finite number per episode and at least one episode, got {len(sample)} values"
-            " (an infinite distance means that start and source are on separate parts of the floor)"
-        )
-    return sample
-
-
-def _resampled_means(sample_N: np.ndarray, seed: int) -> np.ndarray:
-    rng = keyed_rng(seed, "bootstrap", len(sample_N))
-    # In blocks, because 10,000 resamples of 10,000 episodes would need 800 MB.
-    block = max(1, min(RESAMPLES, 4_000_000 // len(sample_N)))
-    means = [
-        sample_N[rng.integers(0, len(sample_N), (min(block, RESAMPLES - start), len(sample_N)))].mean(axis=1)
-        for start in range(0, RESAMPLES, block)
-    ]
-    return np.concatenate(means)

@@ -30,16 +30,22 @@ def ild_db(audio_NES: np.ndarray) -> np.ndarray:
         return level_NE[:, 0] - level_NE[:, 1]
 
 
+def audible(audio_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
+    """bool (N,): clips in which both ears are above -80 dBFS."""
+    audible_NE: np.ndarray = level_db(audio_NES, full_scale=full_scale) > FLOOR_DB
+    return np.logical_and.reduce(audible_NE, axis=1)
+
+
 def ild_error_per_clip(predicted_NES: np.ndarray, true_NES: np.ndarray, *, full_scale: float = 1.0) -> np.ndarray:
     """float64 (N,): absolute difference of the ILDs in dB.
 
     NaN if an ear of the *true* clip is below -80 dBFS, because silence has no direction. The level of a predicted ear
     is raised to that floor, so that predicted silence counts as an error.
     """
-    _check_same(predicted_NES, true_NES)
+    check_pair(predicted_NES, true_NES)
     predicted_NE = np.maximum(level_db(predicted_NES, full_scale=full_scale), FLOOR_DB)
     true_NE = level_db(true_NES, full_scale=full_scale)
-    audible_N = (true_NE > FLOOR_DB).all(axis=1)
+    audible_N = audible(true_NES, full_scale=full_scale)
     error_N = np.full(len(true_NE), np.nan)
     difference_NE = predicted_NE[audible_N] - true_NE[audible_N]
     error_N[audible_N] = np.abs(difference_NE[:, 0] - difference_NE[:, 1])
@@ -115,6 +121,7 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / scale) if scale > 1e-12 else 0.0
 
 
-def _check_same(predicted: np.ndarray, true: np.ndarray) -> None:
+def check_pair(predicted: np.ndarray, true: np.ndarray) -> None:
+    """Raises UsageError unless both are binaural clips (N, 2, S) of the same shape."""
     if predicted.shape != true.shape or predicted.ndim != 3 or predicted.shape[1] != 2:
         raise UsageError(f"expected two arrays (N, 2, S) of equal shape, got {predicted.shape} and {true.shape}")

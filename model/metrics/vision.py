@@ -1,4 +1,4 @@
-"""Distance between predicted and true images: PSNR and SSIM.
+"""Distance between predicted and true images: PSNR and SSIM, of whole images and of some of their pixels.
 
 Shape legend: N images · H W pixels · C channels. Images are uint8, 0 to 255.
 """
@@ -10,9 +10,11 @@ import math
 import numpy as np
 from scipy.ndimage import correlate1d
 
+from avw.model.metrics.bootstrap import Sums
 from avw.sim_bridge.errors import UsageError
 
 PEAK = 255.0
+SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # pixels
 
 
 def mse_per_image(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> np.ndarray:
@@ -47,13 +49,35 @@ def ssim_per_image(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> np.ndar
     _check_pair(predicted_NHWC, true_NHWC)
     # (N, C, H, W): windows run over the last two axes.
     a, b = (np.moveaxis(np.asarray(x, np.float32), -1, 1) for x in (predicted_NHWC, true_NHWC))
-    similarity = ssim_map(a, b, data_range=PEAK, sigma=1.5, radius=5)
+    similarity = ssim_map(a, b, data_range=PEAK, sigma=SSIM_SIGMA, radius=SSIM_RADIUS)
     return similarity.reshape(len(similarity), -1).mean(axis=1, dtype=np.float64)
 
 
 def ssim(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> float:
     """Mean of `ssim_per_image`."""
     return float(ssim_per_image(predicted_NHWC, true_NHWC).mean())
+
+
+def region_errors(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray, mask_NHW: np.ndarray) -> tuple[Sums, Sums]:
+    """(squared error, SSIM) of the pixels of a mask, as sums per image: pooled over images, and resampled.
+
+    A squared error has the unit of `mse_per_image`: pool it, then take `psnr_from_mse`. A value of SSIM belongs to the
+    centre of its window, which may reach beyond the mask; pixels less than five from the border have none.
+    """
+    _check_pair(predicted_NHWC, true_NHWC)
+    if mask_NHW.shape != true_NHWC.shape[:3]:
+        raise UsageError(f"the mask has shape {mask_NHW.shape}, the images {true_NHWC.shape}")
+    mask_NHW = np.asarray(mask_NHW, bool)
+    a, b = (np.moveaxis(np.asarray(x, np.float32), -1, 1) for x in (predicted_NHWC, true_NHWC))
+    squared_NHW = np.square(a - b).mean(axis=1)
+    similarity_NHW = ssim_map(a, b, data_range=PEAK, sigma=SSIM_SIGMA, radius=SSIM_RADIUS).mean(axis=1)
+    inner_NHW = mask_NHW[:, SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
+    return _masked(squared_NHW, mask_NHW), _masked(similarity_NHW, inner_NHW)
+
+
+def _masked(value_NHW: np.ndarray, mask_NHW: np.ndarray) -> Sums:
+    total_N = np.where(mask_NHW, value_NHW, np.float32(0.0)).sum(axis=(1, 2), dtype=np.float64)
+    return Sums(total_N, mask_NHW.sum(axis=(1, 2)).astype(np.float64))
 
 
 def ssim_map(a: np.ndarray, b: np.ndarray, *, data_range: float, sigma: float, radius: int) -> np.ndarray:

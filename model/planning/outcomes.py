@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from avw.model.metrics.navigation import Interval, bootstrap_difference, bootstrap_mean, summarise
+from avw.model.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_mean
+from avw.model.metrics.navigation import summarise
 from avw.model.planning.denoising_steps import denoising_steps
 from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
 from avw.model.planning.navigate_config import NavigateConfig

@@ -15,7 +15,7 @@ from typing import Any
 from avw.avw4k.execution.local_processes import refuse_in_starting_worker, run_in_processes
 from avw.avw4k.execution.protocol import Execute
 from avw.avw4k.execution.this_process import run_in_this_process
-from avw.model.metrics.navigation import Interval
+from avw.model.metrics.bootstrap import Interval
 from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode
 from avw.model.planning.navigate import run_policies
 from avw.model.planning.navigate_config import NavigateConfig

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avw.model.metrics.audio import FLOOR_DB, lsd, lsd_per_clip, spectral_ssim, spectrogram_db
+from avw.model.metrics.audio import (
+    FLOOR_DB,
+    lsd,
+    lsd_per_clip,
+    multi_resolution_per_clip,
+    spectral_ssim,
+    spectrogram_db,
+)
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
@@ -69,3 +76,27 @@ def test_wrong_shapes_are_refused():
         lsd(noise(2), noise(3))
     with pytest.raises(UsageError, match="no sound to compare"):
         lsd(noise(0), noise(0))
+
+
+def test_multi_resolution_distance_of_a_gain_is_the_closed_form():
+    """Twice the amplitude: a spectral convergence of 1, and ln 2 in every bin."""
+    clip = noise(level=0.3)
+    distance = multi_resolution_per_clip(clip * np.float32(2), clip)
+    assert distance == pytest.approx(np.full(4, 1.0 + np.log(2.0)), abs=1e-3)
+    assert multi_resolution_per_clip(clip, clip).tolist() == [0.0] * 4
+
+
+def test_multi_resolution_distance_of_predicted_silence():
+    """Everything is missing: a spectral convergence of 1, and the distance of every bin from the floor."""
+    clip = np.zeros((1, 2, STEP_SAMPLES), np.float32)
+    clip[:] = 0.25 * np.sin(2 * np.pi * 1000.0 * np.arange(STEP_SAMPLES) / SAMPLE_RATE)
+    assert multi_resolution_per_clip(np.zeros_like(clip), clip)[0] > 1.0
+    assert np.isnan(multi_resolution_per_clip(clip, np.zeros_like(clip))).all()
+
+
+def test_multi_resolution_distance_sees_a_shift_within_a_long_window():
+    """A click that moves by 20 ms changes the short windows and hardly the long one, so the distance lies between."""
+    clip = np.zeros((1, 2, STEP_SAMPLES), np.float32)
+    clip[..., 1000] = 0.9
+    near, far = np.roll(clip, 16, axis=-1), np.roll(clip, 320, axis=-1)
+    assert 0.0 < multi_resolution_per_clip(near, clip)[0] < multi_resolution_per_clip(far, clip)[0]

@@ -1,17 +1,14 @@
-"""The navigation metrics on examples computed by hand, and the bootstrap against statistics."""
+"""The navigation metrics on examples computed by hand, and their summary."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avw.model.metrics.navigation import bootstrap_difference, bootstrap_mean, sna, soft_spl, spl, summarise
-from avw.sim_bridge.errors import UsageError
-from avw.sim_bridge.randomness import keyed_rng
+from avw.model.metrics.navigation import sna, soft_spl, spl, summarise
 
 metres = st.floats(0.0, 50.0)
 
@@ -48,32 +45,6 @@ def test_every_metric_lies_between_zero_and_one(success, left, shortest, walked)
     assert 0.0 <= soft_spl(left, shortest, walked) <= 1.0
 
 
-def test_interval_of_a_proportion_agrees_with_the_normal_approximation():
-    values = np.repeat([0.0, 1.0], [60, 40])
-    interval = bootstrap_mean(values)
-    half = 1.96 * np.sqrt(0.4 * 0.6 / 100)
-    assert interval.mean == pytest.approx(0.4)
-    assert interval.count == 100
-    assert interval.low == pytest.approx(0.4 - half, abs=0.015)
-    assert interval.high == pytest.approx(0.4 + half, abs=0.015)
-
-
-def test_bootstrap_is_seeded():
-    values = keyed_rng("values").random(30)
-    assert bootstrap_mean(values, seed=1) == bootstrap_mean(values, seed=1)
-    assert bootstrap_mean(values, seed=1) != bootstrap_mean(values, seed=2)
-
-
-def test_pairing_shows_a_gain_that_two_separate_intervals_do_not():
-    difficulty = keyed_rng("difficulty").random(50)
-    better = difficulty + 0.05
-    a, b = bootstrap_mean(better), bootstrap_mean(difficulty)
-    assert a.low < b.high
-    gain = bootstrap_difference(better, difficulty)
-    assert gain.low > 0.0
-    assert gain.mean == pytest.approx(0.05)
-
-
 def test_a_summary_has_one_row_per_metric():
     outcomes = [
         Outcome(success=True, spl=0.5, softspl=0.6, sna=0.4, dtg=0.5, actions=80),
@@ -83,14 +54,3 @@ def test_a_summary_has_one_row_per_metric():
     means = {name: row.mean for name, row in rows.items()}
     assert means == pytest.approx({"SR": 0.5, "SPL": 0.25, "SoftSPL": 0.4, "SNA": 0.2, "DTG": 2.5, "NA": 290.0})
     assert str(rows["SR"]) == "0.500 [0.000, 1.000]"
-
-
-@pytest.mark.parametrize("values", [[], [1.0, float("inf")], [float("nan")]])
-def test_no_episodes_or_infinite_values_are_refused(values):
-    with pytest.raises(UsageError, match="one finite number per episode"):
-        bootstrap_mean(values)
-
-
-def test_unpaired_episodes_are_refused():
-    with pytest.raises(UsageError, match="paired episodes"):
-        bootstrap_difference([1.0], [1.0, 0.0])
