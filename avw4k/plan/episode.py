@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avw.avw4k.plan.counterfactual import NUMBERS, POSES, CounterfactualPoses
 from avw.avw4k.plan.motion import approach, leave, sample_mode_start, unrelated
 from avw.avw4k.plan.spec import DatasetSpec, EpisodeSpec
 from avw.sim_bridge.navigation.free_space import FreeSpace
@@ -27,6 +28,7 @@ class Episode:
     rgb: uint8 (T+1, H, W, 3) · depth: uint16 (T+1, H, W) mm · audio: int16 (T+1, 2, 2400)
     actions: uint8 (T,) · rewards: float32 (T,) · dones, collided: bool (T,)
     position: float64 (T+1, 3) m · yaw: float64 (T+1,) rad · geodesic: float32 (T+1,) m
+    counterfactual: float32 (T+1, 16, 5), x, y, z, yaw and geodesic m of random poses around each observation
     commanded, realised: float32 (T, 3), (forward m, left m, turn rad) in the heading frame before the action
     clipped: number of audio samples beyond full scale and of depth pixels beyond 65.535 m
     materials_named: share of the scene's area that a user's material map has a label for; None without such a map
@@ -44,6 +46,7 @@ class Episode:
     position: np.ndarray
     yaw: np.ndarray
     geodesic: np.ndarray
+    counterfactual: np.ndarray
     commanded: np.ndarray
     realised: np.ndarray
     clipped: int
@@ -93,8 +96,12 @@ def run_episode(
     rewards, geodesic = np.empty(steps, np.float32), np.empty(steps + 1, np.float32)
     dones, collided = np.zeros(steps, bool), np.zeros(steps, bool)
     commanded, realised = np.empty((steps, 3), np.float32), np.empty((steps, 3), np.float32)
+    counterfactual = np.empty((steps + 1, POSES, NUMBERS), np.float32)
     poses: list[Pose] = []
     clipped = 0
+    elsewhere = CounterfactualPoses(
+        simulator.navgrid.geodesic(script.source.floor_3), episode.seed, episode.scene, steps + 1
+    )
 
     def keep(t: int, observation: Observation) -> int:
         rgb[t] = observation.rgb_HWC
@@ -102,6 +109,7 @@ def run_episode(
         audio[t], loud = _samples(observation.audio_ES, spec.audio_full_scale)
         geodesic[t] = task.geodesic
         poses.append(simulator.pose)
+        counterfactual[t] = elsewhere.draw(t, simulator.pose, task.geodesic)
         return far + loud
 
     clipped += keep(0, task.reset(script.start, script.source, seed=episode.source_seed))
@@ -125,6 +133,7 @@ def run_episode(
         position=np.stack([pose.position_3 for pose in poses]),
         yaw=np.array([pose.yaw for pose in poses]),
         geodesic=geodesic,
+        counterfactual=counterfactual,
         commanded=commanded,
         realised=realised,
         clipped=clipped,

@@ -23,8 +23,8 @@ from avw.sim_bridge.simulators.protocol import SimulatorConfig, check_config, st
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import STEP_SECONDS
 
-SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, 2)
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
 MODES = ("approach", "leave", "unrelated")
 SPLITS = ("train", "val", "test")
 COMPRESSIONS = ("blosc2", "gzip", "none")

@@ -16,7 +16,15 @@ import numpy as np
 from avw.avw4k.plan.episode import AUDIO_PEAK
 from avw.avw4k.plan.spec import READABLE_VERSIONS, SPLITS, DatasetSpec, EpisodeSpec, plan, split_scenes
 from avw.avw4k.shards.manifest import ShardRecord, read_manifest
-from avw.avw4k.shards.shard import FEATURES, ShardFile, data_attributes, demo_attributes, open_shard, read_demo
+from avw.avw4k.shards.shard import (
+    FEATURES,
+    ShardFile,
+    data_attributes,
+    demo_attributes,
+    features_of,
+    open_shard,
+    read_demo,
+)
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.types import Source
 
@@ -59,6 +67,11 @@ class Dataset:
         return all(shard.name in self.records for shard in self._plan)
 
     @property
+    def schema(self) -> int:
+        """Version of the format in which the dataset was begun; see docs/dataset.md."""
+        return int(self.info["schema_version"])
+
+    @property
     def audio_scale(self) -> float:
         """Linear amplitude of one unit of the stored audio."""
         return float(self.info["audio_scale"])
@@ -91,7 +104,13 @@ class Dataset:
         Observations and states have T + 1 rows, including the final one; arrays of actions and rewards have T.
         Raises DatasetError for a shard that is missing, truncated, damaged or of another dataset.
         """
-        wanted = tuple(FEATURES if keys is None else keys)
+        wanted = tuple(features_of(self.schema) if keys is None else keys)
+        for key in wanted:
+            if key in FEATURES and FEATURES[key].since > self.schema:
+                raise DatasetError(
+                    f"{self.path} has schema version {self.schema}, which has no array {key!r}: generate the dataset "
+                    f"again into another folder, with this AVW, to get it (schema version {FEATURES[key].since})"
+                )
         size = self.spec.simulator.size
         return read_demo(self._open(ref), ref.demo, wanted, steps=ref.steps, size=size, start=start, stop=stop)
 
@@ -179,7 +198,7 @@ def read_info(folder: Path) -> tuple[dict[str, Any], DatasetSpec]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{file} cannot be understood ({error!r}); it was altered, or the disk was full") from error
     if version not in READABLE_VERSIONS:
-        reads = " and ".join(str(number) for number in READABLE_VERSIONS)
+        reads = ", ".join(str(number) for number in READABLE_VERSIONS)
         raise DatasetError(f"{file} has schema version {version}; this AVW reads {reads}: install another AVW")
     spec = DatasetSpec.from_json(info.get("spec"))
     if spec.sha256 != info.get("spec_sha256"):

@@ -4,6 +4,7 @@
                   obs/rgb obs/depth obs/audio                 T rows: the observation before actions[t]
                   final_obs/rgb final_obs/depth final_obs/audio   1 row: the observation after the last action
                   state/position state/yaw state/geodesic     T + 1 rows: privileged, one per observation
+                  state/counterfactual                        T + 1 rows: privileged, other poses and their distances
                   state/commanded state/realised              T rows: motion of each action in the heading frame before
 
 A shard is built in memory and returned as bytes. So the file system sees plain writes with plain errors, and equal
@@ -24,6 +25,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 
+from avw.avw4k.plan.counterfactual import NUMBERS, POSES
 from avw.avw4k.plan.episode import Episode
 from avw.avw4k.plan.spec import SCHEMA_VERSION, DatasetSpec, ShardSpec
 from avw.sim_bridge.errors import DatasetError
@@ -44,13 +46,17 @@ CHUNK_STEPS = 8  # a clip, not a frame: windows are read whole, and neighbours c
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """An array of an episode. path: inside the demo · extra: rows beyond T · shape: of a row; None is the image size"""
+    """An array of an episode.
+
+    path: inside the demo · extra: rows beyond T · shape: of a row; None is the image size · since: first schema with it
+    """
 
     path: str
     dtype: str
     shape: tuple[int | None, ...]
     unit: str
     extra: int = 0
+    since: int = 1
 
     def row_shape(self, size: int) -> tuple[int, ...]:
         return tuple(size if length is None else length for length in self.shape)
@@ -67,10 +73,23 @@ FEATURES: dict[str, Feature] = {
     "position": Feature("state/position", "float64", (3,), "metre; +X right, +Y up, -Z forward; the floor point", 1),
     "yaw": Feature("state/yaw", "float64", (), "radian, counter-clockwise from above, 0 looks along -Z", 1),
     "geodesic": Feature("state/geodesic", "float32", (), "metres to walk to the source", 1),
+    "counterfactual": Feature(
+        "state/counterfactual",
+        "float32",
+        (POSES, NUMBERS),
+        "random poses within 6 m: x, y, z metre (floor point), yaw radian, metres to walk from there to the source",
+        extra=1,
+        since=3,
+    ),
     "commanded": Feature("state/commanded", "float32", (3,), "forward metre, left metre, turn radian"),
     "realised": Feature("state/realised", "float32", (3,), "forward metre, left metre, turn radian"),
 }
 OBSERVED = ("rgb", "depth", "audio")  # their last row is stored separately, in final_obs
+
+
+def features_of(schema: int) -> dict[str, Feature]:
+    """The arrays of an episode in a dataset of this schema version."""
+    return {name: feature for name, feature in FEATURES.items() if feature.since <= schema}
 
 
 PIPELINES = ((FLETCHER32,), (BLOSC2, FLETCHER32), (DEFLATE, FLETCHER32), (SHUFFLE, DEFLATE, FLETCHER32))
@@ -89,10 +108,12 @@ class ShardWriter:
 
     While an episode is compressed, the next one is simulated. `add` waits until the previous episode is compressed, so
     at most two episodes are in memory. The bytes do not depend on the timing of the threads.
+
+    schema: of the dataset; one that an older AVW has begun keeps its own
     """
 
-    def __init__(self, spec: DatasetSpec, shard: ShardSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: DatasetSpec, shard: ShardSpec, schema: int = SCHEMA_VERSION) -> None:
+        self.spec, self.schema = spec, schema
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compress")
         self._pending: Future[None] | None = None
         self._demos = 0
@@ -102,7 +123,7 @@ class ShardWriter:
             name, "w", driver="core", backing_store=False, libver=("v110", "v110"), track_times=False
         )
         data = self._file.create_group("data", track_times=False)
-        data.attrs["schema_version"] = SCHEMA_VERSION
+        data.attrs["schema_version"] = schema
         data.attrs["spec_sha256"] = spec.sha256
         data.attrs["total"] = shard.steps
         data.attrs["env_args"] = json.dumps({"env_name": "avw/AudioNav-v0", "type": 2, "env_kwargs": {}})
@@ -112,7 +133,7 @@ class ShardWriter:
         self._wait()
         demo = self._file["data"].create_group(f"demo_{self._demos}", track_times=False)
         self._demos += 1
-        self._pending = self._thread.submit(_write_alone, demo, self.spec, episode)
+        self._pending = self._thread.submit(_write_alone, demo, self.spec, self.schema, episode)
 
     def image(self) -> bytes:
         """The bytes of the file, after the last episode was added."""
@@ -131,20 +152,22 @@ class ShardWriter:
             self._pending = None
 
 
-def shard_bytes(spec: DatasetSpec, shard: ShardSpec, episodes: Iterable[Episode]) -> bytes:
+def shard_bytes(
+    spec: DatasetSpec, shard: ShardSpec, episodes: Iterable[Episode], schema: int = SCHEMA_VERSION
+) -> bytes:
     """The HDF5 file of `episodes`, in the shard's order."""
-    with closing(ShardWriter(spec, shard)) as writer:
+    with closing(ShardWriter(spec, shard, schema)) as writer:
         for episode in episodes:
             writer.add(episode)
         return writer.image()
 
 
-def _write_alone(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
+def _write_alone(demo: h5py.Group, spec: DatasetSpec, schema: int, episode: Episode) -> None:
     with one_thread():  # Blosc2 stores its number of threads in every chunk
-        _write_demo(demo, spec, episode)
+        _write_demo(demo, spec, schema, episode)
 
 
-def _write_demo(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
+def _write_demo(demo: h5py.Group, spec: DatasetSpec, schema: int, episode: Episode) -> None:
     plan = episode.spec
     for group in (
         "obs",
@@ -160,7 +183,7 @@ def _write_demo(demo: h5py.Group, spec: DatasetSpec, episode: Episode) -> None:
     demo.attrs["clipped"] = episode.clipped
     if episode.materials_named is not None:
         demo.attrs["materials_named"] = round(episode.materials_named, 4)
-    for name, feature in FEATURES.items():
+    for name, feature in features_of(schema).items():
         array = getattr(episode, name)
         body = array[:-1] if name in OBSERVED else array
         chunk = (min(CHUNK_STEPS, len(body)) if name in OBSERVED else len(body), *body.shape[1:])

@@ -8,10 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from avw.avw4k.plan.counterfactual import POSES, REACH
 from avw.avw4k.plan.episode import AUDIO_PEAK
 from avw.avw4k.plan.spec import MODES, SCHEMA_VERSION, SPLITS, DatasetSpec, ShardSpec, split_scenes
 from avw.avw4k.shards.manifest import ShardRecord
-from avw.avw4k.shards.shard import FEATURES, OBSERVED
+from avw.avw4k.shards.shard import FEATURES, OBSERVED, features_of
 from avw.avw4k.writing.croissant import PAPER, TABLE, croissant
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
 from avw.sim_bridge.simulators.open_simulator import backend_versions
@@ -86,13 +87,15 @@ def _feature_json(name: str, size: int) -> dict[str, Any]:
     return {"path": f"data/demo_<i>/{feature.path}", "dtype": feature.dtype, "shape": shape, "unit": feature.unit}
 
 
-def write_card(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], records: dict[str, ShardRecord]) -> None:
+def write_card(
+    folder: Path, spec: DatasetSpec, schema: int, shards: list[ShardSpec], records: dict[str, ShardRecord]
+) -> None:
     """episodes.parquet, README.md and croissant.json of a complete dataset."""
     rows = episode_rows(shards, records)
     table = _parquet(rows)
     atomic_write(folder / TABLE, table, shared=True)
-    atomic_write(folder / "README.md", _readme(spec, rows, records), shared=True)
-    metadata = croissant(spec, records, rows, table, licences(spec))
+    atomic_write(folder / "README.md", _readme(spec, schema, rows, records), shared=True)
+    metadata = croissant(spec, schema, records, rows, table, licences(spec))
     atomic_write(folder / "croissant.json", json.dumps(metadata, indent=1) + "\n", shared=True)
 
 
@@ -138,7 +141,16 @@ def _materials(spec: DatasetSpec, rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _readme(spec: DatasetSpec, rows: list[dict[str, Any]], records: dict[str, ShardRecord]) -> str:
+def _counterfactual(schema: int) -> str:
+    if "counterfactual" not in features_of(schema):
+        return ""
+    return (
+        f"`state/counterfactual` has {POSES} random poses within {REACH:g} m of each observation, and the walking\n"
+        "distance from each to the source.\n"
+    )
+
+
+def _readme(spec: DatasetSpec, schema: int, rows: list[dict[str, Any]], records: dict[str, ShardRecord]) -> str:
     size = sum(record.bytes for record in records.values()) / 1e9
     task, unit = spec.task, spec.audio_full_scale / AUDIO_PEAK
     splits = split_scenes(spec)
@@ -174,7 +186,7 @@ Scenes are disjoint between splits. {sum(reached)} of {len(reached)} approaches 
 in millimetres, 0 where nothing was hit. `audio` is the {STEP_SAMPLES} samples at {SAMPLE_RATE} Hz, left ear first,
 that end at the frame; one unit is {unit:.8f} (`audio_scale` in info.json), where the direct sound of the source at
 1 m has the level of the clip. {sum(row["clipped"] for row in rows)} values were clipped.
-{_stream(spec)}{_materials(spec, rows)}\
+{_stream(spec)}{_materials(spec, rows)}{_counterfactual(schema)}\
 Metres; +X right, +Y up, −Z forward; yaw in radians, counter-clockwise seen from above.
 
 The reward is {task.slack:g} + (geodesic distance before − after) + {task.success_reward:g} on success: a STOP less

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from avw.avw4k.plan.spec import SCHEMA_VERSION, DatasetSpec
+from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.shards.manifest import ShardRecord
 
 PAPER = "https://arxiv.org/abs/2512.00883"
@@ -55,6 +55,7 @@ CONTEXT: dict[str, Any] = {
 
 def croissant(
     spec: DatasetSpec,
+    schema: int,
     records: dict[str, ShardRecord],
     rows: Sequence[dict[str, Any]],
     table: bytes,
@@ -72,7 +73,7 @@ def croissant(
         "name": f"avw-{spec.sha256[:12]}",
         "description": f"{spec.trajectories} audio-visual trajectories of {spec.steps} steps in "
         f"{len(spec.scenes)} scenes, simulated by AVW",
-        "version": f"{SCHEMA_VERSION}.0.0",
+        "version": f"{schema}.0.0",
         "license": "; ".join(f"{key}: {text}" for key, text in terms.items()),
         "citeAs": f"AVW, an independent implementation of Audio-Visual World Models, {PAPER}",
         "isBasedOn": PAPER,

@@ -15,9 +15,9 @@ from avw.avw4k.execution.local_processes import run_in_processes
 from avw.avw4k.execution.protocol import Execute, Report
 from avw.avw4k.plan.assets import as_stored, refuse_changed, with_digests
 from avw.avw4k.plan.episode import Episode, run_episode
-from avw.avw4k.plan.spec import DatasetSpec, ShardSpec, plan
+from avw.avw4k.plan.spec import SCHEMA_VERSION, DatasetSpec, ShardSpec, plan
 from avw.avw4k.reading.checks import check_shard
-from avw.avw4k.reading.dataset import open_dataset
+from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.avw4k.shards.locks import LOCK, beginning, locked
 from avw.avw4k.shards.manifest import (
     ShardRecord,
@@ -26,7 +26,7 @@ from avw.avw4k.shards.manifest import (
     read_manifest,
     write_manifest,
 )
-from avw.avw4k.shards.shard import shard_bytes
+from avw.avw4k.shards.shard import FEATURES, shard_bytes
 from avw.avw4k.writing.card import engine_versions, write_card, write_info
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.paths import COMPANION
@@ -62,13 +62,14 @@ class ShardWork:
     folder: Path
     spec: DatasetSpec
     scenes: Mapping[str, SceneRef]
+    schema: int
     _open: tuple[str, Simulator] | None = None
 
     def __call__(self, shard: ShardSpec, report: Report) -> ShardRecord:
         simulator = self._simulator(shard.scene)
-        image = shard_bytes(self.spec, shard, self._episodes(simulator, shard, report))
+        image = shard_bytes(self.spec, shard, self._episodes(simulator, shard, report), self.schema)
         with readable_errors(f"cannot write {shard.name}", self.folder):
-            return commit_shard(self.folder, self.spec, shard, image)
+            return commit_shard(self.folder, self.spec, shard, image, self.schema)
 
     def _episodes(self, simulator: Simulator, shard: ShardSpec, report: Report) -> Iterator[Episode]:
         for episode in shard.episodes:
@@ -84,11 +85,13 @@ class ShardWork:
         return self._open[1]
 
 
-def commit_shard(folder: Path, spec: DatasetSpec, shard: ShardSpec, image: bytes) -> ShardRecord:
+def commit_shard(
+    folder: Path, spec: DatasetSpec, shard: ShardSpec, image: bytes, schema: int = SCHEMA_VERSION
+) -> ShardRecord:
     """Write the file, read it back from the disk, and then give it its final name."""
 
     def check(tmp: Path) -> ShardRecord:
-        return check_shard(tmp, spec, shard)
+        return check_shard(tmp, spec, shard, schema)
 
     return atomic_write(folder / shard.name, image, check, shared=True)
 
@@ -122,19 +125,20 @@ def generate(
         _holds_dataset(folder, spec, resume)  # before the lock, so that no lock file is written to a foreign folder
     with locked(folder, part), readable_errors("cannot write the dataset", folder):
         if _holds_dataset(folder, spec, resume):
-            spec = open_dataset(folder).spec
-            _warn_about_versions(folder, spec, log)
+            _warn_about_versions(folder, log)
         else:
-            spec = _begin(folder, spec, scenes, log)
+            _begin(folder, spec, scenes, log)
+        begun = open_dataset(folder)
+        spec, schema = begun.spec, begun.schema
         _remove_temporary_files(folder, mine, part)
         report = GenerateReport(path=str(folder), spec_sha256=spec.sha256)
-        missing = _missing_shards(folder, spec, mine, part, report, log)
+        missing = _missing_shards(begun, mine, part, report, log)
         total = sum(shard.steps for shard in mine)
         on_start(total - sum(shard.steps for shard in missing), total)
         known, wanted = {scene.scene_id: scene for scene in scenes}, {shard.scene for shard in missing}
         refs = scene_refs(sorted(wanted - known.keys())) | {name: known[name] for name in wanted & known.keys()}
         refuse_changed(spec, refs)
-        work = ShardWork(folder, spec, refs)
+        work = ShardWork(folder, spec, refs, schema)
         try:
             for shard, record in execute(
                 work, missing, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps, log=log
@@ -143,22 +147,20 @@ def generate(
                 report.written.append(shard.name)
         finally:
             _remove_temporary_files(folder, mine, part)
-        finish(folder, spec, shards, report)
+        finish(folder, spec, schema, shards, report)
     return report
 
 
-def _begin(folder: Path, spec: DatasetSpec, scenes: Sequence[SceneRef], log: Callable[[str], None]) -> DatasetSpec:
+def _begin(folder: Path, spec: DatasetSpec, scenes: Sequence[SceneRef], log: Callable[[str], None]) -> None:
     """Write info.json, with the digest of every scene. The first part of an array job does it, and the others wait."""
     with beginning(folder):
         if (folder / "info.json").is_file():  # another part has written it
             committed(folder, spec)
-            return open_dataset(folder).spec
+            return
         lacking = {scene.scene_id for scene in scenes if scene.files} - {name for name, _ in spec.assets}
         if lacking:
             log(f"reading the files of {len(lacking)} scenes for their SHA-256")
-        spec = with_digests(spec, scenes) if scenes else spec
-        write_info(folder, spec)
-        return spec
+        write_info(folder, with_digests(spec, scenes) if scenes else spec)
 
 
 def _holds_dataset(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
@@ -180,11 +182,15 @@ def _holds_dataset(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
     return False
 
 
-def _warn_about_versions(folder: Path, spec: DatasetSpec, log: Callable[[str], None]) -> None:
-    old, new = open_dataset(folder).info.get("versions", {}), engine_versions(spec)
+def _warn_about_versions(folder: Path, log: Callable[[str], None]) -> None:
+    dataset = open_dataset(folder)
+    old, new = dataset.info.get("versions", {}), engine_versions(dataset.spec)
     changed = [f"{name} was {old.get(name)}, is {new[name]}" for name in new if old.get(name) != new[name]]
     if changed:
         log(f"{folder} was begun with other versions ({'; '.join(changed)}): new shards may differ in bytes")
+    lacking = [name for name, feature in FEATURES.items() if feature.since > dataset.schema]
+    if lacking and not dataset.complete:
+        log(f"{folder} was begun with schema version {dataset.schema}, and continues without {', '.join(lacking)}")
 
 
 def committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
@@ -208,14 +214,14 @@ def remaining_scenes(folder: Path, spec: DatasetSpec, part: tuple[int, int] | No
 
 
 def _missing_shards(
-    folder: Path,
-    spec: DatasetSpec,
+    dataset: Dataset,
     shards: list[ShardSpec],
     part: tuple[int, int] | None,
     report: GenerateReport,
     log: Callable[[str], None],
 ) -> list[ShardSpec]:
     """The shards to make: those that are neither committed (in the manifest) nor valid and adopted here."""
+    folder, spec = dataset.path, dataset.spec
     records, missing, damaged = read_manifest(folder), [], set()
     for shard in shards:
         path, record = folder / shard.name, records.get(shard.name)
@@ -228,7 +234,7 @@ def _missing_shards(
             missing.append(shard)
         elif path.is_file():
             try:
-                append_record(folder, check_shard(path, spec, shard), part)
+                append_record(folder, check_shard(path, spec, shard, dataset.schema), part)
                 report.adopted.append(shard.name)
                 log(f"{shard.name} was complete, but not in the manifest; checked and adopted")
             except DatasetError as error:
@@ -242,7 +248,7 @@ def _missing_shards(
     return missing
 
 
-def finish(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], report: GenerateReport) -> None:
+def finish(folder: Path, spec: DatasetSpec, schema: int, shards: list[ShardSpec], report: GenerateReport) -> None:
     """Count the committed shards; a complete dataset gets its sorted manifest, episode table and card."""
     records = read_manifest(folder)
     listed = [records[shard.name] for shard in shards if shard.name in records]
@@ -254,7 +260,7 @@ def finish(folder: Path, spec: DatasetSpec, shards: list[ShardSpec], report: Gen
     report.complete = len(listed) == len(shards)
     if report.complete:
         # Parts of an array job may do this at the same time: all write the same bytes, and each write is atomic.
-        write_card(folder, spec, shards, records)
+        write_card(folder, spec, schema, shards, records)
         write_manifest(folder, listed)
         for path in folder.glob(f"{LOCK}*"):
             path.unlink(missing_ok=True)

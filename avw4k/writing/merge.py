@@ -27,12 +27,18 @@ def merge_datasets(
     infos = [(folder, *read_info(folder)) for folder in ([out] if (out / "info.json").is_file() else []) + [*parts]]
     if not infos:
         raise UsageError(f"{out} contains no dataset, and no part is named; type: avw merge {out} PART PART …")
-    _, _, spec = infos[0]
-    for folder, _, other in infos:
+    _, info, spec = infos[0]
+    schema = int(info["schema_version"])
+    for folder, other_info, other in infos:
         if other.sha256 != spec.sha256:
             raise UsageError(
                 f"{folder} is part of another dataset than {infos[0][0]} "
                 f"({'; '.join(spec.differences(other)[:4]) or 'their spec_sha256 differs'})"
+            )
+        if other_info["schema_version"] != schema:
+            raise UsageError(
+                f"{folder} has schema version {other_info['schema_version']}, but {infos[0][0]} has {schema}: parts "
+                "that different versions of AVW have begun cannot be merged; generate the older one again"
             )
     shards = plan(spec)
     with readable_errors("cannot merge", out):
@@ -51,11 +57,11 @@ def merge_datasets(
                         if merged[name] != record:
                             raise DatasetError(f"{name} differs between {part} and another folder; verify both")
                         continue
-                    if check_shard(part / name, spec, shard) != record:
+                    if check_shard(part / name, spec, shard, schema) != record:
                         raise DatasetError(f"{part / name} does not match its manifest; type: avw verify {part}")
                     on_shard(name)
-                    merged[name] = commit_shard(out, spec, shard, (part / name).read_bytes())
+                    merged[name] = commit_shard(out, spec, shard, (part / name).read_bytes(), schema)
                     append_record(out, merged[name])
                     report.adopted.append(name)
-            finish(out, spec, shards, report)
+            finish(out, spec, schema, shards, report)
     return report

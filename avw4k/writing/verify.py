@@ -86,7 +86,7 @@ def verify_dataset(
             continue
         on_shard(shard.name)
         try:
-            found = check_shard(folder / shard.name, spec, shard)
+            found = check_shard(folder / shard.name, spec, shard, int(info["schema_version"]))
             if found.sha256 != record.sha256 or found.bytes != record.bytes:
                 raise DatasetError(f"{folder / shard.name}: its SHA-256 is not the one in the manifest")
             _compare_rows(folder, record, found)

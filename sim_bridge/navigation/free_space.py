@@ -49,6 +49,10 @@ class FreeSpace(Protocol):
         """Free floor points, float64 (N, 3), within `radius` metres of a point seen from above; deterministic."""
         ...
 
+    def settle(self, points_N3: np.ndarray, rise: float) -> np.ndarray:
+        """Points (N, 3) moved straight up or down to free floor at most `rise` metres away; NaN where there is none."""
+        ...
+
     def clearance(self, position_3: np.ndarray) -> float:
         """Metres from a floor point to the nearest obstacle; 0 outside the free floor."""
         ...

@@ -30,6 +30,10 @@ class GridFrame:
         x, z = float(position_3[0]), float(position_3[2])
         return (x - self.origin[0]) / self.cell, (z - self.origin[1]) / self.cell
 
+    def all_to_grid(self, points_N3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(columns, rows) of many points."""
+        return (points_N3[:, 0] - self.origin[0]) / self.cell, (points_N3[:, 2] - self.origin[1]) / self.cell
+
     def to_plan(self, column: Any, row: Any) -> tuple[Any, Any]:
         """(x, z) metres of columns and rows, which may be arrays or fractions."""
         return self.origin[0] + column * self.cell, self.origin[1] + row * self.cell

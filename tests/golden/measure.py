@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from avw.avw4k.plan.counterfactual import CounterfactualPoses
 from avw.avw4k.plan.spec import DatasetSpec, plan
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.scenes.catalogue import scene_sha256
 from avw.sim_bridge.scenes.houses.procedural import generate_house
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.types import Pose
 from tests.sim_bridge.backends import digest, play
 
 FILE = Path(__file__).with_name("golden.json")
@@ -31,6 +34,7 @@ def measure() -> dict[str, Any]:
         "draws": [float(keyed_rng("golden", 3).random()), int(keyed_rng(0, "scene", 7).integers(2**31))],
         "plan": _plan(),
         "houses": {str(seed): _house(seed) for seed in HOUSES},
+        "counterfactual": _counterfactual("procedural-0002"),
         "episodes": {f"{scene} {number}": _episode(scene, number) for scene, number in EPISODES},
     }
 
@@ -62,6 +66,19 @@ def _house(seed: int) -> dict[str, Any]:
         "centre": [float(value) for value in scene.vertices_V3.mean(axis=0)],
         "colour": float(np.mean(colours)),
         "absorption": float(np.mean([np.mean(surface.material.absorption_6) for surface in scene.surfaces])),
+    }
+
+
+def _counterfactual(scene: str) -> dict[str, Any]:
+    """The poses of some observations around a random place."""
+    navgrid, rng = free_space_of(generate_house(int(scene[-4:]))), keyed_rng("golden", "counterfactual")
+    field, (x, y, z) = navgrid.geodesic(navgrid.sample(rng)), navgrid.sample(rng)
+    pose = Pose(float(x), float(y), float(z), 1.0)
+    drawer = CounterfactualPoses(field, 0, scene, 4)
+    poses_TN5 = np.stack([drawer.draw(t, pose, field.distance(pose.position_3)) for t in range(4)])
+    return {
+        "sha256": hashlib.sha256(poses_TN5.tobytes()).hexdigest(),
+        "means": [float(value) for value in poses_TN5.mean(axis=(0, 1), dtype=np.float64)],
     }
 
 

@@ -12,7 +12,7 @@ from avw.sim_bridge.navigation.anchors import KEPT_GEODESICS
 from avw.sim_bridge.navigation.flat.clearance import ClearanceMap
 from avw.sim_bridge.navigation.flat.geodesic import FlatGeodesic
 from avw.sim_bridge.navigation.flat.surface import FlatSurface
-from avw.sim_bridge.navigation.flat.walk_kernels import clearance_at, line_is_free, slide
+from avw.sim_bridge.navigation.flat.walk_kernels import clearance_at, clearances_at, line_is_free, slide
 from avw.sim_bridge.navigation.free_space import MAX_DRAWS, Floor
 from avw.sim_bridge.navigation.islands import choose_island
 from avw.sim_bridge.types import AGENT_RADIUS, Pose
@@ -63,6 +63,15 @@ class FlatGrid:
         points_N3 = self.surface.free_points_N3
         square_N = (points_N3[:, 0] - position_3[0]) ** 2 + (points_N3[:, 2] - position_3[2]) ** 2
         return points_N3[square_N <= radius**2]
+
+    def settle(self, points_N3: np.ndarray, rise: float) -> np.ndarray:
+        """Points (N, 3) moved straight up or down to free floor at most `rise` metres away; NaN where there is none."""
+        column_N, row_N = self.surface.frame.all_to_grid(points_N3)
+        free_N = clearances_at(self.surface.clearance_HW, column_N, row_N) >= self.radius
+        free_N &= np.abs(points_N3[:, 1] - self.floor_y) <= rise
+        settled_N3 = np.stack([points_N3[:, 0], np.full(len(points_N3), self.floor_y), points_N3[:, 2]], axis=1)
+        settled_N3[~free_N] = np.nan
+        return settled_N3
 
     def clearance(self, position_3: np.ndarray) -> float:
         """Metres from a floor point to the nearest obstacle; 0 outside the island."""

@@ -23,6 +23,15 @@ def clearance_at(clearance_HW, column, row):
 
 
 @njit(cache=True)
+def clearances_at(clearance_HW, column_N, row_N):
+    """The same for many points."""
+    out_N = np.empty(len(column_N))
+    for n in range(len(column_N)):
+        out_N[n] = clearance_at(clearance_HW, column_N[n], row_N[n])
+    return out_N
+
+
+@njit(cache=True)
 def line_is_free(clearance_HW, radius, cell, column, row, end_column, end_row):
     """Whether a straight walk keeps the clearance. Strides are as long as the clearance allows."""
     dc, dr = end_column - column, end_row - row

@@ -12,7 +12,7 @@ from avw.sim_bridge.navigation.free_space import MAX_DRAWS, Floor
 from avw.sim_bridge.navigation.layered.geodesic import LayeredGeodesic
 from avw.sim_bridge.navigation.layered.spans import ANOTHER_AREA, Spans
 from avw.sim_bridge.navigation.layered.surface import layered_surface
-from avw.sim_bridge.navigation.layered.walk_kernels import slide, walk_length
+from avw.sim_bridge.navigation.layered.walk_kernels import settle, slide, walk_length
 from avw.sim_bridge.types import AGENT_RADIUS, Pose
 
 _LEVEL = 0.1  # metres, bins of the search for storeys
@@ -65,6 +65,14 @@ class LayeredGrid:
         near_N = (x_N - position_3[0]) ** 2 + (z_N - position_3[2]) ** 2 <= radius**2
         near_N &= (y_N < position_3[1] + 0.5) & (y_N > position_3[1] - 3.0)
         return points_N3[near_N]
+
+    def settle(self, points_N3: np.ndarray, rise: float) -> np.ndarray:
+        """Points (N, 3) moved straight up or down to free floor at most `rise` metres away; NaN where there is none."""
+        column_N, row_N = self.surface.frame.all_to_grid(points_N3)
+        y_N = settle(self.surface.arrays, self.surface.free_KHW, column_N, row_N, points_N3[:, 1], rise)
+        settled_N3 = np.stack([points_N3[:, 0], y_N, points_N3[:, 2]], axis=1)
+        settled_N3[np.isnan(y_N)] = np.nan
+        return settled_N3
 
     def clearance(self, position_3: np.ndarray) -> float:
         """Metres from a floor point to the nearest obstacle; 0 outside the island."""

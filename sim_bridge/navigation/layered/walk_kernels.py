@@ -85,6 +85,28 @@ def walk_length(floor, column, row, y, end_column, end_row, end_y):
 
 
 @njit(cache=True)
+def settle(floor, free_KHW, column_N, row_N, y_N, rise):
+    """Height of the free floor nearest in height to each point, at most `rise` metres away; NaN where there is none."""
+    layers, rows, columns = floor.height_KHW.shape
+    out_N = np.full(len(column_N), np.nan)
+    for n in range(len(column_N)):
+        column, row = column_N[n], row_N[n]
+        if not (column >= 0.0 and row >= 0.0 and column < columns - 1 and row < rows - 1):
+            continue
+        c, r = int(column + 0.5), int(row + 0.5)
+        best, gap = -1, rise + SAME_FLOOR
+        for k in range(layers):
+            apart = abs(floor.height_KHW[k, r, c] - y_N[n])
+            if free_KHW[k, r, c] and apart < gap:
+                best, gap = k, apart
+        if best >= 0:
+            clearance, y, _ = look(floor, column, row, floor.height_KHW[best, r, c])
+            if clearance >= floor.radius and abs(y - y_N[n]) <= rise:
+                out_N[n] = y
+    return out_N
+
+
+@njit(cache=True)
 def slide(floor, column, row, y, end_column, end_row):
     """Walk towards the end in strides of a quarter cell; where blocked, keep only the motion along the obstacle.
 

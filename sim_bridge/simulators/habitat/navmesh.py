@@ -14,6 +14,7 @@ from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.navigation.free_space import Floor
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.rendering.raycast import RayScene
+from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.simulators.habitat.session import Session, Stage
 from avw.sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS, Pose
 
@@ -94,6 +95,18 @@ class NavMesh:
         offset_N2 = self._spread_N3[:, [0, 2]] - np.asarray(position_3, dtype=np.float64)[[0, 2]]
         return self._spread_N3[np.square(offset_N2).sum(axis=1) <= radius**2]
 
+    def settle(self, points_N3: np.ndarray, rise: float) -> np.ndarray:
+        """Points (N, 3) moved straight up or down to free floor at most `rise` metres away; NaN where there is none.
+
+        Of several floors it is the highest one. Habitat is not asked: this takes microseconds for each point.
+        """
+        raised_N3 = np.asarray(points_N3, dtype=np.float64) + np.array([0.0, rise, 0.0])
+        down_N3 = np.tile(np.array([0.0, -1.0, 0.0]), (len(raised_N3), 1))
+        depth_N = self._floor_rays.closest(raised_N3, down_N3)[1].astype(np.float64)
+        settled_N3 = raised_N3 - np.outer(np.minimum(depth_N, 2.0 * rise), np.array([0.0, 1.0, 0.0]))
+        settled_N3[depth_N > 2.0 * rise] = np.nan
+        return settled_N3
+
     def clearance(self, position_3: np.ndarray) -> float:
         """Metres from a floor point to the nearest obstacle (at most 2 m plus the radius); 0 outside the free floor."""
         return self._clearance(position_3) if self.is_free(position_3) else 0.0
@@ -149,6 +162,20 @@ class NavMesh:
         """The nearest point of the navigation mesh, float64 (3,); None if none is nearby."""
         position = self._ask("snap", position=_numbers(position_3))["position"]
         return None if position is None else np.array(position)
+
+    @cached_property
+    def _floor_rays(self) -> RayScene:
+        """The free floor alone, for vertical rays."""
+        faces = len(self._triangles_N33)
+        floor = Scene(
+            scene_id=self.scene_id,
+            vertices_V3=self._triangles_N33.reshape(-1, 3).astype(np.float32),
+            faces_F3=np.arange(3 * faces, dtype=np.int32).reshape(-1, 3),
+            uv_F32=np.zeros((faces, 3, 2), dtype=np.float32),
+            surface_F=np.zeros(faces, dtype=np.int32),
+            surfaces=(),
+        )
+        return RayScene(floor)
 
     @cached_property
     def _spread_N3(self) -> np.ndarray:
