@@ -99,6 +99,15 @@ class DatasetEpisode:
         return self._array("geodesic")
 
     @property
+    def counterfactual(self) -> np.ndarray:
+        """float32 (T + 1, 16, 5): random reachable poses within 6 m of each observation. Privileged.
+
+        x, y, z of the floor point (metres), yaw (radians), and metres to walk from there to the source.
+        Raises DatasetError for a dataset of schema 1 or 2, which has none.
+        """
+        return self._array("counterfactual")
+
+    @property
     def commanded(self) -> np.ndarray:
         """float32 (T, 3): what each action does with nothing in the way: forward m, left m, turn rad."""
         return self._array("commanded")

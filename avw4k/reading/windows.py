@@ -10,13 +10,16 @@ run sees exactly the windows that an uninterrupted run would have seen.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef
+from avw.avw4k.shards.shard import features_of
 from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.types import Action
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +56,12 @@ class WindowBatch:
 
 
 class Windows:
-    """All windows of one split of a dataset. Only the small arrays (motion, distances) are in memory."""
+    """All windows of one split of a dataset. Only the small arrays (motion, distances) are in memory.
+
+    Arrays over all frames F: episode_F (number of the episode), start_F and end_F (its first and last frame), actions_F
+    (uint8, the action after the frame; STOP at the last frame of an episode), yaw_F, and, privileged, position_F3
+    (float64 metres, the floor point) and geodesic_F (metres to the source).
+    """
 
     def __init__(self, dataset: Dataset, split: str, config: WindowConfig) -> None:
         if config.min_offset > config.max_offset or config.max_offset < 1:
@@ -65,7 +73,7 @@ class Windows:
                 f"{dataset.path}: the split {split!r} has no episodes. Datasets of fewer than three scenes have no "
                 "validation or test split: generate with --scenes procedural:3 or more."
             )
-        keys = ["yaw", "geodesic", config.motion, "rewards"]
+        keys = ["yaw", "geodesic", "position", "actions", config.motion, "rewards"]
         rows = [dataset.read(ref, keys) for ref in self.episodes]
         lengths = np.array([len(row["yaw"]) for row in rows])
         self.first_n = np.concatenate([[0], np.cumsum(lengths)[:-1]])  # an episode's first frame
@@ -75,10 +83,28 @@ class Windows:
         self.end_F = np.repeat(self.first_n + lengths - 1, lengths)  # the last frame of a frame's episode
         self.start_F = np.repeat(self.first_n, lengths)
         self.yaw_F = np.concatenate([row["yaw"] for row in rows])
+        self.position_F3 = np.concatenate([row["position"] for row in rows])
+        self.actions_F = np.concatenate([np.append(row["actions"], np.uint8(Action.STOP)) for row in rows])
         self.geodesic_F = np.concatenate([row["geodesic"] for row in rows]).astype(np.float64)
         self.travel_F2 = np.concatenate([travelled(row["yaw"], row[config.motion]) for row in rows])
         # The reward of a window is a sum over steps: a difference of cumulative sums.
         self.reward_F = np.concatenate([np.concatenate([[0.0], np.cumsum(row["rewards"])]) for row in rows])
+
+    @property
+    def height_F(self) -> np.ndarray:
+        """float64: metres, height of the floor at each frame."""
+        return self.position_F3[:, 1]
+
+    @property
+    def has_counterfactuals(self) -> bool:
+        """Whether `counterfactuals` has an answer: datasets of schema 1 and 2 have none."""
+        return "counterfactual" in features_of(self.dataset.schema)
+
+    def actions_between(self, first: int, last: int) -> np.ndarray:
+        """uint8: the actions that lead from frame `first` to the later frame `last` of the same episode."""
+        if not self.start_F[first] <= first <= last <= self.end_F[first]:
+            raise DatasetError(f"frame {last} does not follow frame {first} in an episode of {self.dataset.path}")
+        return self.actions_F[first:last]
 
     def __len__(self) -> int:
         """Number of frames that can end a context: all but the last of each episode."""
@@ -135,9 +161,30 @@ class Windows:
     def motion(self, t_B: np.ndarray, frame_BN: np.ndarray) -> np.ndarray:
         """float32 (B, N, 3): the poses of frames of the same episodes, in the heading frames at t_B."""
         dx, dz = np.moveaxis(self.travel_F2[frame_BN] - self.travel_F2[t_B][:, None], -1, 0)
-        sin, cos = np.sin(self.yaw_F[t_B])[:, None], np.cos(self.yaw_F[t_B])[:, None]
-        turn = (self.yaw_F[frame_BN] - self.yaw_F[t_B][:, None] + np.pi) % (2 * np.pi) - np.pi
-        return np.stack([-dx * sin - dz * cos, -dx * cos + dz * sin, turn], -1).astype(np.float32)
+        return in_heading_frame(dx, dz, self.yaw_F[t_B][:, None], self.yaw_F[frame_BN])
+
+    def counterfactuals(self, t_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(motion_BN3, distance_BN), float32: poses to which the agent could walk, and metres from there to the source.
+
+        motion: from the true pose at frame t to the pose, in the heading frame at t. Both are privileged.
+        Raises DatasetError for a dataset of an older schema, which has no such poses: see `has_counterfactuals`.
+        """
+        x_BN, _, z_BN, yaw_BN, distance_BN = np.moveaxis(self._counterfactual_FN5[t_B].astype(np.float64), -1, 0)
+        here_B3, yaw_B1 = self.position_F3[t_B], self.yaw_F[t_B][:, None]
+        dx_BN, dz_BN = x_BN - here_B3[:, 0:1], z_BN - here_B3[:, 2:3]
+        return in_heading_frame(dx_BN, dz_BN, yaw_B1, yaw_BN), distance_BN.astype(np.float32)
+
+    @cached_property
+    def _counterfactual_FN5(self) -> np.ndarray:
+        key = "counterfactual"
+        return np.concatenate([self.dataset.read(ref, [key])[key] for ref in self.episodes])
+
+
+def in_heading_frame(dx: np.ndarray, dz: np.ndarray, yaw: np.ndarray, target_yaw: np.ndarray) -> np.ndarray:
+    """float32 (…, 3): metres forward, metres left and turn to targets that are (dx, dz) away in the world."""
+    sin, cos = np.sin(yaw), np.cos(yaw)
+    turn = (target_yaw - yaw + np.pi) % (2 * np.pi) - np.pi
+    return np.stack([-dx * sin - dz * cos, -dx * cos + dz * sin, turn], -1).astype(np.float32)
 
 
 def travelled(yaw_T: np.ndarray, motion_T3: np.ndarray) -> np.ndarray:

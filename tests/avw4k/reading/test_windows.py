@@ -108,3 +108,44 @@ def test_an_unfinished_cache_is_made_again(tmp_path):
     assert cache.finish("x", array, "key").tolist() == [[1, 1]] * 3
     assert cache.load("x", "another key") is None
     assert cache.load("x", "key") is not None
+
+
+def test_counterfactuals_are_the_stored_poses_seen_from_the_true_pose(dataset: Dataset, windows: Windows):
+    assert windows.has_counterfactuals
+    t_B = np.array([0, 5, windows.frames - 1, 7])
+    motion_BN3, distance_BN = windows.counterfactuals(t_B)
+    assert motion_BN3.dtype == distance_BN.dtype == np.float32
+    assert motion_BN3.shape == (4, 16, 3)
+    for b, frame in enumerate(t_B):
+        episode = int(windows.episode_F[frame])
+        row = dataset.read(windows.episodes[episode], ["position", "yaw", "counterfactual"])
+        t = int(frame - windows.first_n[episode])
+        here = Pose(*row["position"][t], row["yaw"][t])
+        for n, (x, y, z, yaw, distance) in enumerate(row["counterfactual"][t].astype(np.float64)):
+            expected = relative_motion(here, Pose(x, y, z, yaw))
+            difference = motion_BN3[b, n] - expected
+            difference[2] = np.angle(np.exp(1j * difference[2]))  # half a turn may have either sign
+            assert difference == pytest.approx(np.zeros(3), abs=1e-5)
+            assert distance_BN[b, n] == pytest.approx(distance)
+
+
+def test_actions_and_heights_of_every_frame(dataset: Dataset, windows: Windows):
+    for episode, ref in enumerate(windows.episodes):
+        first, last = int(windows.first_n[episode]), int(windows.first_n[episode]) + ref.steps
+        row = dataset.read(ref, ["actions", "position"])
+        assert np.array_equal(windows.actions_between(first, last), row["actions"])
+        assert np.array_equal(windows.actions_between(first + 2, first + 5), row["actions"][2:5])
+        assert windows.actions_F[last] == Action.STOP
+        assert np.array_equal(windows.height_F[first : last + 1], row["position"][:, 1])
+    with pytest.raises(DatasetError, match="does not follow"):
+        windows.actions_between(4, 3)
+    with pytest.raises(DatasetError, match="does not follow"):
+        windows.actions_between(0, int(windows.end_F[0]) + 1)
+
+
+def test_datasets_of_an_older_schema_have_windows_but_no_counterfactuals():
+    old = Windows(open_dataset(Path(__file__).with_name("fixtures") / "schema-2"), "train", WindowConfig())
+    assert not old.has_counterfactuals
+    assert old.draw(0, "test", 0, 4, 2).motion_BK3.shape == (4, 2, 3)
+    with pytest.raises(DatasetError, match="schema version 2, which has no array 'counterfactual'"):
+        old.counterfactuals(np.array([0]))
