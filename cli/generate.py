@@ -46,7 +46,7 @@ class Part(click.ParamType):
 )
 @click.argument("out", type=UserPath(), default=Path("data/avw"))
 @option("--preset", type=click.Choice(tuple(PRESETS)), section=DATASET,
-        help="Set of defaults: demo (small), or avw-4k (the dataset of the paper).")  # fmt: skip
+        help="Set of defaults: demo (small), avw-4k (the paper's dataset), or rooms-v1 (the benchmark).")  # fmt: skip
 @option("--trajectories", type=int, metavar="N", section=DATASET, default_text=str(DEFAULT.trajectories),
         help="Number of trajectories in total, spread evenly over the scenes.")  # fmt: skip
 @option("--steps", type=int, metavar="N", section=DATASET, default_text=str(DEFAULT.steps),
@@ -56,7 +56,7 @@ class Part(click.ParamType):
         help="Number of trajectories per file.")  # fmt: skip
 @option("--compression", type=click.Choice(("blosc2", "gzip", "none")), default="blosc2", show_default=True,
         section=DATASET, help="Compression of the HDF5 files; gzip works without the Blosc2 plugin.")  # fmt: skip
-@shared.scenes(f"procedural:{DEFAULT.houses}")
+@shared.scenes(DEFAULT.scenes)
 @shared.scene_root
 @option("--strict", is_flag=True, section=shared.SCENES,
         help="Stop if a scene has warnings (see avw info SCENE).")  # fmt: skip

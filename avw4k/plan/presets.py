@@ -1,4 +1,4 @@
-"""Named sets of defaults for `avw generate`: the demo, and the paper's AVW-4k on generated houses or Matterport3D."""
+"""Named sets of defaults for `avw generate`: the demo, the benchmark rooms-v1, and the paper's AVW-4k."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ PROCEDURAL, MP3D = "procedural", "mp3d"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PresetConfig:
-    """houses: number of generated houses if the user names no scenes
+    """scenes: the generated houses, as `--scenes` takes them, if the user names none
     mp3d: whether the preset has a list for `--scenes mp3d` · sources_per_scene: source positions per scene, in turn"""
 
-    houses: int
+    scenes: str
     trajectories: int
     steps: int
     sources_per_scene: int
     mp3d: bool = False
 
 
-DEFAULT = PresetConfig(houses=12, trajectories=72, steps=160, sources_per_scene=6)
+DEFAULT = PresetConfig(scenes=f"{PROCEDURAL}:12", trajectories=72, steps=160, sources_per_scene=6)
 PRESETS = {
-    "demo": PresetConfig(houses=18, trajectories=144, steps=100, sources_per_scene=8),
+    "demo": PresetConfig(scenes=f"{PROCEDURAL}:18", trajectories=144, steps=100, sources_per_scene=8),
     # 720,000 steps, 30 hours, 76 scenes split 51/8/17, one fixed source per environment, as in the paper.
-    "avw-4k": PresetConfig(houses=76, trajectories=4500, steps=160, sources_per_scene=1, mp3d=True),
+    "avw-4k": PresetConfig(scenes=f"{PROCEDURAL}:76", trajectories=4500, steps=160, sources_per_scene=1, mp3d=True),
+    # Results are compared on it (docs/benchmark.md), so it never changes: another dataset gets another name.
+    "rooms-v1": PresetConfig(scenes=f"{PROCEDURAL}:3000-3079", trajectories=320, steps=128, sources_per_scene=4),
 }
 
 
@@ -73,7 +75,7 @@ def preset_scenes(preset: str | None, asked: Sequence[str] = ()) -> tuple[tuple[
 
     chosen = PRESETS[preset] if preset else DEFAULT
     if not asked or tuple(asked) == (PROCEDURAL,):
-        return resolve_scenes(f"{PROCEDURAL}:{chosen.houses}"), ()
+        return resolve_scenes(chosen.scenes), ()
     if tuple(asked) == (MP3D,) and chosen.mp3d:
         listed = mp3d_scenes()
         return tuple(scene_refs(listed).values()), tuple(listed.values())

@@ -111,7 +111,7 @@ def generate(
     scenes: as for `avw generate --scenes`, e.g. "procedural:12" or ["flat.glb", "house.glb"]
     trajectories, steps: how many in all, and steps of each; None: 72 and 160, or those of the preset
     sound: "ring", a sound file, a folder of them, or a set of SoundSpaces · simulator: image size, acoustics, backend
-    preset: "demo" or "avw-4k" · workers: number of processes
+    preset: "demo", "rooms-v1" or "avw-4k" · workers: number of processes
     progress: called with the number of steps that were just simulated
 
     The bytes depend on the arguments only, not on the number of workers or on interruptions.

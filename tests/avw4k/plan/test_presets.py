@@ -12,9 +12,11 @@ import pytest
 from avw.avw4k.plan.presets import PRESETS, mp3d_scenes, preset_scenes
 from avw.avw4k.plan.spec import DatasetSpec, plan
 from avw.avw4k.writing.card import licences
+from avw.avw4k.writing.generate_dataset import plan_dataset
 from avw.sim_bridge.errors import SceneError, UsageError
 from avw.sim_bridge.scenes.collections.collections import collection_split
 from avw.sim_bridge.scenes.collections.splits import split_scenes, without_soundspaces_episodes
+from tests import ROOT
 
 
 def test_the_list_has_76_scenes_with_soundspaces_episodes() -> None:
@@ -63,6 +65,16 @@ def test_avw_4k_has_the_size_of_the_paper(scenes: tuple[str, ...]) -> None:
     assert {episode.source for episode in episodes} == {0}
     assert len({(episode.scene, episode.source_seed) for episode in episodes}) == 76
     assert max(Counter(episode.mode for episode in episodes).values()) == 1500
+
+
+def test_rooms_v1_has_not_changed() -> None:
+    spec, scenes = plan_dataset(preset="rooms-v1")
+    # Results in docs/benchmark.md are comparable only on exactly this dataset.
+    assert spec.sha256 == "65770edbe7ebd14ac570b7480d9d2fdcf66077baf7b3bcc89f73c82b53025da7"
+    assert [scene.scene_id for scene in scenes] == [f"procedural-{seed}" for seed in range(3000, 3080)]
+    split_of = {shard.scene: shard.split for shard in plan(spec)}
+    assert Counter(split_of.values()) == {"train": 53, "val": 9, "test": 18}
+    assert spec.sha256 in (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
 
 
 def test_presets_without_a_list_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
