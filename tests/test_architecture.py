@@ -27,7 +27,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
         ("rotation", "world_model"),
         ("training",),
         ("train", "planning", "evaluate"),
-        ("evaluate_run",),
+        ("evaluate_run", "evaluation"),
         ("report",),
     ),
 }

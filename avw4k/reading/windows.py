@@ -135,9 +135,26 @@ class Windows:
         return offset_BK
 
     def at(self, offset: int, count: int) -> WindowBatch:
-        """`count` windows with one target at `offset`, spread evenly over the split; all windows if there are fewer."""
-        t = np.flatnonzero(np.arange(self.frames) + offset <= self.end_F)
-        t = t[np.unique(np.linspace(0, len(t) - 1, min(count, len(t))).round().astype(np.int64))]
+        """`count` windows with one target at `offset`; all windows if there are fewer.
+
+        Spread evenly over the episodes, and over the positions within an episode: each episode has its own phase, so
+        that windows of equally long episodes do not all start at the same steps.
+        """
+        room_E = np.maximum(self.lengths_E - offset, 0)  # windows of each episode
+        total = int(room_E.sum())
+        if count >= total:
+            t = np.flatnonzero(np.arange(self.frames) + offset <= self.end_F)
+        else:
+            # Window k of an episode's share lies at (k + phase) / share of its length. The golden ratio spreads phases.
+            last_E = np.floor(np.cumsum(room_E) * count / total + 1e-9).astype(np.int64)
+            share_E = np.diff(last_E, prepend=0)
+            phase_E = (np.arange(len(room_E)) * 0.6180339887) % 1.0
+            within = [
+                np.floor((np.arange(share) + phase) * room / share).astype(np.int64)
+                for share, phase, room in zip(share_E.tolist(), phase_E.tolist(), room_E.tolist(), strict=True)
+                if share
+            ]
+            t = np.concatenate(within) + np.repeat(self.first_n, share_E)
         return self.window(t, np.full((len(t), 1), offset))
 
     def window(self, t_B: np.ndarray, offset_BK: np.ndarray) -> WindowBatch:

@@ -104,7 +104,7 @@ def clustered_interval(
 
     transform: e.g. `psnr_from_mse`, so that the squared error is pooled before it becomes a PSNR
     """
-    return _clustered((sums,), clusters_N, lambda means: transform(means[0]), seed, level)
+    return _clustered((sums,), clusters_N, lambda means: _each(transform, means[0]), seed, level)
 
 
 def clustered_difference(
@@ -125,17 +125,22 @@ def clustered_difference(
         raise UsageError(f"expected paired windows, got {len(first.total_N)} and {len(second.total_N)}")
     both_N = (first.weight_N > 0.0) & (second.weight_N > 0.0)
     pair = first.where(both_N), second.where(both_N)
-    return _clustered(pair, clusters_N, lambda means: transform(means[0]) - transform(means[1]), seed, level)
+    return _clustered(
+        pair, clusters_N, lambda means: _each(transform, means[0]) - _each(transform, means[1]), seed, level
+    )
 
 
 def _clustered(
     sums: tuple[Sums, ...],
     clusters_N: Sequence[Hashable],
-    statistic: Callable[[tuple[float, ...]], float],
+    statistic: Callable[[np.ndarray], np.ndarray],
     seed: int,
     level: float,
 ) -> Interval | None:
-    """The interval of a statistic of pooled means, over resamples of the clusters that have a figure."""
+    """The interval of a statistic of pooled means, over resamples of the clusters that have a figure.
+
+    statistic: (sums, R) → (R,)
+    """
     if any(len(part.total_N) != len(clusters_N) for part in sums):
         raise UsageError(f"expected one cluster per window, got {len(clusters_N)} for {len(sums[0].total_N)} windows")
     numbers: dict[Hashable, int] = {}
@@ -146,17 +151,20 @@ def _clustered(
     if count == 0:
         return None
     table_CX = np.stack([column[present_C] for column in columns], axis=1)
-    pooled_X = table_CX.sum(axis=0)
-    mean = statistic(tuple((pooled_X[0::2] / pooled_X[1::2]).tolist()))
     rng = keyed_rng(seed, "bootstrap", "clusters", count)
     resampled_RX = rng.multinomial(count, np.full(count, 1.0 / count), RESAMPLES) @ table_CX
-    means_RX = resampled_RX[:, 0::2] / resampled_RX[:, 1::2]
-    values_R = np.array([statistic(tuple(row)) for row in means_RX.tolist()])
+    rows_RX = np.concatenate([table_CX.sum(axis=0, keepdims=True), resampled_RX])  # the first row: the sample itself
+    mean, *values = statistic((rows_RX[:, 0::2] / rows_RX[:, 1::2]).T)
+    values_R = np.array(values)
     values_R = values_R[np.isfinite(values_R)]
     if not np.isfinite(mean) or not len(values_R):
         return None
     low, high = _quantiles(values_R, level)
     return Interval(mean=float(mean), low=low, high=high, count=count)
+
+
+def _each(transform: Callable[[float], float], values_R: np.ndarray) -> np.ndarray:
+    return values_R if transform is float else np.array([transform(value) for value in values_R.tolist()])
 
 
 def _quantiles(values_R: np.ndarray, level: float) -> tuple[float, float]:

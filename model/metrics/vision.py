@@ -6,6 +6,7 @@ Shape legend: N images · H W pixels · C channels. Images are uint8, 0 to 255.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.ndimage import correlate1d
@@ -58,21 +59,22 @@ def ssim(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray) -> float:
     return float(ssim_per_image(predicted_NHWC, true_NHWC).mean())
 
 
-def region_errors(predicted_NHWC: np.ndarray, true_NHWC: np.ndarray, mask_NHW: np.ndarray) -> tuple[Sums, Sums]:
-    """(squared error, SSIM) of the pixels of a mask, as sums per image: pooled over images, and resampled.
+def image_errors(
+    predicted_NHWC: np.ndarray, true_NHWC: np.ndarray, masks: Sequence[np.ndarray]
+) -> list[tuple[Sums, Sums]]:
+    """(squared error, SSIM) of the pixels of each mask (bool (N, H, W)), as sums per image: to pool and to resample.
 
     A squared error has the unit of `mse_per_image`: pool it, then take `psnr_from_mse`. A value of SSIM belongs to the
     centre of its window, which may reach beyond the mask; pixels less than five from the border have none.
     """
     _check_pair(predicted_NHWC, true_NHWC)
-    if mask_NHW.shape != true_NHWC.shape[:3]:
-        raise UsageError(f"the mask has shape {mask_NHW.shape}, the images {true_NHWC.shape}")
-    mask_NHW = np.asarray(mask_NHW, bool)
+    if any(mask.shape != true_NHWC.shape[:3] for mask in masks):
+        raise UsageError(f"the masks have shapes {[mask.shape for mask in masks]}, the images {true_NHWC.shape}")
     a, b = (np.moveaxis(np.asarray(x, np.float32), -1, 1) for x in (predicted_NHWC, true_NHWC))
     squared_NHW = np.square(a - b).mean(axis=1)
     similarity_NHW = ssim_map(a, b, data_range=PEAK, sigma=SSIM_SIGMA, radius=SSIM_RADIUS).mean(axis=1)
-    inner_NHW = mask_NHW[:, SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
-    return _masked(squared_NHW, mask_NHW), _masked(similarity_NHW, inner_NHW)
+    inner = slice(SSIM_RADIUS, -SSIM_RADIUS)
+    return [(_masked(squared_NHW, mask), _masked(similarity_NHW, mask[:, inner, inner])) for mask in masks]
 
 
 def _masked(value_NHW: np.ndarray, mask_NHW: np.ndarray) -> Sums:

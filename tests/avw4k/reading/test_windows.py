@@ -83,6 +83,20 @@ def test_evaluation_windows_are_spread_evenly(windows: Windows):
     assert len(few.context_BT) == 7
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 12])
+def test_evaluation_windows_cover_episodes_and_positions(windows: Windows, count: int):
+    """The same number per episode, and not at the same steps: evenly spaced frames of equal episodes would all be
+    their first steps."""
+    t_B = windows.at(1, count).context_BT[:, -1]
+    assert len(np.unique(t_B)) == count
+    step_B, per_episode = t_B - windows.start_F[t_B], np.bincount(windows.episode_F[t_B], minlength=2)
+    assert len(windows.episodes) == len(per_episode) == 2
+    assert per_episode.max() - per_episode.min() <= 1
+    if count > 1:
+        assert len(np.unique(step_B)) > count / 2
+        assert step_B.max() - step_B.min() >= 6  # of 12
+
+
 def test_realised_motion_ends_where_the_agent_stood(dataset: Dataset):
     windows = Windows(dataset, "train", WindowConfig(ages=(0,), motion="realised", max_offset=12))
     batch = windows.draw(0, "test", 0, 30, 1)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from avw.model.metrics.vision import (
+    image_errors,
     mse_per_image,
     psnr,
     psnr_from_mse,
-    region_errors,
     ssim,
     ssim_map,
     ssim_per_image,
@@ -98,23 +98,22 @@ def test_regions_of_a_known_error():
     seen[:, :, :16] = True
     predicted[:, :, :16] += np.uint8(3)
     predicted[:, :, 16:] += np.uint8(10)
-    squared, _ = region_errors(predicted, true, seen)
+    [(squared, _), (other, _)] = image_errors(predicted, true, [seen, ~seen])
     assert squared.mean == pytest.approx(9.0)
     assert squared.weight_N.tolist() == [512.0, 512.0]
-    assert region_errors(predicted, true, ~seen)[0].mean == pytest.approx(100.0)
+    assert other.mean == pytest.approx(100.0)
 
 
 def test_regions_add_up_to_the_whole_image():
     true = pictures()
     predicted = np.clip(true.astype(int) + keyed_rng("error").integers(-20, 20, true.shape), 0, 255).astype(np.uint8)
     seen = keyed_rng("seen").random(true.shape[:3]) < 0.3
-    whole, parts = np.ones_like(seen), [region_errors(predicted, true, mask) for mask in (seen, ~seen)]
-    squared, similarity = region_errors(predicted, true, whole)
+    (squared, similarity), *parts = image_errors(predicted, true, [np.ones_like(seen), seen, ~seen])
     assert squared.total_N / squared.weight_N == pytest.approx(mse_per_image(predicted, true), rel=1e-5)
     assert similarity.total_N / similarity.weight_N == pytest.approx(ssim_per_image(predicted, true), abs=1e-5)
     assert similarity.weight_N.tolist() == [22.0 * 22.0] * 3
     for index, total in enumerate((squared, similarity)):
         assert sum(part[index].total_N for part in parts) == pytest.approx(total.total_N, rel=1e-5)
-    assert np.isnan(region_errors(predicted, true, np.zeros_like(seen))[0].mean)
+    assert np.isnan(image_errors(predicted, true, [np.zeros_like(seen)])[0][0].mean)
     with pytest.raises(UsageError, match="mask"):
-        region_errors(predicted, true, seen[:, :5])
+        image_errors(predicted, true, [seen[:, :5]])
