@@ -1,7 +1,7 @@
 """Compiled loops of `reprojection`: splat frames into a target, look up colours, fill where nothing was seen.
 
-Pixel (row i, column j) of an image of `size` pixels looks along (1, left_j, up_i) with left_j = (1 - (j + ½)·2/size)·tan
-and up_i = (1 - (i + ½)·2/size)·tan in the axes (ahead, left, up) of its camera.
+Pixel (row i, column j) of an image of `size` pixels looks along (1, left_j, up_i) in the axes (ahead, left, up) of its
+camera, with left_j = (1 - (j + ½)·2/size)·tan and up_i = (1 - (i + ½)·2/size)·tan.
 
 Most pixels of older frames land where a newer one was drawn. They are skipped in blocks: the eight corners of a block
 of source pixels, at its least and greatest depth, bound where it lands, and a count of the pixels that are still open
