@@ -32,12 +32,15 @@ STAGES = ("tokenizers", "1", "2", "3")
         help="Number of contexts per batch; each context has four targets.")  # fmt: skip
 @option("--learning-rate", type=float, metavar="RATE", default_text="depends on --size",
         help="Maximum learning rate.")  # fmt: skip
+@option("--set", "settings", metavar="FIELD=VALUE", multiple=True,
+        help="Change one field of the configuration, e.g. net.prior=none, net.sound_memory=0 or futures=false. The "
+        "option may be repeated; config.json in the run lists all fields.")  # fmt: skip
 @shared.seed("the initial weights, the training windows and the noise")
 @shared.device("auto")
 @shared.json_output
 def train(
     data: Path, out: Path, size: str, stages: str, steps: tuple[int, ...] | None, scale: float, batch: int | None,
-    learning_rate: float | None, seed: int, device: str, as_json: bool,
+    learning_rate: float | None, settings: tuple[str, ...], seed: int, device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Train the world model on the dataset DATA: first the tokenizers, then vision, sound, and both together.
 
@@ -48,6 +51,7 @@ def train(
       avw train                                 train on data/avw, write runs/latest
       avw train data/demo --out runs/demo --scale 0.3
       avw train data/avw-4k --size B --device cuda
+      avw train --out runs/no-memory --set net.prior=none --set net.sound_memory=0
     """
     from tqdm import tqdm
 
@@ -74,7 +78,7 @@ def train(
     try:
         model = run(
             data, out, size=size, stages=chosen, steps=steps, scale=scale, batch=batch, learning_rate=learning_rate,
-            seed=seed, device=device, report=report,
+            settings=settings, seed=seed, device=device, report=report,
         )  # fmt: skip
     finally:
         for bar in bars.values():

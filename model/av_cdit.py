@@ -18,31 +18,44 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from avw.model.reward import COARSE_EDGES, DISTANCE_EDGES, RewardPrediction
+from avw.model.source_belief import FEATURES, SourceBelief, SourceField, belief_features
+from avw.sim_bridge.errors import UsageError
+
 MODALITIES = ("vision", "audio", "reward")
-# Bin edges of the reward output: geodesic distance from the target pose to the source, metres. The mass below the
-# success radius, which is one of the edges, is P(success). A histogram gets a training signal from every target; a
-# binary output would get few positive ones.
-DISTANCE_EDGES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0)
-SUCCESS_BINS = DISTANCE_EDGES.index(1.0) + 1  # bins 0..3 end at 1.0 m
+PRIORS = ("none", "rotation", "memory")
+PRIOR_EXTRA = {"rotation": 3, "memory": 4}
+"""Channels of a prior beside its latent: share in view and azimuth (sin, cos); coverage, age and azimuth."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AvCditConfig:
     """width, depth, heads: of the transformer · patch: width of a visual token in latent pixels
     ages: age of each context frame in steps, oldest first, ending in 0
-    rotation_prior: give each visual target token also the last frame, turned by the commanded yaw, with its viewing
-        direction. The effect of a turn is known exactly; without this input, a small model uses much of its capacity
-        to learn to rotate images. Not part of the paper
+    prior: what each visual target token is given of the future that is known without learning.
+        "none": nothing, as in the paper · "rotation": the last frame, turned by the commanded yaw, with its viewing
+        direction · "memory": the RGB-D frames in the `SpatialMemory`, reprojected to the target pose, with coverage
+        and age. Without a prior, a small model uses much of its capacity to learn to move images
+    residual: the visual head predicts a correction of the prior, gated by coverage. For prediction of the clean latent
+    depth_channels: the last channels of a visual latent that are log depth; 0 for images without depth
     past_motion: give each context frame also its pose relative to the current one. An agent knows its own actions, and
         the direction and level of earlier sound are more informative if the motion since then is known. Not part of the
         paper
+    modalities: what the network sees and predicts, of "vision" and "audio". With one of them it is a unimodal model
+    experts: one feed-forward network per modality in every block, as in the paper; without them, all share one
+    sound_memory: number of past steps that each have one token with the cues, level and colour of their sound and the
+        relative pose; 0 for none. Not part of the paper
+    source_belief: the tokens of sound and reward are given where the source is relative to their pose, triangulated
+        from the steps of the sound memory; see `source_belief.py`. Not part of the paper
+    distance_edges: bin edges of the reward histogram, metres
+    progress_head: the reward output also has a progress of its own; without it, progress follows from the histogram
     learn_variance: the heads also predict the interpolation of the noise variance (Nichol & Dhariwal 2021, as in DiT)
     """
 
@@ -56,9 +69,39 @@ class AvCditConfig:
     latent_channels: int = 6
     audio_tokens: int = 5
     audio_channels: int = 64
-    rotation_prior: bool = True
+    prior: Literal["none", "rotation", "memory"] = "memory"
+    residual: bool = True
+    depth_channels: int = 0
     past_motion: bool = True
+    modalities: tuple[str, ...] = ("vision", "audio")
+    experts: bool = True
+    sound_memory: int = 64
+    source_belief: bool = True
+    distance_edges: tuple[float, ...] = DISTANCE_EDGES
+    progress_head: bool = False
     learn_variance: bool = False
+
+    def __post_init__(self) -> None:
+        if self.prior not in PRIORS:
+            raise UsageError(f"prior is {self.prior!r}: expected one of {', '.join(PRIORS)}")
+        if not self.modalities or not set(self.modalities) <= {"vision", "audio"}:
+            raise UsageError(f"modalities are {self.modalities!r}: expected vision, audio or both")
+        if self.latent_size % self.patch:
+            raise UsageError(
+                f"images give latents of {self.latent_size} x {self.latent_size}, which cannot be divided into tokens "
+                f"of {self.patch}: choose a --size of the images that is a multiple of {8 * self.patch}"
+            )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> AvCditConfig:
+        """The configuration that a checkpoint stores, of this version or an older one."""
+        values = dict(values)
+        if "rotation_prior" in values:  # before the memory prior
+            older = {"prior": "rotation" if values.pop("rotation_prior") else "none", "residual": False}
+            older |= {"sound_memory": 0, "source_belief": False, "distance_edges": COARSE_EDGES, "progress_head": True}
+            values = older | values
+        tuples = {name: tuple(values[name]) for name in ("ages", "distance_edges", "modalities") if name in values}
+        return cls(**{**values, **tuples})
 
     @property
     def context(self) -> int:
@@ -72,7 +115,9 @@ class AvCditConfig:
 
 # The sizes of NWM (arXiv 2412.03572, Table 8), and a smaller one for laptops.
 PAPER: dict[str, Any] = {
-    "patch": 2, "ages": (3, 2, 1, 0), "rotation_prior": False, "past_motion": False, "learn_variance": True
+    "patch": 2, "ages": (3, 2, 1, 0), "prior": "none", "residual": False, "past_motion": False, "sound_memory": 0,
+    "source_belief": False,
+    "learn_variance": True,
 }  # fmt: skip
 SIZES: dict[str, dict[str, Any]] = {
     "nano": {"width": 128, "depth": 4, "heads": 4},
@@ -81,21 +126,6 @@ SIZES: dict[str, dict[str, Any]] = {
     "L": {"width": 1024, "depth": 24, "heads": 16, **PAPER},
     "XL": {"width": 1152, "depth": 28, "heads": 16, **PAPER},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RewardPrediction:
-    """progress_BK: decrease of the geodesic distance, metres · distance_logits_BKn: histogram over DISTANCE_EDGES."""
-
-    progress_BK: Tensor
-    distance_logits_BKn: Tensor
-
-    def success_BK(self, temperature: float = 1.0, bias: float = 0.0) -> Tensor:
-        """P(the target pose lies within the success radius), optionally with Platt scaling of the logit."""
-        log_p = F.log_softmax(self.distance_logits_BKn.float(), dim=-1)
-        inside = torch.logsumexp(log_p[..., :SUCCESS_BINS], -1)
-        outside = torch.logsumexp(log_p[..., SUCCESS_BINS:], -1)
-        return torch.sigmoid((inside - outside) / temperature + bias)
 
 
 def fourier(x: Tensor, bands: int, largest_period: float) -> Tensor:
@@ -115,6 +145,15 @@ def motion_features(motion_3: Tensor) -> Tensor:
     return torch.cat([fourier(forward, 8, 38.4), fourier(left, 8, 38.4), harmonics.sin(), harmonics.cos(), plain], -1)
 
 
+TIME_FEATURES = 2 * 8 + 14
+
+
+def time_features(steps: Tensor) -> Tensor:
+    """(…,) → (…, TIME_FEATURES): a number of steps. A looping sound repeats every few steps, so also modulo 2 to 8."""
+    remainders = steps[..., None] * (2 * math.pi / torch.arange(2.0, 9.0, device=steps.device))
+    return torch.cat([fourier(steps, 8, 256.0), remainders.sin(), remainders.cos()], -1)
+
+
 def mlp(inputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
 
@@ -125,14 +164,12 @@ class Condition(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.motion = mlp(MOTION_FEATURES, width)
-        self.offset = mlp(2 * 8 + 14, width)
+        self.offset = mlp(TIME_FEATURES, width)
         self.step = mlp(2 * 10, width)
 
     def forward(self, motion_BK3: Tensor, offset_BK: Tensor, step_BK: Tensor) -> Tensor:
-        # The sound of a looping source repeats every few steps, so the offset also enters modulo 2 to 8 steps.
-        remainders = offset_BK[..., None] * (2 * math.pi / torch.arange(2.0, 9.0, device=offset_BK.device))
-        offset = torch.cat([fourier(offset_BK, 8, 256.0), remainders.sin(), remainders.cos()], -1)
-        return self.motion(motion_features(motion_BK3)) + self.offset(offset) + self.step(fourier(step_BK, 10, 2048.0))
+        offset = self.offset(time_features(offset_BK))
+        return self.motion(motion_features(motion_BK3)) + offset + self.step(fourier(step_BK, 10, 2048.0))
 
 
 def modulate(x_PND: Tensor, shift_PD: Tensor, scale_PD: Tensor) -> Tensor:
@@ -192,7 +229,8 @@ class Block(nn.Module):
         self.modulation = nn.Linear(config.width, 6 * config.width)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
-        self.experts = nn.ModuleDict({name: Expert(config.width, config.mlp_ratio) for name in MODALITIES})
+        names = MODALITIES if config.experts else ("shared",)
+        self.experts = nn.ModuleDict({name: Expert(config.width, config.mlp_ratio) for name in names})
 
     def context_keys_values(self, context_BND: Tensor) -> tuple[Tensor, Tensor]:
         return self.cross_attention.keys_values(self.context_norm(context_BND))
@@ -225,7 +263,8 @@ class Block(nn.Module):
 
         normed = self.norm(x_PND)
         parts = zip(tokens, x_PND.split(sizes, 1), normed.split(sizes, 1), strict=True)
-        return {name: self.experts[name](x, n, c_PD) for name, x, n in parts}
+        shared = len(self.experts) == 1
+        return {name: self.experts["shared" if shared else name](x, n, c_PD) for name, x, n in parts}
 
 
 class Head(nn.Module):
@@ -243,6 +282,48 @@ class Head(nn.Module):
     def forward(self, x_PND: Tensor, c_PD: Tensor) -> Tensor:
         shift, scale = self.modulation(F.silu(c_PD)).chunk(2, -1)
         return self.out(modulate(self.norm(x_PND), shift, scale))
+
+
+@dataclass(frozen=True, slots=True)
+class SoundHistory:
+    """Past steps, any order, for the sound memory. The module is called with the audio latents of each step.
+
+    audio_BMAD: audio latents · past_BM3: pose of each step relative to now (forward m, left m, turn rad)
+    age_BM: steps ago; negative where there is no such step (before the first observation)
+    """
+
+    audio_BMAD: Tensor
+    past_BM3: Tensor
+    age_BM: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedContext:
+    """A context, ready for any number of targets. keys_values: for every block · belief: where the source is."""
+
+    keys_values: list[tuple[Tensor, Tensor]]
+    belief: SourceBelief | None = None
+
+
+def heard_features(sound: SoundHistory) -> Tensor:
+    """(B, M, audio_channels + audio_tokens): the mean over each step, and the level (the first cue) of its tokens."""
+    return torch.cat([sound.audio_BMAD.mean(2), sound.audio_BMAD[..., 0]], -1)
+
+
+class SoundMemory(nn.Module):
+    """One token per past step: (B, M, D)."""
+
+    def __init__(self, config: AvCditConfig) -> None:
+        super().__init__()
+        D, inputs = config.width, config.audio_channels + config.audio_tokens + MOTION_FEATURES + TIME_FEATURES
+        self.token = nn.Sequential(
+            nn.Linear(inputs, 2 * D), nn.SiLU(), nn.Linear(2 * D, 2 * D), nn.SiLU(), nn.Linear(2 * D, D)
+        )
+        self.absent = nn.Parameter(torch.zeros(D))
+
+    def forward(self, sound: SoundHistory) -> Tensor:
+        features = [heard_features(sound), motion_features(sound.past_BM3), time_features(-sound.age_BM)]
+        return torch.where(sound.age_BM[..., None] < 0, self.absent, self.token(torch.cat(features, -1)))
 
 
 class AvCdit(nn.Module):
@@ -274,14 +355,20 @@ class AvCdit(nn.Module):
         )
         if config.past_motion:
             self.past = mlp(MOTION_FEATURES, D)
-        if config.rotation_prior:
-            # The turned frame, the share of each latent pixel that was in view, and its azimuth (sin, cos).
-            self.prior = nn.Linear((config.latent_channels + 3) * p * p, D)
+        if config.prior != "none":
+            self.prior = nn.Linear((config.latent_channels + PRIOR_EXTRA[config.prior]) * p * p, D)
+        if config.residual:
+            self.gates = nn.ModuleDict({"vision": Head(D, visual)})
+        if config.sound_memory:
+            self.sound_memory = nn.ModuleDict({"audio": SoundMemory(config)})
+        if config.sound_memory and config.source_belief:
+            self.belief = nn.ModuleDict({"audio": SourceField(config.audio_channels + config.audio_tokens, D)})
+            self.from_belief = nn.ModuleDict({name: mlp(FEATURES, D) for name in ("audio", "reward")})
         self.heads = nn.ModuleDict(
             {
                 "vision": Head(D, outputs * visual),
                 "audio": Head(D, outputs * sound),
-                "reward": Head(D, 1 + len(DISTANCE_EDGES) + 1),
+                "reward": Head(D, int(config.progress_head) + len(config.distance_edges) + 1),
             }
         )
 
@@ -294,25 +381,35 @@ class AvCdit(nn.Module):
         return rearrange(tokens_PND, "b (h w) (p q c) -> b (h p) (w q) c", h=side, p=p, q=p)
 
     def context(
-        self, vision_BTHWC: Tensor | None, audio_BTAD: Tensor | None, past_BT3: Tensor
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of the context for every block. One modality may be missing (stages 1 and 2).
+        self,
+        vision_BTHWC: Tensor | None,
+        audio_BTAD: Tensor | None,
+        past_BT3: Tensor,
+        sound: SoundHistory | None = None,
+    ) -> EncodedContext:
+        """Encode a context for every block. One modality may be missing (stages 1 and 2).
 
         past_BT3: pose of each frame relative to the current pose (forward m, left m, turn rad)
+        sound: the past steps of the sound memory
         """
         tokens = []
         pose_BT1D = self.past(motion_features(past_BT3))[:, :, None] if self.config.past_motion else 0.0
-        if vision_BTHWC is not None:
+        if vision_BTHWC is not None and "vision" in self.config.modalities:
             B = vision_BTHWC.shape[0]
             x = self.adapters["vision"](self.patchify(vision_BTHWC.flatten(0, 1)))
             x = rearrange(x, "(b t) n d -> b t n d", b=B) + self.positions["vision"] + self.ages["vision"] + pose_BT1D
             tokens.append(x.flatten(1, 2))
-        if audio_BTAD is not None:
+        if audio_BTAD is not None and "audio" in self.config.modalities:
             x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"] + pose_BT1D
             tokens.append(x.flatten(1, 2))
+        belief = None
+        if sound is not None and self.config.sound_memory and "audio" in self.config.modalities:
+            if self.config.source_belief:
+                belief = self.belief["audio"](heard_features(sound), sound.past_BM3, sound.age_BM)
+            tokens.append(self.sound_memory["audio"](sound))
         context_BND = torch.cat(tokens, 1)
         blocks = cast("Iterable[Block]", self.blocks)
-        return [block.context_keys_values(context_BND) for block in blocks]
+        return EncodedContext([block.context_keys_values(context_BND) for block in blocks], belief)
 
     def forward(
         self,
@@ -320,7 +417,7 @@ class AvCdit(nn.Module):
         step_BK: Tensor,
         motion_BK3: Tensor,
         offset_BK: Tensor,
-        context: list[tuple[Tensor, Tensor]],
+        context: EncodedContext,
         *,
         prior_PHWC: Tensor | None = None,
         reward: bool = False,
@@ -328,7 +425,7 @@ class AvCdit(nn.Module):
         """Predict every modality in `noisy`, and the reward.
 
         noisy: "vision" (P, H, W, C), "audio" (P, A, Da), both, or neither (the reward from the context alone)
-        prior_PHWC: (B·K, H, W, C + 3), see `Rotation.prior`
+        prior_PHWC: (B·K, H, W, C + PRIOR_EXTRA), see `priors.py`
         Returns outputs with the shapes of `noisy` (twice the channels with learn_variance), and the reward prediction,
         which is None unless `reward` is set.
         """
@@ -343,16 +440,29 @@ class AvCdit(nn.Module):
             tokens["audio"] = self.adapters["audio"](noisy["audio"]) + self.positions["audio"]
         if reward:
             tokens["reward"] = self.positions["reward"].expand(B * K, -1, -1)
-        for block, keys_values in zip(self.blocks, context, strict=True):
+        if context.belief is not None and tokens.keys() & {"audio", "reward"}:
+            features_PF = belief_features(context.belief, motion_BK3).flatten(0, 1)
+            for name in tokens.keys() & {"audio", "reward"}:
+                tokens[name] = tokens[name] + self.from_belief[name](features_PF)[:, None]
+        for block, keys_values in zip(self.blocks, context.keys_values, strict=True):
             tokens = block(tokens, c_BKD, keys_values)
 
         c_PD = c_BKD.flatten(0, 1)
         outputs = {name: self.heads[name](tokens[name], c_PD) for name in noisy}
         if "vision" in outputs:
             outputs["vision"] = self.unpatchify(outputs["vision"])
+            if self.config.residual and prior_PHWC is not None:
+                C = self.config.latent_channels
+                gate = self.unpatchify(self.gates["vision"](tokens["vision"], c_PD))
+                # Where everything was seen the gate starts at 0.94, and where nothing was seen at 0.35.
+                gate = torch.sigmoid(gate + 3.3 * prior_PHWC[..., C : C + 1] - 0.6)
+                outputs["vision"] = outputs["vision"] + gate * prior_PHWC[..., :C]
         if not reward:
             return outputs, None
         out_BKn = self.heads["reward"](tokens["reward"], c_PD)[:, 0].unflatten(0, (B, K))
+        edges = self.config.distance_edges
+        if not self.config.progress_head:
+            return outputs, RewardPrediction(None, out_BKn, edges)
         # Without displacement there is no progress: the network predicts progress per metre of known displacement.
         displacement_BK = torch.hypot(motion_BK3[..., 0], motion_BK3[..., 1])
-        return outputs, RewardPrediction(out_BKn[..., 0] * displacement_BK, out_BKn[..., 1:])
+        return outputs, RewardPrediction(out_BKn[..., 0] * displacement_BK, out_BKn[..., 1:], edges)

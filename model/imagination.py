@@ -20,11 +20,14 @@ class Imagination:
     """The future that a world model predicts for a sequence of actions.
 
     rgb: uint8 (H, W, 3), sRGB, after the last action
-    depth: None. Today's model predicts no depth; a checkpoint with a depth channel will give float32 (H, W), metres
+    depth: float32 (H, W), metres along the view axis; None from a model that predicts no depth
     audio: float32 (2, 2400), the 0.15 s of sound that end after the last action, 16 kHz, in the dataset's linear units
     reward: float, the predicted sum of rewards of the actions, as the task defines them
     progress: float, the part of `reward` that is geodesic metres gained towards the source
     success: float, P(the agent is then within the success distance of the source)
+    distance: float, the expected geodesic distance to the source, metres
+    motion: float32 (3,), where the actions lead: forward m, left m, turn rad. With a memory, along what it shows
+    coverage: bool (H, W), which pixels were seen before; None from a model without a memory
 
     With `every_step=True` every value has one more axis in front: one entry per action, each predicted directly.
     """
@@ -35,6 +38,23 @@ class Imagination:
     reward: float | np.ndarray
     progress: float | np.ndarray
     success: float | np.ndarray
+    distance: float | np.ndarray
+    motion: np.ndarray
+    coverage: np.ndarray | None
+
+    def last(self) -> Imagination:
+        """Only the future after the last action, without the axis of the steps."""
+        return Imagination(
+            rgb=self.rgb[-1],
+            depth=None if self.depth is None else self.depth[-1],
+            audio=self.audio[-1],
+            reward=float(np.asarray(self.reward)[-1]),
+            progress=float(np.asarray(self.progress)[-1]),
+            success=float(np.asarray(self.success)[-1]),
+            distance=float(np.asarray(self.distance)[-1]),
+            motion=self.motion[-1],
+            coverage=None if self.coverage is None else self.coverage[-1],
+        )
 
 
 class Observed(Protocol):
@@ -43,6 +63,11 @@ class Observed(Protocol):
     @property
     def rgb(self) -> np.ndarray:
         """uint8 (T + 1, H, W, 3)."""
+        ...
+
+    @property
+    def depth(self) -> np.ndarray:
+        """float32 (T + 1, H, W): metres along the view axis; 0 where nothing was hit."""
         ...
 
     @property
@@ -85,6 +110,11 @@ class Recording:
         return np.stack([observation.rgb_HWC for observation in self._observations])
 
     @property
+    def depth(self) -> np.ndarray:
+        """float32 (T + 1, H, W)."""
+        return np.stack([observation.depth_HW for observation in self._observations])
+
+    @property
     def audio(self) -> np.ndarray:
         """float32 (T + 1, 2, 2400)."""
         return np.stack([observation.audio_ES for observation in self._observations])
@@ -93,30 +123,6 @@ class Recording:
     def odometry(self) -> np.ndarray:
         """float64 (T + 1, 4)."""
         return np.array([(pose.x, pose.y, pose.z, pose.yaw) for pose in self._poses]).reshape(-1, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """rgb_CHWC, audio_CES: the frames of each age, oldest first · past_C3: where each was made, seen from now."""
-
-    rgb_CHWC: np.ndarray
-    audio_CES: np.ndarray
-    past_C3: np.ndarray
-
-
-def context_at(episode: Observed, t: int, ages: Sequence[int]) -> Context:
-    """The context that ends at observation t (negative: from the end). Before the first frame, that frame repeats.
-
-    Raises UsageError for a t that the episode does not have.
-    """
-    poses = [Pose(*(float(value) for value in row)) for row in episode.odometry]
-    if not -len(poses) <= t < len(poses):
-        has = f"observations 0 to {len(poses) - 1}" if poses else "no observations yet"
-        raise UsageError(f"t={t}: the episode has {has}")
-    now = t % len(poses)
-    frames = [max(0, now - age) for age in ages]
-    past_C3 = np.stack([relative_motion(poses[now], poses[frame]) for frame in frames]).astype(np.float32)
-    return Context(episode.rgb[frames], episode.audio[frames], past_C3)
 
 
 def commanded_motion(actions: Sequence[Action | int], longest: int) -> np.ndarray:

@@ -24,6 +24,7 @@ def train(
     scale: float = 1.0,
     batch: int | None = None,
     learning_rate: float | None = None,
+    settings: Sequence[str] = (),
     seed: int = 0,
     device: str = "auto",
     report: Report = lambda stage, step, steps, losses: None,
@@ -33,6 +34,7 @@ def train(
     data: a dataset or its folder · size: "nano" trains on a laptop CPU; S, B, L and XL are NWM's sizes
     stages: some of "tokenizers", "1", "2", "3" · steps: of stages 1, 2 and 3; None: those of the size, times `scale`
     batch: contexts per batch, four targets each · learning_rate: its maximum; None: that of the size
+    settings: changes of single fields of the configuration, e.g. ["net.prior=none", "net.sound_memory=0"]
     device: "auto", "cpu", "cuda", … · report: called in every step with (stage, step, steps, losses)
 
     The same arguments as `avw train` has options. Raises UsageError for a wrong value, and if `out` holds another run.
@@ -52,5 +54,6 @@ def train(
         scale=scale,
         contexts=batch,
         learning_rate=learning_rate,
+        settings=settings,
     )
     return train_config(dataset, Path(out), config, stages=tuple(stages), device=pick_device(device), report=report)

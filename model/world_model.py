@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avw.avw4k.reading.windows import WindowConfig
+from avw.avw4k.reading.windows import WindowBatch, WindowConfig
 from avw.model import checkpoint
-from avw.model.av_cdit import AvCdit, AvCditConfig, RewardPrediction
+from avw.model.av_cdit import AvCdit, AvCditConfig, EncodedContext, SoundHistory
+from avw.model.compositor import Compositor, CompositorConfig, Layers
+from avw.model.context import Context, ContextNeeds, context_at, stacked
 from avw.model.diffusion import Diffusion, DiffusionConfig, Latents
-from avw.model.imagination import Imagination, Observed, commanded_motion, context_at
+from avw.model.frames import EncodedFrames
+from avw.model.imagination import Imagination, Observed, commanded_motion
+from avw.model.memory.poses import walking_steps
+from avw.model.memory.reprojection import Reprojection
+from avw.model.memory.spatial_memory import SpatialMemory
+from avw.model.priors import memory_prior, prior_size
+from avw.model.reward import RewardPrediction
 from avw.model.rotation import Rotation
-from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
-from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
+from avw.model.tokenizers.depth import log_depth
+from avw.model.tokenizers.fit import TokenizerConfigs
+from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.sim_bridge.errors import CheckpointError, UsageError
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import Action
@@ -45,19 +54,37 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """An encoded observation history. keys_values: the context for every block · last_rgb_BHWC: uint8, newest frame."""
+    """Encoded observation histories of B contexts.
 
-    keys_values: list[tuple[Tensor, Tensor]]
+    context: what all targets share · last_rgb_BHWC: uint8, newest frame
+    here_BK: expected distance to the source at the current poses, metres, (B, 1); None if the model does not predict it
+    memories: the memory of each context; None for a model without one
+    """
+
+    context: EncodedContext
     last_rgb_BHWC: Tensor
+    here_BK: Tensor | None = None
+    memories: tuple[SpatialMemory, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """latents: "vision" (B·K, H, W, C), "audio" (B·K, A, Da), clean · reward: what the same pass predicts of it."""
+    """latents: "vision" (B·K, H, W, C), "audio" (B·K, A, Da), clean · reward: what the same pass predicts of it
+    seen: the memory reprojected to the targets; None for a model without one"""
 
     latents: Latents
     reward: RewardPrediction
     success_BK: Tensor
+    seen: Reprojection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """rgb_PHWC: uint8 · depth_PHW: float32 metres, None if the model predicts none · audio_PES: float32."""
+
+    rgb_PHWC: Tensor
+    depth_PHW: Tensor | None
+    audio_PES: Tensor
 
 
 class WorldModel:
@@ -66,22 +93,55 @@ class WorldModel:
     def __init__(
         self,
         net: AvCdit,
-        image: ImageTokenizer,
-        audio: AudioTokenizer,
+        tokenizers: Tokenizers,
         diffusion: DiffusionConfig,
         *,
         hfov: float,
+        compositor: Compositor | None = None,
         calibration: Calibration | None = None,
         note: dict[str, Any] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self.net, self.image, self.audio = net.to(self.device), image.to(self.device), audio.to(self.device)
-        for part in (self.net, self.image, self.audio):
+        self.net, self.tokenizers = net.to(self.device), tokenizers.to(self.device)
+        self.image, self.audio = tokenizers.image, tokenizers.audio
+        self.compositor = None if compositor is None else compositor.to(self.device)
+        for part in self.parts().values():
             part.eval().requires_grad_(False)
         self.diffusion = Diffusion(diffusion, self.device)
         self.hfov, self.calibration, self.note = hfov, calibration or Calibration(), note or {}
-        self.rotation = Rotation(image.config.size, hfov, self.device) if net.config.rotation_prior else None
+        self.rotation = Rotation(self.size, hfov, self.device) if self.prior == "rotation" else None
+
+    def parts(self) -> dict[str, torch.nn.Module]:
+        """The modules by the name under which a checkpoint stores them."""
+        found: dict[str, torch.nn.Module] = {"net": self.net, **self.tokenizers.parts()}
+        return found if self.compositor is None else found | {"compositor": self.compositor}
+
+    @property
+    def size(self) -> int:
+        """Pixels per side of the images."""
+        return self.image.config.size
+
+    @property
+    def prior(self) -> str:
+        """What the visual tokens are given: "none", "rotation" or "memory"."""
+        return self.net.config.prior
+
+    @property
+    def predicts_depth(self) -> bool:
+        return self.tokenizers.depth is not None
+
+    @property
+    def needs(self) -> ContextNeeds:
+        """What an `Observer` has to collect for this model."""
+        config = self.net.config
+        return ContextNeeds(
+            ages=config.ages,
+            sound_memory=config.sound_memory,
+            memory=self.prior == "memory",
+            hfov=self.hfov,
+            size=self.size,
+        )
 
     @property
     def ages(self) -> tuple[int, ...]:
@@ -119,59 +179,136 @@ class WorldModel:
         Raises UsageError for a t outside of the episode, for images of another size, and for more than `max_offset`
         actions.
         """
-        context = context_at(episode, t, self.ages)
+        context = context_at(episode, t, self.needs)
         motion_N3 = commanded_motion(actions, self.max_offset)
-        size = self.image.config.size
-        if context.rgb_CHWC.shape[1:] != (size, size, 3):
-            raise UsageError(
-                f"the episode has images of {context.rgb_CHWC.shape[2]} x {context.rgb_CHWC.shape[1]} pixels, and the "
-                f"model was trained on {size} x {size}: use SimulatorConfig(size={size})"
-            )
+        if context.memory is not None:
+            motion_N3 = context.memory.roll([Action(int(action)) for action in actions]).astype(np.float32)
         offset_N = np.arange(1, len(actions) + 1)
         if not every_step:
             motion_N3, offset_N = motion_N3[-1:], offset_N[-1:]
-        tensors = (torch.from_numpy(array)[None] for array in (context.rgb_CHWC, context.audio_CES, context.past_C3))
-        history = self.encode(*tensors)
+        history = self.encode([context])
         motion, offset = torch.from_numpy(motion_N3)[None], torch.from_numpy(offset_N)[None]
         prediction = self.predict(history, motion, offset, steps=denoising_steps, seed=seed)
-        rgb, audio = (tensor.cpu().numpy() for tensor in self.decode(prediction.latents))
-        progress = prediction.reward.progress_BK[0].float().cpu().numpy()
+        decoded = self.decode(prediction)
+        progress = prediction.reward.known_progress_BK[0].float().cpu().numpy()
         success = prediction.success_BK[0].float().cpu().numpy()
         task = TaskConfig()
         reward = progress + np.float32(task.slack) * offset_N.astype(np.float32)
         if actions[-1] == Action.STOP:
             reward[-1] += task.success_reward * success[-1]
-        if every_step:
-            return Imagination(rgb=rgb, depth=None, audio=audio, reward=reward, progress=progress, success=success)
-        return Imagination(
-            rgb=rgb[0],
-            depth=None,
-            audio=audio[0],
-            reward=float(reward[0]),
-            progress=float(progress[0]),
-            success=float(success[0]),
+        found = Imagination(
+            rgb=decoded.rgb_PHWC.cpu().numpy(),
+            depth=None if decoded.depth_PHW is None else decoded.depth_PHW.cpu().numpy(),
+            audio=decoded.audio_PES.cpu().numpy(),
+            reward=reward,
+            progress=progress,
+            success=success,
+            distance=prediction.reward.distance_BK[0].cpu().numpy(),
+            motion=motion_N3,
+            coverage=None if prediction.seen is None else prediction.seen.coverage_PHW,
         )
+        return found if every_step else found.last()
 
     @torch.inference_mode()
-    def encode(self, rgb_BTHWC: Tensor, audio_BTES: Tensor, past_BT3: Tensor) -> History:
-        """rgb uint8 (B, T, H, W, 3), audio float32 (B, T, 2, 2400), of the ages that the network wants, oldest first;
-        past_BT3: where each was taken, in the heading frame of now."""
-        B, T = rgb_BTHWC.shape[:2]
-        rgb_BTHWC, audio_BTES = rgb_BTHWC.to(self.device), audio_BTES.to(self.device)
-        vision = self.image.encode(rgb_BTHWC.flatten(0, 1)).unflatten(0, (B, T))
-        audio = self.audio.encode(audio_BTES.flatten(0, 1)).unflatten(0, (B, T))
-        return History(self.net.context(vision, audio, past_BT3.to(self.device)), rgb_BTHWC[:, -1])
+    def encode(self, contexts: Sequence[Context]) -> History:
+        """Encode what agents have observed; see `Observer` and `context_at`."""
+
+        def tensor(name: str) -> Tensor:
+            return torch.from_numpy(stacked(contexts, name)).to(self.device)
+
+        B, T = len(contexts), len(self.ages)
+        rgb = tensor("rgb_THWC")
+        depth = tensor("depth_THW").flatten(0, 1) if self.predicts_depth else None
+        vision = self.tokenizers.encode_vision(rgb.flatten(0, 1), depth).unflatten(0, (B, T))
+        audio = self.audio.encode(tensor("audio_TES").flatten(0, 1)).unflatten(0, (B, T))
+        sound = None
+        if M := self.net.config.sound_memory:
+            heard = self.audio.encode(tensor("sound_MES").flatten(0, 1)).unflatten(0, (B, M))
+            sound = SoundHistory(heard, tensor("sound_past_M3"), tensor("sound_age_M"))
+        memories = tuple(context.memory for context in contexts if context.memory is not None)
+        return self._history(vision, audio, tensor("past_T3"), sound, rgb[:, -1], memories or None)
+
+    def _history(
+        self,
+        vision: Tensor,
+        audio: Tensor,
+        past_BT3: Tensor,
+        sound: SoundHistory | None,
+        last_rgb: Tensor,
+        memories: tuple[SpatialMemory, ...] | None = None,
+    ) -> History:
+        context = self.net.context(vision, audio, past_BT3, sound)
+        here = None
+        if not self.net.config.progress_head:
+            # Progress is measured from the expected distance at the current pose: a target without motion.
+            still, now = past_BT3.new_zeros(len(past_BT3), 1, 3), past_BT3.new_zeros(len(past_BT3), 1)
+            here = self._reward_alone(context, still, now).distance_BK
+        return History(context, last_rgb, here, memories)
 
     @torch.inference_mode()
     def predict(
-        self, history: History, motion_BK3: Tensor, offset_BK: Tensor, *, steps: int | None = None, seed: int = 0
+        self,
+        history: History,
+        motion_BK3: Tensor,
+        offset_BK: Tensor,
+        *,
+        steps: int | None = None,
+        seed: int = 0,
+        pixels: bool = True,
     ) -> Prediction:
         """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), in `steps` passes
         (None: `denoising_steps`).
 
         The starting noise depends on `seed` alone and is shared by all candidates: they differ by action, not luck.
+        steps: None for the number that belongs to the checkpoint
+        pixels: whether the prediction will be decoded. A planner that decodes nothing saves time without
         """
+        seen = prior = None
         motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
+        if self.rotation is not None:
+            prior = self._rotation_prior(self.rotation, history, motion_BK3)
+        elif history.memories is not None:
+            motion = motion_BK3.cpu().numpy()
+
+            def view(size: int) -> Reprojection:
+                return joined([m.reproject(motion[b], size=size) for b, m in enumerate(history.memories or ())])
+
+            prior = memory_prior(self.tokenizers, view(prior_size(self.size)), motion_BK3[..., 2].flatten(), self.hfov)
+            seen = view(self.size) if pixels else None
+        return self._forecast(history, motion_BK3, offset_BK, prior, seen, steps, seed)
+
+    @torch.inference_mode()
+    def predict_window(
+        self,
+        frames: EncodedFrames,
+        window: WindowBatch,
+        *,
+        steps: int | None = None,
+        seed: int = 0,
+        pixels: bool = True,
+    ) -> Prediction:
+        """The futures of windows of a dataset, from frames that are already encoded. Equal to `predict`."""
+        history = self._window_history(frames, window.context_BT[:, -1])
+        targets = frames.targets(window, np.zeros(len(window.context_BT), bool), self.device)
+        motion_BK3, seen, prior = targets.motion_BK3, None, None
+        if self.rotation is not None:
+            prior = self._rotation_prior(self.rotation, history, motion_BK3)
+        elif targets.seen is not None:
+            prior = memory_prior(self.tokenizers, targets.seen, motion_BK3[..., 2].flatten(), self.hfov)
+            if pixels:
+                seen = frames.reproject(window.context_BT[:, -1], motion_BK3.cpu().numpy())
+        return self._forecast(history, motion_BK3, targets.offset_BK, prior, seen, steps, seed)
+
+    def _forecast(
+        self,
+        history: History,
+        motion_BK3: Tensor,
+        offset_BK: Tensor,
+        prior: Tensor | None,
+        seen: Reprojection | None,
+        steps: int | None,
+        seed: int,
+    ) -> Prediction:
         B, K = offset_BK.shape
         config = self.net.config
         generator = torch.Generator().manual_seed(seed)
@@ -183,64 +320,102 @@ class WorldModel:
             name: torch.randn(1, *shape, generator=generator).to(self.device).expand(B * K, *shape)
             for name, shape in shapes.items()
         }
-        prior = self._prior(history, motion_BK3)
+        predicted = {name: noise[name] for name in config.modalities}
         reward: RewardPrediction | None = None
 
         def denoise(latents: Latents, step: int) -> Latents:
             nonlocal reward  # of the last pass, which sees the cleanest latents
             step_BK = torch.full((B, K), float(step), device=self.device)
             outputs, reward = self.net(
-                latents, step_BK, motion_BK3, offset_BK, history.keys_values, prior_PHWC=prior, reward=True
+                latents, step_BK, motion_BK3, offset_BK, history.context, prior_PHWC=prior, reward=True
             )
             return outputs
 
-        latents = self.diffusion.sample(denoise, noise, self.denoising_steps if steps is None else steps)
-        return self._prediction(latents, reward)
+        latents = self.diffusion.sample(denoise, predicted, self.denoising_steps if steps is None else steps)
+        # A unimodal model predicts nothing of the other modality: what the memory shows, or the mean of all sounds.
+        if "vision" not in latents:
+            C = config.latent_channels
+            latents["vision"] = torch.zeros_like(noise["vision"]) if prior is None else prior[..., :C]
+        latents.setdefault("audio", torch.zeros_like(noise["audio"]))
+        assert reward is not None
+        return self._prediction(latents, reward, history, seen)
 
     @torch.inference_mode()
     def predict_reward(self, history: History, motion_BK3: Tensor, offset_BK: Tensor) -> Prediction:
         """The reward read from the context alone, imagining no sight or sound: the control for `predict`."""
         motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
+        return self._prediction({}, self._reward_alone(history.context, motion_BK3, offset_BK), history, None)
+
+    @torch.inference_mode()
+    def predict_counterfactuals(self, frames: EncodedFrames, t_B: np.ndarray) -> tuple[Prediction, np.ndarray]:
+        """(the reward, from the context alone, of the counterfactual poses around frames t; their distances (B, N))."""
+        motion_BN3, distance_BN = frames.windows.counterfactuals(t_B)
+        history = self._window_history(frames, t_B)
+        offset = torch.from_numpy(walking_steps(motion_BN3).clip(1, 64))
+        return self.predict_reward(history, torch.from_numpy(motion_BN3), offset), distance_BN
+
+    def _window_history(self, frames: EncodedFrames, t_B: np.ndarray) -> History:
+        context = frames.context(t_B, np.zeros(len(t_B), bool), self.device)
+        last = torch.from_numpy(frames.rgb_FHWC[t_B]).to(self.device)
+        return self._history(context.vision_BTHWC, context.audio_BTAD, context.past_BT3, context.sound, last)
+
+    def _reward_alone(self, context: EncodedContext, motion_BK3: Tensor, offset_BK: Tensor) -> RewardPrediction:
         step_BK = torch.full(offset_BK.shape, self.diffusion.config.steps - 1.0, device=self.device)
-        _, reward = self.net({}, step_BK, motion_BK3, offset_BK, history.keys_values, reward=True)
-        return self._prediction({}, reward)
-
-    def _prediction(self, latents: Latents, reward: RewardPrediction | None) -> Prediction:
+        _, reward = self.net({}, step_BK, motion_BK3, offset_BK, context, reward=True)
         assert reward is not None
-        c = self.calibration
-        return Prediction(latents, reward, reward.success_BK(c.temperature, c.bias))
+        found: RewardPrediction = reward
+        return found
 
-    def _prior(self, history: History, motion_BK3: Tensor) -> Tensor | None:
+    def _prediction(
+        self, latents: Latents, reward: RewardPrediction, history: History, seen: Reprojection | None
+    ) -> Prediction:
+        if reward.progress_BK is None:
+            assert history.here_BK is not None
+            reward = replace(reward, progress_BK=history.here_BK - reward.distance_BK)
+        c = self.calibration
+        return Prediction(latents, reward, reward.success_BK(c.temperature, c.bias), seen)
+
+    def _rotation_prior(self, rotation: Rotation, history: History, motion_BK3: Tensor) -> Tensor:
         """Candidates that end at the same heading share their turned frame."""
-        if self.rotation is None:
-            return None
         B = motion_BK3.shape[0]
         turns_BK = torch.round(motion_BK3[..., 2] * (18 / torch.pi)).long() + 64
         pairs, inverse = torch.unique(
             torch.arange(B, device=self.device)[:, None] * 128 + turns_BK, return_inverse=True
         )
         yaw_U = (pairs % 128 - 64) * (torch.pi / 18)
-        return self.rotation.prior(self.image, history.last_rgb_BHWC[pairs // 128], yaw_U)[inverse.flatten()]
+        return rotation.prior(self.image, history.last_rgb_BHWC[pairs // 128], yaw_U)[inverse.flatten()]
 
     @torch.inference_mode()
-    def decode(self, latents: Latents) -> tuple[Tensor, Tensor]:
-        """rgb uint8 (P, H, W, 3) and audio float32 (P, 2, 2400)."""
-        return self.image.decode(latents["vision"]), self.audio.decode(latents["audio"])
+    def decode(self, prediction: Prediction) -> Decoded:
+        """Images, depth and sound. Pixels that the memory has seen are those of the memory, blended at their edges."""
+        latent, seen = prediction.latents["vision"], prediction.seen
+        audio = self.audio.decode(prediction.latents["audio"])
+        if seen is None:
+            if self.prior == "memory":
+                raise UsageError("this prediction was made with pixels=False and cannot be decoded")
+            rgb, depth = self.tokenizers.decode_vision(latent)
+            return Decoded(rgb, depth, audio)
+        rgb, log_metres = composite(self.compositor, layers_of(self.tokenizers, latent, seen))
+        colours = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        return Decoded(colours, log_metres.exp() if self.predicts_depth else None, audio)
 
     def save(self, path: Path) -> None:
-        parts = {"net": self.net, "image": self.image, "audio": self.audio}
         tensors = {
-            k: v for name, part in parts.items() for k, v in checkpoint.prefixed(name, part.state_dict()).items()
+            k: v for name, part in self.parts().items() for k, v in checkpoint.prefixed(name, part.state_dict()).items()
         }
+        tokenizers = TokenizerConfigs(
+            self.image.config, self.audio.config, self.tokenizers.depth.config if self.tokenizers.depth else None
+        )
         note = {
             **self.note,
             "net": checkpoint.as_json(self.net.config),
-            "image": checkpoint.as_json(self.image.config),
-            "audio": checkpoint.as_json(self.audio.config),
+            **tokenizers.as_json(),
             "diffusion": checkpoint.as_json(self.diffusion.config),
             "calibration": checkpoint.as_json(self.calibration),
             "hfov": self.hfov,
         }
+        if self.compositor is not None:
+            note["compositor"] = checkpoint.as_json(self.compositor.config)
         checkpoint.save(path, tensors, note)
 
     @classmethod
@@ -253,19 +428,63 @@ class WorldModel:
                 config = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
                 note["max_offset"] = int(config["train"]["windows"]["max_offset"])
         try:
-            net = AvCdit(_net_config(note.pop("net")))
-            image = ImageTokenizer(ImageTokenizerConfig(**note.pop("image")))
-            audio = AudioTokenizer(AudioTokenizerConfig(**note.pop("audio")))
+            net = AvCdit(AvCditConfig.from_json(note.pop("net")))
+            configs = TokenizerConfigs.from_json({name: note.pop(name, None) for name in ("image", "audio", "depth")})
             diffusion = DiffusionConfig(**note.pop("diffusion"))
+            blend = note.pop("compositor", None)
+            compositor = None if blend is None else Compositor(CompositorConfig.from_json(blend))
             calibration, hfov = Calibration(**note.pop("calibration")), note.pop("hfov")
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{path}: its configuration does not fit this version of AVW ({error}); train again with avw train"
             ) from error
-        for name, part in {"net": net, "image": image, "audio": audio}.items():
+        model = cls(
+            net,
+            configs.empty(),
+            diffusion,
+            hfov=hfov,
+            compositor=compositor,
+            calibration=calibration,
+            note=note,
+            device=device,
+        )
+        for name, part in model.parts().items():
             checkpoint.restore(part, tensors, name, path)
-        return cls(net, image, audio, diffusion, hfov=hfov, calibration=calibration, note=note, device=device)
+        return model
 
 
-def _net_config(values: dict[str, Any]) -> AvCditConfig:
-    return AvCditConfig(**{**values, "ages": tuple(values["ages"])})
+def joined(parts: Sequence[Reprojection]) -> Reprojection:
+    """The reprojections of several contexts as one."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in fields(Reprojection)]
+    return Reprojection(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def layers_of(tokenizers: Tokenizers, latent: Tensor, seen: Reprojection) -> Layers:
+    """The pictures to blend: the reprojected memory, and what the latent decodes to."""
+    device = latent.device
+    channels = tokenizers.image.latent_shape[2]
+    reprojected = log_depth(torch.from_numpy(seen.depth_PHW).to(device))
+    imagined = reprojected
+    if tokenizers.depth is not None:
+        imagined = log_depth(tokenizers.depth.decode(latent[..., channels:]))
+    assert seen.age_PHW is not None
+    return Layers(
+        seen_rgb_NCHW=torch.from_numpy(seen.rgb_PHWC).to(device).permute(0, 3, 1, 2).float() / 255,
+        seen_depth_NHW=reprojected,
+        coverage_NHW=torch.from_numpy(seen.coverage_PHW).to(device).float(),
+        age_NHW=torch.from_numpy(seen.age_PHW).to(device).float(),
+        rgb_NCHW=tokenizers.image.reconstruct(latent[..., :channels].float()).permute(0, 3, 1, 2),
+        depth_NHW=imagined,
+    )
+
+
+def composite(compositor: Compositor | None, layers: Layers) -> tuple[Tensor, Tensor]:
+    """rgb (N, 3, H, W) in 0 to 1 and log depth (N, H, W). Without a compositor: seen pixels, the others imagined."""
+    if compositor is not None:
+        rgb, depth = compositor(layers)
+        return rgb, depth
+    seen = layers.coverage_NHW[:, None]
+    rgb = seen * layers.seen_rgb_NCHW + (1 - seen) * layers.rgb_NCHW
+    return rgb, torch.where(seen[:, 0] > 0.5, layers.seen_depth_NHW, layers.depth_NHW)

@@ -22,9 +22,10 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
     ),
     "avw4k": (("plan", "execution"), ("shards",), ("reading",), ("writing",), ("exports", "viewing")),
     "model": (
-        ("checkpoint", "device", "diffusion", "av_cdit", "imagination", "memory", "metrics", "pictures", "run_folder"),
+        ("checkpoint", "device", "diffusion", "imagination", "memory", "metrics", "pictures", "run_folder"),
+        ("reward", "source_belief", "av_cdit", "compositor"),
         ("tokenizers",),
-        ("rotation", "world_model"),
+        ("context", "frames", "priors", "rotation", "world_model"),
         ("training",),
         ("train", "planning", "evaluate"),
         ("evaluate_run", "evaluation"),

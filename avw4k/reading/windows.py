@@ -9,7 +9,7 @@ run sees exactly the windows that an uninterrupted run would have seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -53,6 +53,10 @@ class WindowBatch:
     progress_BK: np.ndarray
     distance_BK: np.ndarray
     reward_BK: np.ndarray
+
+    def part(self, chosen: slice) -> WindowBatch:
+        """Some of the contexts."""
+        return WindowBatch(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 class Windows:

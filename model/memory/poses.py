@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS
+
 
 def with_height(motion: np.ndarray) -> np.ndarray:
     """Motions (…, 3) or (…, 4) as float64 (…, 4)."""
@@ -38,3 +40,12 @@ def seen_from(origin: np.ndarray, pose: np.ndarray) -> np.ndarray:
 def wrapped(angle: np.ndarray) -> np.ndarray:
     """Angles in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
+def walking_steps(motion_3: np.ndarray) -> np.ndarray:
+    """Steps to turn towards a pose, walk straight to it, and turn to its heading: float (…,)."""
+    forward, left, turn = motion_3[..., 0], motion_3[..., 1], motion_3[..., 2]
+    distance = np.hypot(forward, left)
+    bearing = np.where(distance > 0.5 * FORWARD_METRES, np.arctan2(left, forward), 0.0)
+    rest = wrapped(turn - bearing)
+    return (np.abs(bearing) + np.abs(rest)) / TURN_RADIANS + distance / FORWARD_METRES

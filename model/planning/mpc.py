@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from avw.model.context import Observer
 from avw.model.planning.sight import blocked_ahead
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
-from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation, Pose, relative_motion
+from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation, Pose
 
 HALF_TURN = 18  # turns of 10° in half a revolution
 REFLEX_MARGIN = 0.03  # metres beyond one step in which an obstacle counts as blocking the step
@@ -90,7 +91,8 @@ class MpcPolicy:
 
     def reset(self, seed: int) -> None:
         self.seed, self.plans = seed, 0
-        self.history: deque[tuple[Observation, Pose]] = deque(maxlen=max(self.model.ages) + 1)
+        self.observer = Observer(self.model.needs)
+        self.last_rgb_HWC: np.ndarray | None = None
         self.pose = Pose(0.0, 0.0, 0.0, 0.0)  # the commanded pose: ignores collisions
         self.pending: deque[Action] = deque()
         self.last_action: Action | None = None
@@ -100,13 +102,14 @@ class MpcPolicy:
 
     def act(self, observation: Observation) -> Action:
         if self.last_action == Action.FORWARD:
-            if np.array_equal(self.history[-1][0].rgb_HWC, observation.rgb_HWC):
+            if self.last_rgb_HWC is not None and np.array_equal(self.last_rgb_HWC, observation.rgb_HWC):
                 self._abandon_heading()  # an identical image after a forward step: the step was blocked
             else:
                 self.blocked_turns.clear()
                 self.position_2 = self.position_2 + FORWARD_METRES * _heading(self.pose.yaw)
         self.visited.append(self.position_2)
-        self.history.append((observation, self.pose))
+        self.observer.observe(observation, self.last_action)
+        self.last_rgb_HWC = observation.rgb_HWC
         if not self.pending:
             self.pending.extend(self.plan())
         if self.pending[0] == Action.FORWARD and self._obstacle_ahead(observation):
@@ -136,23 +139,20 @@ class MpcPolicy:
         threshold.
         """
         config, options = self.config, self.candidates
-        # Before the first frame of the episode, the first frame is repeated.
-        context = [self.history[max(0, len(self.history) - 1 - age)] for age in self.model.ages]
-        rgb = torch.from_numpy(np.stack([observation.rgb_HWC for observation, _ in context]))[None]
-        audio = torch.from_numpy(np.stack([observation.audio_ES for observation, _ in context]))[None]
-        past = np.stack([relative_motion(self.pose, pose) for _, pose in context]).astype(np.float32)
-        history = self.model.encode(rgb, audio, torch.from_numpy(past)[None])
+        history = self.model.encode([self.observer.context()])
         self.plans += 1
         motion, offset = torch.from_numpy(options.motion_K3)[None], torch.from_numpy(options.offset_K)[None]
         if config.denoising_steps != 0:
             seed = int(keyed_rng(self.seed, "mpc", self.plans).integers(2**31))
-            prediction = self.model.predict(history, motion, offset, steps=config.denoising_steps, seed=seed)
+            prediction = self.model.predict(
+                history, motion, offset, steps=config.denoising_steps, seed=seed, pixels=False
+            )
         else:
             prediction = self.model.predict_reward(history, motion, offset)
         success_K = prediction.success_BK[0].cpu().numpy()
         if success_K[-2:].mean() > self.model.calibration.stop_threshold:
             return [Action.STOP]
-        progress_K = prediction.reward.progress_BK[0].float().cpu().numpy()
+        progress_K = prediction.reward.known_progress_BK[0].float().cpu().numpy()
         score_K = progress_K - config.step_cost * options.offset_K + config.success_weight * success_K
         score_K = score_K - config.revisit_cost * np.log1p(self._visit_counts())
         score_K[-2:] = -np.inf

@@ -1,19 +1,22 @@
-"""Fits both tokenizers on the training split of a dataset, with frames and sounds sampled from all its episodes."""
+"""Fits the tokenizers on the training split of a dataset, with frames and sounds sampled from all its episodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from avw.avw4k.plan.episode import AUDIO_PEAK
+from avw.avw4k.plan.episode import AUDIO_PEAK, DEPTH_UNITS
 from avw.avw4k.reading.dataset import Dataset
 from avw.model import checkpoint
 from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
+from avw.model.tokenizers.depth import DepthTokenizer, DepthTokenizerConfig
 from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
+from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.randomness import keyed_rng
 
@@ -26,17 +29,51 @@ class TokenizerBudget:
 
     frames: number of images and of sounds from the training split · steps: optimisation steps of the image decoder
     channels: latent channels per image patch · components: spectral components per audio token
+    depth_channels: latent channels per patch of log depth; 0 for a model of images without depth
     """
 
     frames: int = 3000
     steps: int = 800
     channels: int = 8
     components: int = 30
+    depth_channels: int = 0
 
-    def configs(self, size: int, full_scale: float = 1.0) -> tuple[ImageTokenizerConfig, AudioTokenizerConfig]:
+    def configs(self, size: int, full_scale: float = 1.0) -> TokenizerConfigs:
         """Configurations for images of `size` pixels and sound of `full_scale` (linear amplitude of 0 dBFS)."""
-        image = ImageTokenizerConfig(size=size, channels=self.channels)
-        return image, AudioTokenizerConfig(full_scale=full_scale, components=self.components)
+        return TokenizerConfigs(
+            ImageTokenizerConfig(size=size, channels=self.channels),
+            AudioTokenizerConfig(full_scale=full_scale, components=self.components),
+            DepthTokenizerConfig(size=size, channels=self.depth_channels) if self.depth_channels else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerConfigs:
+    """depth: None for a model of images without depth."""
+
+    image: ImageTokenizerConfig
+    audio: AudioTokenizerConfig
+    depth: DepthTokenizerConfig | None
+
+    def empty(self) -> Tokenizers:
+        """Tokenizers that are not fitted, to restore a checkpoint into."""
+        depth = None if self.depth is None else DepthTokenizer(self.depth)
+        return Tokenizers(ImageTokenizer(self.image).eval(), AudioTokenizer(self.audio).eval(), depth)
+
+    def as_json(self) -> dict[str, Any]:
+        """Configuration of each tokenizer by its name in checkpoints."""
+        named = {"image": self.image, "audio": self.audio, "depth": self.depth}
+        return {name: checkpoint.as_json(config) for name, config in named.items() if config is not None}
+
+    @classmethod
+    def from_json(cls, note: dict[str, Any]) -> TokenizerConfigs:
+        """The configurations in the note of a checkpoint."""
+        depth = note.get("depth")
+        return cls(
+            ImageTokenizerConfig(**note["image"]),
+            AudioTokenizerConfig(**note["audio"]),
+            None if depth is None else DepthTokenizerConfig(**depth),
+        )
 
 
 def fit_tokenizers(
@@ -45,36 +82,43 @@ def fit_tokenizers(
     budget: TokenizerBudget,
     seed: int = 0,
     report: Callable[[str, int, int, dict[str, float]], object] = lambda stage, step, steps, losses: None,
-) -> tuple[ImageTokenizer, AudioTokenizer]:
+) -> Tokenizers:
     """The tokenizers in the file `path` (safetensors). If it does not exist, they are fitted and written there.
 
     report("tokenizers", step, steps, losses) is called after every step of the image decoder. Raises DatasetError if
     the dataset has no training episodes, and CheckpointError if the file is damaged or belongs to other tokenizers.
     """
-    image_config, audio_config = budget.configs(dataset.spec.simulator.size, dataset.audio_scale * AUDIO_PEAK)
+    configs = budget.configs(dataset.spec.simulator.size, dataset.audio_scale * AUDIO_PEAK)
     if path.exists():
         tensors, _ = checkpoint.load(path)
-        image, audio = ImageTokenizer(image_config), AudioTokenizer(audio_config)
-        checkpoint.restore(image, tensors, "image", path)
-        checkpoint.restore(audio, tensors, "audio", path)
-        return image.eval(), audio.eval()
+        found = configs.empty()
+        for name, part in found.parts().items():
+            checkpoint.restore(part, tensors, name, path)
+        return found
 
-    rgb_NHWC, audio_NES = sample_frames(dataset, budget.frames, seed)
-    audio = AudioTokenizer.fit(torch.from_numpy(audio_NES), audio_config)
+    arrays = ("rgb", "audio", *(("depth",) if configs.depth else ()))
+    sampled = sample_frames(dataset, budget.frames, seed, arrays=arrays)
 
     def on_step(step: int, loss: float) -> None:
         due = step % 20 == 0 or step == budget.steps
         report("tokenizers", step, budget.steps, {"loss": loss} if due else {})
 
-    image = ImageTokenizer.fit(torch.from_numpy(rgb_NHWC), image_config, steps=budget.steps, seed=seed, on_step=on_step)
-    tensors = checkpoint.prefixed("image", image.state_dict()) | checkpoint.prefixed("audio", audio.state_dict())
-    note = {"image": checkpoint.as_json(image_config), "audio": checkpoint.as_json(audio_config)}
-    checkpoint.save(path, tensors, note)
-    return image, audio
+    rgb = torch.from_numpy(sampled["rgb"])
+    fitted = Tokenizers(
+        audio=AudioTokenizer.fit(torch.from_numpy(sampled["audio"]), configs.audio),
+        depth=DepthTokenizer.fit(torch.from_numpy(sampled["depth"]), configs.depth) if configs.depth else None,
+        image=ImageTokenizer.fit(rgb, configs.image, steps=budget.steps, seed=seed, on_step=on_step),
+    )
+    parts = fitted.parts().items()
+    tensors = {k: v for name, part in parts for k, v in checkpoint.prefixed(name, part.state_dict()).items()}
+    checkpoint.save(path, tensors, configs.as_json())
+    return fitted
 
 
-def sample_frames(dataset: Dataset, count: int, seed: int, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
-    """About `count` frames, uint8 (N, H, W, 3), and their sounds, float32 (N, 2, 2400) in linear units.
+def sample_frames(
+    dataset: Dataset, count: int, seed: int, split: str = "train", arrays: tuple[str, ...] = ("rgb", "audio")
+) -> dict[str, np.ndarray]:
+    """About `count` observations: rgb uint8 (N, H, W, 3), audio float32 (N, 2, 2400), depth float32 (N, H, W) metres.
 
     Takes short spans of steps at random positions (from `seed`) in every episode; fewer frames if the split is smaller.
     """
@@ -86,11 +130,16 @@ def sample_frames(dataset: Dataset, count: int, seed: int, split: str = "train")
         )
     rng = keyed_rng(seed, "tokenizer sample", split)
     per_episode = max(1, round(count / (SPAN * len(refs))))
-    rgb, audio = [], []
+    found: dict[str, list[np.ndarray]] = {name: [] for name in arrays}
     for ref in [refs[i] for i in rng.permutation(len(refs))[: max(1, count // SPAN)]]:
         spans = range(0, ref.steps + 1, SPAN)
         for start in sorted(rng.choice(spans, min(per_episode, len(spans)), replace=False).tolist()):
-            rows = dataset.read(ref, ("rgb", "audio"), start, min(start + SPAN, ref.steps + 1))
-            rgb.append(rows["rgb"])
-            audio.append(rows["audio"].astype(np.float32) * np.float32(dataset.audio_scale))
-    return np.concatenate(rgb), np.concatenate(audio)
+            rows = dataset.read(ref, arrays, start, min(start + SPAN, ref.steps + 1))
+            for name in arrays:
+                found[name].append(rows[name])
+    sampled = {name: np.concatenate(parts) for name, parts in found.items()}
+    units = {"audio": dataset.audio_scale, "depth": 1 / DEPTH_UNITS}
+    return {
+        name: array.astype(np.float32) * np.float32(units[name]) if name in units else array
+        for name, array in sampled.items()
+    }

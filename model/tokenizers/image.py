@@ -69,11 +69,18 @@ class ImageTokenizer(nn.Module):
         return self.config.latent_shape
 
     def encode(self, rgb_NHWC: Tensor) -> Tensor:
-        """uint8 (N, size, size, 3) -> float32 (N, size/8, size/8, C), whitened. Raises UsageError for another size."""
+        """uint8 (N, size, size, 3) -> float32 (N, size/8, size/8, C), whitened. Raises UsageError for another size.
+
+        Images of size/2 or size/4 give the latents of their enlargement by repetition, at a fraction of the cost.
+        """
         size = self.config.size
-        if rgb_NHWC.ndim != 4 or tuple(rgb_NHWC.shape[1:]) != (size, size, 3):
+        factor = reduction(rgb_NHWC.shape[1], size, self.config.patch) if rgb_NHWC.ndim == 4 else 0
+        if not factor or tuple(rgb_NHWC.shape[1:]) != (size // factor, size // factor, 3):
             raise UsageError(f"this tokenizer expects images (N, {size}, {size}, 3), got {tuple(rgb_NHWC.shape)}")
-        return (self._patches(rgb_NHWC) - self.mean_P) @ self.encoder_PC
+        if factor == 1:
+            return (self._patches(rgb_NHWC) - self.mean_P) @ self.encoder_PC
+        patches = patches_of(rgb_NHWC, self.config.patch // factor).float() / 255.0
+        return patches @ folded(self.encoder_PC, self.config.patch, factor) - self.mean_P @ self.encoder_PC
 
     @torch.no_grad()
     def decode(self, latent_NHWC: Tensor) -> Tensor:
@@ -151,15 +158,30 @@ class ImageTokenizer(nn.Module):
 
     def _patches(self, rgb_NHWC: Tensor) -> Tensor:
         """uint8 (N, H, W, 3) -> float32 (N, H/8, W/8, P) in 0..1."""
-        side, patch = self.latent_shape[0], self.config.patch
-        blocks = rgb_NHWC.unflatten(2, (side, patch)).unflatten(1, (side, patch)).transpose(2, 3)
-        return blocks.flatten(3).float() / 255.0
+        return patches_of(rgb_NHWC, self.config.patch).float() / 255.0
 
     def _unpatched(self, patches_NHWP: Tensor) -> Tensor:
         """The inverse of `_patches`, on floats."""
         patch = self.config.patch
         blocks = patches_NHWP.unflatten(-1, (patch, patch, 3)).transpose(2, 3)
         return blocks.flatten(3, 4).flatten(1, 2)
+
+
+def patches_of(x_NHWC: Tensor, patch: int) -> Tensor:
+    """(N, H, W, C) -> (N, H/patch, W/patch, patch · patch · C)."""
+    return x_NHWC.unflatten(2, (-1, patch)).unflatten(1, (-1, patch)).transpose(2, 3).flatten(3)
+
+
+def reduction(found: int, size: int, patch: int) -> int:
+    """By which factor images of `found` pixels are smaller than `size`: 1, 2 or 4; 0 if they cannot be encoded."""
+    return next((f for f in (1, 2, 4) if found * f == size and patch % f == 0), 0)
+
+
+def folded(encoder_PC: Tensor, patch: int, factor: int) -> Tensor:
+    """The encoder of patches whose pixels each stand for `factor`² equal pixels: sums of its rows."""
+    small = patch // factor
+    blocks = encoder_PC.view(small, factor, small, factor, -1, encoder_PC.shape[1])
+    return blocks.sum((1, 3)).flatten(0, 2)
 
 
 class _Block(nn.Module):

@@ -11,45 +11,30 @@ from torch.nn import functional
 
 from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.reading.windows import WindowBatch, WindowConfig, Windows
-from avw.model.world_model import Calibration, History, Prediction, WorldModel
+from avw.model.frames import EncodedFrames, encoded_frames
+from avw.model.world_model import Calibration, Prediction, WorldModel
 
 
 def predict_windows(
-    model: WorldModel, windows: Windows, window: WindowBatch, *, steps: int | None = None, batch: int = 32
-) -> Iterator[tuple[slice, History, Prediction]]:
-    """Predict every target of `window` from images and sound of the dataset, `batch` contexts at a time.
-
-    steps: denoising steps; None: as many as the model was trained for
-    """
+    model: WorldModel,
+    frames: EncodedFrames,
+    window: WindowBatch,
+    *,
+    steps: int | None = None,
+    batch: int = 32,
+    pixels: bool = True,
+) -> Iterator[tuple[slice, Prediction]]:
+    """Predict every target of `window`, `batch` contexts at a time."""
     for first in range(0, len(window.context_BT), batch):
         chosen = slice(first, first + batch)
-        rgb, audio = read_frames(windows, window.context_BT[chosen])
-        history = model.encode(rgb, audio, torch.from_numpy(window.past_BT3[chosen]))
-        motion, offset = torch.from_numpy(window.motion_BK3[chosen]), torch.from_numpy(window.offset_BK[chosen])
-        yield chosen, history, model.predict(history, motion, offset, steps=steps)
-
-
-def read_frames(windows: Windows, frames: np.ndarray) -> tuple[Tensor, Tensor]:
-    """rgb uint8 (…, H, W, 3) and audio float32 (…, 2, 2400). frames: frame numbers, of any shape (…)."""
-    flat = frames.ravel()
-    rgb, audio = [], []
-    dataset = windows.dataset
-    for frame in flat.tolist():
-        episode = int(windows.episode_F[frame])
-        t = frame - int(windows.first_n[episode])
-        row = dataset.read(windows.episodes[episode], ["rgb", "audio"], t, t + 1)
-        rgb.append(row["rgb"][0])
-        audio.append(row["audio"][0].astype(np.float32) * dataset.audio_scale)
-    shape = frames.shape
-    rgb_array, audio_array = np.stack(rgb), np.stack(audio)
-    return (
-        torch.from_numpy(rgb_array.reshape(*shape, *rgb_array.shape[1:])),
-        torch.from_numpy(audio_array.reshape(*shape, *audio_array.shape[1:])),
-    )
+        yield chosen, model.predict_window(frames, window.part(chosen), steps=steps, pixels=pixels)
 
 
 def calibrate(model: WorldModel, dataset: Dataset, *, count: int = 1500) -> Calibration:
-    """Fit sigmoid(logit / temperature + bias) to the event "the agent is within the success radius after one step".
+    """Fit sigmoid(logit / temperature + bias) to the event "the pose is within the success radius".
+
+    The poses are those after one step of the recorded agents and, from datasets that have them, the counterfactual
+    poses around them: a planner also visits places that the recorded agents avoid.
 
     The threshold is the probability that maximises F0.5: a false STOP ends the episode without success, while a late
     STOP costs only a step.
@@ -57,13 +42,19 @@ def calibrate(model: WorldModel, dataset: Dataset, *, count: int = 1500) -> Cali
     windows = Windows(dataset, "val", WindowConfig(ages=model.ages))
     window = windows.at(1, count)
     model.calibration = Calibration()
-    logits = torch.cat(
-        [
-            torch.logit(prediction.success_BK.double().flatten(), 1e-6)
-            for _, _, prediction in predict_windows(model, windows, window)
-        ]
-    )
-    inside = torch.from_numpy(window.distance_BK.ravel() < dataset.spec.task.success_distance).double()
+    predicted: list[Tensor] = []
+    distances: list[np.ndarray] = []
+    with encoded_frames(windows, model.tokenizers, model.net.config) as frames:
+        for chosen, prediction in predict_windows(model, frames, window, pixels=False):
+            predicted.append(prediction.success_BK)
+            distances.append(window.distance_BK[chosen])
+            if windows.has_counterfactuals:
+                alone, distance_BN = model.predict_counterfactuals(frames, window.context_BT[chosen, -1])
+                predicted.append(alone.success_BK)
+                distances.append(distance_BN)
+    logits = torch.cat([torch.logit(success.double().flatten(), 1e-6).cpu() for success in predicted])
+    distance = np.concatenate([array.ravel() for array in distances])
+    inside = torch.from_numpy(distance < dataset.spec.task.success_distance).double()
     scale, bias = torch.ones((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     if 0 < inside.sum() < len(inside):
         scale, bias = _platt(logits, inside)

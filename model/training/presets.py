@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from avw.avw4k.reading.dataset import Dataset
@@ -9,7 +10,8 @@ from avw.avw4k.reading.windows import WindowConfig
 from avw.model.av_cdit import SIZES, AvCditConfig
 from avw.model.diffusion import DiffusionConfig
 from avw.model.tokenizers.fit import TokenizerBudget
-from avw.model.training.train import TrainConfig
+from avw.model.training.config import TrainConfig
+from avw.model.training.overrides import with_overrides
 from avw.sim_bridge.errors import UsageError
 
 
@@ -22,8 +24,11 @@ def preset(
     scale: float = 1.0,
     contexts: int | None = None,
     learning_rate: float | None = None,
+    settings: Sequence[str] = (),
 ) -> TrainConfig:
     """The configuration of `size` for a dataset. Arguments that are None keep the value of the size.
+
+    settings: changes of single fields, see `with_overrides`
 
     nano regresses the clean latent and takes half of its samples at the last diffusion step, where the sampler starts:
     prediction in one step can be trained in minutes on a CPU. The other sizes follow NWM (arXiv 2412.03572): noise
@@ -31,17 +36,25 @@ def preset(
     """
     if size not in SIZES:
         raise UsageError(f"unknown size {size!r}: expected one of {', '.join(SIZES)}")
-    budget = TokenizerBudget()
-    image, audio = budget.configs(dataset.spec.simulator.size, dataset.spec.audio_full_scale)
+    budget = TokenizerBudget(depth_channels=4 if size == "nano" else 0)
+    tokenizers = budget.configs(dataset.spec.simulator.size, dataset.spec.audio_full_scale).empty()
+    side, _, channels = tokenizers.vision_shape
     net = AvCditConfig(
         **SIZES[size],
-        latent_size=image.latent_shape[0],
-        latent_channels=image.latent_shape[2],
-        audio_tokens=audio.latent_shape[0],
-        audio_channels=audio.latent_shape[1],
+        latent_size=side,
+        latent_channels=channels,
+        depth_channels=budget.depth_channels,
+        audio_tokens=tokenizers.audio.latent_shape[0],
+        audio_channels=tokenizers.audio.latent_shape[1],
     )
     if size == "nano":
-        config = TrainConfig(net=net, diffusion=DiffusionConfig(last_share=0.5), tokenizers=budget, seed=seed)
+        config = TrainConfig(
+            net=net,
+            diffusion=DiffusionConfig(last_share=1.0, zero_noise=True),
+            windows=WindowConfig(max_offset=64, near=2.0),
+            tokenizers=budget,
+            seed=seed,
+        )
     else:
         config = TrainConfig(
             net=net,
@@ -57,9 +70,10 @@ def preset(
             ema=0.9999,
         )
     counts = dict(zip("123", steps, strict=True)) if steps else config.steps
-    return replace(
+    config = replace(
         config,
-        steps={stage: max(1, round(count * (1.0 if steps else scale))) for stage, count in counts.items()},
+        steps={stage: count if steps else max(1, round(count * scale)) for stage, count in counts.items()},
         contexts=contexts or config.contexts,
         learning_rate=learning_rate or config.learning_rate,
     )
+    return with_overrides(config, settings)

@@ -16,66 +16,31 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avw.avw4k.reading.dataset import Dataset
-from avw.avw4k.reading.windows import WindowConfig, Windows
+from avw.avw4k.reading.windows import Windows
 from avw.model import checkpoint
-from avw.model.av_cdit import DISTANCE_EDGES, AvCdit, AvCditConfig, RewardPrediction
-from avw.model.diffusion import Diffusion, DiffusionConfig
-from avw.model.rotation import Rotation
-from avw.model.tokenizers.fit import TokenizerBudget, fit_tokenizers
+from avw.model.av_cdit import AvCdit
+from avw.model.diffusion import Diffusion
+from avw.model.frames import EncodedFrames
+from avw.model.tokenizers.fit import fit_tokenizers
+from avw.model.tokenizers.tokenizers import Tokenizers
+from avw.model.training.batches import Batches
 from avw.model.training.calibrate import calibrate
-from avw.model.training.latents import Batch, Latents
+from avw.model.training.config import TrainConfig
+from avw.model.training.losses import stage_losses
+from avw.model.training.pixels import fit_compositor
 from avw.model.world_model import FILE, WorldModel
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import CheckpointError, UsageError
-from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.storage.atomic_write import atomic_write
 
 STAGES = ("tokenizers", "1", "2", "3")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig:
-    """Configuration of a training run. Batch sizes count contexts; each context has `targets` targets (4, as in NWM).
-
-    reward_contexts, reward_targets: size of additional batches in stage 3 that contain only the reward token. One token
-        per target, instead of a whole image and sound, allows about ten times more targets per step
-    """
-
-    net: AvCditConfig
-    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
-    windows: WindowConfig = field(default_factory=WindowConfig)
-    tokenizers: TokenizerBudget = field(default_factory=TokenizerBudget)
-    seed: int = 0
-    # optimisation
-    steps: dict[str, int] = field(default_factory=lambda: {"1": 800, "2": 300, "3": 1500})
-    contexts: int = 16
-    targets: int = 4
-    learning_rate: float = 1e-3
-    warmup: int = 100
-    decay: bool = True  # cosine, to 0.1 % of the rate; NWM uses a constant rate
-    clip: float = 10.0
-    ema: float = 0.998
-    mirror: bool = True
-    # reward
-    reward_contexts: int = 64
-    reward_targets: int = 12
-    progress_weight: float = 1.0
-    distance_weight: float = 0.25
-    imagined_weight: float = (
-        0.5  # of the reward predicted beside noisy tokens; the reward from the context alone has weight 1
-    )
-    # running
-    save_every: int = 500
-    log_every: int = 20
 
 
 Report = Callable[[str, int, int, dict[str, float]], None]
@@ -89,20 +54,24 @@ def train(
     """Train into the folder `out`. Resumes a run with the same configuration that is there. Returns the model."""
     claim(out, config, dataset)
     place = torch.device(device)
-    image, audio = fit_tokenizers(dataset, out / "tokenizers.safetensors", config.tokenizers, config.seed, report)
+    tokenizers = fit_tokenizers(dataset, out / "tokenizers.safetensors", config.tokenizers, config.seed, report)
     net = AvCdit(config.net).to(place)
     init_weights(net, config.seed)
     if stages == ("tokenizers",):
-        return _world_model(net, image, audio, config, dataset, device)
+        return _world_model(net, tokenizers, config, dataset, device)
 
     windows = Windows(dataset, "train", replace(config.windows, ages=config.net.ages))
     key = f"{fingerprint(dataset)}/{checkpoint.fingerprint(out / 'tokenizers.safetensors')}"
-    latents = Latents(windows, image, audio, out / "latents", key=key, progress=_count(report, windows.frames))
-    image, audio = image.to(place), audio.to(place)
+    frames = EncodedFrames(
+        windows, tokenizers, config.net, out / "latents", key=key, progress=_count(report, windows.frames)
+    )
+    tokenizers = tokenizers.to(place)
     for stage in [s for s in ("1", "2", "3") if s in stages]:
-        run_stage(net, stage, latents, config, out, place, report)
-    model = _world_model(net, image, audio, config, dataset, device)
+        run_stage(net, stage, frames, tokenizers, config, out, place, report)
+    model = _world_model(net, tokenizers, config, dataset, device)
     if "3" in stages:
+        if config.net.prior == "memory" and config.compositor_steps:
+            model.compositor = fit_compositor(model, frames, config, out / "compositor.safetensors", report)
         if dataset.episodes("val"):
             model.calibration = calibrate(model, dataset)
         model.save(out / FILE)
@@ -110,8 +79,9 @@ def train(
 
 
 def run_stage(
-    net: AvCdit, stage: str, latents: Latents, config: TrainConfig, out: Path, device: torch.device, report: Report
-) -> None:
+    net: AvCdit, stage: str, frames: EncodedFrames, tokenizers: Tokenizers, config: TrainConfig, out: Path,
+    device: torch.device, report: Report,
+) -> None:  # fmt: skip
     """Run one stage, from its last checkpoint if there is one. Afterwards `net` has the EMA weights of the stage."""
     path, steps = out / f"stage-{stage}.safetensors", config.steps[stage]
     trained = dict(parameters_of(net, stage))
@@ -138,9 +108,7 @@ def run_stage(
         checkpoint.restore(net, tensors, "ema", before)
     ema = ema or {n: p.detach().clone() for n, p in trained.items()}
     diffusion = Diffusion(config.diffusion, device)
-    size = latents.windows.dataset.spec.simulator.size
-    hfov = latents.windows.dataset.spec.simulator.hfov
-    rotation = Rotation(size, hfov, device) if config.net.rotation_prior and stage != "2" else None
+    batches = Batches(frames, tokenizers, config, stage, device)
 
     def save(step: int) -> None:
         averaged = {n: ema.get(n, p) for n, p in net.state_dict().items()}
@@ -155,10 +123,10 @@ def run_stage(
     log = LossLog(out / "log.jsonl", stage, start)
     done, updating = start, False
     try:
-        for step in range(start, steps):
+        for step, batch in batches.steps(start, steps):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * schedule(step, steps, config)
-            losses = stage_losses(net, stage, step, latents, rotation, diffusion, config, device)
+            losses = stage_losses(net, stage, batch, diffusion, config, step)
             total = sum(losses.values(), torch.zeros((), device=device))
             optimizer.zero_grad(set_to_none=True)
             total.backward()
@@ -185,75 +153,6 @@ def run_stage(
         raise
     save(steps)
     net.load_state_dict({**net.state_dict(), **ema})
-
-
-def stage_losses(
-    net: AvCdit, stage: str, step: int, latents: Latents, rotation: Rotation | None, diffusion: Diffusion,
-    config: TrainConfig, device: torch.device,
-) -> dict[str, Tensor]:  # fmt: skip
-    """The loss terms of one training step. Their sum is minimised."""
-    windows, purpose = latents.windows, f"stage-{stage}"
-    window = windows.draw(config.seed, purpose, step, config.contexts, config.targets)
-    rng = keyed_rng(config.seed, purpose, step)
-    mirrored = (rng.random(config.contexts) < 0.5) & config.mirror
-    batch = latents.batch(window, mirrored, rotation, device)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-
-    modalities = {"1": ("vision",), "2": ("audio",), "3": ("vision", "audio")}[stage]
-    clean = {"vision": batch.target_vision_PHWC, "audio": batch.target_audio_PAD}
-    P = clean["vision"].shape[0]
-    step_P = diffusion.draw_steps(P, generator).to(device)  # one diffusion step for both modalities
-    noise = {name: torch.randn(clean[name].shape, generator=generator).to(device) for name in modalities}
-    noisy = {name: diffusion.training_input(clean[name], step_P, noise[name]) for name in modalities}
-    context = net.context(
-        batch.vision_BTHWC if "vision" in modalities else None,
-        batch.audio_BTAD if "audio" in modalities else None,
-        batch.past_BT3,
-    )
-
-    def network(latents: dict[str, Tensor], at_P: Tensor) -> tuple[dict[str, Tensor], RewardPrediction | None]:
-        at_BK, motion, offset = at_P.view(batch.offset_BK.shape), batch.motion_BK3, batch.offset_BK
-        return net(latents, at_BK, motion, offset, context, prior_PHWC=batch.prior_PHWC, reward=stage == "3")
-
-    consistent: dict[str, Tensor] = {}
-    if diffusion.config.prediction == "shortcut":
-        consistent = diffusion.consistent_targets(noisy, step_P, lambda latents, at_P: network(latents, at_P)[0])
-    outputs, reward = network(noisy, step_P)
-    losses = {
-        name: diffusion.loss(outputs[name], clean[name], noisy[name], noise[name], step_P, consistent.get(name)).mean()
-        for name in modalities
-    }
-    if stage != "3":
-        return losses
-    assert reward is not None
-    progress, distance = reward_losses(reward, batch)
-    losses["progress_imagined"] = config.imagined_weight * config.progress_weight * progress
-    losses["distance_imagined"] = config.imagined_weight * config.distance_weight * distance
-
-    # The reward from the context alone: without target tokens, large batches are cheap.
-    window = windows.draw(config.seed, purpose + "-reward", step, config.reward_contexts, config.reward_targets)
-    mirrored = (rng.random(config.reward_contexts) < 0.5) & config.mirror
-    batch = latents.batch(window, mirrored, None, device)
-    last = torch.full(batch.offset_BK.shape, diffusion.config.steps - 1.0, device=device)
-    # Half of these batches have no images: images identify the scene, and a reward that depends on them overfits to the
-    # training scenes.
-    context = net.context(batch.vision_BTHWC if step % 2 else None, batch.audio_BTAD, batch.past_BT3)
-    _, reward = net({}, last, batch.motion_BK3, batch.offset_BK, context, reward=True)
-    assert reward is not None
-    progress, distance = reward_losses(reward, batch)
-    losses["progress"] = config.progress_weight * progress
-    losses["distance"] = config.distance_weight * distance
-    return losses
-
-
-def reward_losses(reward: RewardPrediction, batch: Batch) -> tuple[Tensor, Tensor]:
-    """(absolute error of the progress relative to the displacement, so that short moves count as much as long ones;
-    cross-entropy of the distance at the target)."""
-    displacement = torch.hypot(batch.motion_BK3[..., 0], batch.motion_BK3[..., 1])
-    progress = ((reward.progress_BK - batch.progress_BK).abs() / (0.15 + displacement)).mean()
-    edges = torch.tensor(DISTANCE_EDGES, device=batch.distance_BK.device)
-    bins = torch.bucketize(batch.distance_BK.contiguous(), edges, right=True)
-    return progress, F.cross_entropy(reward.distance_logits_BKn.flatten(0, 1), bins.flatten())
 
 
 def parameters_of(net: AvCdit, stage: str) -> Iterator[tuple[str, nn.Parameter]]:
@@ -342,7 +241,7 @@ def fingerprint(dataset: Dataset) -> str:
     return f"{dataset.spec.sha256}:{len(dataset.episodes())}"
 
 
-def _world_model(net: AvCdit, image: Any, audio: Any, config: TrainConfig, dataset: Dataset, device: str) -> WorldModel:
+def _world_model(net: AvCdit, tokenizers: Tokenizers, config: TrainConfig, dataset: Dataset, device: str) -> WorldModel:
     note = {
         "data": str(dataset.path),
         "dataset": fingerprint(dataset),
@@ -350,7 +249,7 @@ def _world_model(net: AvCdit, image: Any, audio: Any, config: TrainConfig, datas
         "max_offset": config.windows.max_offset,
     }
     hfov = dataset.spec.simulator.hfov
-    return WorldModel(net, image, audio, config.diffusion, hfov=hfov, note=note, device=device)
+    return WorldModel(net, tokenizers, config.diffusion, hfov=hfov, note=note, device=device)
 
 
 def _count(report: Report, total: int) -> Callable[[int], None]:

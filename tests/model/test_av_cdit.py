@@ -1,13 +1,15 @@
 """AV-CDiT: shapes, what each token attends to, what each stage trains."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, fourier
+from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, SoundHistory, fourier
 from avw.model.training.train import init_weights, parameters_of
 
 SMALL = {"width": 32, "heads": 2, "ages": (3, 2, 1, 0), "audio_tokens": 3, "audio_channels": 5}
-CONFIG = AvCditConfig(depth=2, **SMALL)
+CONFIG = AvCditConfig(depth=2, progress_head=True, **SMALL)
 
 
 def with_open_gates(config: AvCditConfig = CONFIG) -> AvCdit:
@@ -35,12 +37,13 @@ def inputs(B: int = 2, K: int = 3, config: AvCditConfig = CONFIG):
         "step": torch.full((B, K), 700.0),
         "motion": draw(B, K, 3),
         "offset": torch.arange(1.0, B * K + 1).view(B, K),
-        "prior": draw(B * K, 16, 16, 9),
+        "prior": draw(B * K, 16, 16, 10),
+        "sound": SoundHistory(draw(B, 7, 3, 5), draw(B, 7, 3), torch.arange(7.0).expand(B, 7)),
     }
 
 
 def run(net, x, *, reward=True, noisy=None, context=None):
-    context = context or net.context(x["vision"], x["audio"], x["past"])
+    context = context or net.context(x["vision"], x["audio"], x["past"], x["sound"])
     noisy = x["noisy"] if noisy is None else noisy
     return net(noisy, x["step"], x["motion"], x["offset"], context, prior_PHWC=x["prior"], reward=reward)
 
@@ -61,7 +64,7 @@ def test_unpatchify_is_the_inverse_of_patchify():
 
 
 def test_learned_variance_doubles_the_channels():
-    config = AvCditConfig(depth=1, learn_variance=True, **SMALL)
+    config = AvCditConfig(depth=1, learn_variance=True, residual=False, **SMALL)
     outputs, _ = run(with_open_gates(config), inputs())
     assert outputs["vision"].shape == (6, 16, 16, 12)
     assert outputs["audio"].shape == (6, 3, 10)
@@ -96,14 +99,14 @@ def test_targets_of_a_context_do_not_mix():
     """K targets share keys and values only: the result for a target is the same as without the others."""
     net, x = with_open_gates(), inputs()
     together, reward = run(net, x)
-    context = net.context(x["vision"], x["audio"], x["past"])
+    context = net.context(x["vision"], x["audio"], x["past"], x["sound"])
     one = {
         **x,
         "noisy": {k: v.view(2, 3, *v.shape[1:])[:, 1].clone() for k, v in x["noisy"].items()},
         "step": x["step"][:, 1:2],
         "motion": x["motion"][:, 1:2],
         "offset": x["offset"][:, 1:2],
-        "prior": x["prior"].view(2, 3, 16, 16, 9)[:, 1],
+        "prior": x["prior"].view(2, 3, 16, 16, 10)[:, 1],
     }
     alone, alone_reward = run(net, one, context=context)
     torch.testing.assert_close(together["audio"].view(2, 3, 3, 5)[:, 1], alone["audio"], atol=1e-5, rtol=1e-4)
@@ -111,10 +114,48 @@ def test_targets_of_a_context_do_not_mix():
 
 
 def test_adaln_zero_starts_at_zero():
-    net = AvCdit(CONFIG)
+    net = AvCdit(replace(CONFIG, residual=False))
     init_weights(net, 0)
     outputs, _ = run(net, inputs())
     assert all(torch.count_nonzero(x) == 0 for x in outputs.values())
+
+
+def test_a_residual_starts_at_the_prior_and_trusts_it_more_where_it_was_seen():
+    net, x = AvCdit(CONFIG), inputs()
+    init_weights(net, 0)
+    x["prior"][..., 6] = torch.tensor([0.0, 1.0]).repeat(8)  # coverage of every second column
+    outputs, _ = run(net, x)
+    gate = outputs["vision"] / x["prior"][..., :6]
+    torch.testing.assert_close(gate[:, :, ::2], torch.full_like(gate[:, :, ::2], 0.3543), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(gate[:, :, 1::2], torch.full_like(gate[:, :, 1::2], 0.9370), atol=1e-3, rtol=1e-3)
+
+
+def test_the_sound_memory_is_heard_and_ignores_steps_that_do_not_exist():
+    net, x = with_open_gates(), inputs()
+    sound = x["sound"]
+    louder = {**x, "sound": replace(sound, audio_BMAD=sound.audio_BMAD + 1)}
+    heard = run(net, x)[1].distance_logits_BKn
+    assert (run(net, louder)[1].distance_logits_BKn - heard).abs().max() > 1e-4
+    nothing = torch.full_like(sound.age_BM, -1.0)
+    absent = [
+        run(net, {**x, "sound": replace(s, age_BM=nothing)})[1].distance_logits_BKn for s in (sound, louder["sound"])
+    ]
+    torch.testing.assert_close(*absent)
+
+
+def test_progress_follows_from_the_histogram_where_there_is_no_head_for_it():
+    net = with_open_gates(replace(CONFIG, progress_head=False))
+    _, reward = run(net, inputs())
+    assert reward.progress_BK is None
+    assert reward.distance_logits_BKn.shape[-1] == len(CONFIG.distance_edges) + 1
+
+
+def test_configurations_of_older_checkpoints_keep_their_meaning():
+    old = {"width": 32, "ages": [1, 0], "rotation_prior": True, "past_motion": True}
+    config = AvCditConfig.from_json(old)
+    assert (config.prior, config.residual, config.sound_memory, config.progress_head) == ("rotation", False, 0, True)
+    assert len(config.distance_edges) == 15
+    assert AvCditConfig.from_json({**old, "rotation_prior": False}).prior == "none"
 
 
 def test_initial_weights_depend_on_the_seed_only():
@@ -149,7 +190,7 @@ def test_a_stage_trains_what_the_paper_says(stage):
 def test_past_motion_has_an_effect_only_if_it_is_enabled():
     x = inputs()
     moved = {**x, "past": x["past"] + 1}
-    enabled, disabled = with_open_gates(), with_open_gates(AvCditConfig(depth=2, past_motion=False, **SMALL))
+    enabled, disabled = with_open_gates(), with_open_gates(replace(CONFIG, past_motion=False))
     assert (run(enabled, x)[1].progress_BK - run(enabled, moved)[1].progress_BK).abs().max() > 1e-4
     assert torch.equal(run(disabled, x)[1].progress_BK, run(disabled, moved)[1].progress_BK)
 

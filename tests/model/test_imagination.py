@@ -12,8 +12,11 @@ import pytest
 import torch
 
 from avw import Action, DatasetEpisode, Observation, Pose, Recording, WorldModel, open_dataset
+from avw.avw4k.reading.windows import WindowConfig, Windows
 from avw.model import checkpoint
-from avw.model.imagination import commanded_motion, context_at
+from avw.model.context import context_at
+from avw.model.frames import encoded_frames
+from avw.model.imagination import commanded_motion
 from avw.model.tokenizers.fit import TokenizerBudget
 from avw.model.training.presets import preset
 from avw.model.training.train import train
@@ -27,7 +30,8 @@ def run(data_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = replace(
         config,
         net=replace(config.net, width=32, depth=1, heads=2, ages=(5, 2, 0)),
-        tokenizers=TokenizerBudget(frames=40, steps=2),
+        tokenizers=TokenizerBudget(frames=40, steps=2, depth_channels=4),
+        compositor_steps=2,
         contexts=2,
         reward_contexts=2,
         reward_targets=2,
@@ -47,19 +51,6 @@ def episode(data_path: Path) -> DatasetEpisode:
     return open_dataset(data_path).split("test")[0]
 
 
-def test_the_context_is_the_one_that_training_used(episode: DatasetEpisode) -> None:
-    ages = (5, 2, 0)
-    windows = open_dataset(episode.dataset.path).windows("test", ages=ages)
-    number = [ref.index for ref in windows.episodes].index(episode.index)
-    for t in (0, 3, 20):
-        window = windows.window(windows.first_n[[number]] + t, np.array([[1]]))
-        context = context_at(episode, t, ages)
-        np.testing.assert_allclose(context.past_C3, window.past_BT3[0], atol=1e-5)
-        frames = window.context_BT[0] - windows.first_n[number]
-        np.testing.assert_array_equal(context.rgb_CHWC, episode.rgb[frames])
-        np.testing.assert_array_equal(context.audio_CES, episode.audio[frames])
-
-
 def test_actions_become_the_motion_that_training_used(episode: DatasetEpisode) -> None:
     windows = open_dataset(episode.dataset.path).windows("test")
     number = [ref.index for ref in windows.episodes].index(episode.index)
@@ -74,7 +65,12 @@ def test_a_future_has_the_documented_shapes_and_follows_from_the_actions(
     ahead = model.imagine(episode, t=10, actions=[Action.FORWARD] * 4)
     assert (ahead.rgb.shape, ahead.rgb.dtype) == ((32, 32, 3), np.uint8)
     assert (ahead.audio.shape, ahead.audio.dtype) == ((2, 2400), np.float32)
-    assert ahead.depth is None
+    assert ahead.depth is not None
+    assert (ahead.depth.shape, ahead.depth.dtype) == ((32, 32), np.float32)
+    assert ahead.coverage is not None
+    assert (ahead.coverage.shape, ahead.coverage.dtype) == ((32, 32), bool)
+    assert ahead.motion.shape == (3,)
+    assert ahead.distance > 0
     assert isinstance(ahead.reward, float)
     assert ahead.reward == pytest.approx(ahead.progress - 0.01 * 4, abs=1e-5)
     assert 0 <= ahead.success <= 1
@@ -83,16 +79,28 @@ def test_a_future_has_the_documented_shapes_and_follows_from_the_actions(
 
 
 def test_it_is_the_low_level_prediction_decoded(model: WorldModel, episode: DatasetEpisode) -> None:
-    context = context_at(episode, 10, model.ages)
-    tensors = (torch.from_numpy(a)[None] for a in (context.rgb_CHWC, context.audio_CES, context.past_C3))
-    prediction = model.predict(
-        model.encode(*tensors), torch.tensor([[[0.6, 0.0, 0.0]]]), torch.tensor([[4]]), steps=2, seed=3
-    )
-    rgb, audio = model.decode(prediction.latents)
-    found = model.imagine(episode, t=10, actions=[1, 1, 1, 1], denoising_steps=2, seed=3)
-    np.testing.assert_array_equal(found.rgb, rgb[0].numpy())
-    np.testing.assert_allclose(found.audio, audio[0].numpy(), atol=1e-6)
-    assert found.progress == pytest.approx(float(prediction.reward.progress_BK[0, 0]), abs=1e-6)
+    context = context_at(episode, 10, model.needs)
+    assert context.memory is not None
+    motion = torch.from_numpy(context.memory.roll([Action.FORWARD] * 4)[-1:]).float()[None]
+    prediction = model.predict(model.encode([context]), motion, torch.tensor([[4]]), seed=3)
+    decoded = model.decode(prediction)
+    found = model.imagine(episode, t=10, actions=[1, 1, 1, 1], seed=3)
+    np.testing.assert_array_equal(found.rgb, decoded.rgb_PHWC[0].numpy())
+    np.testing.assert_allclose(found.audio, decoded.audio_PES[0].numpy(), atol=1e-6)
+    assert found.progress == pytest.approx(float(prediction.reward.known_progress_BK[0, 0]), abs=1e-6)
+
+
+def test_it_is_the_prediction_of_a_window_of_the_dataset(model: WorldModel, episode: DatasetEpisode) -> None:
+    """Live observations and encoded frames of a dataset give the same future."""
+    windows = Windows(episode.dataset, "test", WindowConfig(ages=model.ages, max_offset=model.max_offset))
+    number = [ref.index for ref in windows.episodes].index(episode.index)
+    window = windows.window(windows.first_n[[number]] + 10, np.array([[5]]))
+    with encoded_frames(windows, model.tokenizers, model.net.config) as frames:
+        stored = model.predict_window(frames, window)
+    live = model.imagine(episode, t=10, actions=episode.actions[10:15].tolist())
+    np.testing.assert_allclose(live.progress, float(stored.reward.known_progress_BK), atol=2e-2)
+    difference = np.abs(model.decode(stored).rgb_PHWC[0].numpy().astype(int) - live.rgb)
+    assert np.mean(difference <= 3) > 0.98
 
 
 def test_a_stop_adds_the_success_reward(model: WorldModel, episode: DatasetEpisode) -> None:
@@ -126,7 +134,7 @@ def test_a_live_recording_gives_the_same_future(model: WorldModel, episode: Data
     [
         ({"t": 25, "actions": [1]}, "observations 0 to 24"),
         ({"t": 3, "actions": []}, "actions is empty"),
-        ({"t": 3, "actions": [1] * 33}, "at most 32 steps ahead"),
+        ({"t": 3, "actions": [1] * 65}, "at most 64 steps ahead"),
         ({"t": 3, "actions": [0, 1]}, "STOP ends the episode"),
         ({"t": 3, "actions": [7]}, "expected actions from"),
     ],
@@ -152,14 +160,14 @@ def test_images_of_another_size_are_refused(model: WorldModel) -> None:
 
 def test_the_longest_future_comes_from_the_checkpoint_or_from_the_run(run: Path, tmp_path: Path) -> None:
     tensors, note = checkpoint.load(run / "model.safetensors")
-    assert note.pop("max_offset") == 32
+    assert note.pop("max_offset") == 64
     checkpoint.save(tmp_path / "model.safetensors", tensors, note)
-    assert WorldModel.load(tmp_path).max_offset == 32
+    assert WorldModel.load(tmp_path).max_offset == 32  # of checkpoints before it was stored
     shutil.copy(run / "config.json", tmp_path / "config.json")
     config = json.loads((tmp_path / "config.json").read_text())
-    config["train"]["windows"]["max_offset"] = 64
+    config["train"]["windows"]["max_offset"] = 48
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert WorldModel.load(str(tmp_path)).max_offset == 64
+    assert WorldModel.load(str(tmp_path)).max_offset == 48
 
 
 def test_a_recording_takes_an_observation_and_a_pose_only() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from avw.model.context import Context, ContextNeeds
 from avw.model.planning.mpc import MpcConfig, MpcPolicy, candidates
 from avw.model.world_model import Calibration
 from avw.sim_bridge.types import FORWARD_METRES, STEP_SAMPLES, TURN_RADIANS, Action, Observation, Pose, relative_motion
@@ -37,8 +38,8 @@ class ScriptedModel:
     """The methods of `WorldModel` that the planner uses. progress(turns, forwards) and success(turns, forwards) say
     what is predicted for a candidate; they are read from its motion, so a wrong motion gives a wrong prediction."""
 
-    ages = (3, 1, 0)
     hfov = 90.0
+    needs = ContextNeeds(ages=(3, 1, 0), sound_memory=0, memory=False, hfov=hfov, size=16)
 
     def __init__(
         self,
@@ -50,10 +51,11 @@ class ScriptedModel:
         self.calibration = Calibration(stop_threshold=stop_threshold)
         self.calls: list[Call] = []
 
-    def encode(self, rgb: torch.Tensor, audio: torch.Tensor, past: torch.Tensor) -> tuple[np.ndarray, ...]:
-        return rgb.numpy(), audio.numpy(), past.numpy()
+    def encode(self, contexts: list[Context]) -> tuple[np.ndarray, ...]:
+        (context,) = contexts
+        return context.rgb_THWC[None], context.audio_TES[None], context.past_T3[None]
 
-    def predict(self, history, motion, offset, *, steps: int | None = 1, seed: int = 0):
+    def predict(self, history, motion, offset, *, steps: int | None = 1, seed: int = 0, pixels: bool = True):
         return self._predict("predict", history, motion, offset, steps, seed)
 
     def predict_reward(self, history, motion, offset):
@@ -67,7 +69,7 @@ class ScriptedModel:
         pairs = list(zip(turns, forwards, strict=True))
         progress = torch.tensor([[self.progress(*pair) for pair in pairs]], dtype=torch.float32)
         success = torch.tensor([[self.success(*pair) for pair in pairs]], dtype=torch.float32)
-        return SimpleNamespace(success_BK=success, reward=SimpleNamespace(progress_BK=progress))
+        return SimpleNamespace(success_BK=success, reward=SimpleNamespace(known_progress_BK=progress))
 
 
 def observation(number: int, depth: float = FAR) -> Observation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,18 +21,31 @@ class ScriptedModel:
     """Predicts a probability of success for each frame from a table."""
 
     ages = (1, 0)
+    tokenizers = None
+    net = SimpleNamespace(config=None)
 
     def __init__(self, probability: dict[bytes, float]) -> None:
         self.probability = probability
         self.calibration = Calibration(temperature=9.0, bias=9.0)  # of an earlier fit: must not have an effect
         self.used: list[Calibration] = []
 
-    def encode(self, rgb, audio, past):
-        return [frame.numpy().tobytes() for frame in rgb[:, -1]]
-
-    def predict(self, history, motion, offset, *, steps):
+    def predict_window(self, frames, window, *, steps, pixels):
         self.used.append(self.calibration)
-        return SimpleNamespace(success_BK=torch.tensor([[self.probability[key]] for key in history]))
+        shown = [frames.rgb_FHWC[t].tobytes() for t in window.context_BT[:, -1]]
+        return SimpleNamespace(success_BK=torch.tensor([[self.probability[key]] for key in shown]))
+
+
+@pytest.fixture(autouse=True)
+def only_recorded_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames without latents, of a dataset without counterfactual poses: what the fit is computed again from."""
+
+    @contextmanager
+    def shown(windows, tokenizers, config):
+        rows = [windows.dataset.read(ref, ["rgb"])["rgb"] for ref in windows.episodes]
+        yield SimpleNamespace(rgb_FHWC=np.concatenate(rows), windows=windows)
+
+    monkeypatch.setattr("avw.model.training.calibrate.encoded_frames", shown)
+    monkeypatch.setattr("avw.avw4k.reading.windows.Windows.has_counterfactuals", False)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import torch
 
+from avw import open_dataset
 from avw.avw4k.reading.dataset import Dataset
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit
+from avw.model.context import context_at
 from avw.model.diffusion import DiffusionConfig
 from avw.model.tokenizers.fit import TokenizerBudget
 from avw.model.training.presets import preset
@@ -29,7 +31,8 @@ def config(dataset: Dataset) -> TrainConfig:
     return replace(
         config,
         net=replace(config.net, width=32, depth=2, heads=2),
-        tokenizers=TokenizerBudget(frames=60, steps=4),
+        tokenizers=TokenizerBudget(frames=60, steps=4, depth_channels=4),
+        compositor_steps=3,
         contexts=3,
         reward_contexts=4,
         reward_targets=3,
@@ -53,7 +56,7 @@ def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: 
     assert set(rows[0]) >= {"vision", "loss"}
     assert "audio" not in rows[0]
     assert "vision" not in rows[4]
-    assert set(rows[-1]) >= {"vision", "audio", "progress", "distance", "progress_imagined", "distance_imagined"}
+    assert set(rows[-1]) >= {"vision", "audio", "distance", "distance_imagined"}
     model = WorldModel.load(run)
     assert model.ages[-1] == 0
     assert 0 < model.calibration.stop_threshold < 1
@@ -177,15 +180,16 @@ def test_a_run_forecasts_with_the_steps_of_its_objective(
     shutil.copy(run / "tokenizers.safetensors", out)
     config = replace(
         config,
-        net=replace(config.net, learn_variance="learn_variance" in objective),
-        diffusion=replace(config.diffusion, **{"last_share": 0.0, **objective}),
+        net=replace(config.net, learn_variance="learn_variance" in objective, residual="prediction" not in objective),
+        diffusion=replace(config.diffusion, **{"last_share": 0.0, "zero_noise": False, **objective}),
+        counterfactual_targets=0 if "prediction" in objective else 2,
         steps=dict.fromkeys("123", 2),
     )
     train(dataset, out, config)
     model = WorldModel.load(out)
     assert model.denoising_steps == DiffusionConfig(**objective).network_calls
-    context = [torch.zeros(1, model.net.config.context, *shape) for shape in ((32, 32, 3), (2, 2400), (3,))]
-    history = model.encode(context[0].to(torch.uint8), *context[1:])
+    episode = open_dataset(dataset.path).split("test")[0]
+    history = model.encode([context_at(episode, 3, model.needs)])
     move = torch.tensor([[[0.6, 0.0, 0.0]]]), torch.tensor([[4]])
 
     def forecast(steps: int | None, seed: int) -> torch.Tensor:

@@ -1,0 +1,196 @@
+"""The batches of a training step: pure functions of (seed, stage, step), prepared one step ahead in a thread.
+
+Shapes: B contexts · K targets per context · C counterfactual poses per context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avw.model.frames import ContextTensors, EncodedFrames, Targets
+from avw.model.memory.poses import walking_steps
+from avw.model.memory.reprojection import Reprojection
+from avw.model.priors import memory_prior
+from avw.model.rotation import Rotation
+from avw.model.tokenizers.tokenizers import Tokenizers
+from avw.model.training.config import TrainConfig
+from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.types import TURN_RADIANS
+
+
+@dataclass(frozen=True, slots=True)
+class Poses:
+    """Poses whose distance to the source is known, but not what is seen and heard there: (B, C)."""
+
+    motion_BC3: Tensor
+    offset_BC: Tensor
+    distance_BC: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class FutureBatch:
+    """Contexts with K true futures, and with C further poses, whose tokens have no target.
+
+    prior_PHWC: of the K futures and the C poses of each context, in this order
+    source_B2: true position of the source, (forward, left) metres from the agent · seed: of the noise
+    """
+
+    context: ContextTensors
+    targets: Targets
+    distance_BK: Tensor
+    progress_BK: Tensor
+    prior_PHWC: Tensor | None
+    poses: Poses | None
+    source_B2: Tensor
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RewardBatch:
+    """Contexts with poses for the reward token alone. progress_BC: None for counterfactual poses."""
+
+    context: ContextTensors
+    poses: Poses
+    progress_BC: Tensor | None
+    source_B2: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class StageBatch:
+    """Everything that one training step reads."""
+
+    future: FutureBatch | None
+    reward: RewardBatch | None
+
+
+class Batches:
+    """Batches of a stage. Iterating prepares the next one in a thread while the present one is used."""
+
+    def __init__(
+        self, frames: EncodedFrames, tokenizers: Tokenizers, config: TrainConfig, stage: str, device: torch.device
+    ) -> None:
+        self.frames, self.tokenizers, self.config, self.stage, self.device = frames, tokenizers, config, stage, device
+        spec = frames.windows.dataset.spec.simulator
+        rotated = config.net.prior == "rotation" and stage != "2"
+        self.rotation = Rotation(spec.size, spec.hfov, device) if rotated else None
+
+    def steps(self, start: int, steps: int) -> Iterator[tuple[int, StageBatch]]:
+        """(step, its batch) for steps start … steps - 1."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as thread:
+            pending: Future[StageBatch] | None = thread.submit(self.at, start) if start < steps else None
+            for step in range(start, steps):
+                assert pending is not None
+                batch = pending.result()
+                pending = thread.submit(self.at, step + 1) if step + 1 < steps else None
+                yield step, batch
+
+    @torch.no_grad()
+    def at(self, step: int) -> StageBatch:
+        """The batch of one step."""
+        rng = keyed_rng(self.config.seed, f"stage-{self.stage}", step)
+        future = self._future(step, rng) if self.stage != "3" or self.config.futures else None
+        return StageBatch(future, self._reward(step, rng) if self.stage == "3" else None)
+
+    def _future(self, step: int, rng: np.random.Generator) -> FutureBatch:
+        config, windows = self.config, self.frames.windows
+        window = windows.draw(config.seed, f"stage-{self.stage}", step, config.contexts, config.targets)
+        mirrored_B = (rng.random(config.contexts) < 0.5) & config.mirror
+        t_B = window.context_BT[:, -1]
+        targets = self.frames.targets(window, mirrored_B, self.device, reproject=self.stage != "2")
+        poses, motion_BK3, seen = None, targets.motion_BK3, targets.seen
+        if self.stage == "3" and self._imagines_poses():
+            poses, there = self._counterfactual(t_B, mirrored_B, config.counterfactual_targets, rng)
+            motion_BK3 = torch.cat([motion_BK3, poses.motion_BC3], 1)
+            if seen is not None:
+                seen = interleaved(seen, self.frames.prior_view(t_B, there, mirrored_B), len(t_B))
+        prior = None
+        yaw_P = motion_BK3[..., 2].flatten()
+        if seen is not None:
+            prior = memory_prior(self.tokenizers, seen, yaw_P, self.frames.hfov)
+        elif self.rotation is not None:
+            last = torch.from_numpy(self.frames.rgb_FHWC[t_B])
+            last = torch.where(torch.from_numpy(mirrored_B)[:, None, None, None], last.flip(2), last).to(self.device)
+            turned = last.repeat_interleave(motion_BK3.shape[1], 0)
+            yaw_P = torch.round(yaw_P / TURN_RADIANS) * TURN_RADIANS
+            prior = self.rotation.prior(self.tokenizers.image, turned, yaw_P)
+        return FutureBatch(
+            self.frames.context(t_B, mirrored_B, self.device),
+            targets,
+            torch.from_numpy(window.distance_BK).to(self.device),
+            torch.from_numpy(window.progress_BK).to(self.device),
+            prior,
+            poses,
+            self._source(t_B, mirrored_B),
+            int(rng.integers(2**62)),
+        )
+
+    def _imagines_poses(self) -> bool:
+        """Whether counterfactual poses are imagined too. Their tokens start from zeros, so the model must know zeros."""
+        config = self.config
+        wanted = config.counterfactual_targets > 0 and config.diffusion.zero_noise
+        return wanted and self.frames.windows.has_counterfactuals
+
+    def _reward(self, step: int, rng: np.random.Generator) -> RewardBatch:
+        """Large batches with the reward token only: they are cheap, because no image or sound is predicted."""
+        config, windows = self.config, self.frames.windows
+        window = windows.draw(config.seed, "stage-3-reward", step, config.reward_contexts, config.reward_targets)
+        mirrored_B = (rng.random(config.reward_contexts) < 0.5) & config.mirror
+        t_B = window.context_BT[:, -1]
+        context = self.frames.context(t_B, mirrored_B, self.device)
+        if config.counterfactual_reward and windows.has_counterfactuals:
+            poses, _ = self._counterfactual(t_B, mirrored_B, config.reward_targets, rng, here=True)
+            return RewardBatch(context, poses, None, self._source(t_B, mirrored_B))
+        future = self.frames.targets(window, mirrored_B, self.device, reproject=False)
+        distance, progress = (torch.from_numpy(x).to(self.device) for x in (window.distance_BK, window.progress_BK))
+        poses = Poses(future.motion_BK3, future.offset_BK, distance)
+        return RewardBatch(context, poses, progress, self._source(t_B, mirrored_B))
+
+    def _source(self, t_B: np.ndarray, mirrored_B: np.ndarray) -> Tensor:
+        """True position of the source, (forward, left) metres in the heading frame at t."""
+        source_B2 = self.frames.source(t_B)
+        return (
+            torch.from_numpy(np.where(mirrored_B[:, None], source_B2 * [1.0, -1.0], source_B2)).to(self.device).float()
+        )
+
+    def _counterfactual(
+        self, t_B: np.ndarray, mirrored_B: np.ndarray, count: int, rng: np.random.Generator, here: bool = False
+    ) -> tuple[Poses, np.ndarray]:
+        """`count` of the stored poses of each context, and their motions before mirroring.
+
+        here: the first pose is that of the agent itself, from which progress is measured
+        """
+        motion_BN3, distance_BN = self.frames.windows.counterfactuals(t_B)
+        chosen_BC = rng.permuted(np.tile(np.arange(motion_BN3.shape[1]), (len(t_B), 1)), axis=1)[:, :count]
+        motion_BC3 = np.take_along_axis(motion_BN3, chosen_BC[..., None], 1)
+        distance_BC = np.take_along_axis(distance_BN, chosen_BC, 1)
+        if here:
+            motion_BC3[:, 0], distance_BC[:, 0] = 0.0, self.frames.windows.geodesic_F[t_B]
+        offset_BC = walking_steps(motion_BC3)
+        # A way around things takes more steps than the straight one.
+        offset_BC = np.minimum(np.round(offset_BC * rng.uniform(1.0, 1.5, offset_BC.shape)), 64).astype(np.float32)
+        sign_B13 = np.where(mirrored_B[:, None], [1.0, -1.0, -1.0], [1.0, 1.0, 1.0]).astype(np.float32)[:, None]
+        poses = Poses(
+            torch.from_numpy(motion_BC3 * sign_B13).to(self.device),
+            torch.from_numpy(offset_BC).to(self.device),
+            torch.from_numpy(distance_BC).to(self.device),
+        )
+        return poses, motion_BC3
+
+
+def interleaved(first: Reprojection, second: Reprojection, contexts: int) -> Reprojection:
+    """The targets of `first`, then those of `second`, for each context."""
+
+    def joined(name: str) -> np.ndarray:
+        a, b = (getattr(part, name) for part in (first, second))
+        a, b = (x.reshape(contexts, -1, *x.shape[1:]) for x in (a, b))
+        return np.concatenate([a, b], 1).reshape(-1, *a.shape[2:])
+
+    return Reprojection(
+        **{name: joined(name) for name in ("rgb_PHWC", "depth_PHW", "coverage_PHW", "source_PHW", "age_PHW")}
+    )
