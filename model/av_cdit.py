@@ -97,7 +97,7 @@ class AvCditConfig:
         """The configuration that a checkpoint stores, of this version or an older one."""
         values = dict(values)
         if "rotation_prior" in values:  # before the memory prior
-            older = {"prior": "rotation" if values.pop("rotation_prior") else "none", "residual": False}
+            older: dict[str, Any] = {"prior": "rotation" if values.pop("rotation_prior") else "none", "residual": False}
             older |= {"sound_memory": 0, "source_belief": False, "distance_edges": COARSE_EDGES, "progress_head": True}
             values = older | values
         tuples = {name: tuple(values[name]) for name in ("ages", "distance_edges", "modalities") if name in values}

@@ -10,7 +10,7 @@ reflection, so this doubles the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,9 +86,9 @@ class EncodedFrames:
             shapes["depth"] = (F, size, size), np.uint16
         arrays = {name: array for name in shapes if (array := cache.load(name, key)) is not None}
         if len(arrays) < len(shapes):
-            arrays = {name: cache.create(name, *shape) for name, shape in shapes.items()}
-            self._encode(arrays, tokenizers, progress)
-            arrays = {name: cache.finish(name, array, key) for name, array in arrays.items()}
+            created = {name: cache.create(name, *shape) for name, shape in shapes.items()}
+            self._encode(created, tokenizers, progress)
+            arrays = {name: cache.finish(name, array, key) for name, array in created.items()}
         else:
             progress(F)
         self.rgb_FHWC, self.vision_2FHWC, self.audio_2FAD = arrays["rgb"], arrays["vision"], arrays["audio"]
@@ -100,7 +100,9 @@ class EncodedFrames:
         """Whether the model needs depth: for its memory, or because it predicts depth."""
         return self.config.prior == "memory" or self.config.depth_channels > 0
 
-    def _encode(self, arrays: dict[str, np.ndarray], tokenizers: Tokenizers, progress: Callable[[int], object]) -> None:
+    def _encode(
+        self, arrays: Mapping[str, np.ndarray], tokenizers: Tokenizers, progress: Callable[[int], object]
+    ) -> None:
         windows = self.windows
         names = ["rgb", "audio", "depth"] if self.has_depth else ["rgb", "audio"]
         scale = windows.dataset.audio_scale

@@ -131,7 +131,7 @@ class Batches:
         )
 
     def _imagines_poses(self) -> bool:
-        """Whether counterfactual poses are imagined too. Their tokens start from zeros, so the model must know zeros."""
+        """Whether counterfactual poses are imagined too. Their tokens start from zeros, which the model must know."""
         config = self.config
         wanted = config.counterfactual_targets > 0 and config.diffusion.zero_noise
         return wanted and self.frames.windows.has_counterfactuals
