@@ -30,23 +30,15 @@ def preset(
 
     settings: changes of single fields, see `with_overrides`
 
-    nano regresses the clean latent and takes half of its samples at the last diffusion step, where the sampler starts:
-    prediction in one step can be trained in minutes on a CPU. The other sizes follow NWM (arXiv 2412.03572): noise
-    prediction with a learned variance, offsets of ±64 steps, and a constant learning rate of 8e-5.
+    nano regresses the clean latent from zeros, at the last diffusion step only: prediction in one step can be trained in
+    minutes on a CPU. It is grounded in a spatial memory and predicts RGB-D. The other sizes follow NWM
+    (arXiv 2412.03572): noise prediction with a learned variance, offsets of ±64 steps, and a constant learning rate of
+    8e-5.
     """
     if size not in SIZES:
         raise UsageError(f"unknown size {size!r}: expected one of {', '.join(SIZES)}")
     budget = TokenizerBudget(depth_channels=4 if size == "nano" else 0)
-    tokenizers = budget.configs(dataset.spec.simulator.size, dataset.spec.audio_full_scale).empty()
-    side, _, channels = tokenizers.vision_shape
-    net = AvCditConfig(
-        **SIZES[size],
-        latent_size=side,
-        latent_channels=channels,
-        depth_channels=budget.depth_channels,
-        audio_tokens=tokenizers.audio.latent_shape[0],
-        audio_channels=tokenizers.audio.latent_shape[1],
-    )
+    net = AvCditConfig(**SIZES[size])
     if size == "nano":
         config = TrainConfig(
             net=net,
@@ -73,7 +65,26 @@ def preset(
     config = replace(
         config,
         steps={stage: count if steps else max(1, round(count * scale)) for stage, count in counts.items()},
+        # A run that is shorter than the default also blends pixels for fewer steps.
+        compositor_steps=min(config.compositor_steps, max([*steps, 1]) if steps else max(1, round(300 * scale))),
         contexts=contexts or config.contexts,
         learning_rate=learning_rate or config.learning_rate,
     )
-    return with_overrides(config, settings)
+    return _with_latents(with_overrides(config, settings), dataset)
+
+
+def _with_latents(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """The configuration with the latents that its tokenizers make of the dataset."""
+    simulator = dataset.spec.simulator
+    tokenizers = config.tokenizers.configs(simulator.size, dataset.spec.audio_full_scale).empty()
+    side, _, channels = tokenizers.vision_shape
+    tokens, numbers = tokenizers.audio.latent_shape
+    net = replace(
+        config.net,
+        latent_size=side,
+        latent_channels=channels,
+        depth_channels=config.tokenizers.depth_channels,
+        audio_tokens=tokens,
+        audio_channels=numbers,
+    )
+    return replace(config, net=net)
