@@ -30,10 +30,9 @@ def preset(
 
     settings: changes of single fields, see `with_overrides`
 
-    nano regresses the clean latent from zeros, at the last diffusion step only: prediction in one step can be trained in
-    minutes on a CPU. It is grounded in a spatial memory and predicts RGB-D. The other sizes follow NWM
-    (arXiv 2412.03572): noise prediction with a learned variance, offsets of ±64 steps, and a constant learning rate of
-    8e-5.
+    nano regresses the clean latent from zeros, at the last diffusion step only: a prediction in one step can be trained
+    in minutes on a CPU. It is grounded in a spatial memory and predicts RGB-D. The other sizes follow NWM
+    (arXiv 2412.03572): noise prediction with a learned variance, offsets of ±64 steps, and a constant learning rate.
     """
     if size not in SIZES:
         raise UsageError(f"unknown size {size!r}: expected one of {', '.join(SIZES)}")
