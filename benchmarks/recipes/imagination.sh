@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Figures of the imagination on rooms-v1: three seeds, models of one sense, ablations (about 3 hours on 2 cores; run it again to resume).
+# Settings are chosen on the validation houses. The test houses are used once, here.
+set -euo pipefail
+
+DATA="${DATA:-data/rooms-v1}"
+RUNS="${RUNS:-runs/rooms-v1}"
+WORKERS="${WORKERS:-2}"
+SEEDS="${SEEDS:-0 1 2}"
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+
+say() { printf '\n== %s\n' "$*" >&2; }
+
+# The tokenizers and the latents depend on the data only. They are made once and linked into the other runs.
+train() { # NAME OPTIONS…
+  local run="$RUNS/$1"
+  shift
+  if [ "$run" != "$RUNS/seed-0" ] && [ ! -e "$run/tokenizers.safetensors" ]; then
+    mkdir -p "$run"
+    cp "$RUNS/seed-0/tokenizers.safetensors" "$run/"
+    cp -al "$RUNS/seed-0/latents" "$run/"
+  fi
+  avw train "$DATA" --out "$run" --size nano "$@"
+}
+
+say "1/4 generate → $DATA"
+avw generate "$DATA" --preset rooms-v1 --workers "$WORKERS"
+
+say "2/4 train three seeds, and a model of each sense, which together see as many batches"
+for seed in $SEEDS; do train "seed-$seed" --seed "$seed"; done
+train vision --steps 0,0,2200 --set net.modalities=vision
+train audio --steps 0,0,1500 --set net.modalities=audio
+
+say "3/4 evaluate"
+for seed in $SEEDS; do
+  avw evaluate "$RUNS/seed-$seed" "$DATA" --horizons 1,4,16,32,64 --count 360 --against "$RUNS/vision,$RUNS/audio"
+done
+python -m benchmarks.imagination $(for seed in $SEEDS; do echo "$RUNS/seed-$seed"; done)
+
+say "4/4 ablations: one change each, seed 0"
+ablate() { # NAME OPTIONS…
+  train "$@"
+  avw evaluate "$RUNS/$1" "$DATA" --horizons 1,4,16 --count 360 --parts ranking
+}
+ablate reward-alone --steps 0,0,1000 --set futures=false
+ablate recorded-reward --set counterfactual_reward=false --set counterfactual_targets=0
+ablate no-source-belief --set net.source_belief=false
+ablate no-sound-memory --set net.sound_memory=0
+ablate rotation-prior --set net.prior=rotation
+ablate no-prior --set net.prior=none --set net.residual=false
+ablate no-residual --set net.residual=false
+ablate noise --set diffusion.zero_noise=false
+ablate no-depth --set tokenizers.depth_channels=0
+ablate one-expert --set net.experts=false
+ablate no-stages --steps 0,0,2700
