@@ -77,6 +77,7 @@ class EncodedFrames:
         self._source_E3 = np.array([windows.dataset.source(ref).position_3 for ref in windows.episodes])
         cache = FrameCache(folder)
         size, F = windows.dataset.spec.simulator.size, windows.frames
+        key = f"{key}/{tokenizers.vision_shape}/{windows.config.max_offset}"
         shapes: dict[str, tuple[tuple[int, ...], type]] = {
             "rgb": ((F, size, size, 3), np.uint8),
             "vision": ((2, F, *tokenizers.vision_shape), np.float16),
@@ -124,10 +125,11 @@ class EncodedFrames:
             progress(len(rgb))
 
     def _tracks(self, cache: FrameCache, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Odometry, rolled-out motions and keyframes of every frame. Without depth: as the actions command."""
+        """Odometry, rolled-out motions and keyframes of every frame. Without a memory: as the actions command."""
         windows = self.windows
-        if self.depth_FHW is None:
+        if self.config.prior != "memory":
             return _commanded(windows), np.zeros((windows.frames, 0, 3), np.float32), np.zeros((windows.frames, 0), int)
+        assert self.depth_FHW is not None
         names = ("odometry", "rolled", "keyframes")
         stored = [array for name in names if (array := cache.load(name, key)) is not None]
         if len(stored) == 3:

@@ -236,6 +236,7 @@ class FrameCache:
 
     def create(self, name: str, shape: tuple[int, ...], dtype: type) -> np.memmap:
         (self.folder / f"{name}.key").unlink(missing_ok=True)
+        (self.folder / f"{name}.npy").unlink(missing_ok=True)  # the file may be linked from the cache of another run
         return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
 
     def finish(self, name: str, array: np.memmap, key: str) -> np.ndarray:
