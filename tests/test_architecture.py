@@ -23,7 +23,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
     "avw4k": (("plan", "execution"), ("shards",), ("reading",), ("writing",), ("exports", "viewing")),
     "model": (
         ("checkpoint", "device", "diffusion", "imagination", "memory", "metrics", "pictures", "run_folder"),
-        ("reward", "source_belief", "av_cdit", "compositor"),
+        ("layers", "reward", "source_belief", "av_cdit", "compositor"),
         ("tokenizers",),
         ("context", "frames", "priors", "rotation", "world_model"),
         ("training",),

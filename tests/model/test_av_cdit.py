@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, SoundHistory, fourier
+from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, SoundHistory
+from avw.model.layers import fourier
 from avw.model.training.train import init_weights, parameters_of
 
 SMALL = {"width": 32, "heads": 2, "ages": (3, 2, 1, 0), "audio_tokens": 3, "audio_channels": 5}

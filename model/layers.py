@@ -1,0 +1,119 @@
+"""Layers of AV-CDiT: embeddings, attention, and feed-forward networks with adaptive layer norm (AdaLN-Zero).
+
+Shapes: B contexts · K targets per context · P = B·K · N tokens · D width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+def fourier(x: Tensor, bands: int, largest_period: float) -> Tensor:
+    """(…,) → (…, 2·bands): sines and cosines with periods largest_period, /2, /4 …; resolves small inputs too."""
+    angles = x[..., None] * (2 * math.pi / largest_period * 2.0 ** torch.arange(bands, device=x.device))
+    return torch.cat([angles.sin(), angles.cos()], -1)
+
+
+MOTION_FEATURES = 2 * (2 * 8) + 2 * 6 + 3
+
+
+def motion_features(motion_3: Tensor) -> Tensor:
+    """(…, 3) → (…, MOTION_FEATURES): a relative motion, at scales from a fraction of a step to the width of a house."""
+    forward, left, yaw = motion_3.unbind(-1)
+    harmonics = yaw[..., None] * torch.arange(1, 7, device=yaw.device)
+    plain = torch.stack([forward, left, torch.hypot(forward, left)], -1) / 2.4
+    return torch.cat([fourier(forward, 8, 38.4), fourier(left, 8, 38.4), harmonics.sin(), harmonics.cos(), plain], -1)
+
+
+TIME_FEATURES = 2 * 8 + 14
+
+
+def time_features(steps: Tensor) -> Tensor:
+    """(…,) → (…, TIME_FEATURES): a number of steps. A looping sound repeats every few steps, so also modulo 2 to 8."""
+    remainders = steps[..., None] * (2 * math.pi / torch.arange(2.0, 9.0, device=steps.device))
+    return torch.cat([fourier(steps, 8, 256.0), remainders.sin(), remainders.cos()], -1)
+
+
+def mlp(inputs: int, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
+
+
+class Condition(nn.Module):
+    """c = emb(relative motion) + emb(offset) + emb(diffusion step): (B, K, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.motion = mlp(MOTION_FEATURES, width)
+        self.offset = mlp(TIME_FEATURES, width)
+        self.step = mlp(2 * 10, width)
+
+    def forward(self, motion_BK3: Tensor, offset_BK: Tensor, step_BK: Tensor) -> Tensor:
+        offset = self.offset(time_features(offset_BK))
+        return self.motion(motion_features(motion_BK3)) + offset + self.step(fourier(step_BK, 10, 2048.0))
+
+
+def modulate(x_PND: Tensor, shift_PD: Tensor, scale_PD: Tensor) -> Tensor:
+    return torch.addcmul(shift_PD[:, None], x_PND, 1 + scale_PD[:, None])
+
+
+class Attention(nn.Module):
+    """Multi-head attention with normalised queries and keys. The weights are shared by all modalities."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(width, width)
+        self.to_kv = nn.Linear(width, 2 * width)
+        self.to_out = nn.Linear(width, width)
+        self.norm_q = nn.RMSNorm(width // heads)
+        self.norm_k = nn.RMSNorm(width // heads)
+
+    def queries(self, x_PND: Tensor) -> Tensor:
+        return self.norm_q(rearrange(self.to_q(x_PND), "p n (h d) -> p h n d", h=self.heads))
+
+    def keys_values(self, x_PND: Tensor) -> tuple[Tensor, Tensor]:
+        k, v = rearrange(self.to_kv(x_PND), "p n (two h d) -> two p h n d", two=2, h=self.heads)
+        return self.norm_k(k), v
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return self.to_out(rearrange(F.scaled_dot_product_attention(q, k, v), "p h n d -> p n (h d)"))
+
+
+class Expert(nn.Module):
+    """The feed-forward network of one modality in one block, with its own modulation."""
+
+    def __init__(self, width: int, ratio: int) -> None:
+        super().__init__()
+        self.modulation = nn.Linear(width, 3 * width)
+        self.up = nn.Linear(width, ratio * width)
+        self.down = nn.Linear(ratio * width, width)
+        nn.init.zeros_(self.modulation.weight)  # AdaLN-Zero: every block is the identity at first
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x_PND: Tensor, normed_PND: Tensor, c_PD: Tensor) -> Tensor:
+        shift, scale, gate = self.modulation(c_PD).chunk(3, -1)
+        return x_PND + gate[:, None] * self.down(
+            F.gelu(self.up(modulate(normed_PND, shift, scale)), approximate="tanh")
+        )
+
+
+class Head(nn.Module):
+    """Final AdaLN and a linear map to the output of one modality."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
+        self.modulation = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, outputs)
+        for layer in (self.modulation, self.out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x_PND: Tensor, c_PD: Tensor) -> Tensor:
+        shift, scale = self.modulation(F.silu(c_PD)).chunk(2, -1)
+        return self.out(modulate(self.norm(x_PND), shift, scale))
