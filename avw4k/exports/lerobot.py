@@ -18,9 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avw.avw4k.exports.export import Progress
+from avw.avw4k.plan.counterfactual import NUMBERS, POSES
 from avw.avw4k.plan.episode import DEPTH_UNITS
 from avw.avw4k.plan.spec import MODES, SPLITS
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef
+from avw.avw4k.shards.shard import features_of
 from avw.sim_bridge.types import STEP_SAMPLES, STEP_SECONDS
 
 VERSION = "v3.0"
@@ -37,7 +39,7 @@ TASKS = {
 def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Progress) -> None:
     """Write data/, with one file per shard, and meta/: episodes/, tasks.parquet, info.json, stats.json."""
     ordered = sorted(refs, key=lambda ref: SPLITS.index(ref.split))  # stable: a split is a range of episodes
-    features = _features(dataset.spec.simulator.size)
+    features = _features(dataset)
     statistics = {name: _Statistics() for name, feature in features.items() if feature["dtype"] != "image"}
     pixels = _Statistics()
     episodes: list[dict[str, Any]] = []
@@ -67,13 +69,15 @@ def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Prog
     (meta / "stats.json").write_text(json.dumps(stats) + "\n")
 
 
-def _features(size: int) -> dict[str, dict[str, Any]]:
+def _features(dataset: Dataset) -> dict[str, dict[str, Any]]:
     """LeRobot's description of every column. The shape of a scalar is (1,)."""
+    size = dataset.spec.simulator.size
 
     def column(dtype: str, *shape: int, names: list[str] | None = None) -> dict[str, Any]:
         return {"dtype": dtype, "shape": list(shape or (1,)), "names": names}
 
     motion = ["forward_metres", "left_metres", "turn_radians"]
+    elsewhere = {"privileged.counterfactual": column("float32", POSES, NUMBERS, names=["pose", "x_y_z_yaw_geodesic"])}
     return {
         CAMERA: column("image", size, size, 3, names=["height", "width", "channels"]),
         "observation.depth": column("float32", size, size, names=["height", "width"]),
@@ -87,6 +91,7 @@ def _features(size: int) -> dict[str, dict[str, Any]]:
         "privileged.position": column("float32", 3, names=["x", "y", "z"]),
         "privileged.yaw": column("float32"),
         "privileged.geodesic": column("float32"),
+        **(elsewhere if "counterfactual" in features_of(dataset.schema) else {}),
         "timestamp": column("float32"),
         "frame_index": column("int64"),
         "episode_index": column("int64"),
@@ -112,6 +117,7 @@ def _columns(dataset: Dataset, ref: EpisodeRef, episode: int, first: int) -> dic
         "privileged.position": rows["position"][:steps].astype(np.float32),
         "privileged.yaw": rows["yaw"][:steps].astype(np.float32),
         "privileged.geodesic": rows["geodesic"][:steps],
+        **{f"privileged.{name}": rows[name][:steps] for name in ("counterfactual",) if name in rows},
         "timestamp": (count * STEP_SECONDS).astype(np.float32),
         "frame_index": count,
         "episode_index": np.full(steps, episode, np.int64),

@@ -81,14 +81,24 @@ def test_the_tables_of_lerobot_agree(dataset: Dataset, lerobot: Path):
         table = pq.read_table(lerobot / file, filters=[("episode_index", "=", row["episode_index"])])
         assert len(table) == row["length"] == row["dataset_to_index"] - row["dataset_from_index"]
         assert table["index"][0].as_py() == row["dataset_from_index"]
-        rows = dataset.read(ref, ["actions", "audio"])
+        rows = dataset.read(ref, ["actions", "audio", "counterfactual"])
         assert table["action"].to_pylist() == rows["actions"].tolist()
         sound = np.array(table["observation.audio"].to_pylist(), np.float32)
         np.testing.assert_allclose(sound, rows["audio"][:12] * dataset.audio_scale, rtol=1e-6)
+        elsewhere = np.array(table["privileged.counterfactual"].to_pylist(), np.float32)
+        np.testing.assert_array_equal(elsewhere, rows["counterfactual"][:12])
     stats = json.loads((lerobot / "meta" / "stats.json").read_text())
     assert set(stats) == set(info["features"])
     assert stats["action"]["count"] == [72]
     assert np.shape(stats["observation.images.front"]["mean"]) == (3, 1, 1)
+
+
+def test_a_dataset_of_schema_2_is_exported_without_counterfactuals(tmp_path: Path):
+    old = open_dataset(Path(__file__).parents[1] / "reading" / "fixtures" / "schema-2")
+    assert export(old, tmp_path / "out", "lerobot").episodes == 3
+    features = json.loads((tmp_path / "out" / "meta" / "info.json").read_text())["features"]
+    assert "privileged.geodesic" in features
+    assert "privileged.counterfactual" not in features
 
 
 def test_lerobots_own_library_reads_it(dataset: Dataset, lerobot: Path, monkeypatch: pytest.MonkeyPatch):

@@ -55,6 +55,7 @@ def test_an_episode_is_in_physical_units(dataset: EpisodeDataset) -> None:
     assert episode.audio.dtype == episode.depth.dtype == np.float32
     np.testing.assert_array_equal(episode.waveform[:, 2400:4800], episode.audio[1])
     np.testing.assert_array_equal(episode.poses[:, 3], stored["yaw"])
+    np.testing.assert_array_equal(episode.counterfactual, stored["counterfactual"])
     assert (len(episode.actions), len(episode.rewards), len(episode.poses)) == (T, T, T + 1)
     assert episode.source == dataset.source(episode.ref)
     for part in (episode.mode, episode.scene, episode.split, "12 steps"):

@@ -111,6 +111,27 @@ def test_any_truncation_is_found(spec: DatasetSpec, shard: ShardSpec, image: byt
             check_shard(path, spec, shard)
 
 
+@pytest.mark.parametrize(
+    ("column", "added", "claim"),
+    [
+        (0, 7.0, "counterfactual poses are within 6 m of the agent"),
+        (1, 2.0, "counterfactual poses are within 1.5 m of the agent's height"),
+        (3, 0.05, "counterfactual poses are turned by multiples of 10 degrees"),
+        (4, -30.0, "counterfactual distances are at least those of a straight line"),
+        (4, np.nan, "counterfactual holds a number that is not finite"),
+    ],
+)
+def test_wrong_counterfactuals_are_found(
+    spec: DatasetSpec, shard: ShardSpec, episode: Episode, tmp_path: Path, column: int, added: float, claim: str
+) -> None:
+    poses_TN5 = episode.counterfactual.copy()
+    poses_TN5[3, 5, column] += added
+    path = tmp_path / shard.name
+    path.write_bytes(shard_bytes(spec, shard, [dataclasses.replace(episode, counterfactual=poses_TN5)]))
+    with pytest.raises(DatasetError, match=claim):
+        check_shard(path, spec, shard)
+
+
 def test_flipped_bits_never_give_a_wrong_array(
     spec: DatasetSpec, shard: ShardSpec, image: bytes, episode: Episode, tmp_path: Path
 ) -> None:

@@ -104,6 +104,22 @@ def test_near_gives_floor_points_and_is_deterministic(grid: FreeSpace) -> None:
     assert grid.near(at(grid, 50.0, 50.0), 1.5).shape == (0, 3)
 
 
+def test_points_settle_on_free_floor_or_nowhere(grid: FreeSpace) -> None:
+    rng = keyed_rng("test", "settle")
+    points_N3 = np.stack([rng.uniform(-1, 11, 400), grid.floor_y + rng.uniform(-1, 1, 400), rng.uniform(-1, 9, 400)], 1)
+    settled_N3 = grid.settle(points_N3, 2.0)
+    missing_N = np.isnan(settled_N3).any(axis=1)
+    assert np.array_equal(missing_N, np.isnan(settled_N3).all(axis=1))
+    assert np.array_equal(settled_N3[~missing_N][:, [0, 2]], points_N3[~missing_N][:, [0, 2]])
+    assert settled_N3[~missing_N, 1] == pytest.approx(grid.floor_y, abs=0.06)
+    for point_3, missing in zip(points_N3, missing_N, strict=True):
+        distance = obstacle_distance(point_3[0], point_3[2])
+        if abs(distance - AGENT_RADIUS) > SLACK:
+            assert missing == (distance < AGENT_RADIUS)
+    assert np.isnan(grid.settle(at(grid, 3.0, 4.0)[None] + np.array([0.0, 0.8, 0.0]), 0.5)).all()
+    assert not np.isnan(grid.settle(at(grid, 3.0, 4.0)[None] + np.array([0.0, 0.8, 0.0]), 1.0)).any()
+
+
 def test_a_free_step_is_exactly_the_commanded_one_and_turning_never_collides(grid: FreeSpace) -> None:
     pose = Pose(3.0, grid.floor_y, 4.0, 0.7)
     reached, collided = grid.move(pose, pose.after(Action.FORWARD))
