@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from avw.avw4k.reading.episodes import EpisodeDataset as EpisodeDataset
     from avw.avw4k.reading.episodes import open_dataset as open_dataset
     from avw.avw4k.writing.generate_dataset import generate as generate
-    from avw.model.evaluate_run import evaluate as evaluate
+    from avw.model.evaluation.run import evaluate as evaluate
     from avw.model.imagination import Imagination as Imagination
     from avw.model.imagination import Recording as Recording
     from avw.model.planning.policies import Policy as Policy
@@ -84,7 +84,7 @@ _DEFINED_IN = {
     "TaskConfig": "avw.sim_bridge.task.task",
     "WarpRenderer": "avw.sim_bridge.rendering.warp",
     "WorldModel": "avw.model.world_model",
-    "evaluate": "avw.model.evaluate_run",
+    "evaluate": "avw.model.evaluation.run",
     "generate": "avw.avw4k.writing.generate_dataset",
     "label_image": "avw.sim_bridge.rendering.ids",
     "load_scene": "avw.sim_bridge.scenes.catalogue",

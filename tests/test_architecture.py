@@ -27,8 +27,8 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
         ("tokenizers",),
         ("context", "frames", "priors", "rotation", "world_model"),
         ("training",),
-        ("train", "planning", "evaluate"),
-        ("evaluate_run", "evaluation"),
+        ("train", "planning"),
+        ("evaluation",),
         ("report",),
     ),
 }

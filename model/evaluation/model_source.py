@@ -1,0 +1,89 @@
+"""Predictions of a trained model, from the encoded frames of a split."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from avw.avw4k.reading.windows import WindowBatch, WindowConfig, Windows
+from avw.model.evaluation.futures import Future
+from avw.model.evaluation.source import Candidates
+from avw.model.frames import EncodedFrames, encoded_frames
+from avw.model.memory.reprojection import Reprojection
+from avw.model.world_model import WorldModel
+
+
+class ModelSource:
+    """A `Source` of a trained model. Use as a context manager: the encoded frames are in a temporary folder.
+
+    longest: the largest number of steps that is asked for
+    """
+
+    def __init__(
+        self, model: WorldModel, windows: Windows, *, longest: int, denoising_steps: int | None = None
+    ) -> None:
+        config = WindowConfig(ages=model.ages, max_offset=max(longest, 1))
+        self.model, self.steps = model, denoising_steps
+        self.windows = Windows(windows.dataset, windows.split, config)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> ModelSource:
+        net, tokenizers = self.model.net.config, self.model.tokenizers
+        self.frames = self._stack.enter_context(encoded_frames(self.windows, tokenizers, net))
+        # The reprojection is a baseline of every model, also of those that have no memory.
+        self.memory: EncodedFrames = self.frames
+        if net.prior != "memory":
+            remembering = replace(net, prior="memory")
+            self.memory = self._stack.enter_context(encoded_frames(self.windows, tokenizers, remembering))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def predict(self, window: WindowBatch) -> Future:
+        prediction = self.model.predict_window(self.frames, window, steps=self.steps)
+        decoded = self.model.decode(prediction)
+        reward = prediction.reward
+        return Future(
+            rgb_NHWC=decoded.rgb_PHWC.cpu().numpy(),
+            depth_NHW=None if decoded.depth_PHW is None else decoded.depth_PHW.float().cpu().numpy(),
+            audio_NES=decoded.audio_PES.float().cpu().numpy(),
+            progress_N=reward.known_progress_BK.flatten().float().cpu().numpy(),
+            distance_N=reward.distance_BK.flatten().float().cpu().numpy(),
+        )
+
+    def round_trip(self, true: Future) -> Future:
+        tokenizers, device = self.model.tokenizers, self.model.device
+        assert true.rgb_NHWC is not None
+        assert true.depth_NHW is not None
+        assert true.audio_NES is not None
+        with torch.inference_mode():
+            depth = torch.from_numpy(true.depth_NHW).to(device)
+            vision = tokenizers.encode_vision(torch.from_numpy(true.rgb_NHWC).to(device), depth)
+            rgb, depth_again = tokenizers.decode_vision(vision)
+            audio = tokenizers.audio.decode(tokenizers.audio.encode(torch.from_numpy(true.audio_NES).to(device)))
+        return Future(
+            rgb_NHWC=rgb.cpu().numpy(),
+            depth_NHW=None if depth_again is None else depth_again.float().cpu().numpy(),
+            audio_NES=audio.float().cpu().numpy(),
+        )
+
+    def rolled(self, window: WindowBatch) -> np.ndarray:
+        return self.memory.motion(window)
+
+    def reproject(self, t_B: np.ndarray, motion_BK3: np.ndarray) -> Reprojection:
+        return self.memory.reproject(t_B, motion_BK3)
+
+    def rank(self, t_B: np.ndarray) -> Candidates | None:
+        if not self.windows.has_counterfactuals:
+            return None
+        prediction, true_BN = self.model.predict_counterfactuals(self.frames, t_B)
+        motion_BN3, _ = self.windows.counterfactuals(t_B)
+        return Candidates(
+            prediction.reward.distance_BK.float().cpu().numpy(),
+            true_BN,
+            np.hypot(motion_BN3[..., 0], motion_BN3[..., 1]),
+        )
