@@ -15,24 +15,40 @@ from avw.avw4k.viewing.charts import Line, legend, line_chart
 from avw.avw4k.viewing.clip import PEAK, compact_clip
 from avw.avw4k.viewing.embedded import player
 from avw.avw4k.viewing.media import data_uri, read_frames, read_sound, sheet
+from avw.model.report.findings import findings
 from avw.sim_bridge.types import STEP_SECONDS
 
 # metric → (title, +1 if higher is better or -1 if lower is better, digits, what it measures)
 METRICS: dict[str, tuple[str, int, int, str]] = {
     "psnr": ("PSNR, dB", 1, 2, "image, per pixel"),
+    "psnr_seen": ("PSNR, seen, dB", 1, 2, "pixels that were seen before"),
+    "psnr_unseen": ("PSNR, unseen, dB", 1, 2, "pixels that were never seen"),
     "ssim": ("SSIM", 1, 3, "structure of the image"),
+    "ssim_unseen": ("SSIM, unseen", 1, 3, "where nothing was seen"),
+    "depth_absrel_seen": ("Depth error, seen", -1, 3, "relative, of pixels that were seen before"),
+    "depth_absrel_unseen": ("Depth error, unseen", -1, 3, "relative, of pixels that were never seen"),
     "lsd": ("Log-spectral distance, dB", -1, 2, "spectrum of the sound"),
     "spectral_ssim": ("Spectral SSIM", 1, 3, "spectrogram of the sound, compared as an image"),
+    "mr_stft": ("Multi-resolution STFT", -1, 3, "spectra of 8, 32 and 128 ms"),
     "ild_error": ("ILD error, dB", -1, 2, "interaural level difference"),
+    "itd_error": ("ITD error, µs", -1, 0, "interaural time difference"),
+    "pan_error": ("Pan score error", -1, 3, "balance of the energy between the ears"),
+    "coherence_error": ("Coherence error", -1, 3, "how alike the two ears are"),
     "reward_error": ("Reward error, m", -1, 3, "progress towards the source"),
+    "distance_error": ("Distance error, m", -1, 3, "to the source, where it is nearer than 4 m"),
 }
 METHODS: dict[str, tuple[str, str, str]] = {
     "model": ("AV-CDiT", "#0f766e", ""),
     "persistence": ("persistence", "#94a3b8", ""),
     "rotation_warp": ("rotation warp", "#d97706", ""),
+    "reprojection_commanded": ("reprojection, commanded", "#c084fc", ""),
+    "reprojection": ("reprojection", "#7c3aed", ""),
+    "reprojection_realised": ("reprojection, true motion", "#7c3aed", "4 4"),
+    "stitched": ("stitched models", "#be185d", ""),
     "oracle_tokenizer": ("oracle tokenizer", "#475569", "4 4"),
 }
-CHARTED = ("psnr", "lsd", "reward_error")
+BOUNDS = ("oracle_tokenizer", "reprojection_realised")  # they use the true future
+CHARTED = ("psnr", "psnr_unseen", "lsd", "reward_error")
 STAGES = {
     "tokenizers": "Tokenizers",
     "image": "Image tokenizer",
@@ -70,6 +86,7 @@ def imagination_section(evaluation: Mapping[str, Any], samples: Path) -> str:
         f"Evaluated in {len(evaluation['scenes'])} scene(s) that were not used for training.</p>"
         f'<div class="card">{_horizon_charts(evaluation["horizons"], horizons)}</div>'
         f'<div class="card">{_table(evaluation, horizons)}</div>'
+        f"{findings(evaluation, METHODS, METRICS)}"
         f"{_samples(samples)}</section>"
     )
 
@@ -116,7 +133,8 @@ def _horizon_charts(by_horizon: Mapping[str, Any], horizons: Sequence[str]) -> s
                     lines, title=f"{title} {'↑' if sign > 0 else '↓'}", x_label="steps ahead", x_ticks=ticks, log_x=True
                 )
             )
-    chips = legend([(name, colour) for name, colour, _ in METHODS.values()])
+    rows = [row.get(metric) or {} for row in by_horizon.values() for metric in CHARTED]
+    chips = legend([(name, colour) for method, (name, colour, _) in METHODS.items() if any(method in r for r in rows)])
     return f'{chips}<div class="charts">{"".join(f"<div>{chart}</div>" for chart in charts)}</div>'
 
 
@@ -132,15 +150,9 @@ def _table(evaluation: Mapping[str, Any], horizons: Sequence[str]) -> str:
             cells = []
             for h in horizons:
                 value = _value(by_horizon[h], metric, method)
-                rivals = [
-                    v
-                    for m in methods
-                    if m != "oracle_tokenizer" and (v := _value(by_horizon[h], metric, m)) is not None
-                ]
-                best = (
-                    method != "oracle_tokenizer" and value is not None and value == max(rivals, key=lambda v: sign * v)
-                )
-                kind = "best" if best else "bound" if method == "oracle_tokenizer" else ""
+                rivals = [v for m in methods if m not in BOUNDS and (v := _value(by_horizon[h], metric, m)) is not None]
+                best = method not in BOUNDS and value is not None and value == max(rivals, key=lambda v: sign * v)
+                kind = "best" if best else "bound" if method in BOUNDS else ""
                 cells.append(f'<td class="{kind}">{"–" if value is None else f"{value:.{digits}f}"}</td>')
             group = ' class="group"' if number == 0 else ""
             span = f'<td rowspan="{len(methods)}">{first}</td>' if number == 0 else ""
@@ -149,8 +161,9 @@ def _table(evaluation: Mapping[str, Any], horizons: Sequence[str]) -> str:
     return (
         f'<div class="scroll"><table>{"".join(rows)}</table></div>'
         '<p class="note" style="margin:12px 0 0">Green: best of model and baselines. Persistence: the last frame and '
-        "its sound, unchanged. Rotation warp: the last frame, turned by the commanded angle. Oracle tokenizer: the "
-        "true future, encoded and decoded; the upper bound for any model that uses these tokenizers. Windows per "
+        "its sound, unchanged. Rotation warp: the last frame, turned by the commanded angle. Reprojection: the frames "
+        "seen before, drawn from where the actions lead, without learning. Grey: bounds that use the true future. "
+        "Oracle tokenizer: the true future, encoded and decoded; the bound of decoded images. Windows per "
         f"horizon: {windows or 'not recorded'}; {evaluation.get('denoising_steps', '?')} denoising step(s)."
         f"{_skipped(evaluation)}</p>{_sequences(evaluation)}"
     )
@@ -162,6 +175,7 @@ def _sequences(evaluation: Mapping[str, Any]) -> str:
         f"{escape(METHODS.get(method, (method,))[0])}: lag error {row['av_lag_error_seconds']:.3f} s, correlation "
         f"error {row['av_corr_error']:.3f}"
         for method, row in rows.items()
+        if None not in row.values()
     ]
     if not parts:
         return ""
@@ -180,11 +194,18 @@ def _samples(folder: Path) -> str:
     index = folder / "samples.json"
     if not index.exists():
         return ""
-    cards = "".join(_sample(folder, note) for note in json.loads(index.read_text(encoding="utf-8")))
+    notes = json.loads(index.read_text(encoding="utf-8"))
+    cards = "".join(_sample(folder, note) for note in notes)
     return (
         "<h3>Predicted and true futures</h3><p class='about'>Predictions under the true actions. Each step is "
-        f"predicted directly from the same context, and decoded to image and sound.</p>{cards}"
+        f"predicted directly from the same context, and decoded to image and sound.{_rule(notes)}</p>{cards}"
     )
+
+
+def _rule(notes: Sequence[Mapping[str, Any]]) -> str:
+    """How the samples were chosen."""
+    rules = {str(note["rule"]) for note in notes if note.get("rule")}
+    return f" Chosen by a rule: {escape('; '.join(sorted(rules)))}." if rules else ""
 
 
 def _sample(folder: Path, note: Mapping[str, Any]) -> str:
@@ -197,8 +218,9 @@ def _sample(folder: Path, note: Mapping[str, Any]) -> str:
     if strip.exists():
         parts.append(
             f'<img class="filmstrip" src="{data_uri(strip.read_bytes(), "image/png")}" '
-            'alt="the last observed frame, then the future: truth above, prediction below">'
-            '<p class="note">Left: the last observed frame. Then the future: truth above, prediction below.</p>'
+            'alt="the last observed frame, then the future: truth, prediction, and what was never seen">'
+            '<p class="note">Left: the last observed frame. Then the future: truth, prediction, and the prediction '
+            "with the pixels tinted that were never seen before.</p>"
         )
     sides = []
     for label, title in (("truth", "Truth"), ("model", "Prediction")):

@@ -103,9 +103,10 @@ def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, naviga
     if evaluation:
         longest = max(evaluation["horizons"], key=int)
         row = evaluation["horizons"][longest]["psnr"]
-        tiles.append(
-            (f"{row['model']:.1f} dB", f"PSNR {longest} steps ahead ({row['persistence']:.1f} dB for persistence)")
-        )
+        name = "reprojection" if "reprojection" in row else "persistence"
+        rival = row.get(name)
+        if row.get("model") is not None and rival is not None:
+            tiles.append((f"{row['model']:.1f} dB", f"PSNR {longest} steps ahead ({rival:.1f} dB for {name})"))
     if dataset:
         facts = dataset_facts(dataset)
         tiles.append(
