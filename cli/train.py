@@ -63,7 +63,7 @@ def train(
 
     def report(stage: str, step: int, total: int, losses: dict[str, float]) -> None:
         if stage not in bars:
-            label = f"stage {stage}" if len(stage) == 1 else stage
+            label = f"stage {stage}" if stage in "123" else stage
             bars[stage] = tqdm(
                 total=total, desc=f"{label:>16}", unit="step", mininterval=0.5, initial=step - 1 if step > 1 else 0
             )

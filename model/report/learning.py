@@ -56,7 +56,6 @@ STAGES = {
     "1": "Stage 1: vision",
     "2": "Stage 2: sound",
     "3": "Stage 3: joint, with reward",
-    "reward": "After stage 3: the reward alone",
 }
 COLOURS = ("#0f766e", "#d97706", "#1e3a8a", "#be185d", "#64748b", "#65a30d")
 

@@ -19,7 +19,7 @@ from avw.model.memory.reprojection import Reprojection
 from avw.model.priors import memory_prior
 from avw.model.rotation import Rotation
 from avw.model.tokenizers.tokenizers import Tokenizers
-from avw.model.training.config import JOINT, TrainConfig
+from avw.model.training.config import TrainConfig
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import TURN_RADIANS
 
@@ -94,8 +94,8 @@ class Batches:
     def at(self, step: int) -> StageBatch:
         """The batch of one step."""
         rng = keyed_rng(self.config.seed, f"stage-{self.stage}", step)
-        future = self._future(step, rng) if self.stage not in JOINT or self.config.futures else None
-        return StageBatch(future, self._reward(step, rng) if self.stage in JOINT else None)
+        future = self._future(step, rng) if self.stage != "3" or self.config.futures else None
+        return StageBatch(future, self._reward(step, rng) if self.stage == "3" else None)
 
     def _future(self, step: int, rng: np.random.Generator) -> FutureBatch:
         config, windows = self.config, self.frames.windows
@@ -104,7 +104,7 @@ class Batches:
         t_B = window.context_BT[:, -1]
         targets = self.frames.targets(window, mirrored_B, self.device, reproject=self.stage != "2")
         poses, motion_BK3, seen = None, targets.motion_BK3, targets.seen
-        if self.stage in JOINT and self._imagines_poses():
+        if self.stage == "3" and self._imagines_poses():
             poses, there = self._counterfactual(t_B, mirrored_B, config.counterfactual_targets, rng)
             motion_BK3 = torch.cat([motion_BK3, poses.motion_BC3], 1)
             if seen is not None:
@@ -139,9 +139,7 @@ class Batches:
     def _reward(self, step: int, rng: np.random.Generator) -> RewardBatch:
         """Large batches with the reward token only: they are cheap, because no image or sound is predicted."""
         config, windows = self.config, self.frames.windows
-        window = windows.draw(
-            config.seed, f"stage-{self.stage}-reward", step, config.reward_contexts, config.reward_targets
-        )
+        window = windows.draw(config.seed, "stage-3-reward", step, config.reward_contexts, config.reward_targets)
         mirrored_B = (rng.random(config.reward_contexts) < 0.5) & config.mirror
         t_B = window.context_BT[:, -1]
         context = self.frames.context(t_B, mirrored_B, self.device)

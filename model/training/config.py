@@ -10,9 +10,6 @@ from avw.model.compositor import CompositorConfig
 from avw.model.diffusion import DiffusionConfig
 from avw.model.tokenizers.fit import TokenizerBudget
 
-JOINT = ("3", "reward")
-"""Stages that train the reward."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
@@ -54,7 +51,6 @@ class TrainConfig:
     imagined_weight: float = (
         0.5  # of the reward predicted beside noisy tokens; the reward from the context alone has weight 1
     )
-    reward_steps: int = 500  # of the reward's own parameters, after stage 3; images and sounds do not change any more
     # pixels
     compositor: CompositorConfig = field(default_factory=CompositorConfig)
     compositor_steps: int = 300
@@ -62,7 +58,3 @@ class TrainConfig:
     # running
     save_every: int = 500
     log_every: int = 20
-
-    def steps_of(self, stage: str) -> int:
-        """Training steps of a stage: "1", "2", "3" or "reward"."""
-        return self.reward_steps if stage == "reward" else self.steps[stage]

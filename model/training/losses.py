@@ -15,9 +15,9 @@ from avw.model.frames import ContextTensors
 from avw.model.reward import RewardPrediction, distance_loss
 from avw.model.source_belief import belief_loss
 from avw.model.training.batches import FutureBatch, RewardBatch, StageBatch
-from avw.model.training.config import JOINT, TrainConfig
+from avw.model.training.config import TrainConfig
 
-STAGE_MODALITIES = {"1": ("vision",), "2": ("audio",), "3": ("vision", "audio"), "reward": ("vision", "audio")}
+STAGE_MODALITIES = {"1": ("vision",), "2": ("audio",), "3": ("vision", "audio")}
 
 
 def stage_losses(
@@ -31,7 +31,7 @@ def stage_losses(
         # Half of these batches have no images: images identify the scene, and a reward that depends on them overfits
         # to the training scenes.
         blind = step % 2 == 0 and "audio" in net.config.modalities
-        losses |= reward_losses(net, stage, batch.reward, diffusion, config, blind=blind)
+        losses |= reward_losses(net, batch.reward, diffusion, config, blind=blind)
     return losses
 
 
@@ -61,7 +61,7 @@ def future_losses(
         at_BK = F.pad(at_P.float().view(B, K), (0, C), value=float(diffusion.config.steps - 1))
         padded = {name: with_zeros(x, B, C) for name, x in latents.items()}
         outputs, reward = net(
-            padded, at_BK, motion_BK3, offset_BK, context, prior_PHWC=future.prior_PHWC, reward=stage in JOINT
+            padded, at_BK, motion_BK3, offset_BK, context, prior_PHWC=future.prior_PHWC, reward=stage == "3"
         )
         return {name: x.unflatten(0, (B, K + C))[:, :K].flatten(0, 1) for name, x in outputs.items()}, reward
 
@@ -73,10 +73,7 @@ def future_losses(
         name: diffusion.loss(outputs[name], clean[name], noisy[name], noise[name], step_P, consistent.get(name)).mean()
         for name in modalities
     }
-    if stage == "reward":
-        losses = {}  # images and sounds are finished
-    else:
-        losses |= source_losses(context, future.source_B2, config)
+    losses |= source_losses(context, future.source_B2, config)
     if reward is None:
         return losses
     distance_BK = future.distance_BK if poses is None else torch.cat([future.distance_BK, poses.distance_BC], 1)
@@ -88,7 +85,7 @@ def future_losses(
 
 
 def reward_losses(
-    net: AvCdit, stage: str, batch: RewardBatch, diffusion: Diffusion, config: TrainConfig, *, blind: bool
+    net: AvCdit, batch: RewardBatch, diffusion: Diffusion, config: TrainConfig, *, blind: bool
 ) -> dict[str, Tensor]:
     """Errors of the reward that is predicted from the context alone. blind: without the images of the context."""
     modalities = ("audio",) if blind else net.config.modalities
@@ -97,8 +94,7 @@ def reward_losses(
     _, reward = net({}, last_BC, batch.poses.motion_BC3, batch.poses.offset_BC, context, reward=True)
     assert reward is not None
     losses = {"distance": config.distance_weight * distance_loss(reward, batch.poses.distance_BC)}
-    if stage != "reward":
-        losses |= {f"{name}_alone": loss for name, loss in source_losses(context, batch.source_B2, config).items()}
+    losses |= {f"{name}_alone": loss for name, loss in source_losses(context, batch.source_B2, config).items()}
     if reward.progress_BK is not None and batch.progress_BC is not None:
         progress = progress_loss(reward.progress_BK, batch.progress_BC, batch.poses.motion_BC3)
         losses["progress"] = config.progress_weight * progress

@@ -64,18 +64,12 @@ def preset(
     config = replace(
         config,
         steps={stage: count if steps else max(1, round(count * scale)) for stage, count in counts.items()},
-        # A run that is shorter than the default is also shorter after stage 3.
-        reward_steps=_shorter(config.reward_steps, steps, scale),
-        compositor_steps=_shorter(config.compositor_steps, steps, scale),
+        # A run that is shorter than the default also blends pixels for fewer steps.
+        compositor_steps=min(config.compositor_steps, max([*steps, 1]) if steps else max(1, round(300 * scale))),
         contexts=contexts or config.contexts,
         learning_rate=learning_rate or config.learning_rate,
     )
     return _with_latents(with_overrides(config, settings), dataset)
-
-
-def _shorter(count: int, steps: Sequence[int] | None, scale: float) -> int:
-    """`count` steps after stage 3, or fewer for a run with fewer steps in all stages."""
-    return min(count, max([*steps, 1])) if steps else max(1, round(count * scale))
 
 
 def _with_latents(config: TrainConfig, dataset: Dataset) -> TrainConfig:

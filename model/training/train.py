@@ -3,8 +3,7 @@
     tokenizers  image and audio tokenizer, fitted on the training split
     1           vision: attention, conditions, and the adapter, experts and head of vision
     2           sound: the adapter, experts and head of audio; all weights of stage 1 (its EMA) are frozen
-    3           everything jointly, with the reward output; then the reward's own parameters alone ("reward"), and the
-                compositor ("pixels")
+    3           everything jointly, with the reward output
 
 Each stage has its own checkpoint, which is written every `save_every` steps and at the end. Batches are pure functions
 of (seed, stage, step), so a resumed run gives the same result as an uninterrupted one.
@@ -33,7 +32,7 @@ from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.batches import Batches
 from avw.model.training.calibrate import calibrate
-from avw.model.training.config import JOINT, TrainConfig
+from avw.model.training.config import TrainConfig
 from avw.model.training.losses import stage_losses
 from avw.model.training.pixels import fit_compositor
 from avw.model.world_model import FILE, WorldModel
@@ -42,8 +41,6 @@ from avw.sim_bridge.errors import CheckpointError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 
 STAGES = ("tokenizers", "1", "2", "3")
-BEFORE = {"2": "1", "3": "2", "reward": "3"}
-"""The stage whose weights another one starts from."""
 
 
 Report = Callable[[str, int, int, dict[str, float]], None]
@@ -69,7 +66,7 @@ def train(
         windows, tokenizers, config.net, out / "latents", key=key, progress=_count(report, windows.frames)
     )
     tokenizers = tokenizers.to(place)
-    for stage in [s for s in ("1", "2", *JOINT) if (s if s != "reward" else "3") in stages]:
+    for stage in [s for s in ("1", "2", "3") if s in stages]:
         run_stage(net, stage, frames, tokenizers, config, out, place, report)
     model = _world_model(net, tokenizers, config, dataset, device)
     if "3" in stages:
@@ -86,7 +83,7 @@ def run_stage(
     device: torch.device, report: Report,
 ) -> None:  # fmt: skip
     """Run one stage, from its last checkpoint if there is one. Afterwards `net` has the EMA weights of the stage."""
-    path, steps = out / f"stage-{stage}.safetensors", config.steps_of(stage)
+    path, steps = out / f"stage-{stage}.safetensors", config.steps[stage]
     trained = dict(parameters_of(net, stage))
     names = list(trained)
     for name, parameter in net.named_parameters():
@@ -104,11 +101,10 @@ def run_stage(
         checkpoint.restore_optimizer(optimizer, names, tensors)
         ema = {n: tensors[f"ema.{n}"].to(device) for n in names}
     elif stage != "1":
-        earlier = BEFORE[stage]
-        before = out / f"stage-{earlier}.safetensors"
+        before = out / f"stage-{int(stage) - 1}.safetensors"
         tensors, note = checkpoint.load(before)
-        if note["step"] < config.steps_of(earlier):
-            raise CheckpointError(f"{before}: stage {earlier} is not complete; run avw train without --stages")
+        if note["step"] < config.steps[str(int(stage) - 1)]:
+            raise CheckpointError(f"{before}: stage {int(stage) - 1} is not complete; run avw train without --stages")
         checkpoint.restore(net, tensors, "ema", before)
     ema = ema or {n: p.detach().clone() for n, p in trained.items()}
     diffusion = Diffusion(config.diffusion, device)
@@ -167,7 +163,7 @@ def parameters_of(net: AvCdit, stage: str) -> Iterator[tuple[str, nn.Parameter]]
     """
     for name, parameter in net.named_parameters():
         owner = next((m for m in ("vision", "audio", "reward") if m in name.split(".")), "shared")
-        if {"1": owner in ("shared", "vision"), "2": owner == "audio", "3": True, "reward": owner == "reward"}[stage]:
+        if {"1": owner in ("shared", "vision"), "2": owner == "audio", "3": True}[stage]:
             yield name, parameter
 
 

@@ -168,7 +168,7 @@ def test_initial_weights_depend_on_the_seed_only():
     assert not torch.equal(a, c)
 
 
-@pytest.mark.parametrize("stage", ["1", "2", "3", "reward"])
+@pytest.mark.parametrize("stage", ["1", "2", "3"])
 def test_a_stage_trains_what_the_paper_says(stage):
     """Stage 1: attention, conditions and vision. Stage 2: audio only, shared weights frozen. Stage 3: everything."""
     net = with_open_gates()
@@ -179,7 +179,6 @@ def test_a_stage_trains_what_the_paper_says(stage):
         "1": {n for n, o in owners.items() if o in ([], ["vision"])},
         "2": {n for n, o in owners.items() if o == ["audio"]},
         "3": every,
-        "reward": {n for n, o in owners.items() if o == ["reward"]},
     }[stage]
     assert trained == expected
     if stage == "2":
