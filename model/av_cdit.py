@@ -65,6 +65,8 @@ class AvCditConfig:
         relative pose; 0 for none. Not part of the paper
     source_belief: the tokens of sound and reward are given where the source is relative to their pose, triangulated
         from the steps of the sound memory; see `source_belief.py`. Not part of the paper
+    reward_from_sound: the reward that is read from the context alone uses its sounds and not its images. Images identify
+        the houses of the training, and a reward that depends on them ranks poses in other houses worse
     distance_edges: bin edges of the reward histogram, metres
     progress_head: the reward output also has a progress of its own; without it, progress follows from the histogram
     learn_variance: the heads also predict the interpolation of the noise variance (Nichol & Dhariwal 2021, as in DiT)
@@ -88,6 +90,7 @@ class AvCditConfig:
     experts: bool = True
     sound_memory: int = 64
     source_belief: bool = True
+    reward_from_sound: bool = True
     distance_edges: tuple[float, ...] = DISTANCE_EDGES
     progress_head: bool = False
     learn_variance: bool = False
@@ -109,7 +112,8 @@ class AvCditConfig:
         values = dict(values)
         if "rotation_prior" in values:  # before the memory prior
             older: dict[str, Any] = {"prior": "rotation" if values.pop("rotation_prior") else "none", "residual": False}
-            older |= {"sound_memory": 0, "source_belief": False, "distance_edges": COARSE_EDGES, "progress_head": True}
+            older |= {"sound_memory": 0, "source_belief": False, "reward_from_sound": False, "progress_head": True}
+            older["distance_edges"] = COARSE_EDGES
             values = older | values
         tuples = {name: tuple(values[name]) for name in ("ages", "distance_edges", "modalities") if name in values}
         return cls(**{**values, **tuples})
@@ -127,7 +131,7 @@ class AvCditConfig:
 # The sizes of NWM (arXiv 2412.03572, Table 8), and a smaller one for laptops.
 PAPER: dict[str, Any] = {
     "patch": 2, "ages": (3, 2, 1, 0), "prior": "none", "residual": False, "past_motion": False, "sound_memory": 0,
-    "source_belief": False,
+    "source_belief": False, "reward_from_sound": False,
     "learn_variance": True,
 }  # fmt: skip
 SIZES: dict[str, dict[str, Any]] = {

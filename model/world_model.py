@@ -56,12 +56,13 @@ class Calibration:
 class History:
     """Encoded observation histories of B contexts.
 
-    context: what all targets share · last_rgb_BHWC: uint8, newest frame
+    context: what all targets share · alone: what the reward without imagined images and sound is read from · last_rgb_BHWC: uint8, newest frame
     here_BK: expected distance to the source at the current poses, metres, (B, 1); None if the model does not predict it
     memories: the memory of each context; None for a model without one
     """
 
     context: EncodedContext
+    alone: EncodedContext
     last_rgb_BHWC: Tensor
     here_BK: Tensor | None = None
     memories: tuple[SpatialMemory, ...] | None = None
@@ -238,12 +239,16 @@ class WorldModel:
         memories: tuple[SpatialMemory, ...] | None = None,
     ) -> History:
         context = self.net.context(vision, audio, past_BT3, sound)
+        config = self.net.config
+        alone = context
+        if config.reward_from_sound and "audio" in config.modalities:
+            alone = self.net.context(None, audio, past_BT3, sound)
         here = None
-        if not self.net.config.progress_head:
+        if not config.progress_head:
             # Progress is measured from the expected distance at the current pose: a target without motion.
             still, now = past_BT3.new_zeros(len(past_BT3), 1, 3), past_BT3.new_zeros(len(past_BT3), 1)
-            here = self._reward_alone(context, still, now).distance_BK
-        return History(context, last_rgb, here, memories)
+            here = self._reward_alone(alone, still, now).distance_BK
+        return History(context, alone, last_rgb, here, memories)
 
     @torch.inference_mode()
     def predict(
@@ -344,7 +349,7 @@ class WorldModel:
     def predict_reward(self, history: History, motion_BK3: Tensor, offset_BK: Tensor) -> Prediction:
         """The reward read from the context alone, imagining no sight or sound: the control for `predict`."""
         motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
-        return self._prediction({}, self._reward_alone(history.context, motion_BK3, offset_BK), history, None)
+        return self._prediction({}, self._reward_alone(history.alone, motion_BK3, offset_BK), history, None)
 
     @torch.inference_mode()
     def predict_counterfactuals(self, frames: EncodedFrames, t_B: np.ndarray) -> tuple[Prediction, np.ndarray]:

@@ -24,7 +24,7 @@ def test_a_dataset_becomes_a_run_and_a_run_is_measured(
         str(data_path), str(run), steps=[1, 1, 2], batch=2, report=lambda stage, *rest: seen.append(stage)
     )
     assert isinstance(model, avw.WorldModel)
-    assert list(dict.fromkeys(seen)) == ["tokenizers", "latents", "1", "2", "3"]
+    assert list(dict.fromkeys(seen)) == ["tokenizers", "latents", "1", "2", "3", "pixels"]
     config = json.loads((run / "config.json").read_text())
     assert config["train"]["steps"] == {"1": 1, "2": 1, "3": 2}
     assert config["train"]["contexts"] == 2
