@@ -65,8 +65,8 @@ class AvCditConfig:
         relative pose; 0 for none. Not part of the paper
     source_belief: the tokens of sound and reward are given where the source is relative to their pose, triangulated
         from the steps of the sound memory; see `source_belief.py`. Not part of the paper
-    reward_from_sound: the reward that is read from the context alone uses its sounds and not its images. Images identify
-        the houses of the training, and a reward that depends on them ranks poses in other houses worse
+    reward_from_sound: the reward that is read from the context alone uses its sounds and not its images. Images
+        identify the houses of the training, and a reward that depends on them ranks poses in other houses worse
     distance_edges: bin edges of the reward histogram, metres
     progress_head: the reward output also has a progress of its own; without it, progress follows from the histogram
     learn_variance: the heads also predict the interpolation of the noise variance (Nichol & Dhariwal 2021, as in DiT)

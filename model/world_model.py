@@ -56,7 +56,8 @@ class Calibration:
 class History:
     """Encoded observation histories of B contexts.
 
-    context: what all targets share · alone: what the reward without imagined images and sound is read from · last_rgb_BHWC: uint8, newest frame
+    context: what all targets share · alone: what the reward without imagined images and sound is read from
+    last_rgb_BHWC: uint8, newest frame
     here_BK: expected distance to the source at the current poses, metres, (B, 1); None if the model does not predict it
     memories: the memory of each context; None for a model without one
     """
