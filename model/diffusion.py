@@ -11,6 +11,10 @@ All modalities of a sample have the same diffusion step and independent noise (A
     shortcut  the same, and the mean velocity of steps of 1/64, 1/32 ... 1 (Frans et al. 2024, arXiv 2410.12557): a long
               step is trained to end where two of half its length end. The network is told the length of the step
 
+On straight paths the network outputs the clean latent too, and the velocity is (x_t - output) / t. A velocity contains
+the noise, which has more numbers per token than a narrow transformer can carry; a clean latent does not (Li & He 2025,
+arXiv 2511.13720). A head that corrects a prior also needs an output that the prior resembles.
+
 One sampler serves all of them: the deterministic sampler (DDIM) is Euler's method on straight paths.
 """
 
@@ -37,6 +41,7 @@ SAMPLING_STEPS = {"clean": 1, "noise": 50, "velocity": 4, "shortcut": 1}
 LEVEL, LEVELS = 256, 7
 SHORTCUT_STEPS = 2**LEVELS
 CONSISTENT_SHARE = 0.25  # of the training samples of a shortcut, as in the paper
+LEAST_TIME = 0.05  # an error of the velocity is that of the clean latent over t, but at most 20 times it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,11 +145,9 @@ class Diffusion:
     def clean_and_noise(self, output: Tensor, noisy: Tensor, step_P: Tensor) -> tuple[Tensor, Tensor]:
         """The output of the network (without the variance) as estimates of the clean latent and of the noise."""
         signal, sigma = self._at(self.signal, step_P, noisy), self._at(self.sigma, step_P, noisy)
-        if self.config.prediction == "clean":
-            return output, (noisy - signal * output) / sigma
         if self.config.prediction == "noise":
             return (noisy - sigma * output) / signal, output
-        return noisy - sigma * output, noisy + signal * output
+        return output, (noisy - signal * output) / sigma
 
     def loss(
         self,
@@ -160,14 +163,13 @@ class Diffusion:
         consistent: targets of the samples with a longer step (`consistent_targets`), for a shortcut
         """
         mean, variance = output.chunk(2, -1) if self.config.learn_variance else (output, None)
-        target = clean if self.config.prediction == "clean" else noise
-        if self.config.straight:
-            # An input of zeros has no noise: its velocity leads from zero to the clean latent.
-            hidden = self._hidden(step_P, clean) & self.config.zero_noise
-            target = torch.where(hidden, 0.0, noise) - clean
+        target = noise if self.config.prediction == "noise" else clean
         if consistent is not None:
             target = torch.where((step_P >= LEVEL).view(-1, *[1] * (clean.ndim - 1)), consistent, target)
-        error_P = (mean - target).square().flatten(1).mean(1)
+        error = mean - target
+        if self.config.straight:
+            error = error / self._at(self.sigma, step_P, error).clamp(min=LEAST_TIME)
+        error_P = error.square().flatten(1).mean(1)
         if variance is None:
             return error_P
         # The mean is detached: the bound trains the variance only. Scaled as in the hybrid objective.
@@ -178,21 +180,28 @@ class Diffusion:
     def consistent_targets(
         self, noisy: Latents, step_P: Tensor, network: Callable[[Latents, Tensor], Latents]
     ) -> Latents:
-        """Targets of a shortcut for longer steps: the mean velocity of two steps of half the length, one after another.
+        """Targets of a shortcut for longer steps: the output with the mean velocity of two steps of half the length.
 
         network: network(latents, step_P) returns its outputs. Samples without a longer step get values without a
         meaning, which `loss` does not use. The paper takes these two steps with averaged weights; here they are the
         current ones.
         """
         index, half = step_P % LEVEL, (step_P // LEVEL - 1).clamp(min=0)
-        size = 2**half
+        later = (index - 2**half).clamp(min=0)
         first = network(noisy, LEVEL * half + index)
-        reached = {
-            name: noisy[name] - (size / self.config.steps).view(-1, *[1] * (velocity.ndim - 1)) * velocity
-            for name, velocity in first.items()
-        }
-        second = network(reached, LEVEL * half + (index - size).clamp(min=0))
-        return {name: (first[name] + second[name]) / 2 for name in first}
+        reached = {name: self._moved(noisy[name], output, index, later) for name, output in first.items()}
+        second = network(reached, LEVEL * half + later)
+        targets = {}
+        for name, output in second.items():
+            x, time, time_later = noisy[name], self._at(self.sigma, index, output), self._at(self.sigma, later, output)
+            velocity = (x - first[name]) / time + (reached[name] - output) / time_later
+            targets[name] = x - time * velocity / 2
+        return targets
+
+    def _moved(self, x: Tensor, clean: Tensor, step_P: Tensor, next_P: Tensor) -> Tensor:
+        """A step along the straight line from x at one time to the clean latent at time 0."""
+        share = self._at(self.sigma, next_P, x) / self._at(self.sigma, step_P, x)
+        return clean + share * (x - clean)
 
     def _posterior(self, clean: Tensor, noisy: Tensor, step_P: Tensor) -> Tensor:
         return self._at(self.mean_clean, step_P, clean) * clean + self._at(self.mean_noisy, step_P, clean) * noisy
@@ -223,6 +232,8 @@ class Diffusion:
         """
         # A step that was trained with zeros alone is no use between others.
         count = self.config.steps - 1 if self.config.zero_noise and steps > 1 else self.config.steps
+        if self.config.last_share >= 1 and steps != 1:
+            raise UsageError(f"{steps} denoising steps: this model was trained at the last step only, and can take 1")
         if not 1 <= steps <= count:
             raise UsageError(f"{steps} denoising steps: this model can take 1 to {count}")
         if self.config.prediction == "shortcut" and count % steps:

@@ -36,9 +36,10 @@ def test_a_dataset_becomes_a_run_and_a_run_is_measured(
     assert result["windows"] == {"1": 3, "2": 3}
     assert result["split"] == "test"
     assert result["denoising_steps"] == 1  # what nano is trained for
-    other = avw.evaluate(run, avw.open_dataset(data_path), split="val", count=3, horizons=(1,), denoising_steps=2)
-    assert other["denoising_steps"] == 2
+    other = avw.evaluate(run, avw.open_dataset(data_path), split="val", count=3, horizons=(1,))
     assert other["scenes"] == sorted({episode.scene for episode in avw.open_dataset(data_path).split("val")})
+    with pytest.raises(UsageError, match="can take 1"):
+        avw.evaluate(run, count=3, horizons=(1,), denoising_steps=2)
 
 
 def test_unknown_stages_are_refused_before_anything_is_written(data_path: Path, tmp_path: Path) -> None:
