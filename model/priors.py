@@ -22,6 +22,15 @@ def prior_size(size: int) -> int:
     return size // 2
 
 
+def planning_size(size: int) -> int:
+    """Pixels of the reprojection for a planner, which decodes nothing: a quarter of the model's.
+
+    Chosen by measurement: the scores of 110 candidates keep their order (rank correlation .999 with those of half the
+    resolution, the same best candidate in 12 of 12 plans), and the reprojection costs a fifth.
+    """
+    return size // 4
+
+
 def memory_prior(tokenizers: Tokenizers, seen: Reprojection, yaw_P: Tensor, hfov: float) -> Tensor:
     """(P, h, w, C + 4): latent of the reprojection with its holes filled, share of each latent pixel that was seen,
     its mean age on a log scale in 0 to 1, and sine and cosine of its azimuth relative to the heading of the context.

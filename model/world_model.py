@@ -30,15 +30,16 @@ from avw.model.imagination import Imagination, Observed, commanded_motion
 from avw.model.memory.poses import walking_steps
 from avw.model.memory.reprojection import Reprojection
 from avw.model.memory.spatial_memory import SpatialMemory
-from avw.model.priors import memory_prior, prior_size
+from avw.model.priors import memory_prior, planning_size, prior_size
 from avw.model.reward import RewardPrediction
 from avw.model.rotation import Rotation
 from avw.model.tokenizers.depth import log_depth
 from avw.model.tokenizers.fit import TokenizerConfigs
+from avw.model.tokenizers.sound_cache import SoundCache
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.sim_bridge.errors import CheckpointError, UsageError
 from avw.sim_bridge.task.task import TaskConfig
-from avw.sim_bridge.types import Action
+from avw.sim_bridge.types import STEP_SAMPLES, Action
 
 FILE = "model.safetensors"
 
@@ -107,6 +108,7 @@ class WorldModel:
         self.device = torch.device(device)
         self.net, self.tokenizers = net.to(self.device), tokenizers.to(self.device)
         self.image, self.audio = tokenizers.image, tokenizers.audio
+        self._sounds = SoundCache(self.audio)
         self.compositor = None if compositor is None else compositor.to(self.device)
         for part in self.parts().values():
             part.eval().requires_grad_(False)
@@ -222,10 +224,11 @@ class WorldModel:
         rgb = tensor("rgb_THWC")
         depth = tensor("depth_THW").flatten(0, 1) if self.predicts_depth else None
         vision = self.tokenizers.encode_vision(rgb.flatten(0, 1), depth).unflatten(0, (B, T))
-        audio = self.audio.encode(tensor("audio_TES").flatten(0, 1)).unflatten(0, (B, T))
+        audio = self._sounds.encode(stacked(contexts, "audio_TES").reshape(B * T, 2, STEP_SAMPLES)).unflatten(0, (B, T))
         sound = None
         if M := self.net.config.sound_memory:
-            heard = self.audio.encode(tensor("sound_MES").flatten(0, 1)).unflatten(0, (B, M))
+            remembered = stacked(contexts, "sound_MES").reshape(B * M, 2, STEP_SAMPLES)
+            heard = self._sounds.encode(remembered).unflatten(0, (B, M))
             sound = SoundHistory(heard, tensor("sound_past_M3"), tensor("sound_age_M"))
         memories = tuple(context.memory for context in contexts if context.memory is not None)
         return self._history(vision, audio, tensor("past_T3"), sound, rgb[:, -1], memories or None)
@@ -267,7 +270,7 @@ class WorldModel:
 
         The starting noise depends on `seed` alone and is shared by all candidates: they differ by action, not luck.
         steps: None for the number that belongs to the checkpoint
-        pixels: whether the prediction will be decoded. A planner that decodes nothing saves time without
+        pixels: whether the prediction will be decoded; without, the memory is drawn in `planning_size` only
         """
         seen = prior = None
         motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
@@ -279,7 +282,8 @@ class WorldModel:
             def view(size: int) -> Reprojection:
                 return joined([m.reproject(motion[b], size=size) for b, m in enumerate(history.memories or ())])
 
-            prior = memory_prior(self.tokenizers, view(prior_size(self.size)), motion_BK3[..., 2].flatten(), self.hfov)
+            drawn = view(prior_size(self.size) if pixels else planning_size(self.size))
+            prior = memory_prior(self.tokenizers, drawn, motion_BK3[..., 2].flatten(), self.hfov)
             seen = view(self.size) if pixels else None
         return self._forecast(history, motion_BK3, offset_BK, prior, seen, steps, seed)
 
