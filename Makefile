@@ -39,11 +39,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install ## run everything at a small scale and write runs/demo/report.html (under 15 minutes on 2 cores)
 	PATH="$(CURDIR)/$(BIN):$$PATH" WORKERS=$(WORKERS) bash benchmarks/recipes/demo.sh
 
-test: install ## run the test suite (under 10 minutes on 2 cores)
-	$(BIN)/python -m pytest -m 'not slow'
+test: install ## run the test suite (under 15 minutes on 2 cores)
+	$(BIN)/python -m tests.in_parallel -m 'not slow'
 
 test-all: install ## run the test suite with its slow tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.in_parallel
 
 ##@ Small versions of the main commands (avw generate, avw train and avw navigate also run without arguments)
 generate: install ## write a small dataset to data/small

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
 import shlex
@@ -186,8 +187,13 @@ PROGRAMS = [page for page in PAGES if python_blocks(page)]
 @pytest.mark.parametrize("page", PROGRAMS, ids=relative)
 def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, in one namespace and one empty folder: later blocks may use what earlier ones made."""
+    from avw.model.tokenizers.fit import TokenizerBudget
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    # The full budget of the tokenizers takes most of a minute and shows nothing more.
+    small = functools.partial(TokenizerBudget, frames=40, steps=2)
+    monkeypatch.setattr("avw.model.training.presets.TokenizerBudget", small)
     namespace: dict[str, Any] = {"__name__": "documentation"}
     for number, block in enumerate(python_blocks(page)):
         exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)

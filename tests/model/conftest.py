@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from avw.avw4k.execution.this_process import run_in_this_process
 from avw.avw4k.plan.assets import scene_assets
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import Dataset, open_dataset
@@ -31,7 +32,7 @@ def data_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         simulator=SimulatorConfig(backend="embedded", size=32, emitters=1000),
         assets=scene_assets(resolve_scenes(scenes)),
     )
-    assert generate(folder / "data", spec, workers=1).complete
+    assert generate(folder / "data", spec, execute=run_in_this_process).complete
     return folder / "data"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from avw.avw4k.execution.this_process import run_in_this_process
 from avw.avw4k.exports.hub import BESIDE, pull, push
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import open_dataset
@@ -31,9 +32,9 @@ def free(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset that anyone may publish: a generated house, our own sound and acoustics."""
     folder = tmp_path_factory.mktemp("free") / "data"
     spec = DatasetSpec(
-        scenes=("procedural-0200",), trajectories=2, steps=4, simulator=SimulatorConfig(size=16, emitters=500)
+        scenes=("procedural-0212",), trajectories=2, steps=4, simulator=SimulatorConfig(size=16, emitters=500)
     )
-    assert generate(folder, spec, workers=1).complete
+    assert generate(folder, spec, execute=run_in_this_process).complete
     return folder
 
 

@@ -43,7 +43,7 @@ def start(folder: Path, scenes: Path, *more: str, **keywords: object) -> subproc
 
 
 def finish(folder: Path, scenes: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    arguments = command(folder, scenes, "--workers", "2", *more)
+    arguments = command(folder, scenes, "--workers", "1", *more)
     return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
@@ -79,8 +79,15 @@ def assert_complete_after_resuming(folder: Path, scenes: Path, reference: Path, 
     assert digests(folder) == digests(reference)
 
 
-def test_killed_at_every_stage(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
-    """Five kills of one dataset: at its first file, in a write, after a rename, after a commit, of the parent only."""
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(("tmp", "orphans"), id="two"),  # `test_kill_points` tries every operation of a process
+        pytest.param(("info", "tmp", "rename", "commit", "orphans"), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_a_stage(scene_folder: Path, reference: Path, tmp_path: Path, wanted: tuple[str, ...]) -> None:
+    """Kills of one dataset: at its first file, in a write, after a rename, after a commit, of the parent only."""
     folder = tmp_path / "data"
     stages: list[tuple[str, Callable[[], bool]]] = [
         ("info", lambda: (folder / "info.json").exists()),
@@ -90,7 +97,7 @@ def test_killed_at_every_stage(scene_folder: Path, reference: Path, tmp_path: Pa
         ("orphans", lambda: any(folder.glob("*.h5.*.tmp"))),
     ]
     kept: set[str] = set()
-    for stage, happened in stages:
+    for stage, happened in (entry for entry in stages if entry[0] in wanted):
         process = start(folder, scene_folder, "--workers", "2")
         wait_for(process, happened)
         kill(process, group=stage != "orphans")
@@ -115,23 +122,26 @@ def test_killed_at_random(scene_folder: Path, reference: Path, tmp_path: Path, s
     assert_complete_after_resuming(folder, scene_folder, reference, committed(folder))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_sigint_and_sigterm_exit_with_130(
-    scene_folder: Path, reference: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_sigint_and_sigterm_exit_with_130(scene_folder: Path, reference: Path, tmp_path: Path) -> None:
+    """One dataset, interrupted by each of the two, and resumed."""
     folder = tmp_path / "data"
-    process = start(folder, scene_folder, "--workers", "2")
     # While the first shard is being made: on a fast machine, all are finished shortly after the first commit.
-    wait_for(process, lambda: (folder / "info.json").exists())
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does
-    else:
-        os.kill(process.pid, number)
-    _, errors = process.communicate(timeout=SECONDS)
-    assert process.returncode == 130
-    assert "interrupted" in errors
-    assert "Traceback" not in errors
-    assert not list(folder.glob("*.tmp"))
+    moments: dict[signal.Signals, Callable[[], bool]] = {
+        signal.SIGINT: (folder / "info.json").exists,
+        signal.SIGTERM: lambda: any(folder.glob("*.h5.*.tmp")),  # the first that the resumed run writes
+    }
+    for number, happened in moments.items():
+        process = start(folder, scene_folder, "--workers", "2")
+        wait_for(process, happened)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            os.kill(process.pid, number)
+        _, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode == 130
+        assert "interrupted" in errors
+        assert "Traceback" not in errors
+        assert not list(folder.glob("*.tmp"))
     assert_complete_after_resuming(folder, scene_folder, reference, committed(folder))
 
 

@@ -14,6 +14,7 @@ import soundfile
 from click.testing import CliRunner
 from PIL import Image
 
+from avw.avw4k.execution.this_process import run_in_this_process
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.viewing.charts import Line, Row, interval_chart, line_chart
@@ -34,7 +35,7 @@ from avw.sim_bridge.task.task import TaskConfig
 from tests.sim_bridge.mp3d_tree import concrete_box, mp3d_tree
 
 TINY = SimulatorConfig(size=32, emitters=500)
-SCENES = ("procedural-0200", "procedural-0201", "procedural-0202")
+SCENES = ("procedural-0212", "procedural-0213", "procedural-0217")  # small houses
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
@@ -89,7 +90,7 @@ def evaluation() -> dict:
     silent = {**row, "ild_error": {"model": float("nan"), "persistence": 1.0}}
     return {
         "split": "test",
-        "scenes": ["procedural-0202"],
+        "scenes": [SCENES[2]],
         "denoising_steps": 1,
         "windows": {"1": 100, "16": 90},
         "horizons": {"1": row, "16": silent},
@@ -114,7 +115,7 @@ def write_sample(folder: Path) -> None:
 def data(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "data"
     spec = DatasetSpec(scenes=SCENES, trajectories=9, steps=12, simulator=TINY)
-    assert generate(folder, spec, workers=1).complete
+    assert generate(folder, spec, execute=run_in_this_process).complete
     return folder
 
 
@@ -134,12 +135,12 @@ def run(data, tmp_path_factory) -> Path:
     write_sample(folder / "samples")
     config = NavigateConfig(
         policies=("random", "oracle"),
-        scenes=("procedural-0202",),
+        scenes=(SCENES[2],),
         episodes=2,
         simulator=TINY,
         task=TaskConfig(max_steps=120),
     )
-    write_outcome(folder, config, run_policies(config).records)
+    write_outcome(folder, config, run_policies(config, execute=run_in_this_process).records)
     return folder
 
 
@@ -337,7 +338,7 @@ def test_intervals_are_drawn_to_scale():
 
 
 def test_a_map_shows_paths_on_the_plan():
-    plan = floor_plan("procedural-0200")
+    plan = floor_plan(SCENES[0])
     assert plan is not None
     low = plan.pixels(plan.origin_xz[0], plan.origin_xz[1])
     assert low == (0.0, 0.0)
