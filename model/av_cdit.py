@@ -115,7 +115,9 @@ class AvCditConfig:
             older |= {"sound_memory": 0, "source_belief": False, "reward_from_sound": False, "progress_head": True}
             older["distance_edges"] = COARSE_EDGES
             values = older | values
-        tuples = {name: tuple(values[name]) for name in ("ages", "distance_edges", "modalities") if name in values}
+        tuples: dict[str, Any] = {
+            name: tuple(values[name]) for name in ("ages", "distance_edges", "modalities") if name in values
+        }
         return cls(**{**values, **tuples})
 
     @property
