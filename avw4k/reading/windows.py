@@ -21,6 +21,8 @@ from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import Action
 
+MOTIONS = ("commanded", "realised")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WindowConfig:
@@ -68,8 +70,7 @@ class Windows:
     """
 
     def __init__(self, dataset: Dataset, split: str, config: WindowConfig) -> None:
-        if config.min_offset > config.max_offset or config.max_offset < 1:
-            raise DatasetError(f"the offsets {config.min_offset} to {config.max_offset} contain no future target")
+        _refuse_impossible(config)
         self.dataset, self.split, self.config = dataset, split, config
         self.episodes: list[EpisodeRef] = dataset.episodes(split)
         if not self.episodes:
@@ -199,6 +200,18 @@ class Windows:
     def _counterfactual_FN5(self) -> np.ndarray:
         key = "counterfactual"
         return np.concatenate([self.dataset.read(ref, [key])[key] for ref in self.episodes])
+
+
+def _refuse_impossible(config: WindowConfig) -> None:
+    """Raises DatasetError for settings that no window can have."""
+    if config.min_offset > config.max_offset or config.max_offset < 1:
+        raise DatasetError(f"the offsets {config.min_offset} to {config.max_offset} contain no future target")
+    if not config.ages or min(config.ages) < 0 or config.ages[-1] != 0:
+        raise DatasetError(f"the ages {config.ages} are not those of a context: expected steps ago, ending in 0 (now)")
+    if config.motion not in MOTIONS:
+        raise DatasetError(f"unknown motion {config.motion!r}: expected one of {', '.join(MOTIONS)}")
+    if not 0.0 < config.near < np.inf:
+        raise DatasetError(f"near is {config.near}: expected a number above 0, such as 1.5")
 
 
 def in_heading_frame(dx: np.ndarray, dz: np.ndarray, yaw: np.ndarray, target_yaw: np.ndarray) -> np.ndarray:

@@ -121,7 +121,9 @@ class Simulator(Protocol):
 
 
 def check_config(config: SimulatorConfig) -> None:
-    """Raises UsageError for an unknown backend, engine or stream, and for settings that exclude each other."""
+    """Raises UsageError for an unknown backend, engine or stream, an impossible image, and settings that exclude each
+    other.
+    """
     for name, value, known in (
         ("backend", config.backend, BACKENDS),
         ("acoustics", config.acoustics, ACOUSTICS),
@@ -129,6 +131,13 @@ def check_config(config: SimulatorConfig) -> None:
     ):
         if value not in known:
             raise UsageError(f"unknown {name} {value!r}: expected one of {', '.join(known)}")
+    if not isinstance(config.size, int) or config.size < 1:
+        raise UsageError(f"images of {config.size} pixels: expected a whole number of at least 1, such as 128")
+    if not 1.0 <= config.hfov <= 170.0:
+        raise UsageError(
+            f"a field of view of {config.hfov:g} degrees: expected 1 to 170, because images are perspective views and "
+            "not panoramas"
+        )
     if config.backend == "soundspaces":
         for option, is_default in (
             ("--acoustics", config.acoustics == "habitat"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections import Counter
 from typing import Any
 
@@ -139,6 +140,10 @@ def test_every_field_changes_the_hash_except_the_paths_of_scans() -> None:
         ({"mode_shares": (1, 1)}, "mode_shares"),
         ({"split_shares": (0, 0, 0)}, "split_shares"),
         ({"simulator": SimulatorConfig(backend="dream")}, "unknown backend"),
+        ({"simulator": SimulatorConfig(size=0)}, "images of 0 pixels: expected a whole number of at least 1"),
+        ({"simulator": SimulatorConfig(size=33.5)}, r"images of 33.5 pixels"),  # type: ignore[arg-type]
+        ({"simulator": SimulatorConfig(hfov=360.0)}, "a field of view of 360 degrees: expected 1 to 170"),
+        ({"simulator": SimulatorConfig(hfov=math.nan)}, "a field of view of nan degrees"),
         ({"simulator": SimulatorConfig(acoustics="dream")}, "unknown acoustics"),
         ({"simulator": SimulatorConfig(stream="dream")}, "unknown stream"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,3 +164,18 @@ def test_datasets_of_an_older_schema_have_windows_but_no_counterfactuals():
     assert old.draw(0, "test", 0, 4, 2).motion_BK3.shape == (4, 2, 3)
     with pytest.raises(DatasetError, match="schema version 2, which has no array 'counterfactual'"):
         old.counterfactuals(np.array([0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ages": ()}, "expected steps ago, ending in 0"),
+        ({"ages": (-3, 0)}, "expected steps ago, ending in 0"),
+        ({"ages": (3, 1)}, "expected steps ago, ending in 0"),
+        ({"motion": "yaw"}, "unknown motion 'yaw': expected one of commanded, realised"),
+        ({"near": 0.0}, "near is 0.0: expected a number above 0"),
+    ],
+)
+def test_settings_that_no_window_can_have_are_refused(dataset: Dataset, options: dict[str, Any], message: str):
+    with pytest.raises(DatasetError, match=message):
+        Windows(dataset, "train", WindowConfig(**options))
