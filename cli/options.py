@@ -32,21 +32,21 @@ def with_options(config: Config, **values: Any) -> Config:
 
 
 class WholeNumbers(click.ParamType):
-    """Whole numbers of at least 1, separated by commas; a tuple of int."""
+    """Whole numbers of at least `least`, separated by commas; a tuple of int."""
 
     name = "N,N,..."
 
-    def __init__(self, example: str, count: int | None = None) -> None:
-        self.example, self.count = example, count
+    def __init__(self, example: str, count: int | None = None, least: int = 1) -> None:
+        self.example, self.count, self.least = example, count, least
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
         words = [word.strip() for word in value.split(",")]
-        valid = all(word.isdecimal() and int(word) >= 1 for word in words)
+        valid = all(word.isdecimal() and int(word) >= self.least for word in words)
         if not valid or (self.count is not None and len(words) != self.count):
             count = "" if self.count is None else f"{self.count} "
-            message = f"{value!r}: expected {count}whole numbers of at least 1, e.g. {self.example}"
+            message = f"{value!r}: expected {count}whole numbers of at least {self.least}, e.g. {self.example}"
             self.fail(message, parameter, context)
         return tuple(int(word) for word in words)
 
