@@ -65,7 +65,7 @@ def preset(
         config,
         steps={stage: count if steps else max(1, round(count * scale)) for stage, count in counts.items()},
         # A run that is shorter than the default also blends pixels for fewer steps.
-        compositor_steps=min(config.compositor_steps, max([*steps, 1]) if steps else max(1, round(300 * scale))),
+        compositor_steps=min(config.compositor_steps, max([*steps, 1]) if steps else max(1, round(config.compositor_steps * scale))),
         contexts=contexts or config.contexts,
         learning_rate=learning_rate or config.learning_rate,
     )
