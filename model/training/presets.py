@@ -60,12 +60,13 @@ def preset(
             decay=False,
             ema=0.9999,
         )
+    blend = config.compositor_steps
     counts = dict(zip("123", steps, strict=True)) if steps else config.steps
     config = replace(
         config,
         steps={stage: count if steps else max(1, round(count * scale)) for stage, count in counts.items()},
         # A run that is shorter than the default also blends pixels for fewer steps.
-        compositor_steps=min(config.compositor_steps, max([*steps, 1]) if steps else max(1, round(config.compositor_steps * scale))),
+        compositor_steps=min(max([*steps, 1]), blend) if steps else max(1, round(blend * scale)),
         contexts=contexts or config.contexts,
         learning_rate=learning_rate or config.learning_rate,
     )
