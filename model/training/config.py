@@ -53,7 +53,7 @@ class TrainConfig:
     )
     # pixels
     compositor: CompositorConfig = field(default_factory=CompositorConfig)
-    compositor_steps: int = 600
+    compositor_steps: int = 300
     compositor_batch: int = 12
     # running
     save_every: int = 500

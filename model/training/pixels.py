@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
-from avw.avw4k.reading.windows import WindowBatch
 from avw.model import checkpoint
 from avw.model.compositor import Compositor, Layers
 from avw.model.frames import EncodedFrames
@@ -19,8 +17,6 @@ from avw.model.world_model import WorldModel, composite, layers_of
 from avw.sim_bridge.randomness import keyed_rng
 
 CROP = 64  # pixels: a crop of this size is trained on; the cost is a quarter of that of a whole image
-NEAR = 4.0  # offsets are range · u^4 with u uniform: the seams at the border of what was seen matter most near by
-EDGE_WEIGHT = 0.02  # of the absolute error of differences between neighbouring pixels, beside the squared error
 DEPTH_WEIGHT = 0.02  # of the relative error of depth, beside the squared error of colours
 
 
@@ -49,7 +45,7 @@ def fit_compositor(
         rng = keyed_rng(config.seed, "compositor", step)
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * min(1.0, (step + 1) / 20) * (1.0 - step / steps)
-        window = near_windows(frames, batch, rng)
+        window = frames.windows.draw(config.seed, "compositor", step, batch, 1)
         with torch.no_grad():
             prediction = model.predict_window(frames, window)
             assert prediction.seen is not None
@@ -64,10 +60,9 @@ def fit_compositor(
         layers = Layers(**{name: getattr(layers, name)[crop] for name in Layers.__slots__})
         made, metres = composite(compositor, layers)
         error = (made - rgb[crop]).square().mean()
-        edges = sum((made.diff(dim=dim) - rgb[crop].diff(dim=dim)).abs().mean() for dim in (2, 3))
         depth_error = ((metres - depth[crop]).clamp(max=3.0).exp() - 1).abs().mean()
         optimizer.zero_grad(set_to_none=True)
-        (error + EDGE_WEIGHT * edges + DEPTH_WEIGHT * depth_error).backward()
+        (error + DEPTH_WEIGHT * depth_error).backward()
         nn.utils.clip_grad_norm_(compositor.parameters(), 1.0)
         optimizer.step()
         due = (step + 1) % config.log_every == 0 or step + 1 == steps
@@ -79,13 +74,3 @@ def fit_compositor(
         )
     checkpoint.save(path, checkpoint.prefixed("compositor", compositor.state_dict()), {})
     return compositor.eval().requires_grad_(False)
-
-
-def near_windows(frames: EncodedFrames, count: int, rng: np.random.Generator) -> WindowBatch:
-    """`count` windows with one target each, most of them near."""
-    windows = frames.windows
-    t_B = rng.integers(0, windows.frames, count)
-    t_B = np.where(t_B == windows.end_F[t_B], t_B - 1, t_B)
-    span_B = np.minimum(windows.config.max_offset, windows.end_F[t_B] - t_B)
-    offset_B = 1 + np.floor(rng.random(count) ** NEAR * span_B).astype(np.int64)
-    return windows.window(t_B, np.minimum(offset_B, span_B)[:, None])
