@@ -23,6 +23,7 @@ FAVOUR_SHARE = 0.15  # … and share of it
 PULL = 0.01  # metres of error per metre from a full slide: along a blank wall, depth does not tell how far
 FEWEST_SHARE = 0.04  # of the points must be in view after the step
 SAMPLES = 32  # points per row and column of the image
+STILL = 0.006  # metres; shorter steps count as none
 UNEXPLAINED = 0.02  # metres of mean error above which a change of height is searched for
 
 
@@ -169,6 +170,8 @@ def match_step(depth0_HW, depth1_HW, tan, step):
             best, forward, left, up = high, f, s, rise
     if free <= best * (1 + FAVOUR_SHARE) + FAVOUR:
         return step, 0.0, 0.0
+    if up == 0.0 and math.hypot(forward, left) < STILL:
+        return 0.0, 0.0, 0.0
     return forward, left, up
 
 

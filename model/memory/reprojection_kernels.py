@@ -19,7 +19,7 @@ BLOCK = 8  # samples per side of a block of a source, and pixels per side of a t
 NEAREST = 0.05  # metres ahead of the target's camera; nearer points are not drawn
 FAR = 1e9
 GREY, NEUTRAL_METRES = 128.0, 2.0  # the fill where no frame was drawn at all
-_EDGE = 0.15  # relative difference of depth up to which two pixels belong to one surface
+EDGE = 0.15  # relative difference of depth up to which two pixels belong to one surface
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -160,7 +160,7 @@ def close_cracks(depth_out, source_out, open_tt, touched_tt):
                 for x in range(b * BLOCK, min(b * BLOCK + BLOCK, size)):
                     if source_out[y, x] >= 0:
                         continue
-                    best, mean, source = _EDGE, 0.0, -1
+                    best, mean, source = EDGE, 0.0, -1
                     if 0 < x < size - 1 and source_out[y, x - 1] >= 0 and source_out[y, x + 1] >= 0:
                         p, q = depth_out[y, x - 1], depth_out[y, x + 1]
                         if abs(p - q) < best * min(p, q):

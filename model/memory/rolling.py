@@ -18,6 +18,7 @@ from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.types import CAMERA_HEIGHT, FORWARD_METRES, TURN_RADIANS, Action
 
 CELL = 0.02  # metres
+OBSTACLE, FREE = np.uint8(1), np.uint8(2)  # bits of a cell
 PIECE = 0.015  # metres
 SIDE = 1024  # cells: the grid covers 20 m around the agent, more than 64 steps
 ROWS = 64  # rows of a depth image that are read
@@ -25,7 +26,9 @@ TILE = 32  # cells per side of a tile, the unit in which old parts of the grid a
 
 
 class Obstacles:
-    """The grid of obstacles. It has no borders: a tile that lies SIDE cells from another one replaces it.
+    """The grid of obstacles, and of the floor that was seen to be free (`free_space.carve`).
+
+    It has no borders: a tile that lies SIDE cells from another one replaces it.
 
     Positions are (forward, left) metres in a fixed frame, for example that of the start of an episode.
     """
@@ -100,13 +103,13 @@ def add_points(cells, tiles, depth_HW, pose_4, tan, lowest, highest, reach):
                 between = int(math.hypot(x - x0, y - y0) / CELL)
             for k in range(between + 1):
                 share = k / (between + 1)
-                _mark(cells, tiles, x + share * (x0 - x), y + share * (y0 - y))
+                mark(cells, tiles, x + share * (x0 - x), y + share * (y0 - y), OBSTACLE)
             before, x0, y0 = d, x, y
 
 
 @njit(cache=True, nogil=True)
-def _mark(cells, tiles, x, y):
-    """Mark the cell of a point; a tile that was of another place is emptied first."""
+def mark(cells, tiles, x, y, bit):
+    """Set a bit of the cell of a point; a tile that was of another place is emptied first."""
     a, b = math.floor(x / CELL), math.floor(y / CELL)
     row, column = a % SIDE, b % SIDE
     tile_a, tile_b = a // TILE, b // TILE
@@ -114,7 +117,7 @@ def _mark(cells, tiles, x, y):
     if tiles[r, q, 0] != tile_a or tiles[r, q, 1] != tile_b:
         tiles[r, q, 0], tiles[r, q, 1] = tile_a, tile_b
         cells[r * TILE : (r + 1) * TILE, q * TILE : (q + 1) * TILE] = 0
-    cells[row, column] = 1
+    cells[row, column] |= bit
 
 
 @njit(cache=True, nogil=True)
@@ -135,7 +138,7 @@ def _nearest(cells, tiles, x, y, within):
 @njit(cache=True, nogil=True)
 def _occupied(cells, tiles, a, b):
     row, column = a % SIDE, b % SIDE
-    if cells[row, column] == 0:
+    if cells[row, column] & OBSTACLE == 0:
         return False
     return tiles[row // TILE, column // TILE, 0] == a // TILE and tiles[row // TILE, column // TILE, 1] == b // TILE
 

@@ -1,8 +1,8 @@
 """An obstacle map from depth images and the actions of the agent, and shortest paths through it.
 
 The frame is that of the start pose: +x forward, +y left, metres, heading counter-clockwise. Positions follow from the
-actions (dead reckoning). A forward step that did not change the depth image counts as blocked: it does not change the
-position, and an obstacle is added ahead. Unknown space counts as free.
+actions and the depth images before and after each of them (`memory.odometry`). A forward step that led almost nowhere
+counts as blocked, and an obstacle is added ahead. Unknown space counts as free.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from avw.model.memory.odometry import step_motion
 from avw.model.planning.sight import obstacles, points
-from avw.sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, TURN_RADIANS, Action, wrap_angle
+from avw.sim_bridge.types import AGENT_RADIUS, Action, wrap_angle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,14 +24,14 @@ class DepthMapConfig:
     """cell: metres · extent: side of the map in metres; the start is in its centre
     reach: metres of depth beyond which points are ignored
     margin: metres to obstacles, in addition to the radius of the agent, in which cells have a higher cost
-    stuck: metres; a forward step with a smaller median change of depth counts as blocked
+    stuck: metres; a forward step that led less far ahead counts as blocked
     """
 
     cell: float = 0.1
     extent: float = 30.0
     reach: float = 6.0
     margin: float = 0.25
-    stuck: float = 0.02
+    stuck: float = 0.05
     hfov: float = 90.0
 
 
@@ -52,20 +53,15 @@ class DepthMap:
         """Update the pose for `action` (None for the first frame), then add the obstacles in `depth_HW`."""
         c = self.config
         self.blocked = False
-        if action == Action.TURN_LEFT:
-            self.heading = wrap_angle(self.heading + TURN_RADIANS)
-        elif action == Action.TURN_RIGHT:
-            self.heading = wrap_angle(self.heading - TURN_RADIANS)
-        elif action == Action.FORWARD and self._depth_HW is not None:
-            both = (depth_HW > 0) & (self._depth_HW > 0)
-            change = np.abs(depth_HW - self._depth_HW)[both]
-            self.blocked = bool(change.size) and float(np.median(change)) < c.stuck
+        if action is not None and self._depth_HW is not None:
+            forward, left, turn = step_motion(self._depth_HW, depth_HW, action, c.hfov)
+            self.x += forward * math.cos(self.heading) - left * math.sin(self.heading)
+            self.y += forward * math.sin(self.heading) + left * math.cos(self.heading)
+            self.heading = wrap_angle(self.heading + turn)
+            self.blocked = action == Action.FORWARD and forward < c.stuck
             if self.blocked:
                 for side in (-0.08, 0.0, 0.08):
                     self.add_obstacles(np.array([[AGENT_RADIUS + 0.1, side]]), weight=20)
-            else:
-                self.x += FORWARD_METRES * math.cos(self.heading)
-                self.y += FORWARD_METRES * math.sin(self.heading)
         self._depth_HW = depth_HW
         points_N3 = points(depth_HW, c.hfov, stride=2)
         points_N3 = points_N3[points_N3[:, 0] < c.reach]

@@ -58,7 +58,7 @@ def test_a_step_that_changes_nothing_is_blocked_and_adds_an_obstacle():
     before = grid.hits_HW.copy()
     grid.update(Action.FORWARD, wall_at(3.0))
     assert grid.blocked
-    assert (grid.x, grid.y) == (0.0, 0.0)
+    assert (grid.x, grid.y) == pytest.approx((0.0, 0.0), abs=0.01)
     row, column = grid.nodes(0.2, 0.0)
     assert grid.hits_HW[row, column] > before[row, column]
 
@@ -118,3 +118,27 @@ def test_the_cost_to_go_agrees_with_scipy():
     assert found[0, 0] == pytest.approx(expected[index[0, 0]])
     settled = [n for n in nodes if found[n] <= found[0, 0]]
     np.testing.assert_allclose([found[n] for n in settled], [expected[index[n]] for n in settled])
+
+
+def corridor_at(metres: float) -> np.ndarray:
+    """A depth image in a corridor 1.2 m wide and 2.6 m high that ends `metres` ahead."""
+    axis = (0.5 * (SIZE - 1) - np.arange(SIZE)) / (SIZE / 2)
+    up, left = np.meshgrid(axis, axis, indexing="ij")
+    with np.errstate(divide="ignore"):
+        floor_or_ceiling = np.where(up < 0, CAMERA_HEIGHT / -up, 1.35 / np.maximum(up, 1e-9))
+        return np.minimum(np.minimum(floor_or_ceiling, 0.6 / np.abs(left)), metres).astype(np.float32)
+
+
+def test_steps_in_a_corridor_are_not_blocked():
+    """Walls, floor and ceiling of a corridor look alike everywhere along it: the median pixel does not change."""
+    change = np.abs(corridor_at(5.0) - corridor_at(4.85))
+    assert np.median(change) < 0.02
+    grid = DepthMap()
+    grid.update(None, corridor_at(5.0))
+    for step in range(1, 5):
+        grid.update(Action.FORWARD, corridor_at(5.0 - 0.15 * step))
+        assert not grid.blocked
+    assert (grid.x, grid.y) == pytest.approx((0.6, 0.0), abs=0.01)
+    grid.update(Action.FORWARD, corridor_at(4.4))
+    assert grid.blocked
+    assert (grid.x, grid.y) == pytest.approx((0.6, 0.0), abs=0.01)

@@ -1,0 +1,230 @@
+"""Where the agent can go: cells that were seen free, obstacles, unknown cells, and poses on the cheapest paths.
+
+Pure functions over arrays. Rows of a map run forward and columns left, in a fixed frame such as that of the start of
+an episode.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from avw.model.memory.rolling import CELL, FREE, OBSTACLE, SIDE, TILE, Obstacles, mark
+from avw.sim_bridge.types import AGENT_RADIUS, CAMERA_HEIGHT, FORWARD_METRES, TURN_RADIANS
+
+FREE_REACH = 5.0  # metres along a ray
+RINGS = (0.6, 1.2, 2.1, 3.0, 4.0, 5.0, 6.0)  # metres of path at which poses are chosen
+MARGIN = 0.25  # metres to obstacles, in addition to the radius of the agent, in which cells have a higher cost
+_GRID_EXCESS = 0.96  # paths with eight directions are longer than straight ones by 4 % on average
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSpace:
+    """A map around the agent.
+
+    free_HW, obstacle_HW: bool; a cell that is neither is unknown
+    origin: (forward, left) metres of the corner of cell [0, 0] · cell: metres per cell
+    pose_4: the pose of the agent, in the same frame
+    """
+
+    free_HW: np.ndarray
+    obstacle_HW: np.ndarray
+    origin: tuple[float, float]
+    cell: float
+    pose_4: np.ndarray
+
+    def nodes(self, forward: np.ndarray | float, left: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+        """(row, column) of the cells that contain points."""
+        row = np.floor((np.asarray(forward) - self.origin[0]) / self.cell).astype(int)
+        return row, np.floor((np.asarray(left) - self.origin[1]) / self.cell).astype(int)
+
+
+@dataclass(frozen=True, slots=True)
+class ReachablePoses:
+    """K poses that end cheapest paths from the agent.
+
+    motion_K3: float32, (forward, left, turn) from the pose of the agent; the heading is that of the end of the path,
+        rounded to whole turns of 10°
+    metres_K: float64, length of the path · steps_K: int64, number of actions to walk it, estimated
+    paths: K arrays (n, 2), points of the path in the frame of the map, from the agent to the end
+    """
+
+    motion_K3: np.ndarray
+    metres_K: np.ndarray
+    steps_K: np.ndarray
+    paths: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        return len(self.metres_K)
+
+
+def carve(obstacles: Obstacles, depth_HW: np.ndarray, pose_4: np.ndarray) -> None:
+    """Mark the cells that a depth image (uint16 millimetres) shows to be free, along a ray per second column."""
+    c = obstacles.config
+    depth_HW, pose_4 = np.ascontiguousarray(depth_HW, np.uint16), np.ascontiguousarray(pose_4, np.float64)
+    _carve(obstacles.cells, obstacles.tiles, depth_HW, pose_4, obstacles.tan, c.lowest, c.highest)
+
+
+def space_around(obstacles: Obstacles, pose_4: np.ndarray, *, radius: float = 7.0, cell: float = 0.1) -> FreeSpace:
+    """The map within `radius` metres of a pose, in cells of about `cell` metres."""
+    fine = max(1, round(cell / CELL))
+    half = max(2, min(math.ceil(radius / (fine * CELL)), SIDE // (2 * fine) - 1))
+    first = [math.floor(pose_4[axis] / (fine * CELL)) - half for axis in (0, 1)]
+    free_HW, obstacle_HW = (np.zeros((2 * half + 1, 2 * half + 1), np.bool_) for _ in range(2))
+    _downsample(obstacles.cells, obstacles.tiles, first[0], first[1], fine, free_HW, obstacle_HW)
+    origin = (first[0] * fine * CELL, first[1] * fine * CELL)
+    return FreeSpace(free_HW & ~obstacle_HW, obstacle_HW, origin, fine * CELL, np.asarray(pose_4, np.float64))
+
+
+def walking_cost(space: FreeSpace, *, through_unknown: bool = True) -> np.ndarray:
+    """float64 (H, W): cost per cell of path, 1 in the open, up to 4 beside obstacles, inf where the agent does not fit.
+
+    The cells around the agent are open, because it stands there.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    distance_HW = (distance_transform_edt(~space.obstacle_HW) - 0.5) * space.cell
+    cost_HW = 1.0 + 3.0 * np.clip(1.0 - (distance_HW - AGENT_RADIUS) / MARGIN, 0.0, 1.0)
+    cost_HW[distance_HW < AGENT_RADIUS] = np.inf
+    if not through_unknown:
+        cost_HW[~space.free_HW] = np.inf
+    row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
+    around = (slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2))
+    cost_HW[around] = np.where(space.obstacle_HW[around], cost_HW[around], np.minimum(cost_HW[around], 4.0))
+    cost_HW[row, column] = min(cost_HW[row, column], 2.0)
+    return cost_HW
+
+
+def reachable_poses(
+    space: FreeSpace, *, nearest: float = 0.6, farthest: float = 6.0, through_unknown: bool = True
+) -> ReachablePoses:
+    """Poses at the ends of cheapest paths of `nearest` to `farthest` metres, spread evenly over rings of path length.
+
+    K is 0 if the agent is walled in.
+    """
+    cost_HW = walking_cost(space, through_unknown=through_unknown)
+    row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
+    metres_HW, parent_HW = flood(cost_HW, row, column, farthest / _GRID_EXCESS + 2 * space.cell, space.cell)
+    metres_HW *= _GRID_EXCESS
+    chosen: list[np.ndarray] = []
+    for ring in RINGS:
+        if nearest - 1e-6 <= ring <= farthest + 1e-6:
+            cells_N2 = np.argwhere(np.abs(metres_HW - ring) < 0.8 * space.cell)
+            chosen += _spread(cells_N2, (row, column), min(max(0.2 + 0.12 * ring, 0.25), 1.2) / space.cell)
+    paths = [_path(parent_HW, cell_2, space) for cell_2 in chosen]
+    motion_K3, steps_K = np.zeros((len(paths), 3), np.float32), np.zeros(len(paths), np.int64)
+    metres_K = np.array([metres_HW[cell_2[0], cell_2[1]] for cell_2 in chosen], np.float64)
+    for k, path_N2 in enumerate(paths):
+        motion_K3[k], turns = _end_of(path_N2, space.pose_4)
+        steps_K[k] = max(1, round(turns + metres_K[k] / FORWARD_METRES))
+    return ReachablePoses(motion_K3, metres_K, steps_K, tuple(paths))
+
+
+def _spread(cells_N2: np.ndarray, centre: tuple[int, int], spacing: float) -> list[np.ndarray]:
+    """Cells that are at least `spacing` cells apart, in the order of their bearing."""
+    bearing_N = np.arctan2(cells_N2[:, 1] - centre[1], cells_N2[:, 0] - centre[0])
+    kept: list[np.ndarray] = []
+    for cell_2 in cells_N2[np.argsort(bearing_N, kind="stable")]:
+        if not kept or (np.square(np.array(kept) - cell_2).sum(1) >= spacing**2).all():
+            kept.append(cell_2)
+    return kept
+
+
+def _path(parent_HW: np.ndarray, end_2: np.ndarray, space: FreeSpace) -> np.ndarray:
+    """Points (n, 2) about 0.3 m apart along the cheapest path, from the agent to a cell."""
+    cells, node, width = [], int(end_2[0]) * parent_HW.shape[1] + int(end_2[1]), parent_HW.shape[1]
+    while node >= 0:
+        cells.append((node // width, node % width))
+        node = int(parent_HW[node // width, node % width])
+    every = max(1, round(0.3 / space.cell))
+    kept = [*cells[:-1:every], cells[-1]][::-1]
+    path_N2 = (np.array(kept, np.float64) + 0.5) * space.cell + np.array(space.origin)
+    path_N2[0] = space.pose_4[:2]
+    return path_N2
+
+
+def _end_of(path_N2: np.ndarray, pose_4: np.ndarray) -> tuple[np.ndarray, float]:
+    """((forward, left, turn) of the end of a path from a pose, number of turns of 10° on the way)."""
+    leg_N2 = np.diff(path_N2, axis=0)
+    leg_N2 = leg_N2[np.abs(leg_N2).max(axis=1) > 1e-9]
+    heading_N = np.unwrap(np.arctan2(leg_N2[:, 1], leg_N2[:, 0])) if len(leg_N2) else np.array([pose_4[3]])
+    first = (heading_N[0] - pose_4[3] + math.pi) % (2 * math.pi) - math.pi
+    # Paths over a grid wiggle: small changes of heading do not count, unless they add up.
+    wiggle = float(np.maximum(np.abs(np.diff(heading_N)) - math.radians(20.0), 0.0).sum())
+    turns = (abs(first) + max(wiggle, abs(heading_N[-1] - heading_N[0]))) / TURN_RADIANS
+    turn = round((heading_N[-1] - pose_4[3]) / TURN_RADIANS) * TURN_RADIANS
+    c, s = math.cos(pose_4[3]), math.sin(pose_4[3])
+    dx, dy = path_N2[-1] - pose_4[:2]
+    motion_3 = np.array([c * dx + s * dy, c * dy - s * dx, (turn + math.pi) % (2 * math.pi) - math.pi], np.float32)
+    return motion_3, float(turns)
+
+
+@njit(cache=True, nogil=True)
+def _carve(cells, tiles, depth_HW, pose_4, tan, lowest, highest):
+    height, width = depth_HW.shape
+    c, s = math.cos(pose_4[3]), math.sin(pose_4[3])
+    focal = 0.5 * width / tan
+    for j in range(0, width, 2):
+        near, far = 1e9, 0.0
+        for i in range(height):
+            d = depth_HW[i, j] * 0.001
+            if d <= 0.0:
+                continue
+            far = max(far, d)
+            h = CAMERA_HEIGHT + (0.5 * (height - 1) - i) / focal * d
+            if lowest < h < highest:
+                near = min(near, d)
+        side = (0.5 * (width - 1) - j) / focal
+        end = min(min(near, far), FREE_REACH / math.hypot(1.0, side)) - 0.1
+        z = 0.0
+        while z < end:
+            x, y = pose_4[0] + (c - s * side) * z, pose_4[1] + (s + c * side) * z
+            mark(cells, tiles, x, y, FREE)
+            z += 0.04
+    for a in range(-5, 6):  # the place where the agent stands
+        for b in range(-5, 6):
+            mark(cells, tiles, pose_4[0] + a * CELL, pose_4[1] + b * CELL, FREE)
+
+
+@njit(cache=True, nogil=True)
+def _downsample(cells, tiles, first_row, first_column, fine, free_HW, obstacle_HW):
+    for i in range(free_HW.shape[0]):
+        for j in range(free_HW.shape[1]):
+            for k in range(fine * fine):
+                a, b = (first_row + i) * fine + k // fine, (first_column + j) * fine + k % fine
+                row, column = a % SIDE, b % SIDE
+                r, q = row // TILE, column // TILE
+                if tiles[r, q, 0] == a // TILE and tiles[r, q, 1] == b // TILE:
+                    free_HW[i, j] |= cells[row, column] & FREE != 0
+                    obstacle_HW[i, j] |= cells[row, column] & OBSTACLE != 0
+
+
+@njit(cache=True, nogil=True)
+def flood(cost_HW, row, column, most_metres, cell):
+    """(metres of the cheapest path to each cell, inf where there is none; its parent, row · W + column, or -1)."""
+    height, width = cost_HW.shape
+    cost = np.full((height, width), np.inf)
+    metres = np.full((height, width), np.inf)
+    parent = np.full((height, width), -1, np.int32)
+    cost[row, column] = metres[row, column] = 0.0
+    queue = [(0.0, row, column)]
+    while queue:
+        reached, r0, c0 = heapq.heappop(queue)
+        if reached > cost[r0, c0] or metres[r0, c0] > most_metres:
+            continue
+        for step in range(9):
+            r, c = r0 + step // 3 - 1, c0 + step % 3 - 1
+            if step == 4 or r < 0 or c < 0 or r >= height or c >= width or not np.isfinite(cost_HW[r, c]):
+                continue
+            length = 1.0 if step % 2 else 1.4142135623730951
+            onward = reached + length * 0.5 * (cost_HW[r, c] + cost_HW[r0, c0])
+            if onward < cost[r, c]:
+                cost[r, c] = onward
+                metres[r, c] = metres[r0, c0] + length * cell
+                parent[r, c] = r0 * width + c0
+                heapq.heappush(queue, (onward, r, c))
+    return metres, parent

@@ -1,0 +1,97 @@
+"""Free space and reachable poses in rooms of exact geometry."""
+
+import math
+
+import numpy as np
+import pytest
+
+from avw.model.memory.free_space import carve, reachable_poses, space_around, walking_cost
+from avw.model.memory.rolling import Obstacles
+from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS
+from tests.model.memory.rooms import closed_room, depth_in_room
+
+AROUND = [(0.0, 0.0, 0.0, math.radians(turn)) for turn in range(0, 360, 60)]
+
+
+def seen(walls, poses=AROUND) -> Obstacles:
+    obstacles = Obstacles(90.0)
+    for pose in poses:
+        depth = depth_in_room(walls, pose, 128)
+        obstacles.add(depth, np.array(pose))
+        carve(obstacles, depth, np.array(pose))
+    return obstacles
+
+
+@pytest.fixture(scope="module")
+def room():
+    """A closed room with a wall 1.5 m ahead that leaves a way past its left end."""
+    obstacles = seen([*closed_room(ahead=3.0, behind=1.5, left=2.0, right=1.0), (1.5, 1.6, -1.0, 0.8, 2.6)])
+    return space_around(obstacles, np.zeros(4))
+
+
+def test_cells_are_free_occupied_or_unknown(room):
+    for forward, left, free, occupied in (
+        (1.0, 0.0, True, False),
+        (-1.0, -0.5, True, False),
+        (1.55, -0.3, False, True),
+        (0.0, -1.05, False, True),
+        (2.3, -0.3, False, False),  # behind the wall
+        (5.0, 5.0, False, False),
+    ):
+        cell = room.nodes(forward, left)
+        around = tuple(slice(int(node) - 1, int(node) + 2) for node in cell)
+        assert bool(room.free_HW[cell]) is free
+        assert bool(room.obstacle_HW[around].any()) is occupied
+    assert not (room.free_HW & room.obstacle_HW).any()
+
+
+def test_the_agent_does_not_fit_beside_walls(room):
+    cost_HW = walking_cost(room)
+    assert np.isinf(cost_HW[room.nodes(1.55, -0.3)])
+    assert cost_HW[room.nodes(0.5, 0.3)] == 1.0
+    assert cost_HW[room.nodes(1.25, 0.0)] > 1.0
+    known = walking_cost(room, through_unknown=False)
+    assert np.isinf(known[room.nodes(2.3, -0.3)])
+    assert np.isfinite(cost_HW[room.nodes(2.3, -0.3)])
+
+
+def test_reachable_poses_end_paths_around_the_wall(room):
+    found = reachable_poses(room)
+    assert len(found) > 20
+    assert found.motion_K3.dtype == np.float32
+    straight_K = np.hypot(found.motion_K3[:, 0], found.motion_K3[:, 1])
+    assert (found.metres_K > 0.95 * straight_K - 0.15).all()
+    assert ((found.metres_K > 0.4) & (found.metres_K < 6.3)).all()
+    assert (found.steps_K >= found.metres_K / FORWARD_METRES - 1).all()
+    behind = (found.motion_K3[:, 0] > 1.9) & (found.motion_K3[:, 1] < 0.3) & (found.motion_K3[:, 0] < 2.9)
+    assert behind.any()
+    assert (found.metres_K[behind] > straight_K[behind] + 0.15).all()
+    cost_HW = walking_cost(room)
+    for path_N2, motion_3 in zip(found.paths, found.motion_K3, strict=True):
+        np.testing.assert_allclose(path_N2[0], 0.0)
+        np.testing.assert_allclose(path_N2[-1], motion_3[:2], atol=1e-5)
+        assert np.isfinite(cost_HW[room.nodes(path_N2[:, 0], path_N2[:, 1])]).all()
+        end = math.atan2(*(path_N2[-1] - path_N2[-2])[::-1])
+        assert abs((motion_3[2] - end + math.pi) % (2 * math.pi) - math.pi) < TURN_RADIANS
+
+
+def test_motions_are_relative_to_the_pose_of_the_agent():
+    obstacles = seen(closed_room())
+    pose = np.array([0.5, -0.4, 0.0, 1.0])
+    found = reachable_poses(space_around(obstacles, pose), farthest=1.2)
+    for path_N2, motion_3 in zip(found.paths, found.motion_K3, strict=True):
+        dx, dy = path_N2[-1] - pose[:2]
+        c, s = math.cos(1.0), math.sin(1.0)
+        np.testing.assert_allclose(motion_3[:2], [c * dx + s * dy, c * dy - s * dx], atol=1e-5)
+
+
+def test_turns_cost_steps():
+    found = reachable_poses(space_around(Obstacles(90.0), np.zeros(4)), nearest=0.6, farthest=1.2)
+    bearing_K = np.abs(np.arctan2(found.motion_K3[:, 1], found.motion_K3[:, 0]))
+    ahead, back = found.steps_K[bearing_K < 0.2], found.steps_K[bearing_K > 2.9]
+    assert back.min() >= ahead.min() + 15
+
+
+def test_an_agent_that_is_walled_in_reaches_nothing():
+    ring = closed_room(ahead=0.35, behind=0.35, left=0.35, right=0.35)
+    assert len(reachable_poses(space_around(seen(ring), np.zeros(4)))) == 0
