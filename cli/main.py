@@ -18,6 +18,7 @@ COMMANDS = {
     "generate": ("avw.cli.generate:generate", "Simulate trajectories and write them to a dataset."),
     "train": ("avw.cli.train:train", "Train the world model on a dataset."),
     "evaluate": ("avw.cli.evaluate:evaluate", "Evaluate a trained model on scenes it has not seen."),
+    "imagine": ("avw.cli.imagine:imagine", "Show what a model imagines for chosen actions."),
     "navigate": ("avw.cli.navigate:navigate", "Run navigation policies and measure their success."),
     "report": ("avw.cli.report:report", "Write an HTML report about a run."),
     "info": ("avw.cli.info:info", "Describe a dataset, a run or a scene."),
@@ -31,7 +32,7 @@ COMMANDS = {
     "doctor": ("avw.cli.doctor:doctor", "Check the installation and test the physics."),
 }
 SECTIONS = {
-    "Main commands, in order": ("generate", "train", "evaluate", "navigate", "report"),
+    "Main commands, in order": ("generate", "train", "evaluate", "imagine", "navigate", "report"),
     "Datasets": ("info", "view", "verify", "merge", "export", "push", "pull"),
     "Scenes and installation": ("scenes", "doctor"),
 }

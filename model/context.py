@@ -65,11 +65,32 @@ class Observer:
         self.memory = SpatialMemory(self.needs.hfov) if self.needs.memory else None
         self._pose = Pose(0.0, 0.0, 0.0, 0.0)
 
-    def observe(self, observation: Observation, action: Action | None = None, pose_4: np.ndarray | None = None) -> None:
+    @property
+    def pose_4(self) -> np.ndarray:
+        """(forward, left, up, turn) of the last observation, in a fixed frame."""
+        return self._poses[-1]
+
+    def copy(self) -> Observer:
+        """An observer that continues from here on its own."""
+        other = Observer(self.needs)
+        other._observations, other._poses = self._observations.copy(), self._poses.copy()
+        other.memory = None if self.memory is None else self.memory.copy()
+        other._pose = self._pose
+        return other
+
+    def observe(
+        self,
+        observation: Observation,
+        action: Action | None = None,
+        pose_4: np.ndarray | None = None,
+        *,
+        imagined: bool = False,
+    ) -> None:
         """Add an observation.
 
         action: what the agent did since the last one · pose_4: where it was made, (forward, left, up, turn) in any
         fixed frame, if the caller has an odometry of its own
+        imagined: in the memory, it does not hide what was really seen; only with pose_4
         """
         size = self.needs.size
         if observation.rgb_HWC.shape != (size, size, 3):
@@ -87,7 +108,8 @@ class Observer:
             self.memory.observe(observation, action)
             own = self.memory.pose_4
         else:
-            self.memory.add(observation.rgb_HWC, observation.depth_HW, pose_4)
+            self.memory.add(observation.rgb_HWC, observation.depth_HW, pose_4, imagined=imagined)
+            self.memory.pose_4 = pose_4  # an imagined frame alone does not move the agent of a memory
             own = pose_4
         self._observations.append(observation)
         self._poses.append(own if pose_4 is None else pose_4)
@@ -119,7 +141,12 @@ class Observer:
 
 
 def context_at(episode: Observed, t: int, needs: ContextNeeds) -> Context:
-    """The context that ends at observation t (negative: from the end) of a recorded episode.
+    """The context that ends at observation t of a recorded episode, see `observer_at`."""
+    return observer_at(episode, t, needs).context()
+
+
+def observer_at(episode: Observed, t: int, needs: ContextNeeds) -> Observer:
+    """What has observed a recorded episode up to observation t (negative: from the end).
 
     Raises UsageError for a t that the episode does not have, and for images of another size.
     """
@@ -141,7 +168,7 @@ def context_at(episode: Observed, t: int, needs: ContextNeeds) -> Context:
         else:
             x, y, z, yaw = odometry_N4[n]
             observer.observe(observation, pose_4=np.array([-z, -x, y, yaw]))
-    return observer.context()
+    return observer
 
 
 def stacked(contexts: Sequence[Context], name: str) -> np.ndarray:

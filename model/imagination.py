@@ -29,7 +29,8 @@ class Imagination:
     motion: float32 (3,), where the actions lead: forward m, left m, turn rad. With a memory, along what it shows
     coverage: bool (H, W), which pixels were seen before; None from a model without a memory
 
-    With `every_step=True` every value has one more axis in front: one entry per action, each predicted directly.
+    With `every_step=True` every value has one more axis in front: one entry per action. The sounds of the steps then
+    continue each other without clicks, see `waveform`.
     """
 
     rgb: np.ndarray
@@ -41,6 +42,11 @@ class Imagination:
     distance: float | np.ndarray
     motion: np.ndarray
     coverage: np.ndarray | None
+
+    @property
+    def waveform(self) -> np.ndarray:
+        """float32 (2, N · 2400): `audio` as one continuous sound; (2, 2400) for a single step."""
+        return self.audio if self.audio.ndim == 2 else np.concatenate(self.audio, axis=-1)
 
     def last(self) -> Imagination:
         """Only the future after the last action, without the axis of the steps."""
@@ -125,17 +131,14 @@ class Recording:
         return np.array([(pose.x, pose.y, pose.z, pose.yaw) for pose in self._poses]).reshape(-1, 4)
 
 
-def commanded_motion(actions: Sequence[Action | int], longest: int) -> np.ndarray:
-    """float32 (N, 3): where the agent is after 1 … N actions with nothing in the way: forward m, left m, turn rad.
-
-    Raises UsageError for no actions, for more than `longest`, and for actions after a STOP.
-    """
+def checked_actions(actions: Sequence[Action | int], longest: int | None) -> list[Action]:
+    """The actions, or UsageError for none, for more than `longest` (None: any number), and for actions after a STOP."""
     if not len(actions):
         raise UsageError("actions is empty: name at least one, e.g. actions=[avw.Action.FORWARD] * 8")
-    if len(actions) > longest:
+    if longest is not None and len(actions) > longest:
         raise UsageError(
             f"{len(actions)} actions: this model was trained to look at most {longest} steps ahead. Pass fewer "
-            "actions, or train a model with a larger max_offset"
+            "actions or autoregressive=True, or train a model with a larger max_offset"
         )
     try:
         taken = [Action(int(action)) for action in actions]
@@ -143,9 +146,14 @@ def commanded_motion(actions: Sequence[Action | int], longest: int) -> np.ndarra
         raise UsageError(f"{error}: expected actions from {[a.name for a in Action]} or 0 to {max(Action)}") from error
     if Action.STOP in taken[:-1]:
         raise UsageError("STOP ends the episode: it can only be the last action")
+    return taken
+
+
+def commanded_motion(actions: Sequence[Action | int]) -> np.ndarray:
+    """float32 (N, 3): where the agent is after 1 … N actions with nothing in the way: forward m, left m, turn rad."""
     origin = pose = Pose(0.0, 0.0, 0.0, 0.0)
     rows = []
-    for action in taken:
-        pose = pose.after(action)
+    for action in actions:
+        pose = pose.after(Action(int(action)))
         rows.append(relative_motion(origin, pose))
     return np.array(rows, dtype=np.float32)

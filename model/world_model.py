@@ -23,15 +23,16 @@ from avw.avw4k.reading.windows import WindowBatch, WindowConfig
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit, AvCditConfig, EncodedContext, SoundHistory
 from avw.model.compositor import Compositor, CompositorConfig, Layers
-from avw.model.context import Context, ContextNeeds, context_at, stacked
+from avw.model.context import Context, ContextNeeds, observer_at, stacked
 from avw.model.diffusion import Diffusion, DiffusionConfig, Latents
 from avw.model.frames import EncodedFrames
-from avw.model.imagination import Imagination, Observed, commanded_motion
+from avw.model.imagination import Imagination, Observed, checked_actions, commanded_motion
 from avw.model.memory.poses import walking_steps
 from avw.model.memory.reprojection import Reprojection
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.priors import memory_prior, planning_size, prior_size
 from avw.model.reward import RewardPrediction
+from avw.model.rollout import RolloutConfig, roll_out
 from avw.model.rotation import Rotation
 from avw.model.tokenizers.depth import log_depth
 from avw.model.tokenizers.fit import TokenizerConfigs
@@ -169,6 +170,7 @@ class WorldModel:
         t: int = -1,
         actions: Sequence[Action | int],
         every_step: bool = False,
+        autoregressive: bool = False,
         denoising_steps: int | None = None,
         seed: int = 0,
     ) -> Imagination:
@@ -176,17 +178,32 @@ class WorldModel:
 
         episode: an episode of `avw.open_dataset`, or an `avw.Recording` made live · t: negative counts from the end
         every_step: predict the future after each of the actions, not only after the last
-        denoising_steps: network passes; None: as many as the model was trained for. Fewer give a smaller error, more
-            give sharper images
+        autoregressive: feed imagined frames back, see `rollout.py`; any number of actions
+        denoising_steps: network passes; None for the number that belongs to the checkpoint
 
         The context is built from the observations up to t; later ones are not used. See `Imagination` for the result.
         Raises UsageError for a t outside of the episode, for images of another size, and for more than `max_offset`
-        actions.
+        actions, unless autoregressive.
         """
-        context = context_at(episode, t, self.needs)
-        motion_N3 = commanded_motion(actions, self.max_offset)
+        observer = observer_at(episode, t, self.needs)
+        taken = checked_actions(actions, None if autoregressive else self.max_offset)
+        if not autoregressive:
+            return self._jump(observer.context(), taken, every_step, denoising_steps, seed)
+        config = RolloutConfig(reach=self.max_offset)
+        rolled = roll_out(lambda c, part: self._jump(c, part, True, denoising_steps, seed), observer, taken, config)
+        if (
+            len(taken) > self.max_offset
+        ):  # the sound of several jumps: decoded again as one, without clicks between them
+            rolled = replace(rolled, audio=self._one_sound(self.audio.encode(torch.from_numpy(rolled.audio))))
+        return rolled if every_step else rolled.last()
+
+    def _jump(
+        self, context: Context, actions: Sequence[Action], every_step: bool, denoising_steps: int | None, seed: int
+    ) -> Imagination:
+        """The future after each of the actions, or after the last, predicted directly from the context."""
+        motion_N3 = commanded_motion(actions)
         if context.memory is not None:
-            motion_N3 = context.memory.roll([Action(int(action)) for action in actions]).astype(np.float32)
+            motion_N3 = context.memory.roll(actions).astype(np.float32)
         offset_N = np.arange(1, len(actions) + 1)
         if not every_step:
             motion_N3, offset_N = motion_N3[-1:], offset_N[-1:]
@@ -203,7 +220,7 @@ class WorldModel:
         found = Imagination(
             rgb=decoded.rgb_PHWC.cpu().numpy(),
             depth=None if decoded.depth_PHW is None else decoded.depth_PHW.cpu().numpy(),
-            audio=decoded.audio_PES.cpu().numpy(),
+            audio=self._one_sound(prediction.latents["audio"]) if every_step else decoded.audio_PES.cpu().numpy(),
             reward=reward,
             progress=progress,
             success=success,
@@ -212,6 +229,12 @@ class WorldModel:
             coverage=None if prediction.seen is None else prediction.seen.coverage_PHW,
         )
         return found if every_step else found.last()
+
+    @torch.inference_mode()
+    def _one_sound(self, latent_NAD: Tensor) -> np.ndarray:
+        """Consecutive steps decoded as one waveform, float32 (N, 2, 2400)."""
+        sound_ES = self.audio.decode_sequence(latent_NAD.to(self.device))
+        return sound_ES.unflatten(1, (-1, STEP_SAMPLES)).transpose(0, 1).contiguous().cpu().numpy()
 
     @torch.inference_mode()
     def encode(self, contexts: Sequence[Context]) -> History:

@@ -41,12 +41,12 @@ def film_strip(
     columns: Sequence[str],
     *,
     title: str = "",
-    subtitle: str = "",
+    subtitles: Sequence[str] = (),
     below: Sequence[Image] = (),
     now: bool = True,
     cell: int = CELL,
 ) -> Image:
-    """A picture with a title, one label per column and per row, and other pictures in a line below the rows.
+    """Rows of frames under a title and lines of text, with a label per column and per row, and pictures below them.
 
     now: the first column is the last observation; it is set apart from the future · cell: pixels of a frame
     """
@@ -57,13 +57,14 @@ def film_strip(
         for number in range(len(columns))
     ]
     width = lefts[-1] + cell + _MARGIN
-    top = _MARGIN + (46 if title else 0) + (34 if subtitle else 0) + 34
+    top = _MARGIN + (46 if title else 0) + 30 * len(subtitles) + (4 if subtitles else 0) + 34
     bottom = top + len(rows) * (cell + GAP) - GAP
     height = bottom + _MARGIN + (max(picture.height for picture in below) + _MARGIN if below else 0)
     strip = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(strip)
     write(pen, (_MARGIN, _MARGIN - 8), title, 32)
-    write(pen, (_MARGIN, _MARGIN + (40 if title else 0)), subtitle, 21, SOFT)
+    for number, subtitle in enumerate(subtitles):
+        write(pen, (_MARGIN, _MARGIN + (40 if title else 0) + 30 * number), subtitle, 21, SOFT)
     for left, label in zip(lefts, columns, strict=True):
         write(pen, (left + cell / 2, top - 12), label, 22, SOFT, "ms")
     if now and len(lefts) > 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,9 +44,7 @@ class FloorPlan:
         """
         from PIL import Image
 
-        from avw.sim_bridge.rendering.top_down import floor_plan_image
-
-        rgb_HWC, origin, metres_per_pixel = floor_plan_image(scene.load(), _PIXELS_PER_METRE)
+        rgb_HWC, origin, metres_per_pixel = _from_above(scene)
         height, width, _ = rgb_HWC.shape
         low_2 = np.array(origin)
         whole_2 = np.array([width, height]) * metres_per_pixel
@@ -123,6 +122,14 @@ class FloorPlan:
         self._pen.line((right - metre, side - 18, right, side - 18), fill=INK, width=3)
         write(self._pen, (right - metre / 2, side - 24), "1 m", 16, INK, "ms")
         self._pen.rectangle((0, 0, side - 1, side - 1), outline=FAINT, width=2)
+
+
+@lru_cache(maxsize=4)
+def _from_above(scene: SceneRef) -> tuple[np.ndarray, tuple[float, float], float]:
+    """The picture of a scene, which takes seconds to light, its corner in metres, and metres per pixel."""
+    from avw.sim_bridge.rendering.top_down import floor_plan_image
+
+    return floor_plan_image(scene.load(), _PIXELS_PER_METRE)
 
 
 def _square(points_N2: np.ndarray) -> tuple[np.ndarray, float]:

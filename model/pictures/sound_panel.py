@@ -28,12 +28,15 @@ _LEFT, _HEAD = 92, 44  # room for labels
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SoundTrack:
-    """audio_ES: the sound of a future, linear units · filled: draw its level as an area, not as a line."""
+    """audio_ES: the sound of a future, linear units · filled: draw its level as an area, not as a line
+    before_ES: what was heard before this future, if it is not what was heard before the others; drawn as a line too
+    """
 
     label: str
     audio_ES: np.ndarray
     colour: Colour
     filled: bool = False
+    before_ES: np.ndarray | None = None
 
 
 def sound_panel(
@@ -50,21 +53,26 @@ def sound_panel(
     image = Image.new("RGB", (panel.width, panel.height), PAPER)
     pen = ImageDraw.Draw(image)
     panel.axes(pen, steps)
-    powers = {track.label: _power(track.audio_ES) for track in tracks}
+    powers = [_power(track.audio_ES) for track in tracks]
+    befores = [_power(track.before_ES) for track in tracks if track.before_ES is not None]
     heard_EC = _power(heard_ES)
-    loudest = max([float(p.max()) for p in (*powers.values(), heard_EC) if p.size] or [0.0])
+    loudest = max([float(p.max()) for p in (*powers, *befores, heard_EC) if p.size] or [0.0])
     panel.area(pen, _height(heard_EC, loudest), -heard_ES.shape[1], mixed(INK, PAPER, 0.72))
-    for track in sorted(tracks, key=lambda track: not track.filled):
-        shares_EC = _height(powers[track.label], loudest)
+    for track, power_EC in sorted(zip(tracks, powers, strict=True), key=lambda pair: not pair[0].filled):
+        shares_EC = _height(power_EC, loudest)
         if track.filled:
             panel.area(pen, shares_EC, 0, mixed(track.colour, PAPER, 0.62))
-        else:
-            panel.outline(pen, shares_EC, track.colour)
+            continue
+        if track.before_ES is not None:
+            panel.outline(pen, _height(_power(track.before_ES), loudest), -track.before_ES.shape[1], track.colour)
+        panel.outline(pen, shares_EC, 0, track.colour)
     panel.difference(pen, heard_ES, -heard_ES.shape[1], mixed(INK, PAPER, 0.6))
     for track in tracks:
         # The sound before now is included, so that the first window of the curve is not half empty.
-        whole_ES = np.concatenate([heard_ES, track.audio_ES], axis=1)
-        panel.difference(pen, whole_ES, -heard_ES.shape[1], track.colour, start=0)
+        before_ES = heard_ES if track.before_ES is None else track.before_ES
+        whole_ES = np.concatenate([before_ES, track.audio_ES], axis=1)
+        first = 0 if track.before_ES is None else None
+        panel.difference(pen, whole_ES, -before_ES.shape[1], track.colour, start=first)
     panel.legend(pen, tracks)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
@@ -110,8 +118,8 @@ class _Panel:
         left, right = self._curves(shares_EC, start)
         pen.polygon([*left, *reversed(right)], fill=colour)
 
-    def outline(self, pen: ImageDraw, shares_EC: np.ndarray, colour: Colour) -> None:
-        for curve in self._curves(shares_EC, 0):
+    def outline(self, pen: ImageDraw, shares_EC: np.ndarray, start: int, colour: Colour) -> None:
+        for curve in self._curves(shares_EC, start):
             pen.line(curve, fill=colour, width=2 * _OVER, joint="curve")
 
     def _curves(self, shares_EC: np.ndarray, start: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from avw.avw4k.plan.assets import scene_assets
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.avw4k.writing.generate import generate
+from avw.model.tokenizers.fit import TokenizerBudget
+from avw.model.training.presets import preset
+from avw.model.training.train import train
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
@@ -39,3 +43,22 @@ def data_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def dataset(data_path: Path) -> Dataset:
     return open_dataset(data_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(data_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a small model that was trained for three steps: for what does not depend on its quality."""
+    dataset = open_dataset(data_path)
+    config = preset("nano", dataset, steps=[1, 1, 1])
+    config = replace(
+        config,
+        net=replace(config.net, width=32, depth=1, heads=2, ages=(5, 2, 0)),
+        tokenizers=TokenizerBudget(frames=40, steps=2, depth_channels=4),
+        compositor_steps=2,
+        contexts=2,
+        reward_contexts=2,
+        reward_targets=2,
+    )
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    train(dataset, out, config)
+    return out

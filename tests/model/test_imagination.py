@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,28 +16,12 @@ from avw.model import checkpoint
 from avw.model.context import context_at
 from avw.model.frames import encoded_frames
 from avw.model.imagination import commanded_motion
-from avw.model.tokenizers.fit import TokenizerBudget
-from avw.model.training.presets import preset
-from avw.model.training.train import train
 from avw.sim_bridge.errors import UsageError
 
 
 @pytest.fixture(scope="module")
-def run(data_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    dataset = open_dataset(data_path)
-    config = preset("nano", dataset, steps=[1, 1, 1])
-    config = replace(
-        config,
-        net=replace(config.net, width=32, depth=1, heads=2, ages=(5, 2, 0)),
-        tokenizers=TokenizerBudget(frames=40, steps=2, depth_channels=4),
-        compositor_steps=2,
-        contexts=2,
-        reward_contexts=2,
-        reward_targets=2,
-    )
-    out = tmp_path_factory.mktemp("runs") / "tiny"
-    train(dataset, out, config)
-    return out
+def run(tiny_run: Path) -> Path:
+    return tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +39,7 @@ def test_actions_become_the_motion_that_training_used(episode: DatasetEpisode) -
     number = [ref.index for ref in windows.episodes].index(episode.index)
     actions = episode.actions[4:10].tolist()
     window = windows.window(windows.first_n[[number]] + 4, np.array([[6]]))
-    np.testing.assert_allclose(commanded_motion(actions, 32)[-1], window.motion_BK3[0, 0], atol=1e-5)
+    np.testing.assert_allclose(commanded_motion(actions)[-1], window.motion_BK3[0, 0], atol=1e-5)
 
 
 def test_a_future_has_the_documented_shapes_and_follows_from_the_actions(

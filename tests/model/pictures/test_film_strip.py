@@ -24,7 +24,9 @@ def test_a_strip_has_every_frame_once_and_room_for_what_is_below():
         StripRow(label="imagined", note="in one jump", pictures=[None, plain(160), plain(210)], colour=IMAGINED),
     ]
     below = Image.new("RGB", (strip_width(3, 64), 40), (1, 2, 3))
-    strip = film_strip(rows, ["now", "+1", "+2"], title="house", subtitle="2 forward", below=[below], cell=64)
+    strip = film_strip(
+        rows, ["now", "+1", "+2"], title="house", subtitles=["2 forward", "2 left"], below=[below], cell=64
+    )
     pixels = np.asarray(strip)
     for level in (10, 60, 110, 160, 210):
         assert (pixels == level).all(axis=-1).sum() == 64 * 64
