@@ -40,9 +40,9 @@ def roll_out(jump: Jump, observer: Observer, actions: Sequence[Action], config: 
     start_4, real = observer.pose_4, observer.context()
     heard = jump(real, actions[: config.reach])
     dream, parts = observer.copy(), []
-    here_4 = start_4
-    for first in range(0, len(actions), config.chunk):
-        ahead = actions[first : first + config.chunk]
+    here_4, chunk = start_4, min(config.chunk, config.reach)
+    for first in range(0, len(actions), chunk):
+        ahead = actions[first : first + chunk]
         part = _first(heard, len(ahead)) if first == 0 else jump(dream.context(), ahead)
         poses_N4 = compose(here_4, part.motion)
         for number, pose_4 in enumerate(poses_N4):

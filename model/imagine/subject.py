@@ -18,7 +18,7 @@ from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
-from avw.sim_bridge.task.task import AudioNavTask, StepResult, sample_episode
+from avw.sim_bridge.task.task import AudioNavTask, StepResult, TaskConfig, sample_episode
 from avw.sim_bridge.types import Action, Observation, Pose, Source
 
 
@@ -99,7 +99,7 @@ class WalkSession:
 
     def __init__(self, simulator: Simulator, start: Pose, source: Source, seed: int) -> None:
         self.simulator = simulator
-        self._task = AudioNavTask(simulator)
+        self._task = AudioNavTask(simulator, TaskConfig(max_steps=10_000))  # longer than any walk
         self.observation = self._task.reset(start, source, seed=seed)
 
     def step(self, action: Action | int) -> StepResult:
