@@ -96,7 +96,7 @@ def checked_size(rgb_FHWC, depth_FHW, frames_PN, pose_PN4, hfov: float, size: in
         )
     if frames_PN.shape[1] > MOST_FRAMES:
         raise UsageError(f"a target can be drawn from at most {MOST_FRAMES} frames, not {frames_PN.shape[1]}")
-    if frames_PN.size and int(frames_PN.max()) >= F:
+    if 0 not in frames_PN.shape and int(frames_PN.max()) >= F:
         raise UsageError(f"frame {int(frames_PN.max())} does not exist: there are {F} frames")
     size = height if size is None else int(size)
     if size < 2 or height < 2:
