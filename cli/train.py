@@ -25,7 +25,8 @@ STAGES = ("tokenizers", "1", "2", "3")
 @option("--stages", metavar="LIST", default=",".join(STAGES), show_default=True,
         help="Training stages to run, separated by commas.")  # fmt: skip
 @option("--steps", type=WholeNumbers("--steps 1200,500,1000", count=3, least=0), metavar="N,N,N",
-        default_text="depends on --size", help="Training steps of stages 1, 2 and 3; with 0,0,N everything is trained jointly.")  # fmt: skip
+        default_text="depends on --size",
+        help="Training steps of stages 1, 2 and 3; with 0,0,N everything is trained jointly.")  # fmt: skip
 @option("--scale", type=click.FloatRange(min=0, min_open=True), metavar="FACTOR", default=1.0, show_default=True,
         help="Factor for the default number of steps, e.g. 0.2 for a quick test.")  # fmt: skip
 @option("--batch", type=click.IntRange(min=1), metavar="N", default_text="depends on --size",
