@@ -84,9 +84,8 @@ def rollouts(run: Path, data: Path, episodes: int, steps: int, split: str, as_js
     if as_json:
         click.echo(json.dumps(found))
         return
-    click.echo(
-        "| steps ahead | method | PSNR of seen pixels, dB | PSNR, dB | level − truth, dB |\n| --- | --- | ---: | ---: | ---: |"
-    )
+    click.echo("| steps ahead | method | PSNR of seen pixels, dB | PSNR, dB | level − truth, dB |")
+    click.echo("| --- | --- | ---: | ---: | ---: |")
     for band, rows in found.items():
         for name, row in rows.items():
             label = name.replace("_", " ")
