@@ -48,7 +48,7 @@ PAIRED = ("psnr", "psnr_unseen", "ssim", "lsd", "ild_error")
 @option("--against", metavar="RUN[,RUN]", default_text="none",
         help="Compare with the images of one run and the sound of another, e.g. models of one sense.")  # fmt: skip
 @option("--parts", metavar="NAME,NAME,...", default_text="all",
-        help="What to measure besides the horizons: ranking, sequences, counterfactuals, reliability. "
+        help="What to measure besides the horizons: ranking, sequences, counterfactuals, rollouts, reliability. "
              "Counterfactuals open a simulator per scene.")  # fmt: skip
 @shared.denoising_steps
 @shared.device("auto")

@@ -12,7 +12,6 @@ Shapes: B states · N steps · E ears (0 left, 1 right) · S samples.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +23,7 @@ from avw.model.evaluation.measures import rounded
 from avw.model.evaluation.sequences import longest_episode, waveform
 from avw.model.evaluation.true_turns import SIDES, true_turns
 from avw.model.imagination import Imagination, Observed
+from avw.model.imagine.subject import OtherSound
 from avw.model.metrics.audio import lsd_per_clip
 from avw.model.metrics.binaural import itd_seconds, pan_score
 from avw.model.metrics.physical import audible, ild_db, level_db
@@ -35,30 +35,6 @@ HEARD = 3  # steps at the end of a turn whose sound is compared: the ring has pa
 CLEAR = {"ild": 1.0, "itd": 50.0, "pan": 0.1}
 UNITS = {"ild": "dB", "itd": "µs", "pan": ""}
 LOUDER = 3.0  # dB: the smallest difference of the two sounds in a swap
-
-
-@dataclass(frozen=True, slots=True)
-class OtherSound:
-    """An episode as it would sound elsewhere: seen here, heard there. audio: float32 (T + 1, 2, 2400)."""
-
-    episode: DatasetEpisode
-    audio: np.ndarray
-
-    @property
-    def rgb(self) -> np.ndarray:
-        return self.episode.rgb
-
-    @property
-    def depth(self) -> np.ndarray:
-        return self.episode.depth
-
-    @property
-    def odometry(self) -> np.ndarray:
-        return self.episode.odometry
-
-    @property
-    def actions(self) -> np.ndarray:
-        return self.episode.actions
 
 
 class Imaginer(Protocol):

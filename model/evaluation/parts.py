@@ -15,7 +15,7 @@ from avw.model.evaluation.rewards import measure_ranking
 from avw.model.evaluation.sequences import measure_sequences
 from avw.model.evaluation.source import Source
 
-PARTS = ("horizons", "ranking", "sequences", "counterfactuals", "reliability")
+PARTS = ("horizons", "ranking", "sequences", "counterfactuals", "rollouts", "reliability")
 """What `avw evaluate --parts` can name. The horizons are always measured."""
 
 Progress = Callable[[int], object]

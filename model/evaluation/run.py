@@ -16,6 +16,7 @@ from avw.model.evaluation.counterfactuals import measure_counterfactuals
 from avw.model.evaluation.futures import Recorded
 from avw.model.evaluation.model_source import ModelSource
 from avw.model.evaluation.parts import PARTS, Progress, measure_source, with_parts
+from avw.model.evaluation.rollouts import measure_rollouts
 from avw.model.evaluation.samples import write_samples
 from avw.model.evaluation.sequences import longest_episode
 from avw.model.world_model import WorldModel
@@ -104,6 +105,14 @@ def evaluate_model(
     if "counterfactuals" in parts:
         measured["counterfactuals"] = measure_counterfactuals(
             model, windows, count=config.counterfactuals, turn=config.turn, denoising_steps=config.denoising_steps
+        )
+    if "rollouts" in parts:
+        measured["rollouts"] = measure_rollouts(
+            model,
+            windows,
+            count=config.rollouts,
+            length=config.rollout_length,
+            denoising_steps=config.denoising_steps,
         )
     return with_parts(result, measured)
 
