@@ -12,6 +12,7 @@ class EvaluationConfig:
     sequences, length: number of predicted futures of `length` steps, for AV-lag, AV-corr and the perceptual metrics.
         Where all episodes are shorter than `length`, the futures are as long as the longest episode
     counterfactuals: states in which the actions and the sound are swapped · turn: degrees to each side
+    rollouts, rollout_length: number and steps of autoregressive roll-outs
     shown: sequences that are written as samples · candidates: windows from which they are chosen
     """
 
@@ -25,6 +26,8 @@ class EvaluationConfig:
     length: int = 16
     counterfactuals: int = 24
     turn: int = 90
+    rollouts: int = 8
+    rollout_length: int = 64
     shown: int = 6
     candidates: int = 200
     batch: int = 32
