@@ -65,10 +65,10 @@ def test_a_dry_run_writes_nothing(run):
 
 def test_longer_than_the_model_was_trained_for(run, data_path, tmp_path):
     result = imagine(
-        run, data_path, "--step", 4, "--actions", "left*40", "--autoregressive", "--out", tmp_path, "--json"
+        run, data_path, "--step", 4, "--actions", "left*80", "--autoregressive", "--out", tmp_path, "--json"
     )
     assert result.exit_code == 0, result.output
-    assert len(json.loads(result.stdout)["futures"][0]["reward"]) == 40
+    assert len(json.loads(result.stdout)["futures"][0]["reward"]) == 80
 
 
 @pytest.mark.parametrize(
