@@ -59,7 +59,7 @@ class Obstacles:
 
     def points(self) -> np.ndarray:
         """float64 (N, 2): (forward, left) of the centres of the cells with an obstacle."""
-        rows, columns = np.nonzero(self.cells)
+        rows, columns = np.nonzero(self.cells & OBSTACLE)
         tiles_N2 = self.tiles[rows // TILE, columns // TILE].astype(np.int64)
         cells_N2 = tiles_N2 * TILE + np.stack([rows % TILE, columns % TILE], -1)
         return (cells_N2 + 0.5) * CELL

@@ -95,3 +95,10 @@ def test_turns_cost_steps():
 def test_an_agent_that_is_walled_in_reaches_nothing():
     ring = closed_room(ahead=0.35, behind=0.35, left=0.35, right=0.35)
     assert len(reachable_poses(space_around(seen(ring), np.zeros(4)))) == 0
+
+
+def test_free_cells_are_not_points_of_obstacles():
+    walls = closed_room(ahead=1.0, behind=1.0, left=1.0, right=1.0)
+    points_N2 = seen(walls).points()
+    assert len(points_N2) > 100
+    assert np.abs(points_N2).max(axis=1).min() > 0.95  # the floor of the room is free, and all points are on its walls
