@@ -25,7 +25,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
         ("checkpoint", "device", "diffusion", "imagination", "memory", "metrics", "pictures", "run_folder"),
         ("layers", "reward", "source_belief", "av_cdit", "compositor"),
         ("tokenizers",),
-        ("context", "frames", "priors", "rollout", "rotation", "world_model"),
+        ("context", "frames", "pixels", "priors", "rollout", "rotation", "world_model"),
         ("training",),
         ("train", "planning"),
         ("evaluation", "imagine"),

@@ -11,9 +11,10 @@ from torch import nn
 from avw.model import checkpoint
 from avw.model.compositor import Compositor, Layers
 from avw.model.frames import EncodedFrames
+from avw.model.pixels import composite, layers_of
 from avw.model.tokenizers.depth import log_depth
 from avw.model.training.config import TrainConfig
-from avw.model.world_model import WorldModel, composite, layers_of
+from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
 
 CROP = 64  # pixels: a crop of this size is trained on; the cost is a quarter of that of a whole image
