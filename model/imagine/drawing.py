@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 PAST = 8  # steps before now that the sound panel and the animation show
 PLAN = 480  # pixels per side
 SIDE = 384  # pixels of a picture of the animation
+_DOTS = 0.1  # metres between the obstacles that are drawn
 _TRUE_WAY: Colour = (148, 163, 184)
 _MEMORY: Colour = (37, 99, 235)
 _OTHER_SOUND: Colour = (190, 24, 93)
@@ -137,7 +138,8 @@ def plan_picture(
         plan = FloorPlan.blank(near_N2, PLAN)
     legend = [("walked", INK)]
     if obstacles_N2 is not None:
-        plan.dots(obstacles_N2, _MEMORY, 1.2)
+        # The memory has a point every 2 cm: all of them would hide the plan.
+        plan.dots(np.unique(np.round(obstacles_N2 / _DOTS), axis=0) * _DOTS, _MEMORY, 1.2)
         legend.append(("obstacles in memory", _MEMORY))
     plan.source(float(source_2[0]), float(source_2[1]))
     here_2 = np.array([now.x, now.z])

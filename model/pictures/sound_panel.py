@@ -57,7 +57,7 @@ def sound_panel(
     befores = [_power(track.before_ES) for track in tracks if track.before_ES is not None]
     heard_EC = _power(heard_ES)
     loudest = max([float(p.max()) for p in (*powers, *befores, heard_EC) if p.size] or [0.0])
-    panel.area(pen, _height(heard_EC, loudest), -heard_ES.shape[1], mixed(INK, PAPER, 0.72))
+    panel.area(pen, _height(heard_EC, loudest), -heard_ES.shape[1], mixed(INK, PAPER, 0.84))
     for track, power_EC in sorted(zip(tracks, powers, strict=True), key=lambda pair: not pair[0].filled):
         shares_EC = _height(power_EC, loudest)
         if track.filled:
@@ -150,7 +150,7 @@ class _Panel:
     def legend(self, pen: ImageDraw, tracks: Sequence[SoundTrack]) -> None:
         x = float(self.left)
         y = 16 * _OVER
-        items = [("heard before", mixed(INK, PAPER, 0.72), True)] if self.heard else []
+        items = [("heard before", mixed(INK, PAPER, 0.84), True)] if self.heard else []
         items += [(t.label, mixed(t.colour, PAPER, 0.62) if t.filled else t.colour, t.filled) for t in tracks]
         for label, colour, filled in items:
             thick = 7 * _OVER if filled else 2 * _OVER
