@@ -25,5 +25,5 @@ avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy mapping-
 say "5/5 report and tables"
 python -m benchmarks.machine > "$RUN/machine.json"
 avw report "$RUN" "$DATA"
-cp "$RUN/samples/sample-3.png" docs/images/imagination.png
+python -m benchmarks.readme_strip "$RUN" "$DATA"
 python -m benchmarks.results_table "$RUN" --write README.md docs/performance.md

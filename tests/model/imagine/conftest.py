@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from avw.avw4k.reading.episodes import DatasetEpisode, EpisodeDataset, open_dataset
+from avw.model.context import ContextNeeds
 from avw.model.imagination import Imagination, commanded_motion
 
 
@@ -16,6 +17,7 @@ class ScriptedModel:
 
     hfov, max_offset, prior, predicts_depth = 90.0, 12, "memory", True
     image = SimpleNamespace(config=SimpleNamespace(size=32))
+    needs = ContextNeeds(ages=(0,), sound_memory=0, memory=True, hfov=hfov, size=32)
 
     def __init__(self) -> None:
         self.asked: list[dict] = []
