@@ -81,7 +81,8 @@ Values = float | np.ndarray
 def _first(future: Imagination, count: int) -> Imagination:
     """Its first steps."""
     arrays: dict[str, Any] = {field.name: getattr(future, field.name) for field in fields(future)}
-    return Imagination(**{name: None if array is None else array[:count] for name, array in arrays.items()})
+    cut: dict[str, Any] = {name: None if array is None else array[:count] for name, array in arrays.items()}
+    return Imagination(**cut)
 
 
 def _continued(heard: Values, pieces: Sequence[Values]) -> np.ndarray:
