@@ -52,11 +52,14 @@ def measure_counterfactuals(
     count: int,
     turn: int = 90,
     denoising_steps: int | None = None,
+    round_trip: Callable[[np.ndarray], np.ndarray] | None = None,
     progress: Callable[[str], object] = lambda scene: None,
 ) -> dict[str, Any] | str:
     """The "counterfactuals" part of evaluation.json, or why it is not available.
 
-    turn: degrees to each side · progress: called with each scene that is simulated
+    turn: degrees to each side
+    round_trip: encodes and decodes true sounds (N, E, S). Scored too, it says which cues the tokenizer keeps at all
+    progress: called with each scene that is simulated
     """
     steps = max(1, round(np.radians(turn) / TURN_RADIANS))
     if steps > longest_episode(windows):
@@ -87,12 +90,16 @@ def measure_counterfactuals(
             swaps.append(_swap(own[0], swapped, episode.audio[: step + 1], other[: step + 1]))
     full_scale = windows.dataset.spec.audio_full_scale
     true_2BES = np.stack([[waveform(sound[-HEARD:]) for sound in side] for side in true_2BNES])
-    return {
+    found = {
         "states": len(t_B),
         "turn_degrees": turn,
         "action": action_scores(np.array(turned), true_2BES, full_scale=full_scale),
         "sound": sound_scores(swaps),
     }
+    if round_trip is not None:
+        bound_2BES = np.stack([[waveform(round_trip(sound[-HEARD:])) for sound in side] for side in true_2BNES])
+        found["action_oracle_tokenizer"] = action_scores(bound_2BES, true_2BES, full_scale=full_scale)
+    return found
 
 
 def action_scores(predicted_2BES: np.ndarray, true_2BES: np.ndarray, *, full_scale: float) -> dict[str, Any]:

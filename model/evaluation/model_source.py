@@ -56,20 +56,7 @@ class ModelSource:
         )
 
     def round_trip(self, true: Future) -> Future:
-        tokenizers, device = self.model.tokenizers, self.model.device
-        assert true.rgb_NHWC is not None
-        assert true.depth_NHW is not None
-        assert true.audio_NES is not None
-        with torch.inference_mode():
-            depth = torch.from_numpy(true.depth_NHW).to(device)
-            vision = tokenizers.encode_vision(torch.from_numpy(true.rgb_NHWC).to(device), depth)
-            rgb, depth_again = tokenizers.decode_vision(vision)
-            audio = tokenizers.audio.decode(tokenizers.audio.encode(torch.from_numpy(true.audio_NES).to(device)))
-        return Future(
-            rgb_NHWC=rgb.cpu().numpy(),
-            depth_NHW=None if depth_again is None else depth_again.float().cpu().numpy(),
-            audio_NES=audio.float().cpu().numpy(),
-        )
+        return round_trip(self.model, true)
 
     def rolled(self, window: WindowBatch) -> np.ndarray:
         return self.memory.motion(window)
@@ -87,3 +74,22 @@ class ModelSource:
             true_BN,
             np.hypot(motion_BN3[..., 0], motion_BN3[..., 1]),
         )
+
+
+@torch.inference_mode()
+def round_trip(model: WorldModel, true: Future) -> Future:
+    """True observations, encoded and decoded by the tokenizers of a model; None stays None."""
+    tokenizers, device = model.tokenizers, model.device
+    rgb = depth = audio = None
+    if true.rgb_NHWC is not None:
+        metres = None if true.depth_NHW is None else torch.from_numpy(true.depth_NHW).to(device)
+        rgb, depth = tokenizers.decode_vision(
+            tokenizers.encode_vision(torch.from_numpy(true.rgb_NHWC).to(device), metres)
+        )
+    if true.audio_NES is not None:
+        audio = tokenizers.audio.decode(tokenizers.audio.encode(torch.from_numpy(true.audio_NES).to(device)))
+    return Future(
+        rgb_NHWC=None if rgb is None else rgb.cpu().numpy(),
+        depth_NHW=None if depth is None else depth.float().cpu().numpy(),
+        audio_NES=None if audio is None else audio.float().cpu().numpy(),
+    )

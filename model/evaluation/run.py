@@ -13,12 +13,12 @@ from avw.avw4k.reading.windows import WindowConfig, Windows
 from avw.model.device import pick_device
 from avw.model.evaluation.config import EvaluationConfig
 from avw.model.evaluation.counterfactuals import measure_counterfactuals
-from avw.model.evaluation.futures import Recorded
-from avw.model.evaluation.model_source import ModelSource
+from avw.model.evaluation.futures import Future, Recorded
+from avw.model.evaluation.model_source import ModelSource, round_trip
 from avw.model.evaluation.parts import PARTS, Progress, measure_source, with_parts
 from avw.model.evaluation.rollouts import measure_rollouts
 from avw.model.evaluation.samples import write_samples
-from avw.model.evaluation.sequences import longest_episode
+from avw.model.evaluation.sequences import longest_episode, sound_of
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
@@ -104,7 +104,12 @@ def evaluate_model(
     measured: dict[str, dict[str, Any] | str] = {}
     if "counterfactuals" in parts:
         measured["counterfactuals"] = measure_counterfactuals(
-            model, windows, count=config.counterfactuals, turn=config.turn, denoising_steps=config.denoising_steps
+            model,
+            windows,
+            count=config.counterfactuals,
+            turn=config.turn,
+            denoising_steps=config.denoising_steps,
+            round_trip=lambda audio_NES: sound_of(round_trip(model, Future(audio_NES=audio_NES))),
         )
     if "rollouts" in parts:
         measured["rollouts"] = measure_rollouts(

@@ -15,7 +15,7 @@ import numpy as np
 
 from avw.model.evaluation.futures import Future, Recorded
 from avw.model.evaluation.horizons import recorded_future
-from avw.model.evaluation.sequences import longest_episode, offsets_of, waveform
+from avw.model.evaluation.sequences import longest_episode, offsets_of, sound_of, waveform
 from avw.model.evaluation.source import Source
 from avw.model.pictures.animation import common_scale, write_gif, write_wave
 from avw.model.pictures.film_strip import StripRow, film_strip, guessed_picture, shown_steps
@@ -87,10 +87,10 @@ def _write_sample(
         folder / f"{name}.png"
     )
     # Both sounds are scaled by the same factor, so that a wrong level is audible.
-    scale = common_scale(_sounds(true))
+    scale = common_scale(sound_of(true))
     for label, future in (("truth", true), ("model", predicted)):
         write_gif(folder / f"{name}-{label}.gif", list(_images(future)))
-        write_wave(folder / f"{name}-{label}.wav", waveform(_sounds(future)) * scale)
+        write_wave(folder / f"{name}-{label}.wav", waveform(sound_of(future)) * scale)
     ref = windows.episodes[int(windows.episode_F[chosen.t])]
     return {
         "name": name,
@@ -124,8 +124,3 @@ def _rows(
 def _images(future: Future) -> np.ndarray:
     assert future.rgb_NHWC is not None
     return future.rgb_NHWC
-
-
-def _sounds(future: Future) -> np.ndarray:
-    assert future.audio_NES is not None
-    return future.audio_NES

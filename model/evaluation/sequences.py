@@ -74,6 +74,12 @@ def peak_of(future: Future) -> AvPeak:
     return av_peak(future.rgb_NHWC, future.audio_NES)
 
 
+def sound_of(future: Future) -> np.ndarray:
+    """The sound of a future that has one."""
+    assert future.audio_NES is not None
+    return future.audio_NES
+
+
 def waveform(audio_NES: np.ndarray) -> np.ndarray:
     """(E, N · S): the steps of a sequence as one sound."""
     return np.ascontiguousarray(np.moveaxis(audio_NES, 0, 1)).reshape(audio_NES.shape[1], -1)

@@ -69,7 +69,8 @@ def _counterfactuals(swaps: Mapping[str, Any] | None) -> str:
     for cue, title in CUES.items():
         row = swaps["action"][cue]
         chance = "–" if row["p_by_chance"] is None else f"{row['p_by_chance']:.1e}"
-        rows.append([title, f"{row['right']} of {row['cases']}", _number(row["score"]), chance])
+        bound = swaps.get("action_oracle_tokenizer", {}).get(cue, {}).get("score")
+        rows.append([title, f"{row['right']} of {row['cases']}", _number(row["score"]), chance, _number(bound)])
     sound = swaps["sound"]
     text = (
         f"From the same state the agent turns {swaps['turn_degrees']:g}° to the left, or to the right. The predicted "
@@ -81,7 +82,9 @@ def _counterfactuals(swaps: Mapping[str, Any] | None) -> str:
             " With the sound of another episode in the context, the predicted sound changes by "
             f"{_number(sound['sound_lsd'])} dB (LSD) and the image by {_number(sound['image_difference'])} grey levels."
         )
-    return _table(["", "right direction", "share", "probability by chance"], rows) + _note(text)
+    return _table(["", "right direction", "share", "probability by chance", "share of the tokenizer"], rows) + _note(
+        text
+    )
 
 
 def _rollouts(rollouts: Mapping[str, Any] | None) -> str:

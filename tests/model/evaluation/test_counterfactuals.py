@@ -115,7 +115,8 @@ class Scripted:
 
 
 def test_a_model_that_hears_the_truth_is_always_right(windows: Windows):
-    found = measure_counterfactuals(Scripted(windows, 9, 6), windows, count=6)
+    swapped_ears = {"round_trip": lambda audio_NES: audio_NES[:, ::-1]}
+    found = measure_counterfactuals(Scripted(windows, 9, 6), windows, count=6, **swapped_ears)
     assert isinstance(found, dict)
     json.dumps(found, allow_nan=False)
     assert (found["states"], found["turn_degrees"]) == (6, 90)
@@ -123,6 +124,8 @@ def test_a_model_that_hears_the_truth_is_always_right(windows: Windows):
     for cue in ("ild", "itd", "pan"):
         row = found["action"][cue]
         assert row["right"] == row["cases"]
+        assert found["action_oracle_tokenizer"][cue]["right"] == 0
+        assert found["action_oracle_tokenizer"][cue]["cases"] == row["cases"]
     assert found["sound"]["states"] == 6
     assert found["sound"]["image_difference"] == 0.0
     assert found["sound"]["sound_lsd"] > 0.0
