@@ -121,7 +121,7 @@ def test_replay_finds_what_checksums_cannot(copy: Path) -> None:
     digest = hashlib.sha256(content).hexdigest()
     records[SHARD] = dataclasses.replace(records[SHARD], sha256=digest, bytes=len(content))
     write_manifest(copy, list(records.values()))
-    write_card(copy, dataset.spec, plan(dataset.spec), records)
+    write_card(copy, dataset.spec, dataset.schema, plan(dataset.spec), records)
     assert verify_dataset(copy).ok
     report = verify_dataset(copy, replay=6, workers=2)
     assert list(report.problems) == [SHARD]
