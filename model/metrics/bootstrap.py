@@ -154,7 +154,8 @@ def _clustered(
     rng = keyed_rng(seed, "bootstrap", "clusters", count)
     resampled_RX = rng.multinomial(count, np.full(count, 1.0 / count), RESAMPLES) @ table_CX
     rows_RX = np.concatenate([table_CX.sum(axis=0, keepdims=True), resampled_RX])  # the first row: the sample itself
-    mean, *values = statistic((rows_RX[:, 0::2] / rows_RX[:, 1::2]).T)
+    with np.errstate(invalid="ignore"):  # the PSNR of a resample without any error is infinite; it is dropped below
+        mean, *values = statistic((rows_RX[:, 0::2] / rows_RX[:, 1::2]).T)
     values_R = np.array(values)
     values_R = values_R[np.isfinite(values_R)]
     if not np.isfinite(mean) or not len(values_R):

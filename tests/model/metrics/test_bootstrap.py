@@ -109,6 +109,16 @@ def test_pairing_removes_what_the_windows_have_in_common():
     assert back.mean == pytest.approx(-gain.mean)
 
 
+def test_an_infinite_psnr_has_no_interval():
+    """A blocked agent sees the same frame twice: without any error, two PSNRs are infinite and have no difference."""
+    perfect, wrong = Sums.of(np.zeros(3)), Sums.of(np.array([0.0, 0.0, 90.0]))
+    assert clustered_difference(perfect, perfect, range(3), transform=psnr_from_mse) is None
+    assert clustered_interval(perfect, range(3), transform=psnr_from_mse) is None
+    some = clustered_interval(wrong, range(3), transform=psnr_from_mse)
+    assert some is not None
+    assert np.isfinite([some.mean, some.low, some.high]).all()
+
+
 def test_a_paired_difference_uses_only_windows_that_have_both():
     first, second = Sums.of(np.array([1.0, 5.0, np.nan])), Sums.of(np.array([0.0, np.nan, 7.0]))
     gain = clustered_difference(first, second, range(3))
