@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from avw.avw4k.plan.episode import DEPTH_UNITS
-from avw.avw4k.reading.windows import FrameCache, WindowBatch, Windows
+from avw.avw4k.reading.windows import FrameCache, WindowBatch, Windows, in_heading_frame
 from avw.model.av_cdit import AvCditConfig, SoundHistory
 from avw.model.memory.poses import compose, seen_from
-from avw.model.memory.reprojection import Reprojection, reproject_frames
+from avw.model.memory.reprojection import Reprojection, reproject_frames, with_arrays
 from avw.model.memory.tracks import episode_tracks
 from avw.model.priors import prior_size
 from avw.model.tokenizers.tokenizers import Tokenizers
@@ -191,12 +191,11 @@ class EncodedFrames:
         return mirrored(seen, mirrored_B, motion_BK3.shape[1])
 
     def source(self, t_B: np.ndarray) -> np.ndarray:
-        """float64 (B, 2): true position of the source, (forward, left) metres in the heading frame at t. Privileged."""
+        """float32 (B, 2): true position of the source, (forward, left) metres in the heading frame at t. Privileged."""
         windows = self.windows
-        away_B2 = self._source_E3[windows.episode_F[t_B]][:, [0, 2]] - windows.position_F3[t_B][:, [0, 2]]
-        sin_B, cos_B = np.sin(windows.yaw_F[t_B]), np.cos(windows.yaw_F[t_B])
-        dx_B, dz_B = away_B2.T
-        return np.stack([-dx_B * sin_B - dz_B * cos_B, -dx_B * cos_B + dz_B * sin_B], -1)
+        dx_B, _, dz_B = (self._source_E3[windows.episode_F[t_B]] - windows.position_F3[t_B]).T
+        yaw_B = windows.yaw_F[t_B]
+        return in_heading_frame(dx_B, dz_B, yaw_B, yaw_B)[:, :2]
 
     # Tensors
 
@@ -253,12 +252,13 @@ def encoded_frames(windows: Windows, tokenizers: Tokenizers, config: AvCditConfi
 def mirrored(seen: Reprojection, mirrored_B: np.ndarray, K: int) -> Reprojection:
     """The reprojection with the chosen contexts' pictures flipped, left to right."""
     flip_P = np.repeat(mirrored_B, K)
-    arrays = {}
-    for name in ("rgb_PHWC", "depth_PHW", "coverage_PHW", "source_PHW", "age_PHW"):
-        array = getattr(seen, name).copy()
+
+    def flipped(array: np.ndarray) -> np.ndarray:
+        array = array.copy()
         array[flip_P] = array[flip_P][:, :, ::-1]
-        arrays[name] = array
-    return Reprojection(**arrays)
+        return array
+
+    return with_arrays(flipped, seen)
 
 
 def _signs(mirrored_B: np.ndarray) -> np.ndarray:

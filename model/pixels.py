@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from avw.model.compositor import Compositor, Layers
-from avw.model.memory.reprojection import Reprojection
+from avw.model.memory.reprojection import Reprojection, with_arrays
 from avw.model.tokenizers.depth import log_depth
 from avw.model.tokenizers.tokenizers import Tokenizers
 
@@ -19,8 +18,7 @@ def joined(parts: Sequence[Reprojection]) -> Reprojection:
     """The reprojections of several contexts as one."""
     if len(parts) == 1:
         return parts[0]
-    names = [field.name for field in fields(Reprojection)]
-    return Reprojection(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    return with_arrays(lambda *arrays: np.concatenate(arrays), *parts)
 
 
 def layers_of(tokenizers: Tokenizers, latent: Tensor, seen: Reprojection) -> Layers:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from avw.model.memory.reprojection import Reprojection
+from avw.model.rotation import pooled, viewing_direction
 from avw.model.tokenizers.tokenizers import Tokenizers
 
 LONGEST_AGE = 64.0  # steps
@@ -42,16 +43,7 @@ def memory_prior(tokenizers: Tokenizers, seen: Reprojection, yaw_P: Tensor, hfov
     depth_PHW = torch.from_numpy(seen.depth_PHW).to(device)
     latent = tokenizers.encode_vision(torch.from_numpy(seen.rgb_PHWC).to(device), depth_PHW)
     h, w = latent.shape[1:3]
-    coverage = _pooled(torch.from_numpy(seen.coverage_PHW).to(device).float(), h)
+    coverage = pooled(torch.from_numpy(seen.coverage_PHW).to(device).float(), h)
     age = torch.log1p(torch.from_numpy(seen.age_PHW).to(device).clamp(0, LONGEST_AGE)) / math.log1p(LONGEST_AGE)
-    tan = math.tan(math.radians(hfov) / 2)
-    column = ((torch.arange(w, device=device) + 0.5) / w * 2 - 1) * tan
-    azimuth = (yaw_P.to(latent)[:, None] - torch.atan(column))[:, None].expand(-1, h, -1)
-    extra = torch.stack([coverage, _pooled(age, h), azimuth.sin(), azimuth.cos()], -1)
-    return torch.cat([latent, extra], -1)
-
-
-def _pooled(x_PHW: Tensor, side: int) -> Tensor:
-    """Means over the pixels of each latent pixel."""
-    patch = x_PHW.shape[1] // side
-    return x_PHW.unflatten(2, (side, patch)).unflatten(1, (side, patch)).mean((2, 4))
+    direction = viewing_direction(yaw_P.to(latent), h, w, math.tan(math.radians(hfov) / 2))
+    return torch.cat([latent, torch.stack([coverage, pooled(age, h)], -1), direction], -1)

@@ -87,11 +87,23 @@ class Rotation:
         """
         turned, seen = self.turned(rgb_PHWC, yaw_P, smooth=False)
         latent = tokenizer.encode(turned)
-        P, h, w, _ = latent.shape
-        share = seen.view(P, h, self.size // h, w, self.size // w).float().mean((2, 4))
-        column = ((torch.arange(w, device=latent.device) + 0.5) / w * 2 - 1) * self.tan
-        azimuth = yaw_P.to(latent)[:, None] - torch.atan(column)
-        azimuth_PHW = azimuth[:, None].expand(P, h, w)
-        return torch.cat(
-            [latent * share[..., None], torch.stack([share, azimuth_PHW.sin(), azimuth_PHW.cos()], -1)], -1
-        )
+        h, w = latent.shape[1:3]
+        share = pooled(seen.float(), h)
+        direction = viewing_direction(yaw_P.to(latent), h, w, self.tan)
+        return torch.cat([latent * share[..., None], share[..., None], direction], -1)
+
+
+def viewing_direction(yaw_P: Tensor, height: int, width: int, tan: float) -> Tensor:
+    """(P, height, width, 2): sine and cosine of the azimuth of each column relative to the heading of the context.
+
+    tan: of half the field of view · yaw_P: turn of each camera, radians
+    """
+    column = ((torch.arange(width, device=yaw_P.device) + 0.5) / width * 2 - 1) * tan
+    azimuth = (yaw_P[:, None] - torch.atan(column))[:, None].expand(-1, height, -1)
+    return torch.stack([azimuth.sin(), azimuth.cos()], -1)
+
+
+def pooled(x_PHW: Tensor, side: int) -> Tensor:
+    """(P, side, side): means over the pixels of each latent pixel."""
+    patch = x_PHW.shape[1] // side
+    return x_PHW.unflatten(2, (side, patch)).unflatten(1, (side, patch)).mean((2, 4))

@@ -9,6 +9,7 @@ that nothing was drawn into are filled smoothly from their surroundings (push-pu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,13 @@ class Reprojection:
     coverage_PHW: np.ndarray
     source_PHW: np.ndarray
     age_PHW: np.ndarray | None = None
+
+
+def with_arrays(change: Callable[..., np.ndarray], *parts: Reprojection) -> Reprojection:
+    """The reprojection whose every array is `change` of the arrays of `parts`; an age that is missing stays missing."""
+    arrays = {name: [getattr(part, name) for part in parts] for name in Reprojection.__slots__}
+    changed = {name: change(*found) for name, found in arrays.items() if found[0] is not None}
+    return Reprojection(**changed)
 
 
 def reproject_frames(

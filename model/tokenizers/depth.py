@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from avw.model.tokenizers.components import whitened_components
 from avw.model.tokenizers.image import folded, patches_of, reduction
 from avw.sim_bridge.errors import UsageError
 
@@ -83,23 +84,12 @@ class DepthTokenizer(nn.Module):
         if len(depth_NHW) == 0:
             raise UsageError("cannot fit a depth tokenizer: there are no images")
         self = cls(config)
-        numbers, count = config.patch**2, 0
-        total = torch.zeros(numbers, dtype=torch.float64)
-        outer = torch.zeros(numbers, numbers, dtype=torch.float64)
-        for frames in torch.cat([depth_NHW, depth_NHW.flip(2)]).split(200):
-            patches = patches_of(log_depth(frames)[..., None], config.patch).flatten(0, 2).double()
-            total += patches.sum(0)
-            outer += patches.T @ patches
-            count += len(patches)
-        mean = total / count
-        variance, vectors = torch.linalg.eigh(outer / count - torch.outer(mean, mean))
-        variance, vectors = variance.flip(0)[: config.channels], vectors.flip(1)[:, : config.channels]
-        # The sign of an eigenvector is arbitrary. It is fixed, so that a fit gives the same latents on any machine.
-        vectors = vectors * torch.sgn(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
-        spread = torch.where(variance > 1e-9, variance, 1.0).sqrt()
+        both = torch.cat([depth_NHW, depth_NHW.flip(2)]).split(200)
+        patches = (patches_of(log_depth(frames)[..., None], config.patch).flatten(0, 2) for frames in both)
+        mean, encoder, decoder = whitened_components(patches, config.channels)
         self.mean_P.copy_(mean)
-        self.encoder_PC.copy_(vectors / spread)
-        self.decoder_CP.copy_((vectors * spread).T)
+        self.encoder_PC.copy_(encoder)
+        self.decoder_CP.copy_(decoder)
         return self.eval()
 
 

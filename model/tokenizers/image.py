@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avw.model.tokenizers.components import whitened_components
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 
@@ -137,24 +138,12 @@ class ImageTokenizer(nn.Module):
 
     def _fit_encoder(self, rgb_NHWC: Tensor) -> None:
         """Whitened principal components of the patches of the images and their mirror images."""
-        numbers, count = len(self.mean_P), 0
-        total = torch.zeros(numbers, dtype=torch.float64)
-        outer = torch.zeros(numbers, numbers, dtype=torch.float64)
-        for frames in torch.cat([rgb_NHWC, rgb_NHWC.flip(2)]).split(200):
-            patches = self._patches(frames).flatten(0, 2).double()
-            total += patches.sum(0)
-            outer += patches.T @ patches
-            count += len(patches)
-        mean = total / count
-        variance, vectors = torch.linalg.eigh(outer / count - torch.outer(mean, mean))
-        variance, vectors = variance.flip(0)[: self.config.channels], vectors.flip(1)[:, : self.config.channels]
-        # The sign of an eigenvector is arbitrary. It is fixed, so that a fit gives the same latents on any machine.
-        vectors = vectors * torch.sgn(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
-        # Where the variance is 0 (a dataset of one colour), the latent is 0 instead of amplified rounding errors.
-        spread = torch.where(variance > 1e-9, variance, 1.0).sqrt()
+        both = torch.cat([rgb_NHWC, rgb_NHWC.flip(2)]).split(200)
+        patches = (self._patches(frames).flatten(0, 2) for frames in both)
+        mean, encoder, decoder = whitened_components(patches, self.config.channels)
         self.mean_P.copy_(mean)
-        self.encoder_PC.copy_(vectors / spread)
-        self.decoder_CP.copy_((vectors * spread).T)
+        self.encoder_PC.copy_(encoder)
+        self.decoder_CP.copy_(decoder)
 
     def _patches(self, rgb_NHWC: Tensor) -> Tensor:
         """uint8 (N, H, W, 3) -> float32 (N, H/8, W/8, P) in 0..1."""

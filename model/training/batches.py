@@ -15,7 +15,7 @@ from torch import Tensor
 
 from avw.model.frames import ContextTensors, EncodedFrames, Targets
 from avw.model.memory.poses import walking_steps
-from avw.model.memory.reprojection import Reprojection
+from avw.model.memory.reprojection import Reprojection, with_arrays
 from avw.model.priors import memory_prior
 from avw.model.rotation import Rotation
 from avw.model.tokenizers.tokenizers import Tokenizers
@@ -186,11 +186,8 @@ class Batches:
 def interleaved(first: Reprojection, second: Reprojection, contexts: int) -> Reprojection:
     """The targets of `first`, then those of `second`, for each context."""
 
-    def joined(name: str) -> np.ndarray:
-        a, b = (getattr(part, name) for part in (first, second))
+    def joined(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         a, b = (x.reshape(contexts, -1, *x.shape[1:]) for x in (a, b))
         return np.concatenate([a, b], 1).reshape(-1, *a.shape[2:])
 
-    return Reprojection(
-        **{name: joined(name) for name in ("rgb_PHWC", "depth_PHW", "coverage_PHW", "source_PHW", "age_PHW")}
-    )
+    return with_arrays(joined, first, second)
