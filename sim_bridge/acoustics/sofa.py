@@ -3,7 +3,9 @@
 SOFA's axes are +x ahead, +y left, +z up, and its azimuth is counter-clockwise. A file may rotate or move the listener
 (view, up, position), give positions in spherical or Cartesian coordinates, and store part of the delay separately from
 the responses (Data.Delay, in samples). All of this is converted to our frame and to one `MeasuredHead`. If there are
-several distances, the farthest is used, because the engine's sources are usually farther away than arm's length.
+several distances, the farthest is used, because the engine's sources are usually farther away than arm's length. Some
+published files (the KEMAR of TU Berlin) list the positions of the receivers in the wrong order; the responses decide
+which ear is which.
 
 Files are not trusted: nothing outside the file is followed (soft and external links, external or virtual storage),
 objects and strings are not accepted as numbers, and sizes are checked before any data is read.
@@ -36,6 +38,9 @@ _MAX_SAMPLES = 16_384
 _MAX_VALUES = 50_000_000  # 400 MB
 _RATES = (8_000, 192_000)  # Hz
 _FILTERS = {DEFLATE, SHUFFLE, FLETCHER32}  # HDF5's own deflate, shuffle and checksum, the only ones that netCDF writes
+_LONGEST_DELAY = 0.1  # seconds: the way of 34 m
+_LARGEST_ITD = 0.002  # seconds; the delays of the two ears of a head differ by less than 0.001
+_LONGEST_TEXT = 4_096  # bytes of an attribute
 _SAME_DISTANCE = 0.9  # fraction of the farthest distance: closer measurements belong to another distance
 _SAME_DIRECTION = 1e-3  # between unit vectors, 0.06 degrees
 
@@ -43,6 +48,8 @@ _SAME_DIRECTION = 1e-3  # between unit vectors, 0.06 degrees
 def read_sofa(path: str | Path) -> MeasuredHead:
     """The head in a SOFA file. Raises UsageError if the file is damaged, unsafe or of another convention."""
     where = f"SOFA file {str(path)!r}"
+    if not Path(path).is_file():  # a FIFO would be waited for
+        raise UsageError(f"cannot read {where}: it is not a regular file")
     try:
         with h5py.File(path, "r") as file:
             return _Reader(file, where).head(Path(path).stem)
@@ -65,10 +72,10 @@ class _Reader:
         """The head in the file, called `name`. Raises UsageError."""
         for attribute, expected in (("Conventions", "SOFA"), ("DataType", "FIR")):
             if (found := self._text(self._file, attribute)) != expected:
-                raise self._refusal(f"its {attribute} is {found!r}, not {expected!r}")
+                raise self._refusal(f"its {attribute} is {found[:80]!r}, not {expected!r}")
         if (found := self._text(self._file, "SOFAConventions")) != "SimpleFreeFieldHRIR":
             raise self._refusal(
-                f"its convention is {found!r}; expected SimpleFreeFieldHRIR, one head in the free field"
+                f"its convention is {found[:80]!r}; expected SimpleFreeFieldHRIR, one head in the free field"
             )
         ir_NES = self._numbers("Data.IR", dimensions=3)
         count, ears, samples = ir_NES.shape
@@ -81,10 +88,15 @@ class _Reader:
                 f"its sampling rate is {rates[:3]}: expected one rate from {_RATES[0]} to {_RATES[1]} Hz"
             )
         if units not in ("hertz", "hz"):
-            raise self._refusal(f"its sampling rate is in {units!r}, not in hertz")
+            raise self._refusal(f"its sampling rate is in {units[:80]!r}, not in hertz")
         delay_NE = self._per_measurement("Data.Delay", 2, count) if self._has("Data.Delay") else np.zeros((1, 2))
-        if np.abs(delay_NE).max() > samples + rates[0]:
-            raise self._refusal("its Data.Delay is longer than a second")
+        if delay_NE.min() < -samples or delay_NE.max() > _LONGEST_DELAY * rates[0]:
+            raise self._refusal(
+                f"its Data.Delay is from {delay_NE.min():g} to {delay_NE.max():g} samples: expected 0 to "
+                f"{_LONGEST_DELAY * rates[0]:g}"
+            )
+        if np.abs(delay_NE[:, 0] - delay_NE[:, 1]).max() > _LARGEST_ITD * rates[0]:
+            raise self._refusal("its Data.Delay differs by more than two milliseconds between the ears")
 
         source_N3 = self._source_directions(count)
         distance_N = np.linalg.norm(source_N3, axis=1)
@@ -99,7 +111,14 @@ class _Reader:
         if (np.abs(ir_NES).max(axis=-1) <= 0.0).any():
             raise self._refusal("one of its responses is silent")
         delay_NE = np.broadcast_to(delay_NE, (count, 2))[chosen_N][:, ears_E]
-        self._check_sides(ir_NES, direction_N3)
+        if not _sides_match(ir_NES, direction_N3):
+            if ears_E == [0, 1]:
+                raise self._refusal(
+                    "sources on the right are louder in the left ear: its receivers are swapped, or its azimuths run "
+                    "clockwise"
+                )
+            # The positions contradict both the standard's order and the responses.
+            ir_NES, delay_NE = ir_NES[:, ::-1], delay_NE[:, ::-1]
         return MeasuredHead(
             name=name, sample_rate=int(rates[0]), ir_NES=ir_NES, delay_NE=delay_NE, direction_N3=direction_N3
         )
@@ -137,17 +156,6 @@ class _Reader:
             return [0, 1]
         return [0, 1] if side_E[0] > side_E[1] else [1, 0]
 
-    def _check_sides(self, ir_NES: np.ndarray, direction_N3: np.ndarray) -> None:
-        """Check that the nearer ear is louder on average; otherwise ears or angles are swapped."""
-        right_N, left_N = direction_N3[:, 0] > 0.5, direction_N3[:, 0] < -0.5
-        level_NE = 10.0 * np.log10(np.square(ir_NES).sum(axis=-1))
-        right_louder_N = level_NE[:, 1] - level_NE[:, 0]
-        if right_N.any() and left_N.any() and right_louder_N[right_N].mean() < right_louder_N[left_N].mean():
-            raise self._refusal(
-                "sources on the right are louder in the left ear: its receivers are swapped, or its azimuths run "
-                "clockwise"
-            )
-
     def _positions(self, name: str, count: int) -> np.ndarray:
         """(count or 1, 3): Cartesian coordinates in SOFA's axes."""
         return self._cartesian(self._per_measurement(name, 3, count), name)
@@ -164,10 +172,10 @@ class _Reader:
         if kind == "cartesian":
             return value_N3
         if kind != "spherical":
-            raise self._refusal(f"its {name} is given in {kind!r} coordinates, not spherical or cartesian")
+            raise self._refusal(f"its {name} is given in {kind[:80]!r} coordinates, not spherical or cartesian")
         units = self._text(self._file[name], "Units", "degree").lower()
         if "degree" not in units:
-            raise self._refusal(f"the angles of its {name} are in {units!r}, not in degrees")
+            raise self._refusal(f"the angles of its {name} are in {units[:80]!r}, not in degrees")
         azimuth_N, elevation_N = np.radians(value_N3[:, 0]), np.radians(value_N3[:, 1])
         across_N = value_N3[:, 2] * np.cos(elevation_N)
         height_N = value_N3[:, 2] * np.sin(elevation_N)
@@ -223,7 +231,9 @@ class _Reader:
             if default is not None:
                 return default
             raise self._refusal(f"it has no attribute {attribute}: is it a SOFA file?")
-        value = where.attrs[attribute]
+        stored = where.attrs.get_id(attribute)
+        size = stored.dtype.itemsize * math.prod(stored.shape or ())
+        value = where.attrs[attribute] if size <= _LONGEST_TEXT else "x" * (_LONGEST_TEXT + 1)
         if isinstance(value, np.ndarray) and value.size == 1:
             value = value.ravel()[0]
         if isinstance(value, bytes):
@@ -232,6 +242,8 @@ class _Reader:
             value = ""
         if not isinstance(value, str):
             raise self._refusal(f"its attribute {attribute} is not text")
+        if len(value) > _LONGEST_TEXT:
+            raise self._refusal(f"its attribute {attribute} has more than {_LONGEST_TEXT:,} bytes")
         return value.strip() or default or ""
 
     def _unit(self, value_N3: np.ndarray, otherwise: str) -> np.ndarray:
@@ -243,3 +255,13 @@ class _Reader:
 
     def _refusal(self, reason: str) -> UsageError:
         return UsageError(f"{self._where} cannot be used: {reason}")
+
+
+def _sides_match(ir_NES: np.ndarray, direction_N3: np.ndarray) -> bool:
+    """Whether the nearer ear is louder on average; otherwise ears or angles are swapped."""
+    right_N, left_N = direction_N3[:, 0] > 0.5, direction_N3[:, 0] < -0.5
+    level_NE = 10.0 * np.log10(np.square(ir_NES).sum(axis=-1))
+    right_louder_N = level_NE[:, 1] - level_NE[:, 0]
+    if not (right_N.any() and left_N.any()):
+        return True
+    return bool(right_louder_N[right_N].mean() >= right_louder_N[left_N].mean())

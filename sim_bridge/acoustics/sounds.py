@@ -1,7 +1,9 @@
 """Sounds of sources: the telephone ring that AVW synthesises, and any audio file of the user.
 
 Every sound is mono, looped, at the requested sample rate (16 kHz by default), and normalised to RMS 0.1, or to less if
-its peak would exceed 0.5.
+its peak would exceed 0.5. Before that, a constant offset is removed from every channel, and the channels are averaged.
+Channels that cancel each other in the mean (a phase fault, or a balanced line recorded as stereo) are not averaged: the
+loudest channel is used.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ SOUNDS = ("ring",)
 _MAX_SECONDS = 600.0
 _RATES = (16_000, 48_000)  # Hz: range of the requested rate; a file may have any rate
 _MAX_CHANNELS = 64
+_OFFSET = 1e-3  # constant part of a channel relative to the rest, from which it is removed
+_CANCELLED = 0.1  # RMS of the mean of the channels, relative to that of independent channels: -20 dB
 
 # Partials of a gong: frequency ratios of a small cup bell, pressure, decay in seconds while the clapper is off it.
 _PARTIALS = ((0.5, 0.5, 0.09), (1.0, 1.0, 0.09), (2.32, 0.8, 0.07), (4.25, 0.7, 0.05), (6.1, 0.6, 0.04))
@@ -56,14 +60,14 @@ def load_sound(name: str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     _check_length(path, samples_CS.shape[1], rate)
     if not np.isfinite(samples_CS).all():
         raise SoundError(f"sound {name!r} holds values that are not finite: the file is damaged, choose another one")
-    mono_S = samples_CS.mean(axis=0, dtype=np.float64)
+    mono_S = _mono(samples_CS)
+    if np.abs(mono_S).max() < 1e-6:
+        raise SoundError(f"sound {name!r} is silent: choose another file")
     if rate != sample_rate:
         from scipy import signal  # takes 0.3 s to import, and the ring does not need it
 
         divisor = math.gcd(rate, sample_rate)
         mono_S = signal.resample_poly(mono_S, sample_rate // divisor, rate // divisor)
-    if np.abs(mono_S).max() < 1e-6:
-        raise SoundError(f"sound {name!r} is silent: choose another file")
     return _normalised(mono_S)
 
 
@@ -102,6 +106,29 @@ def _ring_at(sample_rate: int) -> np.ndarray:
     """The same ring at another rate, exactly: a loop limited to 7.2 kHz is the sum of its harmonics at any rate."""
     count = round(RING_SAMPLES * sample_rate / SAMPLE_RATE)
     return _normalised(fft.irfft(fft.rfft(ring().astype(np.float64)), count) * (count / RING_SAMPLES))
+
+
+def _mono(samples_CS: np.ndarray) -> np.ndarray:
+    """float64 (S,): the mean of the channels without their offsets, or the loudest channel if they cancel; 0 if silent.
+
+    An offset can be far louder than the sound on it. What is left of a constant is the noise of its last bit, which
+    counts as silence.
+    """
+    mono_S = samples_CS.mean(axis=0, dtype=np.float64)
+    offset_C1 = samples_CS.mean(axis=1, dtype=np.float64, keepdims=True)
+    rms_C = np.sqrt(np.square(samples_CS - offset_C1).mean(axis=1))
+    rms_C = np.where(rms_C < _OFFSET * np.abs(offset_C1[:, 0]), 0.0, rms_C)
+    loudest = int(rms_C.argmax())
+    if rms_C[loudest] == 0.0:
+        return np.zeros_like(mono_S)
+    if np.abs(offset_C1).max() > _OFFSET * rms_C[loudest]:
+        mono_S = mono_S - mono_S.mean()
+    independent = math.sqrt(np.square(rms_C).sum()) / len(rms_C)
+    if math.sqrt(np.square(mono_S - mono_S.mean()).mean()) < _CANCELLED * independent:
+        mono_S = samples_CS[loudest].astype(np.float64)
+        if abs(offset_C1[loudest, 0]) > _OFFSET * rms_C[loudest]:
+            mono_S -= offset_C1[loudest, 0]
+    return mono_S
 
 
 def _check_length(path: Path, samples: int, rate: int) -> None:

@@ -190,6 +190,11 @@ def _of_reading(report: MeshReport | None) -> list[Finding]:
     if report is None:
         return []
     found = [Finding("not-read", "warning", warning) for warning in report.warnings]
+    if report.against_standard:
+        what = f"glTF is Y-up by definition, but this file was turned ({report.up_evidence})"
+        cause = f"most likely it was exported with {report.up.upper()} up"
+        fix = f"append ?up=y to its name if that is wrong, or ?up={report.up} to confirm it"
+        found.append(Finding("up-axis", "note", what, cause=cause, fix=fix))
     if report.degenerate_uv:
         what = f"{report.degenerate_uv:,} faces have no usable texture coordinates; each of them shows a single texel"
         found.append(Finding("texture-coordinates", "note", what))

@@ -4,6 +4,10 @@ The vocabulary covers plain English and the categories of Matterport40, Replica,
 longest phrase in a label decides ("shower curtain" before "shower"). Among phrases of equal length the first in
 labels.json decides. Its order is: coverings, named materials, kinds of furniture, parts of a building. So "carpet on
 wood" is carpet, "brick wall" is brick, and "oak door" is a door.
+
+Names that a program gave say nothing: "Mat.001" is not a mat, `wire_088144225` of 3ds Max is not a wire, and
+`Tile_+005_+003` of a photogrammetry program is not made of tiles. A word of several parts counts only if every part is a
+known word: "woodenfloor" is a floor, but "Decke", the German word for ceiling, is not a deck.
 """
 
 from __future__ import annotations
@@ -27,6 +31,24 @@ SEMANTICS = "semantics: "  # prefix of the evidence if the label comes from the 
 # Names of rooms are removed: the wall of a bed room is a wall, not a bed.
 _ROOMS = re.compile(r"\b(bed|bath|living|dining|book|wash|tv|family|powder|shower|laundry) (room|store)\b")
 _MIN_LETTERS_INSIDE = 4  # shortest word that is searched for inside other words ("kitchenfloor")
+# Parts of compound words that name no material.
+_PARTS = frozenset({
+    "kitchen", "bath", "bathroom", "bed", "bedroom", "living", "dining", "room", "hall", "hallway", "office",
+    "house", "home", "wall", "floor", "main", "front", "back", "left", "right", "inner", "outer", "inside",
+    "outside", "upper", "lower", "top", "bottom", "new", "old", "big", "small", "large", "little", "light", "dark",
+    "white", "black", "grey", "gray", "red", "green", "blue", "yellow", "brown", "beige", "cream",
+})  # fmt: skip
+# Default names of modelling and photogrammetry programs, as whole labels.
+_DEFAULT_NAMES = re.compile(
+    r"wire[\W_]*\d{3}[\W_]*\d{3}[\W_]*\d{3}|(mesh|model)?[\W_]*tile[\W_]*\d+([\W_]+\d+)+([\W_]*lod\d+)?"
+    r"|(box|scale)[\W_]*\d*|sheet[\W_]*\d+|render[\W_]*(mesh|model|geometry)?[\W_]*\d*"
+    r"|(default|new|standard)?[\W_]*mat(erial|l)?s?[\W_]*\d*",
+    re.IGNORECASE,
+)
+# "mat" for "material", before or after the name: MAT_Glass, matWall, Ceiling_mat, M_Wall_MAT.002.
+_MAT_FIRST = re.compile(r"^([Mm][Aa][Tt](?=[\W_\d])|[Mm]at(?=[A-Z]))[\W_\d]*")
+_MAT_LAST = re.compile(r"([\W_][Mm][Aa][Tt]|(?<=[a-z])Mat|(?<=[a-z\d])MAT)[\W_\d]*$")
+_REAL_MATS = re.compile(r"(?i:(bath|yoga|exercise|treadmill)[\W_]*mat)|(door|floor) mat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +87,17 @@ def material_from_label(label: str) -> Material | None:
 
     A label that ends in `|NAME` (as written by `export_glb`) names the material directly.
     """
-    found = _phrase(label)
+    found = _phrase(_own_words(label))
     return material(found[1]) if found else None
 
 
-def label_material(labels: Sequence[str], given: Mapping[str, str] | None = None) -> Labelled:
+def label_material(
+    labels: Sequence[str], given: Mapping[str, str] | None = None, *, categories: bool = False
+) -> Labelled:
     """The material of a surface with several labels (of its material, node and mesh), the most specific first.
 
     given: label -> material name, from a sidecar file; whole labels are compared, ignoring case
+    categories: the labels are categories of objects, which people gave: "mat" is a mat, and "box" a box
     Without a known word the material is `DEFAULT_MATERIAL` and the evidence `DEFAULTED`. Raises UsageError if `given`
     names an unknown material.
     """
@@ -81,7 +106,7 @@ def label_material(labels: Sequence[str], given: Mapping[str, str] | None = None
         if label.lower() in lowered:
             return Labelled(material(lowered[label.lower()]), "sidecar")
     for label in labels:
-        found = _phrase(label)
+        found = _phrase(label if categories else _own_words(label))
         if found:
             return Labelled(material(found[1]), found[0])
     return Labelled(material(DEFAULT_MATERIAL), DEFAULTED)
@@ -118,6 +143,15 @@ def face_areas(triangles_F33: np.ndarray) -> np.ndarray:
     return 0.5 * np.linalg.norm(np.cross(edge_a, edge_b), axis=1)
 
 
+def _own_words(label: str) -> str:
+    """A label without what a program added to it; "" for a default name."""
+    if _DEFAULT_NAMES.fullmatch(label.strip()):
+        return ""
+    if _REAL_MATS.fullmatch(label.strip("_. 0123456789")):
+        return label
+    return _MAT_LAST.sub("", _MAT_FIRST.sub("", label))
+
+
 @lru_cache(maxsize=4096)
 def _phrase(label: str) -> tuple[str, str] | None:
     """The phrase found in a label and the name of its material, or None."""
@@ -131,12 +165,29 @@ def _phrase(label: str) -> tuple[str, str] | None:
         if f" {phrase} " in padded and (best is None or (phrase.count(" "), -rank) > (best[0], -best[1])):
             best = (phrase.count(" "), rank, phrase, name)
     if best is None:
-        # No whole word is known: take the longest known word inside another word ("woodenfloor01").
+        # No whole word is known: take the longest known word inside a compound word ("woodenfloor01").
+        compounds = " ".join(word for word in text.split() if _is_compound(word))
         for rank, (phrase, name) in enumerate(_phrases()):
             joined = phrase.replace(" ", "")
-            if len(joined) >= _MIN_LETTERS_INSIDE and joined in text and (best is None or len(joined) > best[0]):
+            if len(joined) >= _MIN_LETTERS_INSIDE and joined in compounds and (best is None or len(joined) > best[0]):
                 best = (len(joined), rank, phrase, name)
     return None if best is None else (best[2], best[3])
+
+
+def _is_compound(word: str) -> bool:
+    """Whether a word consists of known words only."""
+    ends = {0}
+    for end in range(3, len(word) + 1):
+        if any(start in ends and word[start:end] in _known_parts() for start in range(end - 2)):
+            ends.add(end)
+    return len(word) in ends and len(word) <= 40
+
+
+@lru_cache(maxsize=1)
+def _known_parts() -> frozenset[str]:
+    """Words of a compound: those of the vocabulary in singular and plural, joined phrases, and `_PARTS`."""
+    words = {word for phrase, _ in _phrases() for word in (*phrase.split(), phrase.replace(" ", "")) if len(word) > 2}
+    return frozenset(words | {f"{word}s" for word in words} | _PARTS)
 
 
 @lru_cache(maxsize=1)

@@ -22,7 +22,7 @@ from avw.sim_bridge.scenes.meshes.scan_labels import read_labels
 from avw.sim_bridge.scenes.meshes.semantic_meshes import face_objects, nearest_objects, read_semantic_mesh
 from avw.sim_bridge.scenes.meshes.semantics import with_semantics
 from avw.sim_bridge.scenes.meshes.units import unit_by_size
-from avw.sim_bridge.scenes.meshes.up_axis import DECISIVE, walkable_patches
+from avw.sim_bridge.scenes.meshes.up_axis import DECISIVE, ROOM, measure_patches
 from avw.sim_bridge.scenes.scene import Light, Room, Scene
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
@@ -43,6 +43,7 @@ class MeshReport:
 
     up_3, front_3: unit vectors in the frame of the file that became +Y and -Z
     up: "y", "z", "x" or "given" · unit: metres per unit of the file · up_evidence, unit_evidence: the reasons
+    against_standard: whether the geometry overruled the up axis that the standard of the format prescribes
     evidence: the reason for the material of each surface (as in `labels.Labelled`)
     warnings: sentences about what is missing · semantics: path of the file with the object categories, "" if none
     by_semantics, by_name, by_default: shares of the area (0 to 1) whose material comes from object categories, from
@@ -58,6 +59,7 @@ class MeshReport:
     front_3: tuple[float, float, float]
     up: str
     up_evidence: str
+    against_standard: bool
     unit: float
     unit_evidence: str
     evidence: tuple[str, ...]
@@ -158,7 +160,8 @@ def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
         files, scene, tuple(reader.evidence), object_F, options, rotation_33
     )
     covered = coverage(scene, evidence)
-    format_says = "glTF is in metres" if file.suffix.lower() in (".glb", ".gltf") else "no unit given"
+    is_gltf = file.suffix.lower() in (".glb", ".gltf")
+    format_says = "glTF is in metres" if is_gltf else "no unit given"
     right_33 = np.eye(3) if rotation_33 is None else rotation_33
     report = MeshReport(
         path=str(file),
@@ -167,6 +170,7 @@ def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
         front_3=_axis(-right_33[2]),
         up=up,
         up_evidence=up_evidence,
+        against_standard=is_gltf and up != "y" and up_evidence.startswith("geometry"),
         unit=unit,
         unit_evidence=options.unit_source or format_says,
         evidence=evidence,
@@ -301,20 +305,23 @@ def _upright(
     if up_is_given:
         return "y", "written by AVW", None
     scale = UNITS[unit_by_size(np.ptp(vertices_V3, axis=0))]
-    patch_x, patch_y, patch_z = walkable_patches(vertices_V3[faces_F3] * scale)
+    patches_32 = measure_patches(vertices_V3[faces_F3] * scale)
+    patch_x, patch_y, patch_z = patches_32[:, 0]
     measured = f"{patch_z:.0f} m² to walk on with Z up, {patch_y:.0f} m² with Y up"
     # No convention has X up, so it needs stronger evidence.
-    if patch_x > 2 * DECISIVE * max(patch_y, patch_z, 0.5):
-        return "x", f"geometry: {patch_x:.0f} m² to walk on with X up; {measured}", rotation_to_y_up(UPS["x"])
-    if patch_z > DECISIVE * max(patch_y, 0.5):
-        return "z", f"geometry: {measured}", rotation_to_y_up(UPS["z"])
+    other = "x" if patch_x > 2 * DECISIVE * max(patch_y, patch_z, 0.5) else "z"
+    scanned = file.with_suffix(".house").exists() or bool({p.lower() for p in file.resolve().parts} & set(_SCANS))
+    standard = file.suffix.lower() in (".glb", ".gltf") and not scanned
+    if other == "x" or patch_z > DECISIVE * max(patch_y, 0.5):
+        if standard and patches_32[1, 1] > ROOM:
+            return "y", f"glTF is Y-up by definition, and it has rooms with Y up ({measured})", None
+        size = f"{patch_x:.0f} m² to walk on with X up; " if other == "x" else ""
+        return other, f"geometry: {size}{measured}", rotation_to_y_up(UPS[other])
     if patch_y > DECISIVE * max(patch_z, 0.5):
         return "y", f"geometry: {measured}", None
-    parts = {part.lower() for part in file.resolve().parts}
-    if file.with_suffix(".house").exists() or parts & set(_SCANS):
+    if scanned:
         return "z", f"its collection is Z-up (geometry is not decisive: {measured})", rotation_to_y_up(UPS["z"])
-    suffix = file.suffix.lower()
-    reason = "glTF is Y-up by definition" if suffix in (".glb", ".gltf") else f"usual for {suffix}"
+    reason = "glTF is Y-up by definition" if standard else f"usual for {file.suffix.lower()}"
     return "y", f"{reason} (geometry is not decisive: {measured})", None
 
 

@@ -40,7 +40,7 @@ def with_semantics(
             surfaces.append(own)
             reasons.append(evidence[surface])
             continue
-        found = label_material(words[kind - 1], given)
+        found = label_material(words[kind - 1], given, categories=True)
         known = found.evidence != DEFAULTED
         name = f"{own.name}: {category[kind]}"
         material = found.material if known else own.material

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import zlib
@@ -229,6 +230,7 @@ WRONG_TEXT: dict[str, tuple[str, str, object]] = {
     "radians": ("SourcePosition", "Units", "radian, radian, metre"),
     "harmonics": ("SourcePosition", "Type", "spherical harmonics"),
     "kilohertz": ("Data.SamplingRate", "Units", "kilohertz"),
+    "long text": ("", "SOFAConventions", "x" * 60_000),
 }
 
 
@@ -253,6 +255,9 @@ def wrong_data(count: int) -> dict[str, tuple[str, object]]:
         "fewer sources": ("SourcePosition", np.ones((count - 1, 3))),
         "source in the head": ("SourcePosition", np.zeros((count, 3))),
         "endless delay": ("Data.Delay", np.full((1, 2), 1e9)),
+        "early delay": ("Data.Delay", np.full((1, 2), -60_000.0)),
+        "late delay": ("Data.Delay", np.full((1, 2), 6_000.0)),
+        "one-sided delay": ("Data.Delay", np.array([[0.0, 200.0]])),
         "swapped ears": ("Data.IR", ir_MRN[:, ::-1]),
         "no view": ("ListenerView", np.zeros((1, 3))),
         "up is ahead": ("ListenerUp", np.array([[2.0, 0.0, 0.0]])),
@@ -296,13 +301,34 @@ MESSAGES = {
     "two rates": "sampling rate",
     "fewer sources": "has shape",
     "source in the head": "at the centre",
-    "endless delay": "longer than a second",
+    "endless delay": "expected 0 to 4800",
+    "early delay": "from -60000 to -60000 samples",
+    "late delay": "expected 0 to 4800",
+    "one-sided delay": "between the ears",
+    "long text": "more than 4,096 bytes",
     "swapped ears": "swapped",
     "no view": "length 0",
     "up is ahead": "the same way",
     "three ears": "ReceiverPosition",
     "half a horizon": "gap on the horizon",
 }
+
+
+def test_the_responses_decide_if_the_positions_of_the_receivers_contradict_them(tmp_path: Path) -> None:
+    """As in the KEMAR of TU Berlin: left first in the data, and right first in ReceiverPosition."""
+    head = point_head()
+    right = read_sofa(head.write(tmp_path / "right.sofa"))
+    head.receiver_RC = head.receiver_RC[::-1]
+    berlin = read_sofa(head.write(tmp_path / "berlin.sofa"))
+    np.testing.assert_array_equal(berlin.ir_NES, right.ir_NES)
+    head.ir_MRN = head.ir_MRN[:, ::-1]
+    np.testing.assert_array_equal(read_sofa(head.write(tmp_path / "both.sofa")).ir_NES, right.ir_NES)
+
+
+def test_a_fifo_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "head.sofa")
+    with pytest.raises(UsageError, match="not a regular file"):
+        read_sofa(tmp_path / "head.sofa")
 
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))

@@ -77,6 +77,38 @@ def test_any_rate_and_layout_becomes_mono_16_khz(tmp_path: Path, rate: int, chan
     assert np.abs(np.fft.rfft(clip_S)).argmax() == pytest.approx(440, abs=1)
 
 
+@pytest.mark.parametrize("fault", ["exact", "truncated", "dithered", "quieter"])
+@pytest.mark.parametrize("offset", [0.0, 0.2])
+def test_channels_of_opposite_phase_do_not_cancel(tmp_path: Path, fault: str, offset: float) -> None:
+    """A phase fault leaves the last bit in the mean of the channels, which must not be brought to full loudness."""
+    tone_S = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    other_S = {
+        "exact": -tone_S,
+        "truncated": np.floor(-tone_S * 32_768) / 32_768,
+        "dithered": -tone_S + np.random.default_rng(0).uniform(-1, 1, 16_000) / 32_768,
+        "quieter": -0.98 * tone_S,
+    }[fault]
+    soundfile.write(tmp_path / "stereo.wav", np.stack([tone_S, other_S], axis=1) + offset, 16_000, subtype="FLOAT")
+    clip_S = load_sound(str(tmp_path / "stereo.wav"))
+    energy_F = np.abs(np.fft.rfft(clip_S.astype(np.float64))) ** 2
+    assert energy_F[440] > 0.999 * energy_F.sum()
+    assert rms(clip_S) == pytest.approx(REFERENCE_RMS, rel=0.01)
+
+
+def test_an_offset_is_removed_before_the_level_is_set(tmp_path: Path) -> None:
+    tone_S = 0.01 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    soundfile.write(tmp_path / "offset.wav", tone_S + 0.5, 16_000, subtype="FLOAT")
+    clip_S = load_sound(str(tmp_path / "offset.wav"))
+    assert abs(clip_S.mean()) < 1e-4
+    assert rms(clip_S) == pytest.approx(REFERENCE_RMS, rel=0.01)
+    soundfile.write(tmp_path / "half.wav", np.stack([tone_S + 0.5, 0 * tone_S], axis=1), 16_000, subtype="FLOAT")
+    assert rms(load_sound(str(tmp_path / "half.wav"))) == pytest.approx(REFERENCE_RMS, rel=0.01)
+    constant_S = 0.5 + np.random.default_rng(0).integers(-1, 2, 16_000) / 32_768
+    soundfile.write(tmp_path / "constant.wav", constant_S, 16_000, subtype="PCM_16")
+    with pytest.raises(SoundError, match="silent"):
+        load_sound(str(tmp_path / "constant.wav"))
+
+
 def test_a_spiky_sound_is_limited_by_its_peak(tmp_path: Path) -> None:
     spikes_S = np.zeros(16_000)
     spikes_S[::4_000] = 1.0

@@ -75,6 +75,44 @@ def test_a_label_without_meaning_has_no_material(label: str) -> None:
     assert label_material([label]).material.name == DEFAULT_MATERIAL
 
 
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("Mat_Wall_A", "plaster_wall"),
+        ("MAT_Glass", "glass"),
+        ("matWall", "plaster_wall"),
+        ("Ceiling_mat", "plasterboard_ceiling"),
+        ("M_Wall_MAT.002", "plaster_wall"),
+        ("Chair_mat.003", "wooden_chair"),
+        ("Bath_Mat", "carpet_thin"),
+        ("door mat", "carpet_thin"),
+        ("mat|brick_wall", "brick_wall"),
+        ("floor_tile_3", "ceramic_tiles"),
+        ("steel wire", "metal"),
+        ("cardboard box", "wood_furniture"),
+        ("kitchenfloors", "wood_floor"),
+        ("GlassDoor", "glass"),
+    ],
+)
+def test_what_a_program_adds_to_a_name_says_nothing(label: str, expected: str) -> None:
+    assert label_material([label]).material.name == expected
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["mat", "Mat.001", "mat_5", "MATERIAL_3", "wire_088144225", "wire 088 144 225", "Tile_+005_+003",
+     "Mesh_Tile_-1_002", "Box001", "RenderMesh_2", "Decke", "Deckenlampe", "ventana", "tableau", "photogrammetry",
+     "Tischplatte"],
+)  # fmt: skip
+def test_default_names_and_words_of_other_languages_are_unknown(label: str) -> None:
+    assert label_material([label]).evidence == DEFAULTED
+
+
+def test_categories_are_words_of_people() -> None:
+    for category, expected in (("mat", "carpet_thin"), ("box", "wood_furniture"), ("tile", "ceramic_tiles")):
+        assert label_material([category], categories=True).material.name == expected
+
+
 def test_labels_are_tried_in_order_after_the_sidecar() -> None:
     assert label_material(["Material.001", "sofa_3"]).material.name == "upholstery"
     assert label_material(["oak", "sofa_3"]).material.name == "wood_furniture"

@@ -10,6 +10,7 @@ import pytest
 import trimesh
 
 from avw.sim_bridge.errors import SceneError, UsageError
+from avw.sim_bridge.inspection.lint import lint
 from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.scenes.catalogue import resolve_scenes, scene_ref
 from avw.sim_bridge.scenes.meshes.mesh_files import load_mesh, read_mesh
@@ -47,6 +48,35 @@ def test_up_axis_is_found_despite_storeys_and_scan_noise() -> None:
     noisy = scan(building(*flat()), edge=0.2, noise=0.01, holes=10)
     patch_3 = walkable_patches(noisy.triangles)
     assert patch_3[1] > 2 * max(patch_3[0], patch_3[2])
+
+
+@pytest.mark.parametrize(("suffix", "up"), [("glb", "y"), ("obj", "y"), ("obj", "z"), ("ply", "z")])
+def test_a_flat_without_a_ceiling_stays_upright(tmp_path: Path, suffix: str, up: str) -> None:
+    """On its side, its walls would be the only floor with something overhead."""
+    mesh = building(*(box for box in flat() if box[0][1] < 2.5))
+    path = tmp_path / f"flat.{suffix}"
+    trimesh.Scene(_turned(mesh, Z_UP) if up == "z" else mesh).export(path)
+    scene, report = read_mesh(path)
+    assert report.up == up
+    np.testing.assert_allclose(scene.vertices_V3.max(axis=0), mesh.bounds[1], atol=1e-5)
+
+
+def test_a_tall_hall_stays_upright_because_gltf_is_y_up(tmp_path: Path) -> None:
+    hall = building(*room(6.0, 6.0, 16.0))
+    trimesh.Scene(hall).export(tmp_path / "hall.glb")
+    report = read_mesh(tmp_path / "hall.glb")[1]
+    assert report.up == "y"
+    assert "glTF is Y-up by definition" in report.up_evidence
+    trimesh.Scene(hall).export(tmp_path / "hall.ply")
+    assert read_mesh(tmp_path / "hall.ply")[1].up in ("x", "z"), "no standard speaks for Y"
+
+
+def test_a_file_that_is_turned_against_its_standard_says_so(tmp_path: Path) -> None:
+    trimesh.Scene(_turned(building(*flat()), Z_UP)).export(tmp_path / "flat.glb")
+    found = [f for f in lint(*read_mesh(tmp_path / "flat.glb")).findings if f.name == "up-axis"]
+    assert [f.severity for f in found] == ["note"]
+    assert "?up=z" in found[0].fix
+    assert not [f for f in lint(*read_mesh(f"{tmp_path / 'flat.glb'}?up=z")).findings if f.name == "up-axis"]
 
 
 def test_if_geometry_is_not_decisive_the_format_decides(tmp_path: Path) -> None:
