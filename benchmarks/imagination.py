@@ -60,16 +60,20 @@ def criteria(evaluations: Sequence[Evaluation]) -> Iterator[Criterion]:
         )
         yield _paired("SSIM", "ssim", "reprojection", h, better=1, least=-0.005, strict=False)
         yield _paired("depth AbsRel, unseen", "depth_absrel_unseen", "reprojection", h, better=-1)
-    for rival in ("persistence", "stitched"):
+    for rival in ("persistence", "recall", "stitched"):
         for title, metric in (("LSD, dB", "lsd"), ("ILD error, dB", "ild_error"), ("pan score error", "pan_error")):
             for h in horizons:
                 yield _paired(title, metric, rival, h, better=-1)
     yield _limit("AV-lag error, s", ("sequences", "model", "av_lag_error_seconds"), below=0.3)
+    yield _limit(
+        "limit: of predicted images with the true sound", ("sequences", "model_with_true_sound", "av_lag_error_seconds")
+    )
     yield _limit("rank correlation of poses 1 to 6 m away", ("ranking", "rank_correlation"), above=0.7)
     yield _limit("distance error below 4 m, m", ("ranking", "distance_error"), below=0.5)
     for cue in ("ild", "itd", "pan"):
         name = f"sign of the {cue.upper() if cue != 'pan' else cue} after a swapped turn, share"
         yield _limit(name, ("counterfactuals", "action", cue, "score"), above=0.95)
+        yield _limit("limit: if all sound came straight from the source", ("counterfactuals", "action", cue, "direct"))
     yield _limit(
         "64 steps step by step: PSNR of seen pixels, dB", ("rollouts", "psnr_seen", "64", "difference"), above=-1.0
     )
@@ -100,7 +104,7 @@ def _paired(
 def _limit(
     name: str, path: Sequence[str], *, above: float = -math.inf, below: float = math.inf, absolute: bool = False
 ) -> Criterion:
-    """A value that lies within limits."""
+    """A value that lies within limits; without limits, a value beside which others are read."""
 
     def find(evaluation: Evaluation) -> Finding:
         value: Any = evaluation
@@ -108,9 +112,11 @@ def _limit(
             value = value.get(key) if isinstance(value, Mapping) else None
         if not isinstance(value, int | float):
             return Finding(value=None)
+        if not wanted:
+            return Finding(value=float(value))
         return Finding(value=float(value), met=above <= (abs(value) if absolute else value) <= below)
 
-    wanted = f"≥ {above:g}" if math.isfinite(above) else f"≤ {below:g}"
+    wanted = f"≥ {above:g}" if math.isfinite(above) else f"≤ {below:g}" if math.isfinite(below) else ""
     return Criterion(name=name, wanted=f"{wanted}, either sign" if absolute else wanted, find=find)
 
 

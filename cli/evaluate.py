@@ -30,8 +30,11 @@ METHODS = {
     "persistence": "persistence",
     "rotation_warp": "rotation",
     "reprojection": "reprojection",
+    "recall": "recall",
     "stitched": "stitched",
     "oracle_tokenizer": "tokenizer",
+    "model_with_true_sound": "predicted images, true sound",
+    "model_with_true_images": "true images, predicted sound",
 }
 PAIRED = ("psnr", "psnr_unseen", "ssim", "lsd", "ild_error")
 
@@ -130,7 +133,8 @@ def _others(result: dict[str, Any]) -> list[str]:
     if swaps := result.get("counterfactuals"):
         ild = swaps["action"]["ild"]
         lines.append(
-            f"other actions: the sound changes sides as it should in {ild['right']} of {ild['cases']} audible cases; "
+            f"other actions: the sound changes sides as it should in {ild['right']} of {ild['cases']} audible cases "
+            f"(limit of direct sound: {_number(ild.get('direct'))}); "
             f"other sound: LSD {_number(swaps['sound'].get('sound_lsd'))} dB, image "
             f"{_number(swaps['sound'].get('image_difference'))} grey levels"
         )

@@ -24,19 +24,11 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from avw.model.layers import (
-    MOTION_FEATURES,
-    TIME_FEATURES,
-    Attention,
-    Condition,
-    Expert,
-    Head,
-    mlp,
-    modulate,
-    motion_features,
-    time_features,
-)
+from avw.model.layers import MOTION_FEATURES, Attention, Condition, Expert, Head, mlp, modulate, motion_features
 from avw.model.reward import COARSE_EDGES, DISTANCE_EDGES, RewardPrediction
+from avw.model.sound_memory import SoundHistory, SoundMemory, heard_features
+from avw.model.sound_recall import FEATURES as RECALL_FEATURES
+from avw.model.sound_recall import Recalled, Rhythm, SoundRecall, rhythm_of
 from avw.model.source_belief import FEATURES, SourceBelief, SourceField, belief_features
 from avw.sim_bridge.errors import UsageError
 
@@ -65,6 +57,9 @@ class AvCditConfig:
         relative pose; 0 for none. Not part of the paper
     source_belief: the tokens of sound and reward are given where the source is relative to their pose, triangulated
         from the steps of the sound memory; see `source_belief.py`. Not part of the paper
+    source_layers: layers of attention between these steps
+    sound_recall: the audio tokens are given the last sound and that of past steps at the same phase of a repeating
+        source, and the audio head predicts a correction of them; see `sound_recall.py`. Not part of the paper
     reward_from_sound: the reward that is read from the context alone uses its sounds and not its images. Images
         identify the houses of the training, and a reward that depends on them ranks poses in other houses worse
     distance_edges: bin edges of the reward histogram, metres
@@ -90,6 +85,8 @@ class AvCditConfig:
     experts: bool = True
     sound_memory: int = 64
     source_belief: bool = True
+    source_layers: int = 2
+    sound_recall: bool = True
     reward_from_sound: bool = True
     distance_edges: tuple[float, ...] = DISTANCE_EDGES
     progress_head: bool = False
@@ -115,6 +112,8 @@ class AvCditConfig:
             older |= {"sound_memory": 0, "source_belief": False, "reward_from_sound": False, "progress_head": True}
             older["distance_edges"] = COARSE_EDGES
             values = older | values
+        # Before the recall of sound and the attention between steps:
+        values = {"sound_recall": False, "source_layers": 0, **values}
         tuples: dict[str, Any] = {
             name: tuple(values[name]) for name in ("ages", "distance_edges", "modalities") if name in values
         }
@@ -133,7 +132,7 @@ class AvCditConfig:
 # The sizes of NWM (arXiv 2412.03572, Table 8), and a smaller one for laptops.
 PAPER: dict[str, Any] = {
     "patch": 2, "ages": (3, 2, 1, 0), "prior": "none", "residual": False, "past_motion": False, "sound_memory": 0,
-    "source_belief": False, "reward_from_sound": False,
+    "source_belief": False, "sound_recall": False, "reward_from_sound": False,
     "learn_variance": True,
 }  # fmt: skip
 SIZES: dict[str, dict[str, Any]] = {
@@ -196,45 +195,13 @@ class Block(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class SoundHistory:
-    """Past steps, any order, for the sound memory. The module is called with the audio latents of each step.
-
-    audio_BMAD: audio latents · past_BM3: pose of each step relative to now (forward m, left m, turn rad)
-    age_BM: steps ago; negative where there is no such step (before the first observation)
-    """
-
-    audio_BMAD: Tensor
-    past_BM3: Tensor
-    age_BM: Tensor
-
-
-@dataclass(frozen=True, slots=True)
 class EncodedContext:
-    """A context, ready for any number of targets. keys_values: for every block · belief: where the source is."""
+    """A context, ready for any number of targets. keys_values: for every block · belief: where the source is
+    rhythm: the heard sound and its period"""
 
     keys_values: list[tuple[Tensor, Tensor]]
     belief: SourceBelief | None = None
-
-
-def heard_features(sound: SoundHistory) -> Tensor:
-    """(B, M, audio_channels + audio_tokens): the mean over each step, and the level (the first cue) of its tokens."""
-    return torch.cat([sound.audio_BMAD.mean(2), sound.audio_BMAD[..., 0]], -1)
-
-
-class SoundMemory(nn.Module):
-    """One token per past step: (B, M, D)."""
-
-    def __init__(self, config: AvCditConfig) -> None:
-        super().__init__()
-        D, inputs = config.width, config.audio_channels + config.audio_tokens + MOTION_FEATURES + TIME_FEATURES
-        self.token = nn.Sequential(
-            nn.Linear(inputs, 2 * D), nn.SiLU(), nn.Linear(2 * D, 2 * D), nn.SiLU(), nn.Linear(2 * D, D)
-        )
-        self.absent = nn.Parameter(torch.zeros(D))
-
-    def forward(self, sound: SoundHistory) -> Tensor:
-        features = [heard_features(sound), motion_features(sound.past_BM3), time_features(-sound.age_BM)]
-        return torch.where(sound.age_BM[..., None] < 0, self.absent, self.token(torch.cat(features, -1)))
+    rhythm: Rhythm | None = None
 
 
 class AvCdit(nn.Module):
@@ -270,10 +237,16 @@ class AvCdit(nn.Module):
             self.prior = nn.Linear((config.latent_channels + PRIOR_EXTRA[config.prior]) * p * p, D)
         if config.residual:
             self.gates = nn.ModuleDict({"vision": Head(D, visual)})
+        if config.sound_memory and config.sound_recall:
+            self.recall = nn.ModuleDict({"audio": SoundRecall()})
+            self.from_recall = nn.ModuleDict({"audio": nn.Linear(2 * sound + RECALL_FEATURES, D)})
+            self.recall_gates = nn.ModuleDict({"audio": Head(D, 2 * sound)})
         if config.sound_memory:
-            self.sound_memory = nn.ModuleDict({"audio": SoundMemory(config)})
+            self.sound_memory = nn.ModuleDict({"audio": SoundMemory(sound + config.audio_tokens, D)})
         if config.sound_memory and config.source_belief:
-            self.belief = nn.ModuleDict({"audio": SourceField(config.audio_channels + config.audio_tokens, D)})
+            self.belief = nn.ModuleDict(
+                {"audio": SourceField(sound + config.audio_tokens, D, layers=config.source_layers, heads=config.heads)}
+            )
             self.from_belief = nn.ModuleDict({name: mlp(FEATURES, D) for name in ("audio", "reward")})
         self.heads = nn.ModuleDict(
             {
@@ -313,14 +286,16 @@ class AvCdit(nn.Module):
         if audio_BTAD is not None and "audio" in self.config.modalities:
             x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"] + pose_BT1D
             tokens.append(x.flatten(1, 2))
-        belief = None
+        belief = rhythm = None
         if sound is not None and self.config.sound_memory and "audio" in self.config.modalities:
             if self.config.source_belief:
                 belief = self.belief["audio"](heard_features(sound), sound.past_BM3, sound.age_BM)
+            if self.config.sound_recall:
+                rhythm = rhythm_of(sound)
             tokens.append(self.sound_memory["audio"](sound))
         context_BND = torch.cat(tokens, 1)
         blocks = cast("Iterable[Block]", self.blocks)
-        return EncodedContext([block.context_keys_values(context_BND) for block in blocks], belief)
+        return EncodedContext([block.context_keys_values(context_BND) for block in blocks], belief, rhythm)
 
     def forward(
         self,
@@ -343,12 +318,18 @@ class AvCdit(nn.Module):
         B, K = step_BK.shape
         c_BKD = self.condition(motion_BK3, offset_BK, step_BK)
         tokens: dict[str, Tensor] = {}
+        recalled: Recalled | None = None
         if "vision" in noisy:
             tokens["vision"] = self.adapters["vision"](self.patchify(noisy["vision"])) + self.positions["vision"]
             if prior_PHWC is not None:
                 tokens["vision"] = tokens["vision"] + self.prior(self.patchify(prior_PHWC))
         if "audio" in noisy:
             tokens["audio"] = self.adapters["audio"](noisy["audio"]) + self.positions["audio"]
+            if context.rhythm is not None:
+                recalled = self.recall["audio"](context.rhythm, motion_BK3, offset_BK)
+                features_PAF = recalled.features_PF[:, None].expand(-1, self.config.audio_tokens, -1)
+                known_PAX = torch.cat([recalled.audio_PAD, recalled.now_PAD, features_PAF], -1)
+                tokens["audio"] = tokens["audio"] + self.from_recall["audio"](known_PAX)
         if reward:
             tokens["reward"] = self.positions["reward"].expand(B * K, -1, -1)
         if context.belief is not None and tokens.keys() & {"audio", "reward"}:
@@ -368,6 +349,12 @@ class AvCdit(nn.Module):
                 # Where everything was seen the gate starts at 0.94, and where nothing was seen at 0.35.
                 gate = torch.sigmoid(gate + 3.3 * prior_PHWC[..., C : C + 1] - 0.6)
                 outputs["vision"] = outputs["vision"] + gate * prior_PHWC[..., :C]
+        if recalled is not None:
+            # At first, half of the recalled sound and a tenth of the last one.
+            gate, gate_now = self.recall_gates["audio"](tokens["audio"], c_PD).chunk(2, -1)
+            known = torch.sigmoid(gate) * recalled.audio_PAD + torch.sigmoid(gate_now - 2.2) * recalled.now_PAD
+            variances = outputs["audio"].shape[-1] - known.shape[-1]  # of learn_variance; they follow the means
+            outputs["audio"] = outputs["audio"] + F.pad(known, (0, variances))
         if not reward:
             return outputs, None
         out_BKn = self.heads["reward"](tokens["reward"], c_PD)[:, 0].unflatten(0, (B, K))

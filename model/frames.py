@@ -22,11 +22,12 @@ from torch import Tensor
 
 from avw.avw4k.plan.episode import DEPTH_UNITS
 from avw.avw4k.reading.windows import FrameCache, WindowBatch, Windows, in_heading_frame
-from avw.model.av_cdit import AvCditConfig, SoundHistory
+from avw.model.av_cdit import AvCditConfig
 from avw.model.memory.poses import compose, seen_from
 from avw.model.memory.reprojection import Reprojection, reproject_frames, with_arrays
 from avw.model.memory.tracks import episode_tracks
 from avw.model.priors import prior_size
+from avw.model.sound_memory import SoundHistory
 from avw.model.tokenizers.tokenizers import Tokenizers
 
 

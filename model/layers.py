@@ -80,8 +80,26 @@ class Attention(nn.Module):
         k, v = rearrange(self.to_kv(x_PND), "p n (two h d) -> two p h n d", two=2, h=self.heads)
         return self.norm_k(k), v
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return self.to_out(rearrange(F.scaled_dot_product_attention(q, k, v), "p h n d -> p n (h d)"))
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.to_out(rearrange(F.scaled_dot_product_attention(q, k, v, mask), "p h n d -> p n (h d)"))
+
+
+class HistoryLayer(nn.Module):
+    """A transformer layer over a sequence, (B, N, D). Tokens that are not `known_BN` are not attended to."""
+
+    def __init__(self, width: int, heads: int, ratio: int = 2) -> None:
+        super().__init__()
+        self.attention_norm, self.norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, ratio * width), nn.GELU(approximate="tanh"), nn.Linear(ratio * width, width)
+        )
+
+    def forward(self, x_BND: Tensor, known_BN: Tensor) -> Tensor:
+        normed = self.attention_norm(x_BND)
+        k, v = self.attention.keys_values(normed)
+        x_BND = x_BND + self.attention(self.attention.queries(normed), k, v, known_BN[:, None, None])
+        return x_BND + self.feed_forward(self.norm(x_BND))
 
 
 class Expert(nn.Module):

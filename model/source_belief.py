@@ -1,10 +1,12 @@
 """Where the source is, as far as the agent has heard: a learned Bayesian triangulation over all past steps.
 
-Each past step gives evidence over bearing and distance from its own pose. The sum over the steps, on a polar grid
-around the agent, is a log posterior of the position of the source. From it follow, for any pose, how far away the
-source is and in which direction: the features that the tokens of sound and reward are given. All of it is
-differentiable. The evidence is learned, from the true position of the source in the training data and from the losses
-of these tokens; poses and cells are known geometry and need not be learned.
+Each past step gives evidence over bearing and distance from its own pose. What a sound says depends on the others: its
+level says how far away the source is only in comparison, and steps at one place say the same thing twice. So the steps
+attend to each other first. The sum over the steps, on a polar grid around the agent, is a log posterior of the position
+of the source. From it follow, for any pose, how far away the source is and in which direction: the features that the
+tokens of sound and reward are given. All of it is differentiable. The evidence is learned, from the true position of
+the source in the training data and from the losses of these tokens; poses and cells are known geometry and need not be
+learned.
 
 Shapes: B contexts · K targets per context · M past steps · G cells of the grid · F features.
 """
@@ -16,6 +18,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from avw.model.layers import MOTION_FEATURES, TIME_FEATURES, HistoryLayer, motion_features, time_features
 
 RANGES = (0.3, 0.6, 1.0, 1.5, 2.1, 2.8, 3.7, 4.8, 6.2, 8.0, 10.5, 14.0)
 """Distances of the cells from the agent, metres."""
@@ -35,17 +39,21 @@ class SourceBelief:
 
 
 class SourceField(nn.Module):
-    """Evidence of past steps, and the features of poses. inputs: numbers per step that describe its sound."""
+    """Evidence of past steps. inputs: numbers per step that describe its sound · layers: of attention between steps"""
 
     cell_G2: Tensor
 
-    def __init__(self, inputs: int, width: int) -> None:
+    def __init__(self, inputs: int, width: int, *, layers: int = 0, heads: int = 4) -> None:
         super().__init__()
         angle = torch.arange(BEARINGS) * (2 * math.pi / BEARINGS)
         distance = torch.tensor(RANGES)
         cells = torch.stack([torch.outer(distance, angle.cos()), torch.outer(distance, angle.sin())], -1)
         self.register_buffer("cell_G2", cells.flatten(0, 1), persistent=False)
         basis = 2 * HARMONICS + 4
+        if layers:
+            self.step = nn.Linear(inputs + MOTION_FEATURES + TIME_FEATURES, width)
+            inputs += width
+        self.layers = nn.ModuleList([HistoryLayer(width, heads) for _ in range(layers)])
         self.evidence = nn.Sequential(
             nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, basis)
         )
@@ -56,8 +64,14 @@ class SourceField(nn.Module):
 
     def forward(self, heard_BMF: Tensor, past_BM3: Tensor, age_BM: Tensor) -> SourceBelief:
         """heard_BMF: inputs of each step · past_BM3: poses of the steps, from now · age_BM: negative where absent."""
-        basis_nBMG = _basis(self.cell_G2, past_BM3)
-        weight_BMn = self.evidence(heard_BMF) * (age_BM >= 0)[..., None]
+        basis_nBMG, known_BM = _basis(self.cell_G2, past_BM3), age_BM >= 0
+        if self.layers:
+            x_BMD = self.step(torch.cat([heard_BMF, motion_features(past_BM3), time_features(-age_BM)], -1))
+            attended_BM = known_BM | ~known_BM.any(1, keepdim=True)  # attention to nothing is not a number
+            for layer in self.layers:
+                x_BMD = layer(x_BMD, attended_BM)
+            heard_BMF = torch.cat([heard_BMF, x_BMD], -1)
+        weight_BMn = self.evidence(heard_BMF) * known_BM[..., None]
         evidence_BG = torch.einsum("bmn,nbmg->bg", weight_BMn, basis_nBMG)
         return SourceBelief((self.prior + self.scale.exp() * evidence_BG).log_softmax(-1), self.cell_G2)
 

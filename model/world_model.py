@@ -21,7 +21,7 @@ from torch import Tensor
 
 from avw.avw4k.reading.windows import WindowBatch, WindowConfig
 from avw.model import checkpoint
-from avw.model.av_cdit import AvCdit, AvCditConfig, EncodedContext, SoundHistory
+from avw.model.av_cdit import AvCdit, AvCditConfig, EncodedContext
 from avw.model.compositor import Compositor, CompositorConfig
 from avw.model.context import Context, ContextNeeds, observer_at, stacked
 from avw.model.diffusion import Diffusion, DiffusionConfig, Latents
@@ -35,6 +35,7 @@ from avw.model.priors import memory_prior, planning_size, prior_size
 from avw.model.reward import RewardPrediction
 from avw.model.rollout import RolloutConfig, roll_out
 from avw.model.rotation import Rotation
+from avw.model.sound_memory import SoundHistory
 from avw.model.tokenizers.fit import TokenizerConfigs
 from avw.model.tokenizers.sound_cache import SoundCache
 from avw.model.tokenizers.tokenizers import Tokenizers

@@ -5,6 +5,8 @@ rotation_warp            the last frame, turned by the commanded yaw
 reprojection_commanded   the RGB-D frames seen so far, from where the actions lead with nothing in the way
 reprojection             the same, from where they lead along what the memory shows (rolled out)
 reprojection_realised    the same, from where the agent really was: not known in advance
+recall                   the sound heard at the same phase of a repeating source, averaged over past periods with
+                         weights that favour near poses (`sound_recall.py`, not trained); without one, the last sound
 oracle_tokenizer         the true future, encoded and decoded: the upper bound of a decoder of these latents
 """
 
@@ -47,6 +49,7 @@ class Baselines:
         futures = {
             "persistence": replace(last, progress_N=np.zeros(len(t_B), np.float32)),
             "rotation_warp": Future(rgb_NHWC=turned.numpy()),
+            "recall": Future(audio_NES=self.source.recall(window)),
         }
         motions = {
             "reprojection_commanded": window.motion_BK3,

@@ -24,7 +24,7 @@ class EvaluationConfig:
     clips: int = 200
     sequences: int = 24
     length: int = 16
-    counterfactuals: int = 24
+    counterfactuals: int = 72
     turn: int = 90
     rollouts: int = 8
     rollout_length: int = 64

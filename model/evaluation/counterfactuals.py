@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from avw.avw4k.reading.episodes import DatasetEpisode
-from avw.avw4k.reading.windows import Windows
+from avw.avw4k.reading.windows import Windows, in_heading_frame
 from avw.model.evaluation.measures import rounded
 from avw.model.evaluation.sequences import longest_episode, waveform
 from avw.model.evaluation.true_turns import SIDES, true_turns
@@ -93,7 +93,9 @@ def measure_counterfactuals(
     found = {
         "states": len(t_B),
         "turn_degrees": turn,
-        "action": action_scores(np.array(turned), true_2BES, full_scale=full_scale),
+        "action": action_scores(
+            np.array(turned), true_2BES, full_scale=full_scale, direct_B=direct_differences(windows, t_B, steps)
+        ),
         "sound": sound_scores(swaps),
     }
     if round_trip is not None:
@@ -102,9 +104,15 @@ def measure_counterfactuals(
     return found
 
 
-def action_scores(predicted_2BES: np.ndarray, true_2BES: np.ndarray, *, full_scale: float) -> dict[str, Any]:
+def action_scores(
+    predicted_2BES: np.ndarray, true_2BES: np.ndarray, *, full_scale: float, direct_B: np.ndarray | None = None
+) -> dict[str, Any]:
     """cue → the states that count, the share of them in which the predicted difference between the two futures (left
-    minus right) has the true sign, a 95 % interval, and the probability of so many by chance."""
+    minus right) has the true sign, a 95 % interval, and the probability of so many by chance.
+
+    direct_B: the difference if all sound came straight from the true source. The share of states in which it has the
+    true sign is the score of a model that knows the source and nothing of the walls.
+    """
     audible_B = np.logical_and(*(audible(sound, full_scale=full_scale) for sound in true_2BES))
     scores = {}
     for cue, least in CLEAR.items():
@@ -124,7 +132,20 @@ def action_scores(predicted_2BES: np.ndarray, true_2BES: np.ndarray, *, full_sca
             "p_by_chance": float(test.pvalue) if test is not None else None,
             "least_true_difference": least,
         }
+        if direct_B is not None and cases:
+            scores[cue]["direct"] = rounded(float((np.sign(direct_B) == np.sign(true_B))[counted_B].mean()))
     return {"audible_states": int(audible_B.sum()), **scores}
+
+
+def direct_differences(windows: Windows, t_B: np.ndarray, steps: int) -> np.ndarray:
+    """(B,): how much further to the left the true source lies after a turn to the left than after one to the right,
+    as sines of its bearings."""
+    episodes = [windows.episodes[int(number)] for number in windows.episode_F[t_B]]
+    source_B3 = np.array([windows.dataset.source(ref).position_3 for ref in episodes])
+    dx_B, _, dz_B = (source_B3 - windows.position_F3[t_B]).T
+    ahead_B, left_B = in_heading_frame(dx_B, dz_B, windows.yaw_F[t_B], windows.yaw_F[t_B])[:, :2].T
+    bearing_B, turn = np.arctan2(left_B, ahead_B), steps * TURN_RADIANS
+    return np.sin(bearing_B - turn) - np.sin(bearing_B + turn)
 
 
 def sound_scores(swaps: list[dict[str, float]]) -> dict[str, Any]:

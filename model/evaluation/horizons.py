@@ -16,7 +16,7 @@ from avw.model.evaluation.source import Source
 from avw.model.metrics.bootstrap import Interval, Sums, clustered_difference, clustered_interval
 
 Columns = dict[tuple[str, str], Sums]
-RIVALS = ("reprojection", "persistence", "stitched")
+RIVALS = ("reprojection", "persistence", "recall", "stitched")
 """Methods that the model is compared with, window by window."""
 
 

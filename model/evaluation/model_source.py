@@ -13,7 +13,11 @@ from avw.model.evaluation.futures import Future
 from avw.model.evaluation.source import Candidates
 from avw.model.frames import EncodedFrames, encoded_frames
 from avw.model.memory.reprojection import Reprojection
+from avw.model.sound_recall import SoundRecall, rhythm_of
 from avw.model.world_model import WorldModel
+
+REMEMBERED = 64
+"""Steps of sound that the baseline "recall" reads."""
 
 
 class ModelSource:
@@ -33,10 +37,10 @@ class ModelSource:
     def __enter__(self) -> ModelSource:
         net, tokenizers = self.model.net.config, self.model.tokenizers
         self.frames = self._stack.enter_context(encoded_frames(self.windows, tokenizers, net))
-        # The reprojection is a baseline of every model, also of those that have no memory.
+        # Reprojection and recall are baselines of every model, also of those that have no memory.
         self.memory: EncodedFrames = self.frames
-        if net.prior != "memory":
-            remembering = replace(net, prior="memory")
+        if net.prior != "memory" or net.sound_memory < REMEMBERED:
+            remembering = replace(net, prior="memory", sound_memory=REMEMBERED)
             self.memory = self._stack.enter_context(encoded_frames(self.windows, tokenizers, remembering))
         return self
 
@@ -63,6 +67,15 @@ class ModelSource:
 
     def reproject(self, t_B: np.ndarray, motion_BK3: np.ndarray) -> Reprojection:
         return self.memory.reproject(t_B, motion_BK3)
+
+    @torch.inference_mode()
+    def recall(self, window: WindowBatch) -> np.ndarray:
+        t_B, cpu = window.context_BT[:, -1], torch.device("cpu")
+        sound = self.memory.context(t_B, np.zeros(len(t_B), bool), cpu).sound
+        assert sound is not None
+        motion_BK3, offset_BK = torch.from_numpy(self.rolled(window)), torch.from_numpy(window.offset_BK).float()
+        recalled = SoundRecall()(rhythm_of(sound), motion_BK3, offset_BK)
+        return self.model.audio.decode(recalled.audio_PAD.to(self.model.device)).cpu().numpy()
 
     def rank(self, t_B: np.ndarray) -> Candidates | None:
         if not self.windows.has_counterfactuals:

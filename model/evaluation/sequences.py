@@ -35,7 +35,8 @@ def measure_sequences(
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     """(the "sequences" part: AV-lag and AV-corr errors by method; the "perceptual" part; metric → why it is missing).
 
-    All are empty where the episodes are too short for AV-lag.
+    All are empty where the episodes are too short for AV-lag. Two methods have one predicted modality beside the true
+    other one. They say which of the two causes the errors of the model.
     """
     windows = source.windows
     length = min(length, longest_episode(windows))
@@ -48,7 +49,12 @@ def measure_sequences(
         window = windows.window(t, offsets_of(length))
         true = recorded_future(recorded, window)
         model = source.predict(window)
-        futures = {"model": model, "oracle_tokenizer": source.round_trip(true)}
+        futures = {
+            "model": model,
+            "model_with_true_sound": model.only("rgb_NHWC").joined_with(true),
+            "model_with_true_images": model.only("audio_NES").joined_with(true),
+            "oracle_tokenizer": source.round_trip(true),
+        }
         if stitched:
             futures["stitched"] = stitched_future(stitched, t, offsets_of(length))
         peak = peak_of(true)

@@ -48,6 +48,10 @@ class Source(Protocol):
         """What was seen up to frames t, from the poses that the motions lead to; P rows."""
         ...
 
+    def recall(self, window: WindowBatch) -> np.ndarray:
+        """float32 (P, E, S): the sound heard at the same phase of the source; P rows."""
+        ...
+
     def rank(self, t_B: np.ndarray) -> Candidates | None:
         """The candidate poses of states; None if the dataset has none, or the model predicts no distance."""
         ...

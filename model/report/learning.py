@@ -44,6 +44,7 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "reprojection_commanded": ("reprojection, commanded", "#c084fc", ""),
     "reprojection": ("reprojection", "#7c3aed", ""),
     "reprojection_realised": ("reprojection, true motion", "#7c3aed", "4 4"),
+    "recall": ("recall", "#0284c7", ""),
     "stitched": ("stitched models", "#be185d", ""),
     "oracle_tokenizer": ("oracle tokenizer", "#475569", "4 4"),
 }

@@ -99,8 +99,9 @@ class Batches:
 
     def _future(self, step: int, rng: np.random.Generator) -> FutureBatch:
         config, windows = self.config, self.frames.windows
-        window = windows.draw(config.seed, f"stage-{self.stage}", step, config.contexts, config.targets)
-        mirrored_B = (rng.random(config.contexts) < 0.5) & config.mirror
+        contexts = config.sound_contexts if self.stage == "2" else config.contexts
+        window = windows.draw(config.seed, f"stage-{self.stage}", step, contexts, config.targets)
+        mirrored_B = (rng.random(contexts) < 0.5) & config.mirror
         t_B = window.context_BT[:, -1]
         targets = self.frames.targets(window, mirrored_B, self.device, reproject=self.stage != "2")
         poses, motion_BK3, seen = None, targets.motion_BK3, targets.seen

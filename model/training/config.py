@@ -15,6 +15,7 @@ from avw.model.tokenizers.fit import TokenizerBudget
 class TrainConfig:
     """Configuration of a training run. Batch sizes count contexts; each context has `targets` targets (4, as in NWM).
 
+    sound_contexts: contexts of a batch of stage 2. Sounds have few tokens, so its batches can be larger
     reward_contexts, reward_targets: size of additional batches in stage 3 that contain only the reward token. One token
         per target, instead of a whole image and sound, allows about ten times more targets per step
     futures: whether stage 3 predicts images and sounds; without them, only the reward is trained (a control)
@@ -30,8 +31,9 @@ class TrainConfig:
     tokenizers: TokenizerBudget = field(default_factory=TokenizerBudget)
     seed: int = 0
     # optimisation
-    steps: dict[str, int] = field(default_factory=lambda: {"1": 1200, "2": 500, "3": 1000})
+    steps: dict[str, int] = field(default_factory=lambda: {"1": 1200, "2": 800, "3": 1000})
     contexts: int = 8
+    sound_contexts: int = 32
     targets: int = 4
     learning_rate: float = 1e-3
     warmup: int = 100
@@ -44,7 +46,7 @@ class TrainConfig:
     reward_targets: int = 16
     progress_weight: float = 1.0
     distance_weight: float = 0.25
-    source_weight: float = 0.1  # of the belief about the position of the source, whose true position the dataset has
+    source_weight: float = 0.5  # of the belief about the position of the source, whose true position the dataset has
     futures: bool = True
     counterfactual_reward: bool = True
     counterfactual_targets: int = 1

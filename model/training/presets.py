@@ -55,6 +55,7 @@ def preset(
             seed=seed,
             steps={"1": 100_000, "2": 50_000, "3": 100_000},
             contexts=64,
+            sound_contexts=64,
             learning_rate=8e-5,
             warmup=1_000,
             decay=False,
@@ -68,6 +69,7 @@ def preset(
         # A run that is shorter than the default also blends pixels for fewer steps.
         compositor_steps=min(max([*steps, 1]), blend) if steps else max(1, round(blend * scale)),
         contexts=contexts or config.contexts,
+        sound_contexts=round(config.sound_contexts * (contexts or config.contexts) / config.contexts),
         learning_rate=learning_rate or config.learning_rate,
     )
     return _with_latents(with_overrides(config, settings), dataset)

@@ -1,5 +1,6 @@
 """AV-CDiT: shapes, what each token attends to, what each stage trains."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -115,7 +116,7 @@ def test_targets_of_a_context_do_not_mix():
 
 
 def test_adaln_zero_starts_at_zero():
-    net = AvCdit(replace(CONFIG, residual=False))
+    net = AvCdit(replace(CONFIG, residual=False, sound_recall=False))
     init_weights(net, 0)
     outputs, _ = run(net, inputs())
     assert all(torch.count_nonzero(x) == 0 for x in outputs.values())
@@ -137,11 +138,30 @@ def test_the_sound_memory_is_heard_and_ignores_steps_that_do_not_exist():
     louder = {**x, "sound": replace(sound, audio_BMAD=sound.audio_BMAD + 1)}
     heard = run(net, x)[1].distance_logits_BKn
     assert (run(net, louder)[1].distance_logits_BKn - heard).abs().max() > 1e-4
-    nothing = torch.full_like(sound.age_BM, -1.0)
+    first = torch.where(torch.arange(7) < 1, sound.age_BM, -1.0)  # at the first observation
+    louder_before = torch.cat([sound.audio_BMAD[:, :1], sound.audio_BMAD[:, 1:] + 1], 1)
     absent = [
-        run(net, {**x, "sound": replace(s, age_BM=nothing)})[1].distance_logits_BKn for s in (sound, louder["sound"])
+        run(net, {**x, "sound": replace(sound, audio_BMAD=heard, age_BM=first)})[1].distance_logits_BKn
+        for heard in (sound.audio_BMAD, louder_before)
     ]
     torch.testing.assert_close(*absent)
+
+
+def test_a_sound_starts_at_what_was_heard_at_its_phase():
+    config = replace(CONFIG, depth=1, sound_memory=64)
+    net, x = AvCdit(config), inputs(B=1)
+    init_weights(net, 0)
+    once = torch.randn(7, 3, 5, generator=torch.Generator().manual_seed(3))
+    heard = once[(63 - torch.arange(64)) % 7][None]  # newest first, repeating every 7 steps
+    x["sound"] = SoundHistory(heard, torch.zeros(1, 64, 3), torch.arange(64.0)[None])
+    x["offset"] = torch.tensor([[1.0, 5.0, 20.0]])
+    outputs, _ = run(net, x)
+    future = once[(63 + x["offset"][0].long()) % 7]
+    torch.testing.assert_close(outputs["audio"], 0.5 * future + heard[:, 0] / (1 + math.exp(2.2)))
+    # A sound that does not repeat is the last sound.
+    x["sound"] = replace(x["sound"], age_BM=torch.where(torch.arange(64)[None] < 1, 0.0, -1.0))
+    outputs, _ = run(net, x)
+    torch.testing.assert_close(outputs["audio"], (0.5 + 1 / (1 + math.exp(2.2))) * heard[:, [0, 0, 0]][0])
 
 
 def test_progress_follows_from_the_histogram_where_there_is_no_head_for_it():
@@ -157,6 +177,8 @@ def test_configurations_of_older_checkpoints_keep_their_meaning():
     assert (config.prior, config.residual, config.sound_memory, config.progress_head) == ("rotation", False, 0, True)
     assert len(config.distance_edges) == 15
     assert AvCditConfig.from_json({**old, "rotation_prior": False}).prior == "none"
+    later = AvCditConfig.from_json({"prior": "memory"})
+    assert (later.sound_recall, later.source_layers, later.source_belief) == (False, 0, True)
 
 
 def test_initial_weights_depend_on_the_seed_only():
@@ -183,7 +205,10 @@ def test_a_stage_trains_what_the_paper_says(stage):
     assert trained == expected
     if stage == "2":
         assert not any(
-            "attention" in n or n.startswith(("condition", "prior")) or "blocks.0.modulation" in n for n in trained
+            (n.startswith("blocks") and "attention" in n)
+            or n.startswith(("condition", "prior"))
+            or "blocks.0.modulation" in n
+            for n in trained
         )
         assert {"adapters.audio.0.weight", "blocks.1.experts.audio.up.weight", "heads.audio.out.weight"} <= trained
 

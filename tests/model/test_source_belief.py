@@ -83,3 +83,31 @@ def test_bearings_from_two_places_learn_to_triangulate() -> None:
     assert error < 0.6  # cells are up to 0.9 m apart
     absent = field(heard, past, -torch.ones_like(age))
     torch.testing.assert_close(absent.log_p_BG[0], absent.log_p_BG[1])  # without steps: the prior
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+def test_steps_that_are_not_there_say_nothing(layers: int) -> None:
+    torch.manual_seed(0)
+    field = SourceField(3, 16, layers=layers).requires_grad_(False)
+    heard, past, age = torch.randn(2, 6, 3), torch.randn(2, 6, 3), torch.arange(6.0).repeat(2, 1)
+    age[:, 4:] = -1.0
+    other_heard, other_past = heard.clone(), past.clone()
+    other_heard[:, 4:], other_past[:, 4:] = 9.0, 1.0
+    torch.testing.assert_close(field(heard, past, age).log_p_BG, field(other_heard, other_past, age).log_p_BG)
+    # The ones that are there do.
+    other_heard[:, 3] += 1.0
+    assert not torch.allclose(field(heard, past, age).log_p_BG, field(other_heard, past, age).log_p_BG, atol=1e-3)
+
+
+def test_what_a_sound_says_depends_on_the_other_sounds_only_with_attention() -> None:
+    """Without attention between steps, evidence adds up: the change that one step makes is the same beside any other."""
+
+    def change(layers: int, other: float) -> torch.Tensor:
+        torch.manual_seed(0)
+        field = SourceField(1, 16, layers=layers).requires_grad_(False)
+        past, age = torch.zeros(1, 2, 3), torch.arange(2.0)[None]
+        quiet, loud = (field(torch.tensor([[[x], [other]]]), past, age).log_p_BG for x in (0.0, 1.0))
+        return (loud - quiet) - (loud - quiet).mean()
+
+    torch.testing.assert_close(change(0, 0.0), change(0, 3.0), atol=1e-4, rtol=0)
+    assert (change(2, 0.0) - change(2, 3.0)).abs().max() > 1e-3

@@ -50,6 +50,10 @@ def round_trip_audio(true: np.ndarray) -> np.ndarray:
     return true * np.array([0.5, 0.25], np.float32)[:, None]
 
 
+def recalled_audio(last: np.ndarray) -> np.ndarray:
+    return last[..., ::-1].copy()
+
+
 def predicted_depth(last: np.ndarray, offset: int) -> np.ndarray:
     return last * np.float32(1 + 0.1 * offset)
 
@@ -108,6 +112,10 @@ class ScriptedSource:
         seen = np.stack([coverage(last.rgb_NHWC.shape[1], motion) for motion in motion_P3])
         rgb = np.stack([reprojected_rgb(*pair) for pair in zip(last.rgb_NHWC, motion_P3, strict=True)])
         return Reprojection(rgb, last.depth_NHW * np.float32(1.2), seen, np.where(seen, 0, -1).astype(np.int8))
+
+    def recall(self, window: WindowBatch) -> np.ndarray:
+        last = self.recorded.frames(window.context_BT[:, -1])
+        return np.repeat(recalled_audio(last.audio_NES), window.offset_BK.shape[1], axis=0)
 
     def rank(self, t_B: np.ndarray) -> Candidates | None:
         return None

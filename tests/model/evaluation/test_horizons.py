@@ -73,6 +73,7 @@ def methods(dataset: Dataset, horizon: int) -> list[dict]:
             "audio": {
                 "model": scripted.predicted_audio(audio, horizon),
                 "persistence": audio,
+                "recall": scripted.recalled_audio(audio),
                 "oracle_tokenizer": scripted.round_trip_audio(true_audio),
                 "stitched": 0.5 * scripted.predicted_audio(audio, horizon),
             },
@@ -166,7 +167,7 @@ def test_pairs_are_the_differences_of_the_pooled_values(result: dict):
                 assert result["paired_by_scene"][name][metric][rival][0] == mean
     assert set(result["paired"]["1"]["psnr"]) == {"reprojection", "persistence", "stitched"}
     assert result["paired"]["1"]["psnr"]["stitched"] == [0.0, 0.0, 0.0]  # the same images
-    assert set(result["paired"]["1"]["lsd"]) == {"persistence", "stitched"}
+    assert set(result["paired"]["1"]["lsd"]) == {"persistence", "recall", "stitched"}
     assert result["paired"]["1"]["lsd"]["stitched"][0] < 0.0
 
 

@@ -83,7 +83,8 @@ def test_the_command_writes_what_it_prints(run: Path, short: None):
     assert set(result["horizons"]["1"]) == set(MEASURES)
     assert "Horizon 99 was skipped: the longest episode of the test split has" in done.stderr
     assert result["perceptual"] == dict.fromkeys(PERCEPTUAL, 1.0)
-    assert set(result["sequences"]) == {"model", "oracle_tokenizer"}
+    sequences = {"model", "model_with_true_sound", "model_with_true_images", "oracle_tokenizer"}
+    assert set(result["sequences"]) == sequences
     assert result["ranking"]["states"] > 0
     assert result["ranking"]["possible_gain"] > 0.0
     assert "counterfactuals" not in result
