@@ -100,7 +100,7 @@ def test_steps_that_are_not_there_say_nothing(layers: int) -> None:
 
 
 def test_what_a_sound_says_depends_on_the_other_sounds_only_with_attention() -> None:
-    """Without attention between steps, evidence adds up: the change that one step makes is the same beside any other."""
+    """Without attention between steps, evidence adds up: one step makes the same change beside any other."""
 
     def change(layers: int, other: float) -> torch.Tensor:
         torch.manual_seed(0)
