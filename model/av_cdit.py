@@ -16,7 +16,7 @@ same with and without the reward.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -202,6 +202,10 @@ class EncodedContext:
     keys_values: list[tuple[Tensor, Tensor]]
     belief: SourceBelief | None = None
     rhythm: Rhythm | None = None
+
+    def without(self, tokens: int) -> EncodedContext:
+        """The same context without its first tokens. Keys and values of a token do not depend on the other tokens."""
+        return replace(self, keys_values=[(k[:, :, tokens:], v[:, :, tokens:]) for k, v in self.keys_values])
 
 
 class AvCdit(nn.Module):

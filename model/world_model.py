@@ -270,7 +270,8 @@ class WorldModel:
         config = self.net.config
         alone = context
         if config.reward_from_sound and "audio" in config.modalities:
-            alone = self.net.context(None, audio, past_BT3, sound)
+            seen = vision.shape[1] * config.visual_tokens if "vision" in config.modalities else 0
+            alone = context.without(seen)  # the tokens of images come first
         here = None
         if not config.progress_head:
             # Progress is measured from the expected distance at the current pose: a target without motion.

@@ -115,6 +115,15 @@ def test_targets_of_a_context_do_not_mix():
     torch.testing.assert_close(reward.progress_BK[:, 1:2], alone_reward.progress_BK, atol=1e-5, rtol=1e-4)
 
 
+def test_a_context_without_its_images_is_that_of_the_sounds():
+    net, x = with_open_gates(), inputs()
+    both = net.context(x["vision"], x["audio"], x["past"], x["sound"])
+    sounds = net.context(None, x["audio"], x["past"], x["sound"])
+    images = x["vision"].shape[1] * CONFIG.visual_tokens
+    for found, expected in zip(both.without(images).keys_values, sounds.keys_values, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_adaln_zero_starts_at_zero():
     net = AvCdit(replace(CONFIG, residual=False, sound_recall=False))
     init_weights(net, 0)
