@@ -28,8 +28,8 @@ avw generate "$DATA" --preset rooms-v1 --workers "$WORKERS"
 
 say "2/4 train three seeds, and a model of each sense, which together see as many batches"
 for seed in $SEEDS; do train "seed-$seed" --seed "$seed"; done
-train vision --steps 0,0,2200 --set net.modalities=vision
-train audio --steps 0,0,1500 --set net.modalities=audio
+train vision --set net.modalities=vision
+train audio --set net.modalities=audio
 
 say "3/4 evaluate"
 for seed in $SEEDS; do
@@ -37,15 +37,24 @@ for seed in $SEEDS; do
 done
 python -m benchmarks.imagination $(for seed in $SEEDS; do echo "$RUNS/seed-$seed"; done)
 
-say "4/4 ablations: one change each, seed 0"
+say "4/4 ablations: one change each, seed 0, on the validation houses"
 ablate() { # NAME OPTIONS…
   train "$@"
-  avw evaluate "$RUNS/$1" "$DATA" --horizons 1,4,16 --count 360 --parts ranking
+  avw evaluate "$RUNS/$1" "$DATA" --split val --horizons 1,4,16 --count 144 --parts ranking,counterfactuals
 }
+# The parts for sound, in models of sound alone that are trained for a few minutes.
+sound() { # NAME OPTIONS…
+  ablate "sound-$1" --steps 0,0,300 --set net.modalities=audio "${@:2}"
+}
+sound full
+sound no-recall --set net.sound_recall=false
+sound no-attention --set net.source_layers=0
+sound no-source-belief --set net.source_belief=false
+sound no-memory --set net.sound_memory=0
+sound no-futures --set futures=false
+# Everything else, in full.
 ablate reward-alone --steps 0,0,1000 --set futures=false
 ablate recorded-reward --set counterfactual_reward=false --set counterfactual_targets=0
-ablate no-source-belief --set net.source_belief=false
-ablate no-sound-memory --set net.sound_memory=0
 ablate rotation-prior --set net.prior=rotation
 ablate no-prior --set net.prior=none --set net.residual=false
 ablate no-residual --set net.residual=false

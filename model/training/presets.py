@@ -11,6 +11,7 @@ from avw.model.av_cdit import SIZES, AvCditConfig
 from avw.model.diffusion import DiffusionConfig
 from avw.model.tokenizers.fit import TokenizerBudget
 from avw.model.training.config import TrainConfig
+from avw.model.training.losses import STAGE_MODALITIES
 from avw.model.training.overrides import with_overrides
 from avw.sim_bridge.errors import UsageError
 
@@ -72,7 +73,14 @@ def preset(
         sound_contexts=round(config.sound_contexts * (contexts or config.contexts) / config.contexts),
         learning_rate=learning_rate or config.learning_rate,
     )
-    return _with_latents(with_overrides(config, settings), dataset)
+    return _with_latents(_without_empty_stages(with_overrides(config, settings)), dataset)
+
+
+def _without_empty_stages(config: TrainConfig) -> TrainConfig:
+    """A model of one sense has no steps in the stage of the other."""
+    present = set(config.net.modalities)
+    steps = {stage: count if present & set(STAGE_MODALITIES[stage]) else 0 for stage, count in config.steps.items()}
+    return replace(config, steps=steps)
 
 
 def _with_latents(config: TrainConfig, dataset: Dataset) -> TrainConfig:

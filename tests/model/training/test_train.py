@@ -34,6 +34,7 @@ def config(dataset: Dataset) -> TrainConfig:
         tokenizers=TokenizerBudget(frames=60, steps=4, depth_channels=4),
         compositor_steps=3,
         contexts=3,
+        sound_contexts=4,
         reward_contexts=4,
         reward_targets=3,
         save_every=2,
@@ -46,6 +47,20 @@ def run(dataset: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPath
     out = tmp_path_factory.mktemp("runs") / "whole"
     train(dataset, out, config)
     return out
+
+
+@pytest.mark.parametrize(("sense", "stages"), [("audio", {"2", "3"}), ("vision", {"1", "3"})])
+def test_a_model_of_one_sense_skips_the_stage_of_the_other(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, sense: str, stages: set[str]
+):
+    alone = preset("nano", dataset, steps=[2, 2, 2], settings=[f"net.modalities={sense}"])
+    assert {stage for stage, steps in alone.steps.items() if steps} == stages
+    alone = replace(config, steps=alone.steps, net=replace(config.net, modalities=alone.net.modalities))
+    shutil.copy(run / "tokenizers.safetensors", tmp_path)
+    train(dataset, tmp_path, alone)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {row["stage"] for row in rows} == stages
+    assert not {"audio": {"vision"}, "vision": {"audio"}}[sense] & {name for row in rows for name in row}
 
 
 def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: Path):
