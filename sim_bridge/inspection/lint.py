@@ -190,6 +190,7 @@ def _of_reading(report: MeshReport | None) -> list[Finding]:
     if report is None:
         return []
     found = [Finding("not-read", "warning", warning) for warning in report.warnings]
+    found += [Finding("simplified", "note", note) for note in report.notes]
     if report.against_standard:
         what = f"glTF is Y-up by definition, but this file was turned ({report.up_evidence})"
         cause = f"most likely it was exported with {report.up.upper()} up"

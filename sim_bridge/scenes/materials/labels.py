@@ -6,7 +6,7 @@ labels.json decides. Its order is: coverings, named materials, kinds of furnitur
 wood" is carpet, "brick wall" is brick, and "oak door" is a door.
 
 Names that a program gave say nothing: "Mat.001" is not a mat, `wire_088144225` of 3ds Max is not a wire, and
-`Tile_+005_+003` of a photogrammetry program is not made of tiles. A word of several parts counts only if every part is a
+`Tile_+005_+003` of a photogrammetry program is not made of tiles. A compound word counts only if every part is a
 known word: "woodenfloor" is a floor, but "Decke", the German word for ceiling, is not a deck.
 """
 

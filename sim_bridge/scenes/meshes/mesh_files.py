@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,15 @@ from avw.sim_bridge.scenes.collections.collections import Z_UP
 from avw.sim_bridge.scenes.collections.scene_files import SceneFiles, decodable
 from avw.sim_bridge.scenes.collections.scene_folder import mesh_file
 from avw.sim_bridge.scenes.materials.labels import coverage
-from avw.sim_bridge.scenes.meshes.glb_export import EXTRAS
+from avw.sim_bridge.scenes.meshes.formats.contents import MeshContents, Part
+from avw.sim_bridge.scenes.meshes.formats.gltf import read_gltf
+from avw.sim_bridge.scenes.meshes.formats.obj import read_obj
+from avw.sim_bridge.scenes.meshes.formats.ply import read_ply
 from avw.sim_bridge.scenes.meshes.mesh_guard import MAX_TRIANGLES, guard
 from avw.sim_bridge.scenes.meshes.mesh_options import UNITS, UPS, MeshOptions, mesh_options, rotation_to_y_up
-from avw.sim_bridge.scenes.meshes.mesh_surfaces import SurfaceReader, allow_large_images
+from avw.sim_bridge.scenes.meshes.mesh_surfaces import SurfaceReader
 from avw.sim_bridge.scenes.meshes.scan_labels import read_labels
-from avw.sim_bridge.scenes.meshes.semantic_meshes import face_objects, nearest_objects, read_semantic_mesh
+from avw.sim_bridge.scenes.meshes.semantic_meshes import nearest_objects, read_semantic_mesh
 from avw.sim_bridge.scenes.meshes.semantics import with_semantics
 from avw.sim_bridge.scenes.meshes.units import unit_by_size
 from avw.sim_bridge.scenes.meshes.up_axis import DECISIVE, ROOM, measure_patches
@@ -45,7 +47,8 @@ class MeshReport:
     up: "y", "z", "x" or "given" · unit: metres per unit of the file · up_evidence, unit_evidence: the reasons
     against_standard: whether the geometry overruled the up axis that the standard of the format prescribes
     evidence: the reason for the material of each surface (as in `labels.Labelled`)
-    warnings: sentences about what is missing · semantics: path of the file with the object categories, "" if none
+    warnings, notes: sentences about what is missing, and about what is shown more simply than in the file
+    semantics: path of the file with the object categories, "" if none
     by_semantics, by_name, by_default: shares of the area (0 to 1) whose material comes from object categories, from
         names in the mesh, or is the default
     geometries, mirrored: number of placed meshes, and how many of them have a mirroring transform
@@ -68,6 +71,7 @@ class MeshReport:
     by_name: float
     by_default: float
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
     geometries: int
     mirrored: int
     zero_area_faces: int
@@ -76,8 +80,8 @@ class MeshReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A geometry placed in the scene: vertices_V3 float64, faces_F3 int64, uv_F32 float32, index of its surface.
+class _Placed:
+    """A geometry placed in the scene: vertices_V3 float64, faces_F3 int64, uv_F32 float32, surface_F int32.
 
     object_F: int32 object of each face, None if unknown
     """
@@ -85,7 +89,7 @@ class _Part:
     vertices_V3: np.ndarray
     faces_F3: np.ndarray
     uv_F32: np.ndarray
-    surface: int
+    surface_F: np.ndarray
     mirrored: bool
     object_F: np.ndarray | None
 
@@ -113,14 +117,17 @@ def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
     options = mesh_options(file, files.options, files.stage, files.stage_source)
     guarded = guard(file)
     reader = SurfaceReader(options.materials)
-    parts, extras = _read(file, reader)
+    with np.errstate(all="ignore"):  # damaged files hold numbers of any size; the results are checked
+        contents = _READERS[file.suffix.lower()](file)
+        parts = _placed(file, contents, reader)
+    extras = contents.extras
     if not parts:
         raise SceneError(f"{file} has no triangles: point clouds and lines are not a scene; export it as a mesh")
     starts = np.cumsum([0, *(len(part.vertices_V3) for part in parts)])
     vertices_V3 = np.concatenate([part.vertices_V3 for part in parts])
     faces_F3 = np.concatenate([part.faces_F3 + starts[k] for k, part in enumerate(parts)])
     uv_F32 = np.concatenate([part.uv_F32 for part in parts])
-    surface_F = np.concatenate([np.full(len(part.faces_F3), part.surface, dtype=np.int32) for part in parts])
+    surface_F = np.concatenate([part.surface_F for part in parts])
     objects = [part.object_F for part in parts]
     object_F = None if any(o is None for o in objects) else np.concatenate([o for o in objects if o is not None])
     unit = options.unit or 1.0
@@ -178,7 +185,8 @@ def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
         by_semantics=covered.semantic,
         by_name=max(covered.named - covered.semantic, 0.0),
         by_default=1.0 - covered.named,
-        warnings=(*guarded.warnings, *reader.warnings, *missing),
+        warnings=(*contents.warnings, *missing),
+        notes=tuple(contents.notes),
         geometries=len(parts),
         mirrored=sum(part.mirrored for part in parts),
         zero_area_faces=slivers,
@@ -235,41 +243,19 @@ def _labelled(
     return scene, evidence, str(text), missing
 
 
-def _read(file: Path, reader: SurfaceReader) -> tuple[list[_Part], dict[str, Any]]:
-    """The triangles of every node, in the frame of the file, and the extras that `export_glb` writes."""
-    import trimesh
-
-    logging.getLogger("trimesh").addHandler(logging.NullHandler())  # problems are reported as our own errors
-    try:
-        with allow_large_images():
-            loaded = trimesh.load_scene(str(file), process=False)
-    except Exception as error:  # on damaged files, the readers raise many kinds of exceptions
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SceneError(
-            f"{file} cannot be read as a mesh ({reason}): it is damaged or has another format; export it again"
-        ) from None
-    parts: list[_Part] = []
-    triangles = 0
-    for node in loaded.graph.nodes_geometry:
-        matrix_44, name = loaded.graph[node]
-        mesh = loaded.geometry[name]
-        if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
-            continue
-        triangles += len(mesh.faces)
-        if triangles > MAX_TRIANGLES:
-            raise SceneError(f"{file} places more than {MAX_TRIANGLES:,} triangles: simplify it first")
-        parts.append(_place(file, str(node), str(name), mesh, np.asarray(matrix_44), reader))
-    extras = loaded.metadata.get(EXTRAS) if isinstance(loaded.metadata, dict) else None
-    return parts, extras if isinstance(extras, dict) else {}
+_READERS = {".glb": read_gltf, ".gltf": read_gltf, ".obj": read_obj, ".ply": read_ply}
 
 
-def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, reader: SurfaceReader) -> _Part:
-    faces_F3 = np.asarray(mesh.faces, dtype=np.int64)
-    own_V3 = np.asarray(mesh.vertices, dtype=np.float64)
-    if own_V3.ndim != 2 or own_V3.shape[1] != 3 or faces_F3.ndim != 2 or faces_F3.shape[1] != 3:
-        raise SceneError(f"{file}, part {name!r}: its vertices are not 3D points, or its faces are not triangles")
-    if faces_F3.min() < 0 or faces_F3.max() >= len(own_V3):
-        raise SceneError(f"{file}, part {name!r}: some faces refer to vertices that do not exist: the file is damaged")
+def _placed(file: Path, contents: MeshContents, reader: SurfaceReader) -> list[_Placed]:
+    """The parts of a file in its frame."""
+    triangles = sum(len(part.faces_F3) for part in contents.parts)
+    if triangles > MAX_TRIANGLES:
+        raise SceneError(f"{file} places more than {MAX_TRIANGLES:,} triangles: simplify it first")
+    return [_place(file, part, reader) for part in contents.parts]
+
+
+def _place(file: Path, part: Part, reader: SurfaceReader) -> _Placed:
+    faces_F3, own_V3, matrix_44, name = part.faces_F3, part.vertices_V3, part.matrix_44, part.labels[-1]
     vertices_V3 = own_V3 if np.array_equal(matrix_44, np.eye(4)) else own_V3 @ matrix_44[:3, :3].T + matrix_44[:3, 3]
     bad_V = np.asarray(~np.isfinite(vertices_V3).all(axis=1))
     if bad_V.any():
@@ -287,10 +273,10 @@ def _place(file: Path, node: str, name: str, mesh: Any, matrix_44: np.ndarray, r
             f"{file}, part {name!r}: a vertex is more than {MAX_COORDINATE:.0e} units away: the file is damaged"
         )
     mirrored = bool(np.linalg.det(matrix_44[:3, :3]) < 0)
-    uv_F32, surface = reader.read(mesh, [node, name] if node != name else [name])
+    uv_F32, surface_F = reader.read(part)
     if mirrored:  # a mirroring transform turns faces inside out
         faces_F3, uv_F32 = faces_F3[:, ::-1], uv_F32[:, ::-1]
-    return _Part(vertices_V3, faces_F3, uv_F32, surface, mirrored, face_objects(mesh))
+    return _Placed(vertices_V3, faces_F3, uv_F32, surface_F, mirrored, part.object_F)
 
 
 def _upright(

@@ -14,12 +14,22 @@ from typing import Any
 from urllib.parse import unquote
 
 from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.scenes.meshes.formats.mtl import decoded, picture_names
 
+MAX_PLACED = 50_000  # nodes and instances with a mesh; a furnished building has a few thousand
 MAX_TRIANGLES = 50_000_000  # placed in the scene; a building scanned to the centimetre has a few million
 _GLTF_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 _GLTF_PARTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _COMPRESSED = {"KHR_draco_mesh_compression": "Draco", "EXT_meshopt_compression": "meshopt"}
 _LARGEST_MTL = 10_000_000  # bytes
+# What AVW reads of the extensions that a file may require, or what may be skipped without showing something wrong. All
+# KHR_materials_... change only how a surface reflects light.
+_READABLE = frozenset({
+    "KHR_mesh_quantization", "KHR_texture_transform", "EXT_mesh_gpu_instancing", "KHR_node_visibility",
+    "KHR_lights_punctual", "EXT_texture_webp", "EXT_texture_avif", "MSFT_texture_dds", "KHR_texture_basisu",
+    "KHR_animation_pointer", "KHR_xmp", "KHR_xmp_json_ld", "EXT_mesh_features", "EXT_structural_metadata",
+    "EXT_lights_image_based", "KHR_node_hoverability", "KHR_node_selectability", "KHR_interactivity",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,14 +64,21 @@ def guard(file: Path) -> Guarded:
     if start.startswith(b"version https://git-lfs"):
         raise SceneError(f"{file} cannot be read: it is a Git LFS pointer, not the mesh; type: git lfs pull")
     suffix = file.suffix.lower()
-    if suffix == ".glb":
-        return _guard_gltf(file, _glb_json(file, head, size), size)
-    if suffix == ".gltf":
-        return _guard_gltf(file, _json(file, file.read_bytes()), size)
+    if suffix in (".glb", ".gltf"):
+        return _guard_gltf(file, gltf_tree(file), size)
     if suffix == ".ply":
         _guard_ply(file, head, size)
         return Guarded()
     return Guarded(warnings=_guard_obj(file))
+
+
+def gltf_tree(file: Path) -> dict[str, Any]:
+    """The JSON of a .glb or .gltf file. Raises SceneError."""
+    if file.suffix.lower() == ".gltf":
+        return _json(file, file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    with file.open("rb") as stream:
+        head = stream.read(20)
+    return _glb_json(file, head, file.stat().st_size)
 
 
 def _glb_json(file: Path, head: bytes, size: int) -> dict[str, Any]:
@@ -124,6 +141,13 @@ def _guard_compression(file: Path, tree: dict[str, Any]) -> None:
                 f"{file} cannot be read: its meshes are compressed with {short} ({name}), which AVW cannot decode; "
                 "export it again without compression, or convert it once with a glTF tool"
             )
+    required = [str(name)[:80] for name in tree.get("extensionsRequired", [])]
+    unknown = [name for name in required if name not in _READABLE and not name.startswith("KHR_materials_")]
+    if unknown:
+        raise SceneError(
+            f"{file} cannot be read: it requires {', '.join(unknown[:5])}, which AVW does not know; export it again "
+            "without that extension"
+        )
 
 
 def _guard_uris(file: Path, tree: dict[str, Any], size: int) -> tuple[int, list[str]]:
@@ -164,13 +188,24 @@ def _guard_accessors(file: Path, tree: dict[str, Any], held: int) -> None:
         )
     triangles = []
     for mesh in meshes:
-        counts = [p.get("indices", p["attributes"]["POSITION"]) for p in mesh["primitives"]]
-        triangles.append(sum(int(accessors[index]["count"]) // 3 for index in counts))
-    placed = sum(triangles[node["mesh"]] for node in tree.get("nodes", []) if "mesh" in node)
+        listed = [(p.get("mode", 4), p.get("indices", p["attributes"]["POSITION"])) for p in mesh["primitives"]]
+        triangles.append(sum(_triangles(mode, int(accessors[index]["count"])) for mode, index in listed))
+    nodes = [node for node in tree.get("nodes", []) if "mesh" in node]
+    if len(nodes) > MAX_PLACED:
+        raise SceneError(
+            f"{file} cannot be read: {len(nodes):,} of its nodes have a mesh, more than {MAX_PLACED:,}; join them in a "
+            "mesh editor"
+        )
+    placed = sum(triangles[node["mesh"]] for node in nodes)
     if placed > MAX_TRIANGLES:
         raise SceneError(
             f"{file} cannot be read: it places {placed:,} triangles, more than {MAX_TRIANGLES:,}; simplify it first"
         )
+
+
+def _triangles(mode: int, count: int) -> int:
+    """The number of triangles of a primitive with `count` indices."""
+    return {4: count // 3, 5: max(count - 2, 0), 6: max(count - 2, 0)}.get(mode, 0)
 
 
 def _guard_nodes(file: Path, tree: dict[str, Any]) -> None:
@@ -239,22 +274,37 @@ def _guard_ply(file: Path, head: bytes, size: int) -> None:
 def _guard_obj(file: Path) -> tuple[str, ...]:
     """Check the material libraries and textures of an OBJ file. They may only be in its folder. Returns warnings."""
     missing = []
-    with file.open("r", encoding="utf-8", errors="replace") as stream:
-        libraries = {line[6:].strip() for line in stream if line.startswith("mtllib")}
-    for library in sorted(libraries):
-        path = inside(file, library)
-        if not path.is_file():
+    for library, path in obj_libraries(file):
+        if path is None:
             missing.append(f"the material library {library!r} is not beside the file: its faces are grey")
             continue
         if path.stat().st_size > _LARGEST_MTL:
             raise SceneError(
                 f"{file} cannot be read: its material library {library!r} is larger than {_LARGEST_MTL:,} bytes"
             )
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            words = line.split()
-            if len(words) < 2 or not words[0].lower().startswith(("map_", "bump", "disp", "refl")):
-                continue
-            found = inside(file, words[-1]).is_file()
-            if not found and words[0] == "map_Kd" and len(words) == 2:
-                missing.append(f"the texture {words[-1]!r} is not beside the file: its faces show their base colour")
+        for names in picture_names(path):
+            inside(file, names[0])
     return tuple(missing)
+
+
+def obj_libraries(file: Path) -> list[tuple[str, Path | None]]:
+    """The material libraries that an OBJ file names, and their paths; None for one that is not there.
+
+    A line may name several libraries, and a name may contain spaces. Raises SceneError for a name that leads out of the
+    folder.
+    """
+    found: dict[str, Path | None] = {}
+    with file.open("rb") as stream:
+        wide = stream.read(2) in (b"\xff\xfe", b"\xfe\xff", b"\0#", b"\0m", b"#\0", b"m\0")
+        stream.seek(0)
+        lines = decoded(stream.read()).encode().splitlines() if wide else stream
+        kept = [line.split(None, 1) for line in lines if b"mtllib" in line]
+        named = [words[1] for words in kept if words[0] == b"mtllib" and len(words) > 1]
+    for text in (decoded(name).strip() for name in named):
+        whole = inside(file, text)
+        parts = [part for part in text.split() if inside(file, part).is_file()]
+        if whole.is_file() or not parts:
+            found[text] = whole if whole.is_file() else None
+        else:
+            found |= {part: inside(file, part) if inside(file, part).is_file() else None for part in text.split()}
+    return list(found.items())

@@ -7,19 +7,18 @@ src/esp/assets/GenericSemanticMeshData.cpp).
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from avw.sim_bridge.errors import SceneError
+from avw.sim_bridge.scenes.meshes.formats.colour_space import srgb_to_linear
+from avw.sim_bridge.scenes.meshes.formats.gltf import GltfScene
+from avw.sim_bridge.scenes.meshes.formats.gltf_primitives import Primitive
+from avw.sim_bridge.scenes.meshes.formats.ply import read_ply
 from avw.sim_bridge.scenes.meshes.mesh_guard import MAX_TRIANGLES, guard
-from avw.sim_bridge.scenes.meshes.mesh_surfaces import allow_large_images
 from avw.sim_bridge.scenes.meshes.scan_labels import SceneLabels
-
-if TYPE_CHECKING:
-    from trimesh import Trimesh
 
 NO_OBJECT = -1  # of faces that belong to no object
 MAX_DISTANCE = 0.25  # metres, between a rendered face and the semantic face that it takes its object from
@@ -32,100 +31,79 @@ _NEIGHBOURS = 8  # nearest points that are compared for a face
 _BLOCK = 100_000  # faces processed at a time
 
 
-def face_objects(mesh: Trimesh) -> np.ndarray | None:
-    """The object of each face of a PLY mesh with object numbers, int32 (F,). None for any other mesh."""
-    raw = mesh.metadata.get("_ply_raw", {}).get("face", {}).get("data")
-    try:
-        object_G = np.asarray(raw["object_id"], dtype=np.int64).ravel()
-    except (KeyError, ValueError, TypeError, IndexError):
-        return None
-    count = len(mesh.faces)
-    if len(object_G) == count:
-        return object_G.astype(np.int32)
-    if 2 * len(object_G) == count:
-        # trimesh splits every quad: all first halves, then all second halves. The halves of a quad share two corners.
-        half_F3 = np.asarray(mesh.faces).reshape(2, -1, 3)
-        shared = (half_F3[0][:, :, None] == half_F3[1][:, None, :]).any(axis=2).sum(axis=1)
-        if (shared == 2).all():
-            return np.tile(object_G, 2).astype(np.int32)
-    return None
-
-
 def read_semantic_mesh(path: Path, labels: SceneLabels) -> tuple[np.ndarray, np.ndarray]:
     """Read a semantic mesh: corners in the frame of the file, float64 (G, 3, 3), and objects, int32 (G,).
 
     Raises SceneError for a mesh that cannot be read, or without objects.
     """
-    import trimesh
-
     guard(path)
-    logging.getLogger("trimesh").addHandler(logging.NullHandler())
     try:
-        with allow_large_images():
-            loaded = trimesh.load_scene(str(path), process=False)
-            parts = [_part(loaded, node, labels) for node in loaded.graph.nodes_geometry]
-    except Exception as error:  # on damaged files, the readers raise many kinds of exceptions
+        with np.errstate(all="ignore"):  # damaged files hold numbers of any size; the results are checked
+            kept = list(_ply_parts(path) if path.suffix.lower() == ".ply" else _gltf_parts(path, labels))
+    except Exception as error:  # damaged files cause many kinds of exceptions
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SceneError(
             f"{path} cannot be read as a semantic mesh ({reason}): its download was interrupted; download it again, or "
             "move it away to read the scene without semantics"
         ) from None
-    kept = [part for part in parts if part is not None]
     if not kept:
         raise SceneError(f"{path} has no triangles, so it is not a semantic mesh; download it again, or move it away")
     return np.concatenate([corners for corners, _ in kept]), np.concatenate([objects for _, objects in kept])
 
 
-def _part(loaded: Any, node: str, labels: SceneLabels) -> tuple[np.ndarray, np.ndarray] | None:
-    matrix_44, name = loaded.graph[node]
-    mesh = loaded.geometry[name]
-    if not hasattr(mesh, "faces") or len(mesh.faces) == 0:
-        return None
-    if len(mesh.faces) > MAX_TRIANGLES:
-        raise ValueError(f"more than {MAX_TRIANGLES:,} triangles")
-    object_G = face_objects(mesh)
-    if object_G is None:
+def _ply_parts(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for part in read_ply(path).parts:
+        if part.object_F is None:
+            raise ValueError("its faces have no object_id")
+        yield _corners(part.vertices_V3, part.faces_F3), part.object_F
+
+
+def _gltf_parts(path: Path, labels: SceneLabels) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    scene = GltfScene(path)
+    triangles = 0
+    for placement, number, one in scene.placed():
         if not labels.colours:
             raise ValueError("its faces have no object_id")
-        object_G = _painted(mesh, labels)
-    vertices_V3 = np.asarray(mesh.vertices, dtype=np.float64) @ matrix_44[:3, :3].T + matrix_44[:3, 3]
+        vertices_V3, matrices = scene.geometry(placement, number, one)
+        triangles += len(one.faces_F3) * len(matrices)
+        if triangles > MAX_TRIANGLES:
+            raise ValueError(f"more than {MAX_TRIANGLES:,} triangles")
+        object_G = _painted(scene, one, labels)
+        for matrix_44 in matrices:
+            yield _corners(vertices_V3 @ matrix_44[:3, :3].T + matrix_44[:3, 3], one.faces_F3), object_G
+
+
+def _corners(vertices_V3: np.ndarray, faces_G3: np.ndarray) -> np.ndarray:
     if not np.isfinite(vertices_V3).all():
         raise ValueError("its vertices are not finite numbers")
-    faces_G3 = np.asarray(mesh.faces)
-    if faces_G3.min() < 0 or faces_G3.max() >= len(vertices_V3):
-        raise ValueError("its faces refer to vertices that do not exist")
-    return vertices_V3[faces_G3], object_G
+    corners_G33: np.ndarray = vertices_V3[faces_G3]
+    return corners_G33
 
 
-def _painted(mesh: Trimesh, labels: SceneLabels) -> np.ndarray:
+def _painted(scene: GltfScene, one: Primitive, labels: SceneLabels) -> np.ndarray:
     """The object of each face, from its colour in the image (HM3D-Semantics 0.2) or at its corners (0.1)."""
-    visual: Any = mesh.visual
-    uv_V2 = getattr(visual, "uv", None)
-    image = getattr(getattr(visual, "material", None), "baseColorTexture", None)
     codes = np.array(sorted(labels.colours), dtype=np.int64)
     objects = np.array([labels.colours[int(code)] for code in codes], dtype=np.int32)
-    if image is not None and uv_V2 is not None:
-        texture_HWC = np.asarray(image.convert("RGB"))
+    found = scene.materials.whole_picture(one)
+    if found is not None:
+        texture_HWC, uv_G32 = found
         height, width = texture_HWC.shape[:2]
-        middle_G2 = np.nan_to_num(np.asarray(uv_V2, dtype=np.float64)[mesh.faces].mean(axis=1)) % 1.0
+        middle_G2 = np.nan_to_num(uv_G32.astype(np.float64).mean(axis=1)) % 1.0
         column_G = np.minimum((middle_G2[:, 0] * width).astype(np.int64), width - 1)
-        row_G = np.minimum(((1.0 - middle_G2[:, 1]) * height).astype(np.int64), height - 1)  # v points up in trimesh
+        row_G = np.minimum((middle_G2[:, 1] * height).astype(np.int64), height - 1)
         rgb_G3 = texture_HWC[row_G, column_G]
     else:
-        colours_V = getattr(visual, "vertex_attributes", {}).get("color")
-        colours_V = getattr(visual, "vertex_colors", None) if colours_V is None else colours_V
-        if colours_V is None:
+        if "COLOR_0" not in one.attributes:
             raise ValueError("it has neither an image nor colours that AVW can decode")
-        colours_V = np.asarray(colours_V)
-        rgb_G3 = colours_V[np.asarray(mesh.faces)[:, 0], :3]
+        colours_V = scene.gltf.accessor(one.attributes["COLOR_0"])
+        rgb_G3 = colours_V[one.faces_F3[:, 0], :3]
         # Vertex colours in glTF are linear and those in the list are sRGB; they are compared as linear bytes.
         if rgb_G3.dtype.kind == "f":
             rgb_G3 = np.round(np.clip(np.nan_to_num(rgb_G3), 0.0, 1.0) * 255.0)
         elif rgb_G3.dtype.itemsize == 2:
             rgb_G3 = np.round(rgb_G3 / 257.0)
         srgb_N3 = (codes[:, None] >> np.array([16, 8, 0]) & 255) / 255.0
-        linear_N3 = np.where(srgb_N3 <= 0.04045, srgb_N3 / 12.92, ((srgb_N3 + 0.055) / 1.055) ** 2.4)
-        codes, first = np.unique(np.round(linear_N3 * 255.0).astype(np.int64) @ _RGB, return_index=True)
+        codes, first = np.unique(np.round(srgb_to_linear(srgb_N3) * 255.0).astype(np.int64) @ _RGB, return_index=True)
         objects = objects[first]
     codes_G = rgb_G3.astype(np.int64) @ _RGB
     place_G = np.minimum(np.searchsorted(codes, codes_G), len(codes) - 1)

@@ -241,7 +241,9 @@ def test_vertex_colours_are_read_in_every_format(tmp_path: Path) -> None:
         row_F, column_F = (scene.uv_F32[:, 0, ::-1] * 256).astype(int).T
         red_F = texture_HWC[row_F, column_F, 0].astype(float)
         x_F = scene.triangles_F33[:, :, 0].mean(axis=1)
-        assert np.corrcoef(red_F, x_F)[0, 1] > 0.999, name
+        if name == "a.glb":  # vertex colours of glTF are linear
+            red_F = np.clip((red_F / 255.0 + 0.055) / 1.055, 0.0, None) ** 2.4
+        assert np.corrcoef(red_F, x_F)[0, 1] > 0.998, name
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Readers of the mesh formats: glTF, OBJ and PLY, as their standards say."""
