@@ -37,7 +37,8 @@ def face_fields(lines: list[str]) -> tuple[np.ndarray, list[np.ndarray] | None]:
 
     None in place of the fields if not all corners have the same form. Missing vt of "v//vn" is an array of zeros.
     """
-    sizes, columns = [np.zeros(0, dtype=np.int64)], []
+    sizes: list[np.ndarray] = [np.zeros(0, dtype=np.int64)]
+    columns: list[list[np.ndarray] | None] = []
     for first in range(0, len(lines), _CHUNK):
         text = "\n".join(lines[first : first + _CHUNK])
         byte_N = np.frombuffer(text.encode("ascii", "replace"), dtype=np.uint8)
