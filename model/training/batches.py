@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -120,8 +120,9 @@ class Batches:
             turned = last.repeat_interleave(motion_BK3.shape[1], 0)
             yaw_P = torch.round(yaw_P / TURN_RADIANS) * TURN_RADIANS
             prior = self.rotation.prior(self.tokenizers.image, turned, yaw_P)
+        context = self.frames.context(t_B, mirrored_B, self.device)
         return FutureBatch(
-            self.frames.context(t_B, mirrored_B, self.device),
+            context if self.stage == "1" else forgetful(context, rng, config.forget),
             targets,
             torch.from_numpy(window.distance_BK).to(self.device),
             torch.from_numpy(window.progress_BK).to(self.device),
@@ -143,7 +144,7 @@ class Batches:
         window = windows.draw(config.seed, "stage-3-reward", step, config.reward_contexts, config.reward_targets)
         mirrored_B = (rng.random(config.reward_contexts) < 0.5) & config.mirror
         t_B = window.context_BT[:, -1]
-        context = self.frames.context(t_B, mirrored_B, self.device)
+        context = forgetful(self.frames.context(t_B, mirrored_B, self.device), rng, config.forget)
         if config.counterfactual_reward and windows.has_counterfactuals:
             poses, _ = self._counterfactual(t_B, mirrored_B, config.reward_targets, rng, here=True)
             return RewardBatch(context, poses, None, self._source(t_B, mirrored_B))
@@ -182,6 +183,22 @@ class Batches:
             torch.from_numpy(distance_BC).to(self.device),
         )
         return poses, motion_BC3
+
+
+def forgetful(context: ContextTensors, rng: np.random.Generator, share: float) -> ContextTensors:
+    """The context without a part of its past sounds: up to `share` of the steps, and half of the histories are cut.
+
+    A history identifies the house and the recorded path, and a network that remembers those does not need to learn what
+    sounds say about the source.
+    """
+    if context.sound is None or share == 0.0:
+        return context
+    B, M = context.sound.age_BM.shape
+    kept_B1 = np.where(rng.random((B, 1)) < 0.5, rng.integers(1, M + 1, (B, 1)), M)
+    gone_BM = (np.arange(M) >= kept_B1) | (rng.random((B, M)) < share * rng.random((B, 1)))
+    gone_BM[:, 0] = False
+    age_BM = context.sound.age_BM.masked_fill(torch.from_numpy(gone_BM).to(context.sound.age_BM.device), -1.0)
+    return replace(context, sound=replace(context.sound, age_BM=age_BM))
 
 
 def interleaved(first: Reprojection, second: Reprojection, contexts: int) -> Reprojection:

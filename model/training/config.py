@@ -16,6 +16,7 @@ class TrainConfig:
     """Configuration of a training run. Batch sizes count contexts; each context has `targets` targets (4, as in NWM).
 
     sound_contexts: contexts of a batch of stage 2. Sounds have few tokens, so its batches can be larger
+    forget: stages 2 and 3 take up to this share of the past steps from the sound memory of a context, at random
     reward_contexts, reward_targets: size of additional batches in stage 3 that contain only the reward token. One token
         per target, instead of a whole image and sound, allows about ten times more targets per step
     futures: whether stage 3 predicts images and sounds; without them, only the reward is trained (a control)
@@ -31,9 +32,9 @@ class TrainConfig:
     tokenizers: TokenizerBudget = field(default_factory=TokenizerBudget)
     seed: int = 0
     # optimisation
-    steps: dict[str, int] = field(default_factory=lambda: {"1": 1200, "2": 800, "3": 1000})
+    steps: dict[str, int] = field(default_factory=lambda: {"1": 1200, "2": 500, "3": 600})
     contexts: int = 8
-    sound_contexts: int = 32
+    sound_contexts: int = 16
     targets: int = 4
     learning_rate: float = 1e-3
     warmup: int = 100
@@ -41,6 +42,7 @@ class TrainConfig:
     clip: float = 10.0
     ema: float = 0.998
     mirror: bool = True
+    forget: float = 0.8
     # reward
     reward_contexts: int = 32
     reward_targets: int = 16

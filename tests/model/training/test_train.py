@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,10 @@ from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit
 from avw.model.context import context_at
 from avw.model.diffusion import DiffusionConfig
+from avw.model.frames import ContextTensors
+from avw.model.sound_memory import SoundHistory
 from avw.model.tokenizers.fit import TokenizerBudget
+from avw.model.training.batches import forgetful
 from avw.model.training.presets import preset
 from avw.model.training.train import TrainConfig, init_weights, schedule, train
 from avw.model.world_model import FILE, WorldModel
@@ -61,6 +65,22 @@ def test_a_model_of_one_sense_skips_the_stage_of_the_other(
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert {row["stage"] for row in rows} == stages
     assert not {"audio": {"vision"}, "vision": {"audio"}}[sense] & {name for row in rows for name in row}
+
+
+def test_histories_forget_steps_and_never_the_last_one():
+    age = torch.where(torch.arange(64) < 50, torch.arange(64.0), -1.0).expand(200, 64)
+    sound = SoundHistory(torch.zeros(200, 64, 5, 6), torch.zeros(200, 64, 3), age)
+    context = ContextTensors(torch.zeros(200, 1), torch.zeros(200, 1), torch.zeros(200, 1, 3), sound)
+    forgotten = forgetful(context, np.random.default_rng(0), 0.8).sound
+    assert forgotten is not None
+    known = forgotten.age_BM >= 0
+    assert torch.equal(forgotten.age_BM[known], age[known])
+    assert known[:, 0].all()
+    assert not known[:, 50:].any()
+    share = known[:, :50].float().mean(1)
+    assert share.min() < 0.1
+    assert share.max() > 0.9
+    assert forgetful(context, np.random.default_rng(0), 0.0) is context
 
 
 def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: Path):
