@@ -35,6 +35,10 @@ class CheckpointError(AvwError):
     """A checkpoint is missing, damaged, or belongs to another model."""
 
 
+class RunError(CheckpointError, DatasetError):
+    """A file of a run (its configuration, log or results) is missing, damaged, or not as AVW writes it."""
+
+
 class PolicyError(AvwError):
     """The code of a user's policy raised an exception; the message contains its traceback."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.small_files import read_object
 
 _MOST = 20_000  # entries; the oldest are dropped
 _LARGEST = 20_000_000  # bytes of a cache file that is read
@@ -76,13 +77,8 @@ def _state(path: Path) -> list[int]:
 
 def _load() -> dict[str, list[Any]]:
     try:
-        path = cache_file()
-        if path.stat().st_size > _LARGEST:
-            return {}
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(values, dict):
+        values = read_object(cache_file(), _LARGEST, links=True)
+    except (OSError, ValueError):
         return {}
     return {key: entry for key, entry in values.items() if _is_entry(entry)}
 

@@ -1,13 +1,23 @@
-"""Writing a file so that it is either complete or as it was before, whenever the process or the machine stops."""
+"""Writing a file or a folder so that it is either complete or as it was before, whenever the process stops.
+
+Temporary files have random names: a file of the user that happens to end in `.tmp` is never touched, and two commands
+never write into one file. What a killed command has left is removed by the next one that writes the same file. A lock
+on each temporary file shows whether its writer is still running.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+
+from avw.sim_bridge.errors import UsageError
 
 TMP_SUFFIX = ".tmp"
 Checked = TypeVar("Checked")
@@ -23,14 +33,17 @@ def atomic_write(
     """Write a temporary file beside `path`, fsync it, `check(tmp)`, rename it to `path`, and fsync the folder.
 
     content: bytes, text (stored as UTF-8), or a function that writes the file whose path it is given.
-    shared: several processes or machines may write this file at once, so each needs a temporary file of its own.
-        Otherwise the temporary file is always PATH.tmp, so that what a kill leaves is overwritten next time.
+    shared: other machines may write this file at once, so that what they have left is not looked for.
     Returns what `check` returns. Raises OSError (e.g. for a full disk) with the temporary file removed, so that its
     space is free again.
     """
-    unique = f".{secrets.token_hex(4)}" if shared else ""  # not the process id: those repeat across machines
-    tmp = path.with_name(f"{path.name}{unique}{TMP_SUFFIX}")
+    if not shared:
+        _remove_leftovers(path)
+    tmp = _temporary(path)
+    handle = os.open(tmp, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
         if callable(content):
             content(tmp)
         else:
@@ -42,8 +55,66 @@ def atomic_write(
         with suppress(OSError):
             tmp.unlink()
         raise
+    finally:
+        os.close(handle)
     sync(path.parent)
     return checked
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into, renamed to `out` at the end, or removed if anything fails.
+
+    Raises UsageError if `out` contains something, at the start or at the end.
+    """
+    _refuse_filled(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(out)
+    partial = _temporary(out)
+    partial.mkdir()
+    handle = os.open(partial, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield partial
+        _refuse_filled(out)
+        partial.rename(out)  # replaces an empty folder
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    finally:
+        os.close(handle)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}{TMP_SUFFIX}")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files and folders of killed writers of `path`."""
+    pattern = re.compile(re.escape(path.name) + r"\.[0-9a-f]{8}" + re.escape(TMP_SUFFIX))
+    with suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if pattern.fullmatch(entry.name) and not entry.is_symlink():
+                _remove_unlocked(Path(entry.path))
+
+
+def _remove_unlocked(path: Path) -> None:
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        finally:
+            os.close(handle)
+
+
+def _refuse_filled(out: Path) -> None:
+    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
+        raise UsageError(f"{out} is not empty; choose a new folder, or delete this one")
 
 
 def sync(path: Path) -> None:

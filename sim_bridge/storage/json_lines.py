@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from avw.sim_bridge.storage.atomic_write import sync
+from avw.sim_bridge.storage.small_files import read_bytes
+
+LARGEST = 2**29  # bytes of a file: a million lines of half a kilobyte
 
 
 def append_line(path: Path, values: dict[str, Any]) -> None:
@@ -39,9 +43,17 @@ def json_line(values: dict[str, Any]) -> str:
 
 
 def complete_lines(path: Path) -> list[str]:
-    """The lines that end with a newline, without it."""
-    content = path.read_bytes()
-    return content.decode(errors="replace").split("\n")[:-1]
+    """The lines that end with a newline, without it. Bytes that are not UTF-8 are kept as surrogates; see `line_bytes`.
+
+    Raises FileNotFoundError, or ValueError with the reason for a file that is not read.
+    """
+    text = read_bytes(path, LARGEST).decode(errors="surrogateescape")
+    return text.removeprefix("\ufeff").split("\n")[:-1]
+
+
+def line_bytes(lines: Iterable[str]) -> bytes:
+    """The content of a file of these lines, byte for byte as they were read."""
+    return "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
 
 
 def _complete_length(handle: int) -> int:

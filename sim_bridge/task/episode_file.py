@@ -12,7 +12,7 @@ The files are untrusted: every value is checked before it is used.
 from __future__ import annotations
 
 import gzip
-import json
+import io
 import math
 import zlib
 from collections.abc import Iterator
@@ -28,9 +28,10 @@ from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.paths import own_files
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
 from avw.sim_bridge.simulators.rotation import yaw_of
+from avw.sim_bridge.storage.small_files import parse_json, read_bytes
 from avw.sim_bridge.types import SOURCE_HEIGHT, Pose, Source
 
-MAX_FILE_BYTES = 512 * 2**20  # bytes of one file when unpacked; ten times SoundSpaces' largest
+MAX_FILE_BYTES = 128 * 2**20  # bytes of one file when unpacked; more than twice SoundSpaces' largest
 MAX_FILES = 20_000  # of one split
 NEAR = 0.5  # metres that a start or a goal may be away from the free floor
 
@@ -144,21 +145,22 @@ def _document(path: Path) -> Any:
             "data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz"
         )
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
+        content = read_bytes(path, MAX_FILE_BYTES, links=True)
+        if content[:2] == b"\x1f\x8b":
+            with gzip.open(io.BytesIO(content)) as stream:
+                content = stream.read(MAX_FILE_BYTES + 1)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DatasetError(
             f"{path} cannot be unpacked ({error}): it is damaged or incomplete; download it again"
         ) from error
     if len(content) > MAX_FILE_BYTES:
         raise DatasetError(f"{path} unpacks to more than {MAX_FILE_BYTES // 2**20} MB: it is not an episode file")
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
+        return parse_json(content, finite=False)
+    except ValueError as error:
+        reason = str(error).removeprefix("not valid JSON: ")
         raise DatasetError(
-            f"{path} is not valid JSON ({error}): it is damaged, or not an episode file; download it again"
+            f"{path} is not valid JSON ({reason}): it is damaged, or not an episode file; download it again"
         ) from None
 
 
@@ -205,8 +207,13 @@ def _numbers(value: Any, count: int, name: str) -> tuple[float, ...]:
 
 
 def _optional(value: Any, name: str) -> float | None:
-    """Semantic episodes have some numbers as text, and any number in `info` may be missing."""
-    return None if value is None else _number(value, name)
+    """Semantic episodes have some numbers as text, and any number in `info` may be missing.
+
+    habitat-sim writes the distance between two places without a path as infinite, which says as little as none.
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return _number(value, name)
 
 
 def _number(value: Any, name: str) -> float:

@@ -14,6 +14,8 @@ from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.types import SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source
 
 SOURCE_CLEARANCE = 0.5  # metres between a source and the nearest obstacle, where the scene has such a place
+FAR = 1e6  # metres, or units of reward: no task has more
+MOST_STEPS = 100_000  # of an episode: more than four hours
 TRY_SOURCES = 16
 TRY_STARTS = 64
 
@@ -30,6 +32,13 @@ class TaskConfig:
     slack: float = -0.01
     success_reward: float = 10.0
     max_steps: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("success_distance", "slack", "success_reward"):
+            if not abs(value := getattr(self, name)) <= FAR or (name == "success_distance" and value <= 0):
+                raise UsageError(f"{name} of the task is {value!r}: expected a number of a few metres, such as 1.0")
+        if not 1 <= self.max_steps <= MOST_STEPS:
+            raise UsageError(f"max_steps of the task is {self.max_steps!r}: expected 1 to {MOST_STEPS:,}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

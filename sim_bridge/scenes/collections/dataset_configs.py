@@ -14,7 +14,7 @@ from typing import Any
 
 from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.paths import own_files
-from avw.sim_bridge.scenes.json_files import read_object
+from avw.sim_bridge.storage.small_files import read_object
 
 CONFIG = ".scene_dataset_config.json"
 _STAGE, _INSTANCE = ".stage_config.json", ".scene_instance.json"
@@ -150,6 +150,6 @@ def _object(tree: dict[str, Any], key: str, source: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return read_object(path, _LARGEST)
+        return read_object(path, _LARGEST, links=True)
     except (OSError, ValueError) as error:
         raise SceneError(f"{path} cannot be read ({error}): correct it, or download it again") from None

@@ -12,7 +12,6 @@ the transmission to the absorption, because absorption is all energy that is not
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.scenes.materials.labels import DEFAULTED, face_areas
 from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS, Material
 from avw.sim_bridge.scenes.scene import Scene, Surface
+from avw.sim_bridge.storage.small_files import read_json
 
 KEYS = ("name", "labels", "absorption", "scattering", "transmission", "damping", "density", "speed")
 CURVES = ("absorption", "scattering", "transmission")
@@ -70,10 +70,8 @@ def read_material_map(path: Path | str) -> MaterialMap:
     if not path.is_file():
         raise UsageError(f"no material map {path}: that of SoundSpaces is data/mp3d_material_config.json")
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError("it is larger than 4 MB")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = read_json(path, _MAX_BYTES, links=True)
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} is not a material map ({error}): expected the JSON format of RLR-Audio-Propagation"
         ) from None

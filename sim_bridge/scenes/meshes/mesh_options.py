@@ -17,7 +17,7 @@ import numpy as np
 
 from avw.sim_bridge.errors import SceneError, UsageError
 from avw.sim_bridge.paths import local_path
-from avw.sim_bridge.scenes.json_files import read_object
+from avw.sim_bridge.storage.small_files import read_object
 
 UNITS = {
     "m": 1.0,
@@ -162,7 +162,7 @@ def _direction(values: Any) -> tuple[float, float, float]:
 
 def _json_of(path: Path) -> dict[str, Any]:
     try:
-        return read_object(path, _LARGEST_SIDECAR)
+        return read_object(path, _LARGEST_SIDECAR, links=True)
     except (OSError, ValueError) as error:
         raise SceneError(
             f"{path} describes how to read a mesh, but is damaged ({error}): correct or delete it"

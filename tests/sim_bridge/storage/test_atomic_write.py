@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from avw.sim_bridge.errors import DatasetError
-from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.storage.atomic_write import atomic_write, new_folder
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -48,11 +49,47 @@ def test_content_may_be_bytes_text_or_a_function(tmp_path: Path) -> None:
         assert (tmp_path / "x").read_bytes() == b"\xc3\xa9"
 
 
-def test_only_writers_that_share_a_file_have_temporary_files_of_their_own(tmp_path: Path) -> None:
-    names: dict[bool, set[str]] = {False: set(), True: set()}
-    for shared, seen in names.items():
-        for _ in range(2):
-            atomic_write(tmp_path / "x", "", lambda tmp, seen=seen: seen.add(tmp.name), shared=shared)  # type: ignore[misc]
-    assert names[False] == {"x.tmp"}
-    assert len(names[True]) == 2
-    assert all(name.endswith(".tmp") for name in names[True])
+def test_each_writer_has_a_temporary_file_of_its_own_and_touches_no_other(tmp_path: Path) -> None:
+    mine = {"x.tmp": "thesis", "x.1234abcd.tmp.bak": "thesis"}
+    for name, text in mine.items():
+        (tmp_path / name).write_text(text)
+    names: set[str] = set()
+    for shared in (False, False, True):
+        atomic_write(tmp_path / "x", "", lambda tmp: names.add(tmp.name), shared=shared)
+    assert len(names) == 3
+    assert all(name.startswith("x.") and name.endswith(".tmp") for name in names)
+    assert {name: (tmp_path / name).read_text() for name in mine} == mine
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_a_killed_writer_has_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "x.0123abcd.tmp").write_text("half")
+    (tmp_path / "x.4567abcd.tmp").mkdir()
+    (tmp_path / "x.4567abcd.tmp" / "part").write_text("half")
+    held = os.open(tmp_path / "x.89ababcd.tmp", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)  # its writer is still running
+    atomic_write(tmp_path / "x", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"x", "x.89ababcd.tmp"}
+    os.close(held)
+
+
+def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "out.tmp").mkdir()
+    (tmp_path / "new" / "out.tmp" / "thesis.txt").write_text("mine")
+
+    def fail() -> None:
+        with new_folder(out) as folder:
+            (folder / "part").write_text("x")
+            raise DatasetError("no")
+
+    with pytest.raises(DatasetError):
+        fail()
+    assert [path.name for path in out.parent.iterdir()] == ["out.tmp"]
+    with new_folder(out) as folder:
+        (folder / "part").write_text("x")
+    assert (out / "part").read_text() == "x"
+    assert (tmp_path / "new" / "out.tmp" / "thesis.txt").read_text() == "mine"
+    with pytest.raises(UsageError, match="not empty"), new_folder(out):
+        pass

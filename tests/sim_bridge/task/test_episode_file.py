@@ -47,6 +47,19 @@ def test_a_semantic_episode_keeps_its_own_fields(tmp_path: Path) -> None:
     assert (episode.offset, episode.duration, episode.geodesic, episode.actions) == (2.0, 14.0, None, None)
 
 
+@pytest.mark.parametrize("distance", [math.inf, math.nan])
+def test_a_distance_that_is_not_finite_says_nothing(tmp_path: Path, distance: float) -> None:
+    """habitat-sim returns it for two places without a path between them."""
+    rows = [row("0"), row("1", info={"geodesic_distance": distance})]
+    assert [episode.geodesic for episode in read_episodes(write_split(tmp_path / "val", rows))] == [3.0, None]
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "val.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"episodes": [row("0")]}).encode())
+    assert len(read_episodes(path)) == 1
+
+
 def test_content_files_follow_in_the_order_of_their_names(tmp_path: Path) -> None:
     content = {name: [row(f"{name}{i}") for i in range(2)] for name in ("c", "a", "b")}
     path = write_split(tmp_path / "test", [], content)
