@@ -12,7 +12,7 @@ import click
 
 from avw.cli.help_page import OTHER, option
 from avw.cli.paths import UserPath
-from avw.sim_bridge.simulators.protocol import ACOUSTICS, BACKENDS, STREAMS
+from avw.sim_bridge.simulators.protocol import ACOUSTICS, BACKENDS, HABITAT_PYTHON, STREAMS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -21,7 +21,7 @@ Config = TypeVar("Config", bound="DataclassInstance")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 SCENES, SOUND, SIMULATOR, EXECUTION = "Scenes", "Sound", "Simulator", "Execution"
-HABITAT_PYTHON, SCENE_ROOT = "AVW_HABITAT_PYTHON", "AVW_SCENES"
+SCENE_ROOT = "AVW_SCENES"
 SPLITS = ("train", "val", "test")
 
 

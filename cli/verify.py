@@ -11,6 +11,7 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
+from avw.cli.wording import plural
 
 
 @command(epilog="Exit code 0: no problem was found. Exit code 1: damaged, or different when simulated again.")
@@ -41,7 +42,7 @@ def verify(data: Path, repair: bool, replay: int, workers: int, as_json: bool) -
     with tqdm(unit="shard", desc="verify", file=sys.stderr, dynamic_ncols=True) as bar:
         report = verify_dataset(data, replay=replay, workers=workers, on_shard=lambda name: bar.update())
     found = dict(report.problems)
-    if repair and (report.problems or report.missing):
+    if repair and (report.problems or report.missing or report.unlisted):
         with tqdm(unit="step", desc="repair", file=sys.stderr, dynamic_ncols=True) as bar:
             report = repair_dataset(data, report, workers=workers, on_steps=bar.update)
     if as_json:
@@ -64,10 +65,16 @@ def verify(data: Path, repair: bool, replay: int, workers: int, as_json: bool) -
                 f"repaired, but with other bytes than before: {', '.join(report.changed)}. The installed libraries "
                 "have changed since the dataset was made"
             )
-        if report.missing:
-            click.echo(f"{len(report.missing)} shards are missing. To write them: avw verify {data} --repair")
-        if report.problems:
-            click.echo(f"To write the damaged shards again: avw verify {data} --repair", err=True)
+        if report.busy:
+            click.echo("another command is writing this dataset at the moment")
+        elif unfinished := [*report.missing, *report.unlisted]:
+            click.echo(
+                f"not finished: {', '.join(unfinished[:3])}{' …' if len(unfinished) > 3 else ''} "
+                f"({plural(len(unfinished), 'file')} to write or to list). The command that writes this dataset was "
+                f"interrupted: type it again to continue, or avw verify {data} --repair"
+            )
+        if report.problems and not repair:
+            click.echo(f"To write the damaged files again: avw verify {data} --repair", err=True)
     if not report.ok:
         raise click.exceptions.Exit(1)
 
@@ -75,4 +82,4 @@ def verify(data: Path, repair: bool, replay: int, workers: int, as_json: bool) -
 def summary(data: Path, problems: int, shards: int, steps: int, size: int) -> str:
     """The result in one line."""
     verdict = "no damage found" if not problems else f"{problems} damaged"
-    return f"{data}: {verdict}; {shards} shards, {steps} steps, {size / 1e9:.2f} GB checked"
+    return f"{data}: {verdict}; {plural(shards, 'shard')}, {plural(steps, 'step')}, {size / 1e9:.2f} GB checked"

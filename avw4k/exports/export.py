@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Any
 
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 from avw.sim_bridge.errors import DatasetError, UsageError
-from avw.sim_bridge.storage.atomic_write import TMP_SUFFIX
+from avw.sim_bridge.storage.atomic_write import new_folder
 from avw.sim_bridge.storage.disk_errors import readable_errors
+from avw.sim_bridge.storage.file_lock import claimed
 
 FORMATS = ("lerobot", "webdataset", "mp4")
 Progress = Callable[[int], object]
@@ -51,31 +50,14 @@ def export(
     if not refs:
         raise DatasetError(f"{dataset.path} has no episodes of {', '.join(splits)} yet; type: avw info {dataset.path}")
     write: Callable[[Dataset, list[EpisodeRef], Path, Progress], Any] = import_module(f"avw.avw4k.exports.{to}").write
-    with readable_errors(f"cannot export to {to}", out), new_folder(out) as folder:
+    busy = f"{out} is being written by another `avw export`; wait for it, or name another folder"
+    with readable_errors(f"cannot export to {to}", out), claimed(out, busy), new_folder(out) as folder:
         write(dataset, refs, folder, progress)
         files = [path for path in folder.rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files)
     return ExportReport(
         path=str(out), to=to, episodes=len(refs), steps=sum(ref.steps for ref in refs), files=len(files), bytes=size
     )
-
-
-@contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A folder to write into, renamed to `out` at the end. Raises UsageError if `out` contains files."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is not empty; choose a new folder, or delete this one")
-    partial = out.with_name(out.name + TMP_SUFFIX)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def episode_note(dataset: Dataset, ref: EpisodeRef) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avw.avw4k.reading.checks import file_sha256
 from avw.avw4k.reading.dataset import Dataset, open_dataset
+from avw.avw4k.shards.checksums import file_sha256
+from avw.avw4k.writing.card import licences
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.storage.small_files import refuse_irregular
 
 BESIDE = ("info.json", "manifest.jsonl", "episodes.parquet", "README.md", "croissant.json")
 PATTERNS = [*BESIDE, "train-*.h5", "val-*.h5", "test-*.h5"]  # nothing else is downloaded
@@ -50,7 +52,8 @@ def push(
     """
     dataset = open_dataset(folder)
     terms = dataset.info.get("licences", {})
-    restricted = bool(terms.get("restricted", True))
+    # As the spec says, whatever is written in info.json: somebody else may have made the dataset.
+    restricted = bool(terms.get("restricted", True)) or licences(dataset.spec)["restricted"]
     if restricted and not allow_restricted:
         listed = "; ".join(f"{name}: {text}" for name, text in terms.items() if name != "restricted")
         raise UsageError(
@@ -64,6 +67,11 @@ def push(
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise DatasetError(f"{folder} has no {', '.join(missing)}; type: avw generate {folder}")
+    for name in names:
+        try:
+            refuse_irregular(folder / name)
+        except ValueError as error:
+            raise DatasetError(f"{folder / name} is not uploaded: {error}") from error
     size = sum((folder / name).stat().st_size for name in names)
     report = HubReport(repo=repo, path=str(folder), files=names, bytes=size, restricted=restricted)
     if dry_run:

@@ -8,10 +8,12 @@ and stop far from the source, because a planner will ask the world model about s
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
+from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.navigation.free_space import FreeSpace, Geodesic
 from avw.sim_bridge.task.follower import greedy_action, reference_actions
 from avw.sim_bridge.types import FORWARD_METRES, Action, Pose
@@ -60,6 +62,21 @@ class MotionConfig:
     leave_clear: float = 3.0
     leave_back: float = 1.5
     distance_bins: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
+
+    def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            if not 0 <= (value := getattr(self, name)) <= most:
+                raise UsageError(f"{name} of the motion is {value!r}: expected 0 to {most:,}")
+        bins = self.distance_bins
+        if len(bins) > 1000 or any(not 0 <= low < high <= 1e6 for low, high in itertools.pairwise((*bins, 1e6))):
+            raise UsageError(f"distance_bins of the motion are {bins}: expected increasing metres of at least 0")
+
+
+_MOST = {
+    **dict.fromkeys(("slip_rate", "look_rate", "stray_rate", "recover_rate", "stop_rate"), 1),
+    **dict.fromkeys(("look_turns", "stray_turns", "stray_steps"), 1000),
+    **dict.fromkeys(("min_distance", "leave_distance", "leave_clear", "leave_back"), 1_000_000),
+}
 
 
 class Script:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +19,9 @@ from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.randomness import keyed_rng, keyed_seed
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, check_config, stored_config
-from avw.sim_bridge.task.task import TaskConfig
+from avw.sim_bridge.storage.small_files import as_object
+from avw.sim_bridge.storage.typed_json import from_json
+from avw.sim_bridge.task.task import MOST_STEPS, TaskConfig
 from avw.sim_bridge.types import STEP_SECONDS
 
 SCHEMA_VERSION = 3
@@ -29,6 +30,10 @@ MODES = ("approach", "leave", "unrelated")
 SPLITS = ("train", "val", "test")
 COMPRESSIONS = ("blosc2", "gzip", "none")
 SOUNDS_BY = ("scene", "turn")
+MOST = {"trajectories": 250_000, "steps": MOST_STEPS, "sources_per_scene": 250_000, "episodes_per_shard": 250_000}
+"""The largest numbers of a spec: planning lists every episode, and an episode is held in memory."""
+MOST_BYTES = 2**36  # of the frames of an episode
+PIXEL_BYTES = 5  # colours and depth
 BEFORE: dict[str, dict[str, Any]] = {
     "": {"scene_splits": (), "sounds_by": "turn"},
     "motion": {
@@ -79,11 +84,13 @@ class DatasetSpec:
     _stored_sha256: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("trajectories", "steps", "sources_per_scene", "episodes_per_shard"):
+        for name, most in MOST.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                option = "--" + name.replace("_", "-")
+            option = "--" + name.replace("_", "-")
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UsageError(f"{option} is {value!r}: expected a whole number of at least 1; type e.g. {option} 8")
+            if value > most:
+                raise UsageError(f"{option} is {value:,}: at most {most:,} are possible; make several datasets")
         if not self.scenes:
             raise UsageError("at least one scene is needed; type e.g. --scenes procedural:12")
         if len(set(self.scenes)) < len(self.scenes):
@@ -102,10 +109,17 @@ class DatasetSpec:
         for name, known in (("compression", COMPRESSIONS), ("sounds_by", SOUNDS_BY)):
             if getattr(self, name) not in known:
                 raise UsageError(f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
+        if not 0 < self.audio_full_scale < 1e6:
+            raise UsageError(f"audio_full_scale is {self.audio_full_scale!r}: expected a number above 0, such as 6.0")
         check_config(self.simulator)
+        if (held := (self.steps + 1) * self.simulator.size**2 * PIXEL_BYTES) > MOST_BYTES:
+            raise UsageError(
+                f"an episode of {self.steps} steps with images of {self.simulator.size} pixels takes {held / 1e9:.0f} "
+                "GB of memory: use shorter episodes or smaller images"
+            )
         for name, words in (("mode_shares", MODES), ("split_shares", SPLITS)):
             shares = getattr(self, name)
-            if len(shares) != len(words) or min(shares) < 0 or sum(shares) <= 0:
+            if len(shares) != len(words) or min(shares) < 0 or not 0 < sum(shares) < 1e9:
                 raise UsageError(f"{name} is {shares}: expected a weight of at least 0 for each of {', '.join(words)}")
 
     @property
@@ -146,13 +160,10 @@ class DatasetSpec:
         """The spec that `to_json` wrote, in this or an older AVW. Raises DatasetError for anything else."""
         try:
             values = BEFORE[""] | dict(stored)
-            values["simulator"] = stored_config(_with_old_values("simulator", values["simulator"]))
-            values["task"] = TaskConfig(**_with_old_values("task", values["task"]))
-            values["motion"] = MotionConfig(**_with_old_values("motion", values["motion"]))
-            for name in ("scenes", "scene_splits", "sounds", "mode_shares", "split_shares"):
-                values[name] = tuple(values[name])
-            values["assets"] = tuple((str(name), str(digest)) for name, digest in values["assets"])
-            spec = cls(**values)
+            for part in ("simulator", "task", "motion"):
+                values[part] = BEFORE.get(part, {}) | as_object(values[part])
+            simulator = stored_config(values["simulator"])
+            spec = from_json(cls, values | {"simulator": dataclasses.asdict(simulator)})
             object.__setattr__(spec, "_stored_sha256", json_sha256(stored))
             return spec
         except (TypeError, ValueError, KeyError, UsageError) as error:
@@ -251,9 +262,13 @@ def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> l
     indices = range(number, spec.trajectories, len(spec.scenes))
     modes = _modes(spec.mode_shares, number, len(indices))
     episodes = []
+    known = -1
     for place, index in enumerate(indices):
         # Consecutive episodes share a source, so that it is traced once.
         source = place * spec.sources_per_scene // len(indices)
+        if source != known:
+            known, sound = source, _sound(spec, number, scene, source)
+            source_seed = keyed_seed(spec.seed, scene, "source", source)
         episodes.append(
             EpisodeSpec(
                 index=index,
@@ -261,9 +276,9 @@ def _scene_episodes(spec: DatasetSpec, number: int, scene: str, split: str) -> l
                 split=split,
                 mode=modes[place],
                 source=source,
-                sound=_sound(spec, number, scene, source),
+                sound=sound,
                 seed=keyed_seed(spec.seed, scene, "episode", index),
-                source_seed=keyed_seed(spec.seed, scene, "source", source),
+                source_seed=source_seed,
                 steps=spec.steps,
             )
         )
@@ -291,9 +306,3 @@ def _modes(shares: tuple[float, ...], number: int, count: int) -> list[str]:
 def json_sha256(values: Any) -> str:
     """SHA-256 of JSON values, independent of the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _with_old_values(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored fields, completed by the old values of missing ones. Lists become tuples, which JSON does not have."""
-    found = BEFORE.get(part, {}) | dict(values)
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}

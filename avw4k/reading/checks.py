@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from avw.avw4k.plan.counterfactual import REACH, RISE
 from avw.avw4k.plan.spec import READABLE_VERSIONS, SCHEMA_VERSION, DatasetSpec, EpisodeSpec, ShardSpec
 from avw.avw4k.reading.dataset import read_source
 from avw.avw4k.reading.statistics import distance_counts
+from avw.avw4k.shards.checksums import file_sha256
 from avw.avw4k.shards.manifest import ShardRecord
 from avw.avw4k.shards.shard import ShardFile, data_attributes, demo_attributes, features_of, open_shard, read_demo
 from avw.sim_bridge.errors import DatasetError
@@ -29,7 +29,7 @@ def check_shard(path: Path, spec: DatasetSpec, shard: ShardSpec, schema: int = S
     """
     digest = file_sha256(path)
     rows = []
-    with open_shard(path) as file:
+    with open_shard(path, schema) as file:
         attributes = data_attributes(file)
         version = attributes.get("schema_version")
         if attributes.get("spec_sha256") != spec.sha256 or version not in READABLE_VERSIONS:
@@ -120,12 +120,3 @@ def _counterfactual_consistency(rows: dict[str, np.ndarray], source: Source) -> 
         ("counterfactual poses are turned by multiples of 10 degrees", bool(turned)),
         ("counterfactual distances are at least those of a straight line", bool((walk_TN >= straight_TN - 0.05).all())),
     ]
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file. Raises DatasetError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error

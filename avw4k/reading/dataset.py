@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -13,9 +13,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from avw.avw4k.plan.episode import AUDIO_PEAK
-from avw.avw4k.plan.spec import READABLE_VERSIONS, SPLITS, DatasetSpec, EpisodeSpec, plan, split_scenes
-from avw.avw4k.shards.manifest import ShardRecord, read_manifest
+from avw.avw4k.plan.spec import SPLITS, DatasetSpec, EpisodeSpec, plan
+from avw.avw4k.reading.info import read_info
+from avw.avw4k.shards.checksums import checksums_wanted, shard_sha256
+from avw.avw4k.shards.manifest import ShardRecord, refuse_unplanned, valid_manifest
 from avw.avw4k.shards.shard import (
     FEATURES,
     ShardFile,
@@ -26,9 +27,13 @@ from avw.avw4k.shards.shard import (
     read_demo,
 )
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.storage.small_files import parse_json
+from avw.sim_bridge.storage.typed_json import from_json
 from avw.sim_bridge.types import Source
 
 OPEN_SHARDS = 32  # file handles kept open per process
+CARD = "croissant.json"  # written when a dataset is complete, so it shows that it was
+_log = logging.getLogger("avw.dataset")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,12 +56,21 @@ class EpisodeRef:
 class Dataset:
     """A dataset on disk. Only committed shards are visible. May be pickled and forked: handles open lazily."""
 
-    def __init__(self, path: Path, info: dict[str, Any], spec: DatasetSpec, records: dict[str, ShardRecord]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: dict[str, Any],
+        spec: DatasetSpec,
+        records: dict[str, ShardRecord],
+        *,
+        checksums: bool = True,
+    ) -> None:
         self.path = path
         self.info = info
         self.spec = spec
         self.records = records
-        self._plan = plan(spec)
+        self.shards = plan(spec)
+        self._checksums = checksums
         self._files: OrderedDict[str, ShardFile] = OrderedDict()
         self._recognised: set[tuple[str, int, int]] = set()
         self._process = os.getpid()
@@ -64,7 +78,7 @@ class Dataset:
     @property
     def complete(self) -> bool:
         """Whether every shard of the plan is committed."""
-        return all(shard.name in self.records for shard in self._plan)
+        return all(shard.name in self.records for shard in self.shards)
 
     @property
     def schema(self) -> int:
@@ -91,7 +105,7 @@ class Dataset:
                 steps=episode.steps,
                 spec=episode,
             )
-            for shard in self._plan
+            for shard in self.shards
             if shard.name in self.records and split in (None, shard.split)
             for demo, episode in enumerate(shard.episodes)
         ]
@@ -145,14 +159,18 @@ class Dataset:
         return file
 
     def _open_checked(self, name: str) -> ShardFile:
-        path = self.path / name
-        file = open_shard(path)
+        path, record = self.path / name, self.records[name]
+        if path.is_file() and (found := path.stat().st_size) != record.bytes:
+            raise DatasetError(
+                f"{path} is truncated or damaged: it has {found} bytes, but {record.bytes} were committed; "
+                f"type: avw verify {self.path} --repair"
+            )
+        if self._checksums and path.is_file() and shard_sha256(path) != record.sha256:
+            raise DatasetError(
+                f"{path} is damaged: its SHA-256 is not the one in the manifest; type: avw verify {self.path} --repair"
+            )
+        file = open_shard(path, self.schema)
         try:
-            expected = self.records[name].bytes
-            if (found := path.stat().st_size) != expected:
-                raise DatasetError(
-                    f"{path} has {found} bytes, but {expected} were committed; type: avw verify {self.path} --repair"
-                )
             if data_attributes(file).get("spec_sha256") != self.spec.sha256:
                 raise DatasetError(
                     f"{path} is of another dataset (its spec_sha256 differs); type: avw verify {self.path} --repair"
@@ -169,42 +187,33 @@ class Dataset:
 def read_source(file: h5py.File, demo: int) -> Source:
     """The source described by a demo's attributes."""
     try:
-        values = json.loads(demo_attributes(file, demo)["source"])
-        position_3, floor_3 = (tuple(float(x) for x in values[name]) for name in ("position_3", "floor_3"))
-        return Source(position_3, floor_3, str(values["sound"]), int(values["phase"]))  # type: ignore[arg-type]
+        return from_json(Source, parse_json(demo_attributes(file, demo)["source"]))
     except (ValueError, TypeError, KeyError) as error:
         raise DatasetError(f"{file.filename}, demo_{demo}: its source is not valid ({error})") from error
 
 
-def open_dataset(path: str | Path) -> Dataset:
+def open_dataset(path: str | Path, *, checksums: bool | None = None) -> Dataset:
     """Open the dataset in a folder, complete or not.
 
-    Raises DatasetError if there is no dataset, or if it has a newer schema or was altered.
+    checksums: whether the SHA-256 of a shard is compared with the manifest before it is first read; None: unless
+        $AVW_CHECKSUMS is 0. Without, some changes of single bits in the arrays are not noticed
+    Raises DatasetError if there is no dataset, or if it has a newer schema or was altered. Logs a warning if the
+    manifest of a finished dataset does not list all of its shards.
     """
-    info, spec = read_info(Path(path))
-    return Dataset(Path(path), info, spec, read_manifest(Path(path)))
+    dataset = load_dataset(Path(path), checksums=checksums)
+    folder = dataset.path
+    if not dataset.complete and (folder / CARD).exists():
+        _log.warning(
+            "%s was complete, but its manifest now lists %d of %d shards: lines were removed, and their episodes are "
+            "missing; type: avw verify %s --repair", folder, len(dataset.records), len(dataset.shards), folder,
+        )  # fmt: skip
+    return dataset
 
 
-def read_info(folder: Path) -> tuple[dict[str, Any], DatasetSpec]:
-    """The content of info.json, and the spec in it. Raises DatasetError as `open_dataset` does."""
-    file = folder / "info.json"
-    if not file.is_file():
-        raise DatasetError(f"{folder} holds no dataset (no info.json there); type: avw generate {folder}")
-    try:
-        info = json.loads(file.read_text())
-        version = info["schema_version"]
-        scale = float(info["audio_scale"])
-        splits = sorted((str(scene), str(split)) for split, scenes in info["splits"].items() for scene in scenes)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{file} cannot be understood ({error!r}); it was altered, or the disk was full") from error
-    if version not in READABLE_VERSIONS:
-        reads = ", ".join(str(number) for number in READABLE_VERSIONS)
-        raise DatasetError(f"{file} has schema version {version}; this AVW reads {reads}: install another AVW")
-    spec = DatasetSpec.from_json(info.get("spec"))
-    if spec.sha256 != info.get("spec_sha256"):
-        raise DatasetError(f"{file}: the spec does not match its own SHA-256; the file was altered since")
-    if scale != spec.audio_full_scale / AUDIO_PEAK:
-        raise DatasetError(f"{file}: audio_scale does not match the spec; the file was altered since")
-    if splits != sorted(split_scenes(spec).items()):
-        raise DatasetError(f"{file}: the splits are not those of the spec: it was altered, and scenes may leak")
-    return info, spec
+def load_dataset(folder: Path, *, checksums: bool | None = None) -> Dataset:
+    """The same without a warning, for commands that complete or check a dataset."""
+    info, spec = read_info(folder)
+    manifest = valid_manifest(folder)
+    dataset = Dataset(folder, info, spec, manifest.records, checksums=checksums_wanted(checksums))
+    refuse_unplanned(folder, spec.sha256, dataset.shards, manifest)
+    return dataset

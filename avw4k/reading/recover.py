@@ -13,7 +13,7 @@ from pathlib import Path
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef, open_dataset
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.simulators import open_simulator as opening
-from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.simulators.protocol import Simulator, require_interpreter
 from avw.sim_bridge.task.task import AudioNavTask, StepResult
 from avw.sim_bridge.types import Action, Observation, Pose, Source
 
@@ -79,6 +79,7 @@ def open_simulator(shard: str | Path, demo: int = 0) -> RecordedEpisode:
 
 def reopen(dataset: Dataset, ref: EpisodeRef) -> RecordedEpisode:
     """The same, for an episode of an open dataset."""
+    require_interpreter(dataset.spec.simulator, f"the dataset {dataset.path}")
     rows = dataset.read(ref, ["actions", "position", "yaw"])
     x, y, z = (float(value) for value in rows["position"][0])
     start = Pose(x, y, z, float(rows["yaw"][0]))

@@ -19,6 +19,7 @@ from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 from avw.avw4k.shards.shard import features_of
 from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.randomness import keyed_rng
+from avw.sim_bridge.storage.small_files import read_text, refuse_irregular
 from avw.sim_bridge.types import Action
 
 MOTIONS = ("commanded", "realised")
@@ -242,10 +243,14 @@ class FrameCache:
 
     def load(self, name: str, key: str) -> np.ndarray | None:
         """The array, if it is complete and was computed for `key`."""
-        note = self.folder / f"{name}.key"
-        if not note.exists() or note.read_text() != key:
+        array = self.folder / f"{name}.npy"
+        try:
+            if read_text(self.folder / f"{name}.key") != key:
+                return None
+            refuse_irregular(array, links=True)  # it may be linked from the cache of another run
+            return np.load(array, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):  # missing, or damaged: it is computed again
             return None
-        return np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
     def create(self, name: str, shape: tuple[int, ...], dtype: type) -> np.memmap:
         (self.folder / f"{name}.key").unlink(missing_ok=True)

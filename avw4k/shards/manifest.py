@@ -6,14 +6,39 @@ them all.
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from avw.avw4k.plan.spec import ShardSpec
 from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.paths import own_files
 from avw.sim_bridge.storage.atomic_write import atomic_write
-from avw.sim_bridge.storage.json_lines import append_line, complete_lines, json_line
+from avw.sim_bridge.storage.json_lines import append_line, complete_lines, json_line, line_bytes
+from avw.sim_bridge.storage.small_files import LONGEST_LINE, as_object, parse_json
+from avw.sim_bridge.storage.typed_json import from_json, typed
+
+COLUMNS: dict[str, Any] = {
+    "index": int,
+    "steps": int,
+    "source_position": tuple[float, float, float],
+    "success": bool,
+    "return": float,
+    "geodesic_start": float,
+    "geodesic_end": float,
+    "path_metres": float,
+    "collisions": int,
+    "clipped": int,
+    "actions": tuple[int, ...],
+    "distances": tuple[int, ...],
+    "materials_named": float,
+}
+"""The values of an episode in a line, and their types. Older versions wrote fewer."""
+REQUIRED = ("index", "steps", "clipped", "success")
+_SHARD = re.compile(r"[A-Za-z0-9_-]{1,80}\.h5")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,47 +65,88 @@ def manifest_name(part: tuple[int, int] | None = None) -> str:
     return "manifest.jsonl" if part is None else f"manifest.{part[0]}-of-{part[1]}.jsonl"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """What the manifest files of a folder say.
+
+    records: {shard: record} of the valid lines · lines: {shard: (where, text)}, e.g. ("manifest.jsonl, line 3", "{…")
+    problems: {where: what is wrong with the line} · unclear: shards that a line with a problem names
+    """
+
+    records: dict[str, ShardRecord]
+    lines: dict[str, tuple[str, str]]
+    problems: dict[str, str]
+    unclear: set[str]
+
+
 def read_manifest(folder: Path) -> dict[str, ShardRecord]:
     """{shard name: record} of everything committed. Raises DatasetError for a line that is not valid."""
-    records, problems = scan_manifest(folder)
-    if problems:
-        raise DatasetError(f"{next(iter(problems.values()))}; type: avw verify {folder} --repair")
-    return records
+    return valid_manifest(folder).records
 
 
-def scan_manifest(folder: Path) -> tuple[dict[str, ShardRecord], dict[str, str]]:
-    """({shard name: record}, {"manifest.jsonl, line 3": what is wrong with it}).
+def valid_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder. Raises DatasetError for a line that is not valid."""
+    manifest = scan_manifest(folder)
+    if manifest.problems:
+        raise DatasetError(f"{next(iter(manifest.problems.values()))}; type: avw verify {folder} --repair")
+    return manifest
+
+
+def scan_manifest(folder: Path) -> Manifest:
+    """All lines of all manifest files, valid or not.
 
     A shard that is listed twice with different values has no record, because it is not known which line is true. The
     same line in two files is not an error: a kill may come between merging the parts of an array job and removing them.
     """
-    records: dict[str, ShardRecord] = {}
-    problems: dict[str, str] = {}
+    manifest = Manifest(records={}, lines={}, problems={}, unclear=set())
     conflicts: set[str] = set()
-    for path in sorted(folder.glob("manifest*.jsonl")):
+    for path in own_files(folder.glob("manifest*.jsonl")):
         seen: set[str] = set()
         try:
             lines = complete_lines(path)
         except FileNotFoundError:  # the last part of an array job has just merged it into manifest.jsonl
             return scan_manifest(folder)
+        except ValueError as error:
+            manifest.problems[path.name] = f"{path} is not read: {error}"
+            continue
         for number, line in enumerate(lines, start=1):
             where = f"{path.name}, line {number}"
             try:
-                values = json.loads(line)
-                record = ShardRecord(**{**values, "episodes": tuple(values["episodes"])})
-                _check_types(record)
-            except (ValueError, TypeError, KeyError) as error:
-                problems[where] = (
+                record = _parsed(line)
+            except ValueError as error:
+                manifest.unclear.add(_shard_of(line) or "")
+                manifest.problems[where] = (
                     f"{path}, line {number}: not a line of a manifest ({error}); it was altered, or the disk is failing"
                 )
                 continue
             if record.shard in seen:
-                problems[where] = f"{path}, line {number}: {record.shard} is listed a second time"
-            if records.setdefault(record.shard, record) != record:
-                problems[where] = f"{path}, line {number}: {record.shard} is listed twice with different values"
+                manifest.problems[where] = f"{path}, line {number}: {record.shard} is listed a second time"
+            if manifest.records.setdefault(record.shard, record) != record:
+                manifest.problems[where] = f"{path}, line {number}: {record.shard} is listed twice with other values"
                 conflicts.add(record.shard)
+            manifest.lines.setdefault(record.shard, (where, line))
             seen.add(record.shard)
-    return {name: record for name, record in records.items() if name not in conflicts}, problems
+    for name in conflicts:
+        del manifest.records[name]
+    return manifest
+
+
+def refuse_unplanned(folder: Path, spec_sha256: str, shards: Iterable[ShardSpec], manifest: Manifest) -> None:
+    """Raises DatasetError for a line that contradicts the plan of the dataset."""
+    planned = {shard.name: shard for shard in shards}
+    for name, record in manifest.records.items():
+        shard = planned.get(name)
+        listed = [(row["index"], row["steps"]) for row in record.episodes]
+        if shard is None:
+            reason = f"{name} is not a shard of this dataset"
+        elif record.spec_sha256 != spec_sha256:
+            reason = f"{name} is listed for another dataset (its spec_sha256 differs)"
+        elif listed != [(episode.index, episode.steps) for episode in shard.episodes]:
+            reason = f"the episodes of {name} are not those of the plan"
+        else:
+            continue
+        where, _ = manifest.lines[name]
+        raise DatasetError(f"{folder}/{where}: {reason}; it was altered; type: avw verify {folder} --repair")
 
 
 def append_record(folder: Path, record: ShardRecord, part: tuple[int, int] | None = None) -> None:
@@ -98,21 +164,37 @@ def write_manifest(folder: Path, records: list[ShardRecord]) -> None:
 
 def drop_records(folder: Path, names: set[str]) -> None:
     """Remove shards from every manifest, before their files are removed."""
-    for path in sorted(folder.glob("manifest*.jsonl")):
+    for path in own_files(folder.glob("manifest*.jsonl")):
         kept = [line for line in complete_lines(path) if _shard_of(line) not in names]
-        atomic_write(path, "".join(f"{line}\n" for line in kept), shared=True)
+        atomic_write(path, line_bytes(kept), shared=True)
 
 
 def _shard_of(line: str) -> str | None:
+    """The shard that a line names, valid or not."""
     try:
-        return str(json.loads(line)["shard"])
-    except (ValueError, TypeError, KeyError):
+        return str(as_object(parse_json(line)).get("shard"))
+    except ValueError:
         return None
 
 
-def _check_types(record: ShardRecord) -> None:
-    if not (isinstance(record.shard, str) and isinstance(record.bytes, int) and len(str(record.sha256)) == 64):
-        raise ValueError("a field of the wrong type")
+def _parsed(line: str) -> ShardRecord:
+    """The record in a line. Raises ValueError for anything that this AVW, or an older one, does not write."""
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"more than {LONGEST_LINE:,} characters")
+    record = from_json(ShardRecord, parse_json(line))
+    if not _SHARD.fullmatch(record.shard):
+        raise ValueError(f"{record.shard[:80]!r} is not the name of a shard")
+    for name in ("sha256", "spec_sha256"):
+        if not _DIGEST.fullmatch(getattr(record, name)):
+            raise ValueError(f"{name} is not a SHA-256")
+    if record.bytes < 0:
+        raise ValueError(f"bytes is {record.bytes}")
     for row in record.episodes:
-        if not all(isinstance(row[name], int) for name in ("index", "steps", "clipped", "success")):
-            raise ValueError("an episode with a field of the wrong type")
+        for name, value in row.items():
+            if name not in COLUMNS:
+                raise ValueError(f"an episode has an unknown value {name[:80]!r}")
+            typed(COLUMNS[name], value, name)
+        for name in REQUIRED:
+            if name not in row:
+                raise ValueError(f"an episode has no {name!r}")
+    return record

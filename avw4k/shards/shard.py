@@ -28,8 +28,10 @@ import numpy as np
 from avw.avw4k.plan.counterfactual import NUMBERS, POSES
 from avw.avw4k.plan.episode import Episode
 from avw.avw4k.plan.spec import SCHEMA_VERSION, DatasetSpec, ShardSpec
+from avw.avw4k.shards.superblock import refuse_superblock
 from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.process.threads import one_thread
+from avw.sim_bridge.storage.small_files import refuse_irregular
 from avw.sim_bridge.storage.untrusted_hdf5 import (
     BLOSC2,
     DEFLATE,
@@ -90,6 +92,19 @@ OBSERVED = ("rgb", "depth", "audio")  # their last row is stored separately, in 
 def features_of(schema: int) -> dict[str, Feature]:
     """The arrays of an episode in a dataset of this schema version."""
     return {name: feature for name, feature in FEATURES.items() if feature.since <= schema}
+
+
+def features_json(schema: int, size: int) -> dict[str, dict[str, Any]]:
+    """The description of these arrays in info.json. size: of the images"""
+    described = {}
+    for name, feature in features_of(schema).items():
+        # The final observation is stored separately, so the arrays of observations have T rows like those of actions.
+        rows = "T + 1" if feature.extra and name not in OBSERVED else "T"
+        shape = [rows, *feature.row_shape(size)]
+        described[name] = {
+            "path": f"data/demo_<i>/{feature.path}", "dtype": feature.dtype, "shape": shape, "unit": feature.unit,
+        }  # fmt: skip
+    return described
 
 
 PIPELINES = ((FLETCHER32,), (BLOSC2, FLETCHER32), (DEFLATE, FLETCHER32), (SHUFFLE, DEFLATE, FLETCHER32))
@@ -208,14 +223,19 @@ def _filters(compression: str, name: str) -> dict[str, Any]:
     return dict(hdf5plugin.Blosc2(cname="zstd", clevel=level, filters=kind))
 
 
-def open_shard(path: Path) -> ShardFile:
-    """The file, opened for reading. Raises DatasetError if it is missing, truncated, or not HDF5."""
+def open_shard(path: Path, schema: int = SCHEMA_VERSION) -> ShardFile:
+    """The file, opened for reading. schema: of its dataset
+
+    Raises DatasetError if it is missing, truncated, not HDF5, or not in the format of HDF5 that AVW writes.
+    """
     try:
+        refuse_irregular(path)
+        refuse_superblock(path, schema)
         # No lock: a shard with its final name never changes, and network file systems often cannot lock.
         return ShardFile(path, "r", locking=False)
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing; type: avw verify {path.parent} --repair") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise DatasetError(
             f"{path} cannot be opened: it is truncated or damaged ({error}); type: avw verify {path.parent} --repair"
         ) from error

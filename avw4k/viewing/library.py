@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -11,7 +10,10 @@ from typing import Any
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef, open_dataset
 from avw.avw4k.viewing.clip import Json, episode_clip, predicted_clip
 from avw.avw4k.viewing.media import read_frames, read_sound
+from avw.avw4k.viewing.samples import FOLDER, read_samples
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.storage.small_files import read_object
+from avw.sim_bridge.storage.typed_json import typed
 
 KEPT_CLIPS = 8  # some 2 MB each
 FROM_TABLE = ("success", "return", "geodesic_start", "geodesic_end", "path_metres", "collisions", "clipped")
@@ -79,9 +81,11 @@ class Library:
                 continue
             try:
                 numbers = range(int(first), int(last or first) + 1)
+                if not numbers:
+                    raise ValueError
             except ValueError:
                 raise UsageError(
-                    f"--episodes {expression!r}: {word!r} is not a number; type e.g. --episodes 0,3-5"
+                    f"--episodes {expression!r}: {word!r} is not a number or a range; type e.g. --episodes 0,3-5"
                 ) from None
             chosen += [str(number) for number in numbers]
         for name in chosen:
@@ -114,16 +118,11 @@ def _open(folder: Path) -> tuple[Dataset | None, dict[str, Any]]:
     config = folder / "config.json"
     if (folder / "info.json").is_file() or not config.is_file():
         return open_dataset(folder), {}
-    samples = {}
+    samples = read_samples(folder / FOLDER)
     try:
-        if (folder / "samples" / "samples.json").is_file():
-            notes = json.loads((folder / "samples" / "samples.json").read_text())
-            samples = {str(note["name"]): note for note in notes}
-        data = Path(str(json.loads(config.read_text())["data"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{folder} is not a readable run ({error!r}). To train a run, type: avw train") from error
-    if any("/" in name or name.startswith(".") for name in samples):
-        raise DatasetError(f"{folder / 'samples' / 'samples.json'} names a file elsewhere; it was altered")
+        data = Path(typed(str, read_object(config).get("data"), "data"))
+    except ValueError as error:
+        raise DatasetError(f"{folder} is not a readable run ({error}). To train a run, type: avw train") from error
     if not (data / "info.json").is_file():
         return None, samples
     return open_dataset(data), samples

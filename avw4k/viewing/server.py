@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,6 +20,7 @@ from avw.avw4k.viewing.page import served_page
 from avw.sim_bridge.errors import AvwError, UsageError
 
 ADDRESS = "127.0.0.1"
+LOOPBACK = (ADDRESS, "localhost", "[::1]")
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -32,6 +34,7 @@ class ViewerServer(ThreadingHTTPServer):
     """Serves a library at `url` until `shutdown`. port: 0 takes any free port."""
 
     daemon_threads = True
+    request_queue_size = 256  # connections that wait while others are accepted
 
     def __init__(self, library: Library, port: int = 0) -> None:
         self.library, self.token = library, secrets.token_urlsafe(18)
@@ -44,9 +47,10 @@ class ViewerServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://{ADDRESS}:{self.server_port}/{self.token}/"
 
-    @property
-    def hosts(self) -> set[str]:
-        return {f"{name}:{self.server_port}" for name in (ADDRESS, "localhost")}
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has gone, e.g. a closed tab, is no error; others are printed."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -71,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def _find(self) -> tuple[HTTPStatus, str, bytes]:
-        if self.headers.get("Host") not in self.server.hosts:
+        if not _is_this_machine(self.headers.get("Host", "")):
             return _text(HTTPStatus.FORBIDDEN, "this server only answers requests from this machine")
         token, _, rest = unquote(self.path.split("?")[0]).removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
@@ -91,6 +95,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class's name
         """Silent: the terminal belongs to the command."""
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a Host header names this machine, with any port: `ssh -L 8000:localhost:PORT` changes the port."""
+    name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "0")
+    if not name:
+        name, port = host, "0"
+    return name.lower() in LOOPBACK and port.isdecimal()
 
 
 def _text(status: HTTPStatus, sentence: str) -> tuple[HTTPStatus, str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from typing import Any
 from avw.avw4k.plan.counterfactual import POSES, REACH
 from avw.avw4k.plan.episode import AUDIO_PEAK
 from avw.avw4k.plan.spec import MODES, SCHEMA_VERSION, SPLITS, DatasetSpec, ShardSpec, split_scenes
+from avw.avw4k.reading.dataset import CARD
+from avw.avw4k.reading.info import INFO
 from avw.avw4k.shards.manifest import ShardRecord
-from avw.avw4k.shards.shard import FEATURES, OBSERVED, features_of
+from avw.avw4k.shards.shard import features_json, features_of
 from avw.avw4k.writing.croissant import PAPER, TABLE, croissant
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
 from avw.sim_bridge.simulators.open_simulator import backend_versions
 from avw.sim_bridge.simulators.protocol import is_reproducible
 from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.small_files import read_bytes
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES, STEP_SECONDS
 
 LIBRARIES = ("avw", "numpy", "numba", "scipy", "embreex", "h5py", "hdf5plugin")
@@ -60,31 +64,27 @@ def _scene_terms(scene: str) -> str:
 
 def write_info(folder: Path, spec: DatasetSpec) -> None:
     """info.json: written first, once, with everything that a reader needs to understand the shards."""
+    atomic_write(folder / INFO, info_text(spec, engine_versions(spec)), shared=True)
+
+
+def info_text(spec: DatasetSpec, versions: dict[str, str]) -> str:
+    """The content of info.json. versions: of what makes the dataset"""
     splits = split_scenes(spec)
-    size = spec.simulator.size
     info = {
         "schema_version": SCHEMA_VERSION,
         "spec_sha256": spec.sha256,
         "spec": spec.to_json(),
-        "features": {name: _feature_json(name, size) for name in FEATURES},
+        "features": features_json(SCHEMA_VERSION, spec.simulator.size),
         "audio_scale": spec.audio_full_scale / AUDIO_PEAK,
         "sample_rate": SAMPLE_RATE,
         "step_seconds": STEP_SECONDS,
         "step_samples": STEP_SAMPLES,
         "splits": {split: [scene for scene in spec.scenes if splits[scene] == split] for split in SPLITS},
         "reproducible": is_reproducible(spec.simulator),
-        "versions": engine_versions(spec),
+        "versions": versions,
         "licences": licences(spec),
     }
-    atomic_write(folder / "info.json", json.dumps(info, indent=1) + "\n", shared=True)
-
-
-def _feature_json(name: str, size: int) -> dict[str, Any]:
-    feature = FEATURES[name]
-    # The final observation is stored separately, so the arrays of observations have T rows like those of actions.
-    rows = "T + 1" if feature.extra and name not in OBSERVED else "T"
-    shape = [rows, *feature.row_shape(size)]
-    return {"path": f"data/demo_<i>/{feature.path}", "dtype": feature.dtype, "shape": shape, "unit": feature.unit}
+    return json.dumps(info, indent=1) + "\n"
 
 
 def write_card(
@@ -92,11 +92,24 @@ def write_card(
 ) -> None:
     """episodes.parquet, README.md and croissant.json of a complete dataset."""
     rows = episode_rows(shards, records)
-    table = _parquet(rows)
+    table = table_bytes(rows)
+    info = read_bytes(folder / INFO)
     atomic_write(folder / TABLE, table, shared=True)
-    atomic_write(folder / "README.md", _readme(spec, schema, rows, records), shared=True)
-    metadata = croissant(spec, schema, records, rows, table, licences(spec))
-    atomic_write(folder / "croissant.json", json.dumps(metadata, indent=1) + "\n", shared=True)
+    atomic_write(folder / "README.md", readme_text(spec, schema, rows, records), shared=True)
+    atomic_write(folder / CARD, card_text(spec, schema, records, rows, table, info), shared=True)
+
+
+def card_text(
+    spec: DatasetSpec,
+    schema: int,
+    records: dict[str, ShardRecord],
+    rows: Sequence[dict[str, Any]],
+    table: bytes,
+    info: bytes | None,
+) -> str:
+    """The content of croissant.json. table, info: the contents of the files that it lists beside the shards"""
+    beside = {TABLE: table} if info is None else {INFO: info, TABLE: table}
+    return json.dumps(croissant(spec, schema, records, rows, beside, licences(spec)), indent=1) + "\n"
 
 
 def episode_rows(shards: list[ShardSpec], records: dict[str, ShardRecord]) -> list[dict[str, Any]]:
@@ -112,12 +125,13 @@ def episode_rows(shards: list[ShardSpec], records: dict[str, ShardRecord]) -> li
     return sorted(rows, key=lambda row: row["index"])
 
 
-def _parquet(rows: list[dict[str, Any]]) -> bytes:
+def table_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
+    """The content of episodes.parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows), sink)
+    pq.write_table(pa.Table.from_pylist(list(rows)), sink)
     return sink.getvalue()
 
 
@@ -150,7 +164,8 @@ def _counterfactual(schema: int) -> str:
     )
 
 
-def _readme(spec: DatasetSpec, schema: int, rows: list[dict[str, Any]], records: dict[str, ShardRecord]) -> str:
+def readme_text(spec: DatasetSpec, schema: int, rows: list[dict[str, Any]], records: dict[str, ShardRecord]) -> str:
+    """The content of README.md."""
     size = sum(record.bytes for record in records.values()) / 1e9
     task, unit = spec.task, spec.audio_full_scale / AUDIO_PEAK
     splits = split_scenes(spec)

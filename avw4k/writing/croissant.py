@@ -6,7 +6,8 @@ Croissant cannot describe the contents of HDF5, so each shard is a FileObject; `
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from avw.avw4k.plan.spec import DatasetSpec
@@ -14,6 +15,7 @@ from avw.avw4k.shards.manifest import ShardRecord
 
 PAPER = "https://arxiv.org/abs/2512.00883"
 TABLE = "episodes.parquet"
+ENCODINGS = {".json": "application/json", ".parquet": "application/x-parquet"}
 DESCRIBED = {
     "index": "number of the episode in the dataset",
     "shard": "the HDF5 file that contains it",
@@ -58,14 +60,17 @@ def croissant(
     schema: int,
     records: dict[str, ShardRecord],
     rows: Sequence[dict[str, Any]],
-    table: bytes,
+    beside: Mapping[str, bytes],
     terms: dict[str, Any],
 ) -> dict[str, Any]:
-    """The metadata of a dataset whose episode table has `rows` and is the file `table`."""
+    """The metadata of a dataset. rows: of the episode table · beside: {file: content} of info.json and the table"""
     shards = [
         _file(record.shard, record.bytes, record.sha256, "application/x-hdf5") for _, record in sorted(records.items())
     ]
-    index = _file(TABLE, len(table), hashlib.sha256(table).hexdigest(), "application/x-parquet")
+    others = [
+        _file(name, len(content), hashlib.sha256(content).hexdigest(), ENCODINGS[Path(name).suffix])
+        for name, content in beside.items()
+    ]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -77,7 +82,7 @@ def croissant(
         "license": "; ".join(f"{key}: {text}" for key, text in terms.items()),
         "citeAs": f"AVW, an independent implementation of Audio-Visual World Models, {PAPER}",
         "isBasedOn": PAPER,
-        "distribution": [index, *shards],
+        "distribution": [*others, *shards],
         "recordSet": [
             {
                 "@type": "cr:RecordSet",

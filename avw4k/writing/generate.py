@@ -8,6 +8,7 @@ start.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from avw.avw4k.plan.assets import as_stored, refuse_changed, with_digests
 from avw.avw4k.plan.episode import Episode, run_episode
 from avw.avw4k.plan.spec import SCHEMA_VERSION, DatasetSpec, ShardSpec, plan
 from avw.avw4k.reading.checks import check_shard
-from avw.avw4k.reading.dataset import Dataset, open_dataset
+from avw.avw4k.reading.dataset import Dataset, load_dataset
+from avw.avw4k.reading.info import INFO
 from avw.avw4k.shards.locks import LOCK, beginning, locked
 from avw.avw4k.shards.manifest import (
     ShardRecord,
@@ -27,8 +29,10 @@ from avw.avw4k.shards.manifest import (
     write_manifest,
 )
 from avw.avw4k.shards.shard import FEATURES, shard_bytes
-from avw.avw4k.writing.card import engine_versions, write_card, write_info
-from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.avw4k.writing.beside import FILES, read_table_rows
+from avw.avw4k.writing.card import engine_versions, episode_rows, write_card, write_info
+from avw.avw4k.writing.croissant import TABLE
+from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
 from avw.sim_bridge.paths import COMPANION
 from avw.sim_bridge.scenes.catalogue import scene_refs
 from avw.sim_bridge.scenes.scene_ref import SceneRef
@@ -124,27 +128,29 @@ def generate(
         folder.mkdir(parents=True, exist_ok=True)
         _holds_dataset(folder, spec, resume)  # before the lock, so that no lock file is written to a foreign folder
     with locked(folder, part), readable_errors("cannot write the dataset", folder):
-        if _holds_dataset(folder, spec, resume):
-            _warn_about_versions(folder, log)
-        else:
+        new = not _holds_dataset(folder, spec, resume)
+        if new:
             _begin(folder, spec, scenes, log)
-        begun = open_dataset(folder)
+        else:
+            _warn_about_versions(folder, log)
+        begun = load_dataset(folder)
         spec, schema = begun.spec, begun.schema
         _remove_temporary_files(folder, mine, part)
         report = GenerateReport(path=str(folder), spec_sha256=spec.sha256)
         missing = _missing_shards(begun, mine, part, report, log)
         total = sum(shard.steps for shard in mine)
         on_start(total - sum(shard.steps for shard in missing), total)
-        known, wanted = {scene.scene_id: scene for scene in scenes}, {shard.scene for shard in missing}
-        refs = scene_refs(sorted(wanted - known.keys())) | {name: known[name] for name in wanted & known.keys()}
-        refuse_changed(spec, refs)
-        work = ShardWork(folder, spec, refs, schema)
         try:
+            work = ShardWork(folder, spec, _scenes_of(spec, missing, scenes), schema)
             for shard, record in execute(
                 work, missing, workers, scene_of=lambda shard: shard.scene, on_steps=on_steps, log=log
             ):
                 append_record(folder, record, part)
                 report.written.append(shard.name)
+        except AvwError:
+            if new and part is None:
+                _undo_start(folder)
+            raise
         finally:
             _remove_temporary_files(folder, mine, part)
         finish(folder, spec, schema, shards, report)
@@ -161,6 +167,23 @@ def _begin(folder: Path, spec: DatasetSpec, scenes: Sequence[SceneRef], log: Cal
         if lacking:
             log(f"reading the files of {len(lacking)} scenes for their SHA-256")
         write_info(folder, with_digests(spec, scenes) if scenes else spec)
+
+
+def _scenes_of(spec: DatasetSpec, shards: list[ShardSpec], scenes: Sequence[SceneRef]) -> dict[str, SceneRef]:
+    """The scenes of these shards, among `scenes` or found by their names, as they were when the dataset was begun."""
+    known, wanted = {scene.scene_id: scene for scene in scenes}, {shard.scene for shard in shards}
+    refs = scene_refs(sorted(wanted - known.keys())) | {name: known[name] for name in wanted & known.keys()}
+    refuse_changed(spec, refs)
+    return refs
+
+
+def _undo_start(folder: Path) -> None:
+    """Remove what a start that failed has written before its first shard, so that other options can be tried."""
+    if not any(folder.glob("*.h5")) and not any(folder.glob("manifest*.jsonl")):
+        for name in (INFO, *(path.name for path in folder.glob(f"{LOCK}*"))):
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # not empty
+            folder.rmdir()
 
 
 def _holds_dataset(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
@@ -183,7 +206,7 @@ def _holds_dataset(folder: Path, spec: DatasetSpec, resume: bool) -> bool:
 
 
 def _warn_about_versions(folder: Path, log: Callable[[str], None]) -> None:
-    dataset = open_dataset(folder)
+    dataset = load_dataset(folder)
     old, new = dataset.info.get("versions", {}), engine_versions(dataset.spec)
     changed = [f"{name} was {old.get(name)}, is {new[name]}" for name in new if old.get(name) != new[name]]
     if changed:
@@ -195,7 +218,7 @@ def _warn_about_versions(folder: Path, log: Callable[[str], None]) -> None:
 
 def committed(folder: Path, spec: DatasetSpec) -> dict[str, ShardRecord]:
     """The manifest of a folder that contains the dataset of this spec. Raises UsageError for another spec."""
-    dataset = open_dataset(folder)
+    dataset = load_dataset(folder)
     spec = as_stored(spec, dataset.spec)
     if not dataset.spec.same_as(spec):
         raise UsageError(
@@ -258,12 +281,44 @@ def finish(folder: Path, spec: DatasetSpec, schema: int, shards: list[ShardSpec]
     report.bytes = sum(record.bytes for record in listed)
     report.clipped = sum(record.clipped for record in listed)
     report.complete = len(listed) == len(shards)
-    if report.complete:
+    if report.complete and not (_is_finished(folder) and not _changed(report)):
         # Parts of an array job may do this at the same time: all write the same bytes, and each write is atomic.
+        _refuse_laundering(folder, shards, records, _changed(report))
         write_card(folder, spec, schema, shards, records)
         write_manifest(folder, listed)
+    if report.complete:
         for path in folder.glob(f"{LOCK}*"):
             path.unlink(missing_ok=True)
+
+
+def _changed(report: GenerateReport) -> set[str]:
+    """The shards whose lines in the manifest are of this run, and therefore checked."""
+    return {*report.written, *report.adopted, *report.redone}
+
+
+def _is_finished(folder: Path) -> bool:
+    """Whether nothing is left to write beside the shards."""
+    return all((folder / name).is_file() for name in FILES) and not any(folder.glob("manifest.*-of-*.jsonl"))
+
+
+def _refuse_laundering(
+    folder: Path, shards: list[ShardSpec], records: dict[str, ShardRecord], checked: set[str]
+) -> None:
+    """Raises DatasetError if the table of a finished dataset contradicts a line of the manifest that was not checked.
+
+    One of them was altered, and the table must not be written again from the wrong line.
+    """
+    try:
+        table = {row.get("index"): row for row in read_table_rows(folder)}
+    except (FileNotFoundError, ValueError):
+        return
+    for row in episode_rows(shards, records):
+        old = {name: value for name, value in table.get(row["index"], row).items() if value is not None}
+        if row["shard"] not in checked and old != row:
+            raise DatasetError(
+                f"{folder}: the manifest and {TABLE} disagree about episode {row['index']}; one of them was altered; "
+                f"type: avw verify {folder} --repair"
+            )
 
 
 def _is_leftover(name: str) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from avw.avw4k.plan.spec import plan
 from avw.avw4k.reading.checks import check_shard
-from avw.avw4k.reading.dataset import read_info
+from avw.avw4k.reading.dataset import load_dataset
+from avw.avw4k.reading.info import read_info
 from avw.avw4k.shards.locks import locked
 from avw.avw4k.shards.manifest import append_record, read_manifest
 from avw.avw4k.writing.generate import GenerateReport, commit_shard, finish
@@ -47,7 +48,7 @@ def merge_datasets(
             report = GenerateReport(path=str(out), spec_sha256=spec.sha256)
             if not (out / "info.json").is_file():
                 atomic_write(out / "info.json", (infos[0][0] / "info.json").read_bytes(), shared=True)
-            merged = read_manifest(out)
+            merged = load_dataset(out).records
             for part in parts:
                 for name, record in read_manifest(part).items():
                     shard = next((shard for shard in shards if shard.name == name), None)

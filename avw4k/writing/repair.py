@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from avw.avw4k.plan.spec import plan
-from avw.avw4k.reading.checks import file_sha256
-from avw.avw4k.reading.dataset import read_info
+from avw.avw4k.plan.spec import DatasetSpec, plan
+from avw.avw4k.reading.info import INFO, read_info
+from avw.avw4k.shards.checksums import file_sha256
 from avw.avw4k.shards.locks import locked
 from avw.avw4k.shards.manifest import drop_records, scan_manifest, write_manifest
 from avw.avw4k.shards.shard import ShardFile, data_attributes, open_shard
+from avw.avw4k.writing.beside import FILES, card_digest
+from avw.avw4k.writing.card import engine_versions, info_text
 from avw.avw4k.writing.generate import generate
 from avw.avw4k.writing.verify import VerifyReport, verify_dataset
 from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.paths import own_files
+from avw.sim_bridge.simulators.protocol import require_interpreter
+from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
 
 
@@ -29,28 +36,52 @@ def repair_dataset(
     Valid shards that are not listed are adopted. Lines that are not valid are removed from the manifest. Copies of
     shards, and shards of this dataset under another name, are removed; other files stay and are reported again.
     """
-    _, spec = read_info(folder)
+    info, spec = read_info(folder)
+    if found.missing or any(name.endswith(".h5") for name in found.problems):
+        require_interpreter(spec.simulator, f"the dataset {folder}")
     names = {shard.name for shard in plan(spec)}
     with locked(folder, None), readable_errors("cannot repair the dataset", folder):
-        records, bad_lines = scan_manifest(folder)
-        before = {name: record.sha256 for name, record in records.items()}
+        manifest = scan_manifest(folder)
+        shard_of = {where: name for name, (where, _) in manifest.lines.items()}
+        before = {name: record.sha256 for name, record in manifest.records.items()}
         removed = []
         for name in found.problems:
             path = folder / name
-            if name in names and name in records:
+            if name in names and name in manifest.records:
                 path.unlink(missing_ok=True)  # an unlisted one stays: `generate` adopts it if it is valid
             elif path.suffix == ".h5" and name not in names and _is_ours(path, spec.sha256, set(before.values())):
                 path.unlink()
                 removed.append(name)
-        if bad_lines:
-            write_manifest(folder, [record for name, record in records.items() if name in names])
-        drop_records(folder, set(found.problems))
+            elif name in FILES:
+                path.unlink(missing_ok=True)
+            elif name == INFO:
+                _repair_info(folder, info, spec)
+        if manifest.problems:
+            for path in own_files(folder.glob("manifest*.jsonl")):
+                if path.is_symlink() or not path.is_file():
+                    path.unlink()
+            write_manifest(folder, [record for name, record in manifest.records.items() if name in names])
+        # The shard of a wrong line is adopted again: its line is computed from its arrays.
+        drop_records(folder, {shard_of.get(name, name) for name in found.problems})
     report = generate(folder, spec, workers=workers, on_steps=on_steps)
     after = verify_dataset(folder)
-    records, _ = scan_manifest(folder)
+    records = scan_manifest(folder).records
     after.repaired, after.adopted, after.removed = report.written, report.adopted, removed
     after.changed = [name for name in report.written if before.get(name, records[name].sha256) != records[name].sha256]
     return after
+
+
+def _repair_info(folder: Path, info: dict[str, Any], spec: DatasetSpec) -> None:
+    """Write info.json again if that gives the file that the card names. Its versions may be of another installation."""
+    for versions in (engine_versions(spec), info.get("versions", {})):
+        text = info_text(spec, versions)
+        if hashlib.sha256(text.encode()).hexdigest() == card_digest(folder, INFO):
+            atomic_write(folder / INFO, text, shared=True)
+            return
+    raise DatasetError(
+        f"{folder / INFO} was altered, and this installation cannot compute the original: copy it from where the "
+        "dataset came from"
+    )
 
 
 def _is_ours(path: Path, spec_sha256: str, digests: set[str]) -> bool:

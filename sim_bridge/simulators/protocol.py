@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from avw.sim_bridge.acoustics.engine import ENGINES, STREAMS
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.storage.typed_json import from_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from avw.sim_bridge.types import Action, Observation, Pose, Source
 
 BACKENDS = ("auto", "embedded", "habitat", "soundspaces")
+INTERPRETED = ("habitat", "soundspaces")  # backends that run in an interpreter of their own
+HABITAT_PYTHON = "AVW_HABITAT_PYTHON"
 ACOUSTICS = (*ENGINES, "habitat")
 _log = logging.getLogger("avw.simulators")
 
@@ -58,7 +62,7 @@ caller, never from a file: otherwise opening someone else's dataset could run a 
 def stored_config(values: Mapping[str, Any]) -> SimulatorConfig:
     """The configuration in a file, e.g. in the spec of a dataset; every reader of such a file must use this function.
 
-    Raises TypeError for an unknown field.
+    Raises ValueError for an unknown field or a value of another type.
     """
     named = sorted(name for name in NEVER_STORED if values.get(name) is not None)
     if named:
@@ -68,7 +72,20 @@ def stored_config(values: Mapping[str, Any]) -> SimulatorConfig:
             "folder of scans",
             " and ".join(f"{name} {values[name]!r}" for name in named),
         )
-    return SimulatorConfig(**{name: value for name, value in values.items() if name not in NEVER_STORED})
+    kept = {name: value for name, value in values.items() if name not in NEVER_STORED}
+    return from_json(SimulatorConfig, kept, "simulator")
+
+
+def require_interpreter(config: SimulatorConfig, what: str) -> None:
+    """Raises UsageError if a stored configuration would start an interpreter that the user did not name.
+
+    what: "the dataset data/mp3d"; the backend in it was chosen by whoever made it.
+    """
+    if config.backend in INTERPRETED and not (config.habitat_python or os.environ.get(HABITAT_PYTHON)):
+        raise UsageError(
+            f"{what} names the backend {config.backend}, which starts another Python interpreter. Name the one "
+            f"that has habitat-sim: add --habitat-python PYTHON, or set {HABITAT_PYTHON}"
+        )
 
 
 class Simulator(Protocol):
@@ -131,8 +148,11 @@ def check_config(config: SimulatorConfig) -> None:
     ):
         if value not in known:
             raise UsageError(f"unknown {name} {value!r}: expected one of {', '.join(known)}")
-    if not isinstance(config.size, int) or config.size < 1:
-        raise UsageError(f"images of {config.size} pixels: expected a whole number of at least 1, such as 128")
+    for name, least, most in (("size", 1, 4096), ("emitters", 1, 10_000_000)):
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            what = f"images of {value} pixels" if name == "size" else f"{value} {name}"
+            raise UsageError(f"{what}: expected a whole number of at least {least} and at most {most:,}, such as 128")
     if not 1.0 <= config.hfov <= 170.0:
         raise UsageError(
             f"a field of view of {config.hfov:g} degrees: expected 1 to 170, because images are perspective views and "

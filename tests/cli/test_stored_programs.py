@@ -111,5 +111,17 @@ def test_what_is_ignored_is_logged_with_what_to_type(evil: Path, caplog: pytest.
 def test_a_stored_configuration_without_them_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert stored_config({"backend": "embedded", "scene_root": None}).backend == "embedded"
     assert not caplog.records
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match=r"no field 'simulator\.program'"):
         stored_config({"program": "x"})
+
+
+@pytest.mark.parametrize("arguments", [("verify", "--replay", "1"), ("verify", "--repair")])
+def test_a_stored_backend_asks_for_its_interpreter(
+    evil: Path, marker: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AVW_HABITAT_PYTHON")
+    done = CliRunner().invoke(avw, [arguments[0], str(evil), *arguments[1:]])
+    assert done.exit_code == 2
+    assert "names the backend habitat" in done.output
+    assert "--habitat-python" in done.output
+    assert not marker.exists()

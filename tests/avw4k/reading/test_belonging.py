@@ -18,7 +18,7 @@ from avw.avw4k.reading.dataset import open_dataset
 def test_every_file_is_named_with_its_size_and_hash(reference: Path):
     metadata = json.loads((reference / "croissant.json").read_text())
     files = {file["name"]: file for file in metadata["distribution"]}
-    assert set(files) == {"episodes.parquet"} | set(open_dataset(reference).records)
+    assert set(files) == {"info.json", "episodes.parquet"} | set(open_dataset(reference).records)
     for name, file in files.items():
         content = (reference / name).read_bytes()
         assert file["contentSize"] == f"{len(content)} B"

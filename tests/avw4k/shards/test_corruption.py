@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -109,22 +110,58 @@ def duplicate_a_line(folder: Path, rng: np.random.Generator) -> set[str]:
 
 def swap_two_digests(folder: Path, rng: np.random.Generator) -> set[str]:
     values = [json.loads(line) for line in _lines(folder)]
-    one, two = (values[i] for i in rng.choice(len(values), 2, replace=False))
+    numbers = rng.choice(len(values), 2, replace=False)
+    one, two = (values[i] for i in numbers)
     for name in ("sha256", "bytes", "episodes"):
         one[name], two[name] = two[name], one[name]
     _write(folder, [json.dumps(value, sort_keys=True) for value in values])
-    return {one["shard"], two["shard"]}
+    return {f"manifest.jsonl, line {number + 1}" for number in numbers}
 
 
 def change_a_figure(folder: Path, rng: np.random.Generator) -> set[str]:
     """A valid line whose values are wrong for an episode."""
     values = [json.loads(line) for line in _lines(folder)]
-    value = values[int(rng.integers(len(values)))]
-    row = value["episodes"][0]
+    number = int(rng.integers(len(values)))
+    row = values[number]["episodes"][0]
     name = ("return", "geodesic_end", "collisions", "index")[int(rng.integers(4))]
     row[name] += 1
     _write(folder, [json.dumps(value, sort_keys=True) for value in values])
-    return {value["shard"]}
+    return {f"manifest.jsonl, line {number + 1}"}
+
+
+def rename_a_figure(folder: Path, rng: np.random.Generator) -> set[str]:
+    """One bit of a key: the figure is missing, and another one is there that no version writes."""
+    lines = _lines(folder)
+    number = int(rng.integers(len(lines)))
+    lines[number] = lines[number].replace('"return"', '"retuzn"')
+    _write(folder, lines)
+    return {f"manifest.jsonl, line {number + 1}"}
+
+
+def change_the_spec_of_a_line(folder: Path, rng: np.random.Generator) -> set[str]:
+    values = [json.loads(line) for line in _lines(folder)]
+    number = int(rng.integers(len(values)))
+    values[number]["spec_sha256"] = "0" * 64
+    _write(folder, [json.dumps(value, sort_keys=True) for value in values])
+    return {f"manifest.jsonl, line {number + 1}"}
+
+
+def override_the_plan(folder: Path, rng: np.random.Generator) -> set[str]:
+    values = [json.loads(line) for line in _lines(folder)]
+    number = int(rng.integers(len(values)))
+    name, value = (("split", "train"), ("scene", "a"), ("shard", "x"), ("demo", 3))[int(rng.integers(4))]
+    values[number]["episodes"][0][name] = value
+    _write(folder, [json.dumps(value, sort_keys=True) for value in values])
+    return {f"manifest.jsonl, line {number + 1}"}
+
+
+def write_a_line_otherwise(folder: Path, rng: np.random.Generator) -> set[str]:
+    """The same values in another notation: AVW does not write it, so something else has."""
+    lines = _lines(folder)
+    number = int(rng.integers(len(lines)))
+    lines[number] = lines[number].replace(": ", ":", 1)
+    _write(folder, lines)
+    return {f"manifest.jsonl, line {number + 1}"}
 
 
 def contradict_a_line(folder: Path, rng: np.random.Generator) -> set[str]:
@@ -152,17 +189,41 @@ def list_a_stranger(folder: Path, rng: np.random.Generator) -> set[str]:
 
 
 def damage_the_table(folder: Path, rng: np.random.Generator) -> set[str]:
-    path = folder / ("episodes.parquet", "croissant.json")[int(rng.integers(2))]
+    path = folder / ("episodes.parquet", "croissant.json", "README.md")[int(rng.integers(3))]
     content = bytearray(path.read_bytes())
     content[: len(content) // 2] = bytes(len(content) // 2)
     path.write_bytes(content)
     return {path.name}
 
 
+def flip_a_bit_beside(folder: Path, rng: np.random.Generator) -> set[str]:
+    path = folder / ("episodes.parquet", "croissant.json", "README.md")[int(rng.integers(3))]
+    content = bytearray(path.read_bytes())
+    place = int(rng.integers(8 * len(content)))
+    content[place // 8] ^= 1 << (place % 8)
+    path.write_bytes(content)
+    return {path.name}
+
+
+def put_a_link(folder: Path, rng: np.random.Generator) -> set[str]:
+    path = _shard(folder, rng)
+    path.rename(folder.parent / "elsewhere.h5")
+    path.symlink_to(folder.parent / "elsewhere.h5")
+    return {path.name}
+
+
+def put_a_pipe(folder: Path, rng: np.random.Generator) -> set[str]:
+    path = _shard(folder, rng)
+    path.unlink()
+    os.mkfifo(path)
+    return {path.name}
+
+
 DAMAGES: tuple[Damage, ...] = (
     flip_a_bit, cut_off, zero_a_block, swap_two, overwrite_by_another, delete, duplicate, delete_a_line,
     duplicate_a_line, swap_two_digests, change_a_figure, contradict_a_line, garble_a_line, list_a_stranger,
-    damage_the_table,
+    damage_the_table, flip_a_bit_beside, rename_a_figure, change_the_spec_of_a_line, override_the_plan,
+    write_a_line_otherwise, put_a_link, put_a_pipe,
 )  # fmt: skip
 LINES = {
     delete_a_line,
@@ -172,6 +233,13 @@ LINES = {
     list_a_stranger,
     damage_the_table,
     duplicate,
+    flip_a_bit_beside,
+    swap_two_digests,
+    change_a_figure,
+    rename_a_figure,
+    change_the_spec_of_a_line,
+    override_the_plan,
+    write_a_line_otherwise,
 }
 """Damage that does not change a shard: repairing it simulates nothing."""
 

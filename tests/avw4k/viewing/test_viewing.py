@@ -8,8 +8,11 @@ import io
 import json
 import re
 import shutil
+import socket
+import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -228,11 +231,33 @@ def test_anything_else_is_refused(server: ViewerServer, path: str, status: int):
     assert status == 200 or server.token.encode() not in body
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "localhost"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil:1", "0.0.0.0:1", "127.0.0.1:x", ":1"]
+)
 def test_a_name_that_was_made_to_point_here_gets_nothing(server: ViewerServer, host: str):
     answer, body = ask(server, f"/{server.token}/", host=host.format(port=server.server_port))
     assert answer.status == 403
     assert b"avw" not in body.lower()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "LOCALHOST", "[::1]:8000", "[::1]"])
+def test_a_tunnel_may_have_another_port(server: ViewerServer, host: str):
+    assert ask(server, f"/{server.token}/nothing", host=host)[0].status == 404
+
+
+def test_a_client_that_leaves_prints_nothing(server: ViewerServer, capfd: pytest.CaptureFixture[str]):
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.server_port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+            client.sendall(f"GET /{server.token}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert ask(server, f"/{server.token}/")[0].status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_many_requests_at_once_are_answered(server: ViewerServer):
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(lambda _: ask(server, f"/{server.token}/nothing")[0].status, range(200)))
+    assert answers == [404] * 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])

@@ -40,6 +40,24 @@ def test_a_complete_dataset_is_not_changed(copy: Path, spec: DatasetSpec) -> Non
     assert {path.name: path.stat().st_mtime_ns for path in copy.glob("*.h5")} == before
 
 
+def test_a_start_that_fails_leaves_nothing(tmp_path: Path, vary: Callable[..., DatasetSpec]) -> None:
+    with pytest.raises(SceneError):
+        generate(tmp_path / "data", vary(scenes=("nowhere.glb",), assets=()))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_good_table_is_not_written_again_from_an_altered_line(copy: Path, spec: DatasetSpec) -> None:
+    lines = (copy / "manifest.jsonl").read_text().splitlines()
+    row = json.loads(lines[0])
+    row["episodes"][0]["return"] += 1.0
+    (copy / "manifest.jsonl").write_text("\n".join([json.dumps(row, sort_keys=True), *lines[1:]]) + "\n")
+    (copy / "README.md").unlink()  # so that the files beside the shards are written again
+    before = (copy / "episodes.parquet").read_bytes()
+    with pytest.raises(DatasetError, match=r"the manifest and episodes\.parquet disagree about episode"):
+        generate(copy, spec)
+    assert (copy / "episodes.parquet").read_bytes() == before
+
+
 def test_shards_found_at_the_start_are_adopted_or_made_again(copy: Path, reference: Path, spec: DatasetSpec) -> None:
     """A valid shard without a line is adopted; damaged and missing ones are made again; temporary files are removed."""
     unlisted = {"train-00000.h5", "train-00001.h5"}

@@ -80,14 +80,19 @@ def test_a_changed_pixel_is_found_by_its_checksum(copy: Path) -> None:
     assert "SHA-256" in verify_dataset(copy).problems[SHARD]
 
 
-def test_other_bytes_of_the_same_size_are_found(copy: Path) -> None:
-    """The shard is consistent in itself and as large as before, but not the one in the manifest."""
+def test_a_line_with_another_digest_is_named(copy: Path) -> None:
+    """The card vouches for the shard, so it is the line that is wrong, and repair does not make the shard again."""
+    before = digests(copy)
     records = dict(open_dataset(copy).records)
     records[SHARD] = dataclasses.replace(records[SHARD], sha256="0" * 64)
     write_manifest(copy, list(records.values()))
     report = verify_dataset(copy)
-    assert list(report.problems) == [SHARD]
-    assert "SHA-256" in report.problems[SHARD]
+    (line,) = report.problems
+    assert line.startswith("manifest.jsonl, line ")
+    assert "sha256" in report.problems[line]
+    after = repair_dataset(copy, report)
+    assert (after.ok, after.repaired, after.adopted) == (True, [], [SHARD])
+    assert digests(copy) == before
 
 
 def test_repair_restores_the_same_bytes(copy: Path) -> None:
