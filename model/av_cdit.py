@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from avw.model import checkpoint
 from avw.model.layers import MOTION_FEATURES, Attention, Condition, Expert, Head, mlp, modulate, motion_features
 from avw.model.reward import COARSE_EDGES, DISTANCE_EDGES, RewardPrediction
 from avw.model.sound_memory import SoundHistory, SoundMemory, heard_features
@@ -113,11 +114,7 @@ class AvCditConfig:
             older["distance_edges"] = COARSE_EDGES
             values = older | values
         # Before the recall of sound and the attention between steps:
-        values = {"sound_recall": False, "source_layers": 0, **values}
-        tuples: dict[str, Any] = {
-            name: tuple(values[name]) for name in ("ages", "distance_edges", "modalities") if name in values
-        }
-        return cls(**{**values, **tuples})
+        return checkpoint.configured(cls, {"sound_recall": False, "source_layers": 0, **values}, "net")
 
     @property
     def context(self) -> int:

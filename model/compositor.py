@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avw.model import checkpoint
+
 SEEN, UNSEEN = 5.0, -0.5
 """Initial logits of the gate: a pixel that was seen is that of the memory; another is a blend of its fill (the colours
 around it) and of what the network imagines."""
@@ -31,7 +33,7 @@ class CompositorConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> CompositorConfig:
         """The configuration that a checkpoint stores."""
-        return cls(**{**values, "dilations": tuple(values["dilations"])})
+        return checkpoint.configured(cls, values, "compositor")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from avw.sim_bridge.errors import CheckpointError
+from avw.sim_bridge.errors import RunError
+from avw.sim_bridge.storage.json_lines import complete_lines
+from avw.sim_bridge.storage.small_files import as_object, parse_lines, read_json
+from avw.sim_bridge.storage.typed_json import typed
+
+LARGEST = 2**29  # bytes; navigation records hold a path per episode
 
 
 def is_run(folder: Path) -> bool:
@@ -14,20 +18,57 @@ def is_run(folder: Path) -> bool:
     return folder.is_dir() and not (folder / "info.json").is_file() and any(folder.glob("*.json"))
 
 
+def read_result(path: Path) -> Any:
+    """The JSON value in a file of a run. Measurements in it may be NaN. Raises RunError with the reason."""
+    try:
+        return read_json(path, LARGEST, finite=False)
+    except FileNotFoundError:
+        raise RunError(f"{path} does not exist; run the command that writes it") from None
+    except ValueError as error:
+        raise RunError(
+            f"{path} cannot be read ({error}). It was changed, or the disk was full when it was written; run the "
+            "command that writes it again"
+        ) from error
+
+
+def read_result_object(path: Path) -> dict[str, Any]:
+    """The same for a JSON object."""
+    try:
+        return as_object(read_result(path))
+    except ValueError as error:
+        raise RunError(f"{path} cannot be read ({error}); run the command that writes it again") from error
+
+
+def run_data(run: Path) -> Path:
+    """The dataset that a run was trained on, as config.json names it. Raises RunError."""
+    path = run / "config.json"
+    try:
+        return Path(typed(str, read_result_object(path).get("data"), "data"))
+    except ValueError as error:
+        raise RunError(f"{path} does not name the dataset of the run ({error})") from error
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of log.jsonl. A line that is not complete or not valid, e.g. after a crash, is skipped."""
+    try:
+        lines = complete_lines(path)
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise RunError(f"{path} cannot be read ({error}); remove it") from error
+    rows = [row for _, row in parse_lines(lines, finite=False)]
+    return [row for row in rows if isinstance(row.get("stage"), str) and isinstance(row.get("step"), int)]
+
+
 def run_summary(folder: Path) -> dict[str, Any]:
     """The configuration and the evaluation of a run, and its files with their sizes. JSON values.
 
-    Raises CheckpointError for a file that is not valid JSON.
+    Raises RunError for a file that is not valid JSON.
     """
     values: dict[str, Any] = {"path": str(folder)}
     for name in ("config.json", "evaluation.json"):
         path = folder / name
-        if path.is_file():
-            try:
-                values[path.stem] = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise CheckpointError(
-                    f"{path} is not valid JSON ({error}). It was changed, or the disk was full when it was written"
-                ) from error
+        if path.exists():
+            values[path.stem] = read_result_object(path)
     values["files"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
     return values

@@ -8,7 +8,6 @@ Shapes: B contexts · T context frames · K candidates (targets) per context · 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,11 +34,13 @@ from avw.model.priors import memory_prior, planning_size, prior_size
 from avw.model.reward import RewardPrediction
 from avw.model.rollout import RolloutConfig, roll_out
 from avw.model.rotation import Rotation
+from avw.model.run_folder import read_result_object
 from avw.model.sound_memory import SoundHistory
 from avw.model.tokenizers.fit import TokenizerConfigs
 from avw.model.tokenizers.sound_cache import SoundCache
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.sim_bridge.errors import CheckpointError, UsageError
+from avw.sim_bridge.storage.typed_json import typed
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import STEP_SAMPLES, Action
 
@@ -459,17 +460,23 @@ class WorldModel:
         path = Path(run) if Path(run).suffix == ".safetensors" else Path(run) / FILE
         tensors, note = checkpoint.load(path)
         if "max_offset" not in note:  # older checkpoints did not store it
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                config = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+            with suppress(CheckpointError, ValueError, KeyError, TypeError):
+                config = read_result_object(path.parent / "config.json")
                 note["max_offset"] = int(config["train"]["windows"]["max_offset"])
         try:
-            net = AvCdit(AvCditConfig.from_json(note.pop("net")))
+            size = AvCditConfig.from_json(note.pop("net"))
             configs = TokenizerConfigs.from_json({name: note.pop(name, None) for name in ("image", "audio", "depth")})
-            diffusion = DiffusionConfig(**note.pop("diffusion"))
+            diffusion = checkpoint.configured(DiffusionConfig, note.pop("diffusion"), "diffusion")
             blend = note.pop("compositor", None)
-            compositor = None if blend is None else Compositor(CompositorConfig.from_json(blend))
-            calibration, hfov = Calibration(**note.pop("calibration")), note.pop("hfov")
-        except (KeyError, TypeError, ValueError) as error:
+            blending = None if blend is None else CompositorConfig.from_json(blend)
+            with torch.device("meta"):  # a network that is not in the file is refused before it takes memory
+                parts = {"net": AvCdit(size), **configs.outlines()}
+                for name, part in (parts | ({} if blending is None else {"compositor": Compositor(blending)})).items():
+                    checkpoint.chosen_for(part, tensors, name, path)
+            net, compositor = AvCdit(size), None if blending is None else Compositor(blending)
+            calibration = checkpoint.configured(Calibration, note.pop("calibration"), "calibration")
+            hfov = typed(float, note.pop("hfov"), "hfov")
+        except (KeyError, TypeError, ValueError, UsageError, RuntimeError) as error:
             raise CheckpointError(
                 f"{path}: its configuration does not fit this version of AVW ({error}); train again with avw train"
             ) from error

@@ -22,6 +22,7 @@ from avw.model.evaluation.sequences import longest_episode, sound_of
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.file_lock import claimed
 
 
 def evaluate(
@@ -52,16 +53,27 @@ def evaluate(
     if len(against) > 2:
         raise UsageError(f"{len(against)} runs to compare with: expected one, or one for images and one for sound")
     chosen_device = pick_device(device)
+    target = Path(run) / "evaluation.json"
     model = WorldModel.load(run, chosen_device)
     others = [WorldModel.load(other, chosen_device) for other in against]
-    dataset = data if isinstance(data, Dataset) else open_dataset(Path(model.note["data"]) if data is None else data)
+    dataset = data if isinstance(data, Dataset) else open_dataset(_trained_on(model, run) if data is None else data)
     config = EvaluationConfig(split=split, horizons=tuple(horizons), count=count, denoising_steps=denoising_steps)
-    result = evaluate_model(
-        model, dataset, config, others=others, parts=parts, samples=Path(run) / "samples", progress=progress
-    )
-    result["against"] = [Path(other).name for other in against]
-    atomic_write(Path(run) / "evaluation.json", json.dumps(result, indent=2, allow_nan=False))
+    busy = f"{target} is being written by another `avw evaluate`; wait for it"
+    with claimed(target, busy):
+        result = evaluate_model(
+            model, dataset, config, others=others, parts=parts, samples=Path(run) / "samples", progress=progress
+        )
+        result["against"] = [Path(other).name for other in against]
+        atomic_write(target, json.dumps(result, indent=2, allow_nan=False))
     return result
+
+
+def _trained_on(model: WorldModel, run: str | Path) -> Path:
+    """The dataset that the checkpoint of a run names. Raises UsageError if it names none."""
+    data = model.note.get("data")
+    if not isinstance(data, str) or not data:
+        raise UsageError(f"{run} does not say which dataset it was trained on; type: avw evaluate {run} DATA")
+    return Path(data)
 
 
 def evaluate_model(

@@ -21,6 +21,7 @@ import numpy as np
 from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.reading.windows import Windows
 from avw.sim_bridge.simulators.open_simulator import open_simulator
+from avw.sim_bridge.simulators.protocol import require_interpreter
 from avw.sim_bridge.task.task import AudioNavTask
 from avw.sim_bridge.types import STEP_SAMPLES, Action, Pose
 
@@ -45,6 +46,7 @@ def true_turns(
     scenes = [windows.episodes[int(windows.episode_F[t])].scene for t in t_B]
     order = sorted(range(len(t_B)), key=lambda b: scenes[b])
     spec = windows.dataset.spec
+    require_interpreter(spec.simulator, f"the dataset {windows.dataset.path}")
     for scene, group in groupby(order, key=lambda b: scenes[b]):
         progress(scene)
         simulator = open_simulator(scene, replace(spec.simulator, size=SMALL))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from avw.model.planning.navigate_config import NavigateConfig
-from avw.sim_bridge.errors import CheckpointError
+from avw.sim_bridge.errors import CheckpointError, UsageError
 
 
 def denoising_steps(config: NavigateConfig, policy: str) -> int | None:
@@ -23,8 +23,9 @@ def denoising_steps(config: NavigateConfig, policy: str) -> int | None:
 
     path = Path(config.model_dir) / FILE
     try:
-        return DiffusionConfig(**checkpoint.read_note(path)["diffusion"]).network_calls
-    except (KeyError, TypeError) as error:
+        note = checkpoint.read_note(path)
+        return checkpoint.configured(DiffusionConfig, note["diffusion"], "diffusion").network_calls
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise CheckpointError(
             f"{path}: its configuration does not fit this version of AVW ({error}); train again with avw train"
         ) from error

@@ -16,6 +16,7 @@ from avw.model.planning.policies import Policy, policy_seed
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.storage.typed_json import from_json
 from avw.sim_bridge.task.episode_file import FiledEpisode, place_episode
 from avw.sim_bridge.task.task import AudioNavTask, sample_episode
 from avw.sim_bridge.types import SAMPLE_RATE, Action, Pose, Source
@@ -70,13 +71,8 @@ class EpisodeRecord:
 
 
 def record_from_json(row: Mapping[str, Any]) -> EpisodeRecord:
-    """The record whose `dataclasses.asdict` went through JSON. Raises KeyError or TypeError for anything else."""
-    tuples = {
-        "start": tuple(row["start"]),
-        "source": tuple(row["source"]),
-        "path": tuple(tuple(pose) for pose in row["path"]),
-    }
-    return EpisodeRecord(**{**row, **tuples})
+    """The record whose `dataclasses.asdict` went through JSON. Raises ValueError for anything else."""
+    return from_json(EpisodeRecord, row)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,8 @@ from avw.sim_bridge.simulators.protocol import NEVER_STORED, resolved
 from avw.sim_bridge.storage.disk_errors import readable_errors
 from avw.sim_bridge.storage.file_lock import exclusive
 from avw.sim_bridge.storage.json_lines import append_line, complete_lines
+from avw.sim_bridge.storage.small_files import as_object, parse_json
+from avw.sim_bridge.storage.typed_json import from_json
 
 Outcome = EpisodeRecord | SkippedEpisode
 
@@ -87,7 +89,10 @@ class EpisodeStore:
 
     def _open(self, policy: str, path: Path) -> None:
         wanted = {**stored_config(self.config, policy), **self.identities.get(policy, {})}
-        lines = complete_lines(path)
+        try:
+            lines = complete_lines(path)
+        except ValueError as error:
+            raise DatasetError(f"{path} cannot be read ({error}); remove it, or name another folder") from error
         if not lines:
             append_line(path, {"config": wanted})
             return
@@ -156,20 +161,17 @@ def _outcome(path: Path, number: int, line: str) -> Outcome:
     values = _parsed(path, number, line)
     try:
         if "skipped" in values:
-            return SkippedEpisode(**values["skipped"])
-        return record_from_json(values["record"])
-    except (KeyError, TypeError) as error:
+            return from_json(SkippedEpisode, values["skipped"])
+        return record_from_json(values.get("record", {}))
+    except ValueError as error:
         raise _damaged(path, number, error) from error
 
 
 def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        values = json.loads(line)
-        if not isinstance(values, dict):
-            raise TypeError("not a JSON object")
-    except (ValueError, TypeError) as error:
+        return as_object(parse_json(line))
+    except ValueError as error:
         raise _damaged(path, number, error) from error
-    return values
 
 
 def _damaged(path: Path, number: int, error: Exception) -> DatasetError:

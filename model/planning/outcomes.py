@@ -18,8 +18,10 @@ from avw.model.planning.denoising_steps import denoising_steps
 from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import POLICIES
-from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.model.run_folder import read_result_object
+from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.small_files import as_object
 
 MEASURES = ("sr", "spl", "softspl", "sna", "dtg", "na")
 _ATTRIBUTES = {"sr": "success", "spl": "spl", "softspl": "softspl", "sna": "sna", "dtg": "dtg", "na": "actions"}
@@ -123,8 +125,8 @@ def write_outcome(
 def read_records(path: Path) -> list[EpisodeRecord]:
     """The episodes of a navigation-<policy>.json. Raises DatasetError for a file that is damaged or of another kind."""
     try:
-        return [record_from_json(row) for row in json.loads(path.read_text(encoding="utf-8"))["records"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [record_from_json(as_object(row)) for row in read_result_object(path)["records"]]
+    except (ValueError, KeyError, TypeError, CheckpointError) as error:
         raise DatasetError(
             f"{path}: not a readable file of navigation results ({error}); run avw navigate again"
         ) from error

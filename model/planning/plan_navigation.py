@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,9 +9,10 @@ from avw.avw4k.reading.dataset import open_dataset
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import LEARNED
 from avw.model.planning.policy_file import full_policy_name
+from avw.model.run_folder import run_data
 from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
-from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.simulators.protocol import SimulatorConfig, require_interpreter
 from avw.sim_bridge.task.episode_file import read_episodes
 from avw.sim_bridge.task.sound_sets import expand_sounds
 
@@ -64,6 +64,9 @@ def plan_navigation(
     played = None if episode_file else own_sound
     if sound is not None:
         played = expand_sounds(sound, sound_root)[0]
+    settings = adapt(simulator)
+    if adapt(SimulatorConfig()).backend != settings.backend:  # the user names none: the dataset does
+        require_interpreter(settings, f"the dataset of the run {model}")
     return NavigateConfig(
         policies=names,
         scenes=tuple(chosen),
@@ -71,7 +74,7 @@ def plan_navigation(
         seed=seed,
         workers=workers,
         sound=played,
-        simulator=adapt(simulator),
+        simulator=settings,
         model_dir=str(model) if trained else None,
         denoising_steps=denoising_steps,
         device=device,
@@ -88,8 +91,8 @@ def dataset_defaults(run: Path, *, needed: bool) -> tuple[list[str], SimulatorCo
     a dataset is no scenes, the default configuration and the ring.
     """
     try:
-        dataset = open_dataset(Path(json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]))
-    except (OSError, ValueError, KeyError, AvwError) as error:
+        dataset = open_dataset(run_data(run))
+    except AvwError as error:
         if not needed:
             return [], SimulatorConfig(), "ring"
         raise UsageError(

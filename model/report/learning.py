@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -15,6 +14,7 @@ from avw.avw4k.viewing.charts import Line, legend, line_chart
 from avw.avw4k.viewing.clip import PEAK, compact_clip
 from avw.avw4k.viewing.embedded import player
 from avw.avw4k.viewing.media import data_uri, read_frames, read_sound, sheet
+from avw.avw4k.viewing.samples import read_samples
 from avw.model.report.findings import findings
 from avw.sim_bridge.types import STEP_SECONDS
 
@@ -192,10 +192,9 @@ def _skipped(evaluation: Mapping[str, Any]) -> str:
 
 
 def _samples(folder: Path) -> str:
-    index = folder / "samples.json"
-    if not index.exists():
+    notes = list(read_samples(folder).values())
+    if not notes:
         return ""
-    notes = json.loads(index.read_text(encoding="utf-8"))
     cards = "".join(_sample(folder, note) for note in notes)
     return (
         "<h3>Predicted and true futures</h3><p class='about'>Predictions under the true actions. Each step is "

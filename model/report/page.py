@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import errno
+import os
+from collections.abc import Callable, Mapping
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avw.model.report.documents import altered, read_evaluation, read_navigation
+from avw.model.run_folder import read_log, read_result_object
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.disk_errors import readable_errors
+from avw.sim_bridge.storage.typed_json import typed
 
 if TYPE_CHECKING:
     from avw.avw4k.reading.dataset import Dataset
@@ -30,15 +35,19 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
             f"{run_dir} is not a run: the folder does not exist. Create it: avw train DATA --out {run_dir}"
         )
     out_html = Path(out_html) if out_html else run_dir / "report.html"
-    html = render(run_dir, data_dir)
-    out_html.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(out_html, html)
+    with readable_errors(f"cannot write {out_html.name}", out_html.parent):
+        out_html.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(out_html.parent, os.W_OK):  # before the work, which takes long
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        html = render(run_dir, data_dir)
+        atomic_write(out_html, html)
     return out_html
 
 
 def render(run_dir: Path, data_dir: Path | None = None) -> str:
     """The page as text."""
     from avw.avw4k.viewing.embedded import player_script
+    from avw.avw4k.viewing.page import POLICY
     from avw.model.planning.outcomes import read_records
     from avw.model.report.closed_loop import navigation_section
     from avw.model.report.episodes import data_section
@@ -46,25 +55,28 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
 
     config = _read(run_dir / "config.json") or {}
     dataset = _dataset(data_dir, config)
-    evaluation, navigation = _read(run_dir / "evaluation.json"), _read(run_dir / "navigation.json")
-    log = _log(run_dir / "log.jsonl")
+    evaluation = read_evaluation(run_dir / "evaluation.json")
+    navigation = read_navigation(run_dir / "navigation.json")
+    log = read_log(run_dir / "log.jsonl")
     sections, missing = [], []
     if dataset and dataset.episodes():
         sections.append(("data", "Data", data_section(dataset)))
     else:
         missing.append("the dataset (give its folder: <code>avw report RUN DATA</code>)")
     if log:
-        sections.append(("training", "Training", training_section(log)))
+        sections.append(("training", "Training", _made(run_dir / "log.jsonl", lambda: training_section(log))))
     else:
         missing.append("training curves (<code>avw train</code>)")
     if evaluation:
-        sections.append(("imagination", "Predictions", imagination_section(evaluation, run_dir / "samples")))
+        html = _made(run_dir / "evaluation.json", lambda: imagination_section(evaluation, run_dir / "samples"))
+        sections.append(("imagination", "Predictions", html))
     else:
         missing.append("an evaluation (<code>avw evaluate</code>)")
     if navigation:
         paths = {name: run_dir / f"navigation-{name}.json" for name in navigation["policies"]}
         records = {name: read_records(path) for name, path in paths.items() if path.exists()}
-        sections.append(("navigation", "Navigation", navigation_section(navigation, records)))
+        html = _made(run_dir / "navigation.json", lambda: navigation_section(navigation, records))
+        sections.append(("navigation", "Navigation", html))
     else:
         missing.append("navigation (<code>avw navigate</code>)")
     body = "".join(html for _, _, html in sections)
@@ -72,17 +84,30 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
         body += f'<section><p class="note">Not part of this run yet: {"; ".join(missing)}.</p></section>'
     template = _resource("page.html")
     values = {
+        "policy": POLICY,
         "title": escape(run_dir.resolve().name),
-        "tiles": _tiles(dataset, evaluation, navigation),
+        "tiles": _made(run_dir, lambda: _tiles(dataset, evaluation, navigation)),
         "links": "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name, _ in sections),
         "body": body,
         "style": _resource("style.css"),
         "script": player_script(),
         "terms": _terms(dataset) if dataset else "",
     }
-    for name, value in values.items():
-        template = template.replace(f"<!-- {name} -->", value)
-    return template
+    # One pass, so that a placeholder inside a value is not replaced.
+    first, *parts = template.split("<!-- ")
+    filled = [first]
+    for part in parts:
+        name, rest = part.split(" -->", 1)
+        filled.append(values[name] + rest)
+    return "".join(filled)
+
+
+def _made(path: Path, make: Callable[[], str]) -> str:
+    """What `make` returns. Raises CheckpointError if the file of its values is not as AVW writes it."""
+    try:
+        return make()
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise altered(path, error) from error
 
 
 def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, navigation: Mapping[str, Any] | None) -> str:
@@ -123,8 +148,8 @@ def _dataset(data_dir: Path | None, config: Mapping[str, Any]) -> Dataset | None
     if data_dir is not None:
         return open_dataset(Path(data_dir))
     try:
-        return open_dataset(Path(str(config["data"])))
-    except (KeyError, DatasetError):
+        return open_dataset(Path(typed(str, config.get("data"), "data")))
+    except (ValueError, DatasetError):
         return None
 
 
@@ -148,28 +173,7 @@ def _terms(dataset: Dataset) -> str:
 
 def _read(path: Path) -> dict[str, Any] | None:
     """A JSON object, or None if the file does not exist."""
-    if not path.exists():
-        return None
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DatasetError(f"{path} is not valid JSON ({error}); run the command that writes it again") from error
-    if not isinstance(document, dict):
-        raise DatasetError(f"{path} does not contain a JSON object; run the command that writes it again")
-    return document
-
-
-def _log(path: Path) -> list[dict[str, Any]]:
-    """The lines of log.jsonl. A line that is not complete, e.g. after a crash, is skipped."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "stage" in row and "step" in row:
-            rows.append(row)
-    return rows
+    return read_result_object(path) if path.exists() or path.is_symlink() else None
 
 
 def _resource(name: str) -> str:

@@ -60,6 +60,11 @@ class TokenizerConfigs:
         depth = None if self.depth is None else DepthTokenizer(self.depth)
         return Tokenizers(ImageTokenizer(self.image).eval(), AudioTokenizer(self.audio).eval(), depth)
 
+    def outlines(self) -> dict[str, torch.nn.Module]:
+        """Those parts whose size the configuration decides, on the current device (meta: without memory)."""
+        depth = {} if self.depth is None else {"depth": DepthTokenizer(self.depth)}
+        return {"image": ImageTokenizer(self.image), **depth}
+
     def as_json(self) -> dict[str, Any]:
         """Configuration of each tokenizer by its name in checkpoints."""
         named = {"image": self.image, "audio": self.audio, "depth": self.depth}
@@ -70,9 +75,9 @@ class TokenizerConfigs:
         """The configurations in the note of a checkpoint."""
         depth = note.get("depth")
         return cls(
-            ImageTokenizerConfig(**note["image"]),
-            AudioTokenizerConfig(**note["audio"]),
-            None if depth is None else DepthTokenizerConfig(**depth),
+            checkpoint.configured(ImageTokenizerConfig, note["image"], "image"),
+            checkpoint.configured(AudioTokenizerConfig, note["audio"], "audio"),
+            None if depth is None else checkpoint.configured(DepthTokenizerConfig, depth, "depth"),
         )
 
 

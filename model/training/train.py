@@ -11,13 +11,13 @@ of (seed, stage, step), so a resumed run gives the same result as an uninterrupt
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit
 from avw.model.diffusion import Diffusion
 from avw.model.frames import EncodedFrames
+from avw.model.run_folder import read_log, read_result_object
 from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.batches import Batches
@@ -39,6 +40,8 @@ from avw.model.world_model import FILE, WorldModel
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import CheckpointError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.disk_errors import readable_errors
+from avw.sim_bridge.storage.file_lock import claimed
 
 STAGES = ("tokenizers", "1", "2", "3")
 
@@ -51,7 +54,20 @@ def train(
     dataset: Dataset, out: Path, config: TrainConfig, *, stages: tuple[str, ...] = STAGES, device: str = "cpu",
     report: Report = lambda stage, step, steps, losses: None,
 ) -> WorldModel:  # fmt: skip
-    """Train into the folder `out`. Resumes a run with the same configuration that is there. Returns the model."""
+    """Train into the folder `out`. Resumes a run with the same configuration that is there. Returns the model.
+
+    Raises UsageError for a folder that another command is training in, or that holds another run.
+    """
+    busy = f"{out} is being written by another `avw train`; wait for it, or name another folder with --out"
+    with claimed(out, busy):
+        with readable_errors("cannot write the run", out):
+            out.mkdir(parents=True, exist_ok=True)
+        return _train(dataset, out, config, stages, device, report)
+
+
+def _train(
+    dataset: Dataset, out: Path, config: TrainConfig, stages: tuple[str, ...], device: str, report: Report
+) -> WorldModel:
     claim(out, config, dataset)
     place = torch.device(device)
     tokenizers = fit_tokenizers(dataset, out / "tokenizers.safetensors", config.tokenizers, config.seed, report)
@@ -92,7 +108,7 @@ def run_stage(
     start, ema = 0, {}
     if path.exists():
         tensors, note = checkpoint.load(path)
-        start = note["step"]
+        start = _step(note, path)
         if start >= steps:
             checkpoint.restore(net, tensors, "ema", path)
             report(stage, steps, steps, {})
@@ -103,7 +119,7 @@ def run_stage(
     elif stage != "1":
         before = out / f"stage-{int(stage) - 1}.safetensors"
         tensors, note = checkpoint.load(before)
-        if note["step"] < config.steps[str(int(stage) - 1)]:
+        if _step(note, before) < config.steps[str(int(stage) - 1)]:
             raise CheckpointError(f"{before}: stage {int(stage) - 1} is not complete; run avw train without --stages")
         checkpoint.restore(net, tensors, "ema", before)
     ema = ema or {n: p.detach().clone() for n, p in trained.items()}
@@ -155,6 +171,14 @@ def run_stage(
     net.load_state_dict({**net.state_dict(), **ema})
 
 
+def _step(note: dict[str, Any], path: Path) -> int:
+    """The step in the note of a stage."""
+    step = note.get("step")
+    if not isinstance(step, int) or step < 0:
+        raise CheckpointError(f"{path}: its note has no step; delete it and run avw train again")
+    return step
+
+
 def parameters_of(net: AvCdit, stage: str) -> Iterator[tuple[str, nn.Parameter]]:
     """The parameters that a stage trains.
 
@@ -196,11 +220,9 @@ class LossLog:
         self.count, self.time = 0, time.perf_counter()
         kept = []
         if path.exists():
-            for line in path.read_text().splitlines():
-                with contextlib.suppress(ValueError):  # an incomplete line, from a process that was killed
-                    row = json.loads(line)
-                    if row["stage"] != stage or row["step"] <= start:
-                        kept.append(line + "\n")
+            for row in read_log(path):
+                if row["stage"] != stage or row["step"] <= start:
+                    kept.append(json.dumps(row) + "\n")
         path.write_text("".join(kept))
 
     def add(self, losses: dict[str, Tensor]) -> None:
@@ -222,9 +244,8 @@ def claim(out: Path, config: TrainConfig, dataset: Dataset) -> None:
     """Make `out` the folder of this training. Raises UsageError if it holds a run with another configuration."""
     wanted = {"train": checkpoint.as_json(config), "dataset": fingerprint(dataset), "data": str(dataset.path)}
     path = out / "config.json"
-    out.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        found = json.loads(path.read_text())
+        found = read_result_object(path)
         differing = config_differences({**found, "data": None}, {**wanted, "data": None})
         if differing:
             name, old, new = differing[0]

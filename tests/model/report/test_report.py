@@ -309,6 +309,38 @@ def test_errors(run, tmp_path):
         write_report(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("navigation.json", {"episodes": "<script>alert(1)</script>"}, "episodes is '<script>"),
+        ("navigation.json", {"min_distance": "far"}, "min_distance is 'far'"),
+        ("navigation.json", {"policies": {"../x": {}}}, "not a plain name"),
+        ("navigation.json", {"policies": {}}, "no policies"),
+        ("evaluation.json", {"horizons": {"1": {"psnr": {"<b>": 1.0}}}}, "has the key '<b>'"),
+        ("evaluation.json", {"horizons": {"x": {}}}, "not numbers of steps"),
+        ("evaluation.json", {"horizons": {"1": {"psnr": 3}}}, "expected an object"),
+        ("samples/samples.json", [{"name": "../../secret"}], "not a plain name"),
+        ("samples/samples.json", [{"name": "a", "episode": "<script>"}], "episode is '<script>'"),
+    ],
+)
+def test_nothing_in_a_run_can_become_markup_or_lead_elsewhere(tmp_path, name, change, says):
+    measures = {measure: [1, 1, 1] for measure in ("sr", "spl", "softspl", "sna", "dtg", "na")}
+    good = {
+        "navigation.json": {"episodes": 1, "seed": 0, "scenes": ["a"], "min_distance": 3.0, "paired": {},
+                            "policies": {"oracle": measures}},
+        "evaluation.json": {"horizons": {"1": {"psnr": {"model": 20.0}}}, "scenes": ["a"]},
+    }  # fmt: skip
+    (tmp_path / "samples").mkdir()
+    for file, document in good.items():
+        (tmp_path / file).write_text(json.dumps(document))
+    page = write_report(tmp_path).read_text()
+    assert "Content-Security-Policy" in page
+    changed = change if isinstance(change, list) else {**good[name], **change}
+    (tmp_path / name).write_text(json.dumps(changed))
+    with pytest.raises(DatasetError, match=f"{re.escape(name)}.*{says}"):
+        write_report(tmp_path)
+
+
 def test_command(run, tmp_path):
     done = CliRunner().invoke(report, [str(run), "--out", str(tmp_path / "r.html"), "--json"])
     assert done.exit_code == 0, done.output
