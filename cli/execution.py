@@ -20,6 +20,8 @@ def chosen_executor(executor: str, ray_address: str, workers: int | None) -> tup
     from avw.avw4k.execution.ray_executor import RayExecutor, cluster_cpus, connect
     from avw.sim_bridge.process.threads import available_cores
 
+    if executor != "ray" and ray_address != "auto":
+        raise click.UsageError("--ray-address applies to --executor ray only; add it, or leave out --ray-address")
     if executor == "ray":
         return RayExecutor(address=ray_address), workers or cluster_cpus(connect(ray_address))
     return run_in_processes, workers or available_cores()

@@ -10,6 +10,7 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
+from avw.cli.suggestions import similar_path
 from avw.model.run_folder import is_run, run_summary
 from avw.sim_bridge.paths import local_path
 
@@ -57,14 +58,23 @@ def info(
         text = "\n".join(
             [f"run {folder}", *(f"  {name:<28} {size:>12,} bytes" for name, size in values["files"].items())]
         )
-    elif folder.is_dir() or what.startswith(("data/", "runs/")):
+    elif folder.is_dir() or what.startswith(("data/", "runs/")) or _is_missing_path(what):
         from avw.sim_bridge.errors import UsageError
 
-        raise UsageError(f"{what} contains neither a dataset nor a run. To make a dataset, type: avw generate {what}")
+        meant = similar_path(folder)
+        raise UsageError(
+            f"{what} contains neither a dataset nor a run.{meant or f' To make a dataset, type: avw generate {what}'}"
+        )
     else:
         _scene_info(what, materials, strict, picture, as_json)
         return
     click.echo(json.dumps(values, indent=1) if as_json else text)
+
+
+def _is_missing_path(what: str) -> bool:
+    """Whether it names a file or folder that does not exist in a folder that does, and no scene."""
+    path = local_path(what)
+    return path.is_absolute() and not path.exists() and not path.suffix and path.parent.is_dir()
 
 
 def _scene_info(scene_id: str, materials: Path | None, strict: bool, picture: Path | None, as_json: bool) -> None:

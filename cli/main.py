@@ -5,6 +5,7 @@ Exit codes: 0 success · 1 failure or damaged data · 2 usage error · 130 inter
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from typing import Any, NoReturn
@@ -12,6 +13,8 @@ from typing import Any, NoReturn
 import click
 
 from avw.cli.help_page import MAX_WIDTH
+from avw.cli.interrupts import interrupts_survive_imports
+from avw.cli.suggestions import did_you_mean
 from avw.sim_bridge.errors import AvwError
 
 COMMANDS = {
@@ -47,7 +50,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
-            return None
+            context.fail(f"No such command {name!r}.{did_you_mean(name, COMMANDS)}")
         module_name, attribute = COMMANDS[name][0].split(":")
         command: click.Command = getattr(importlib.import_module(module_name), attribute)
         return command
@@ -80,6 +83,8 @@ class reported_errors:  # noqa: N801 - a context manager
             return
         if isinstance(error, AvwError):
             fail(str(error), error.exit_code, error)
+        if isinstance(error, OSError) and error.errno is not None:
+            fail(_disk_error(error), 1, error)
         if isinstance(error, KeyboardInterrupt):
             fail("interrupted. Run the same command again; the work saved so far is kept.", 130, error)
         if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in MODEL_MODULES:
@@ -88,6 +93,19 @@ class reported_errors:  # noqa: N801 - a context manager
                 1,
                 error,
             )
+
+
+def _disk_error(error: OSError) -> str:
+    """One sentence for an error of the file system that no part of the command expected."""
+    where = f"{error.filename}: " if error.filename else ""
+    remedies = {
+        errno.ENOSPC: "Free some space and type the same command again.",
+        errno.EDQUOT: "Free some space and type the same command again.",
+        errno.EROFS: "Name a folder on a disk that can be written to.",
+        errno.EACCES: "Name a folder that you may write to.",
+    }
+    remedy = remedies.get(error.errno or 0, "Check the path, and type the same command again.")
+    return f"{where}{error.strerror or error}. {remedy} With avw --debug, the traceback is shown."
 
 
 def fail(message: str, exit_code: int, cause: BaseException) -> NoReturn:
@@ -132,6 +150,7 @@ def avw(debug: bool) -> None:
 
 def main() -> None:
     """Entry point of the `avw` script and of `python -m avw.cli`."""
+    interrupts_survive_imports()
     try:
         avw(prog_name="avw")
     except KeyboardInterrupt:  # while a module was still being imported

@@ -14,6 +14,7 @@ from avw.cli.execution import ProgressBar, chosen_executor, progress_bar, termin
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
+from avw.cli.suggestions import did_you_mean
 from avw.model.planning.policies import POLICIES
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class PolicyName(click.ParamType):
 
     def convert(self, value: str, parameter: click.Parameter | None, context: click.Context | None) -> str:
         if value not in POLICIES and ".py:" not in value:
-            self.fail(f"{value!r} is not one of {', '.join(POLICIES)}, and not FILE.py:CLASS.", parameter, context)
+            meant = did_you_mean(value, POLICIES)
+            self.fail(
+                f"{value!r} is not one of {', '.join(POLICIES)}, and not FILE.py:CLASS.{meant}", parameter, context
+            )
         return value
 
 
@@ -92,6 +96,8 @@ def navigate(
       avw navigate --policy oracle --scenes procedural:40-43 --video videos
       avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
     """
+    if denoising_steps is not None and "mpc" not in policies:
+        raise click.UsageError("--denoising-steps applies to --policy mpc only; leave it out")
     from avw.model.planning.navigate import run_policies
     from avw.model.planning.outcomes import comparison, table, write_outcome
     from avw.model.planning.plan_navigation import plan_navigation

@@ -31,8 +31,8 @@ STAGES = ("tokenizers", "1", "2", "3")
         help="Factor for the default number of steps, e.g. 0.2 for a quick test.")  # fmt: skip
 @option("--batch", type=click.IntRange(min=1), metavar="N", default_text="depends on --size",
         help="Number of contexts per batch; each context has four targets.")  # fmt: skip
-@option("--learning-rate", type=float, metavar="RATE", default_text="depends on --size",
-        help="Maximum learning rate.")  # fmt: skip
+@option("--learning-rate", type=click.FloatRange(min=0, max=10, min_open=True), metavar="RATE",
+        default_text="depends on --size", help="Maximum learning rate.")  # fmt: skip
 @option("--set", "settings", metavar="FIELD=VALUE", multiple=True,
         help="Change one field of the configuration, e.g. net.prior=none, net.sound_memory=0 or futures=false. The "
         "option may be repeated; config.json in the run lists all fields.")  # fmt: skip

@@ -1,5 +1,7 @@
 """A command that fails in the requested way, to test how `avw` reports errors."""
 
+import errno
+
 import click
 
 from avw.sim_bridge.errors import DatasetError, UsageError
@@ -19,4 +21,6 @@ def fail(how: str) -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
     if how == "bug":
         raise ZeroDivisionError("a bug")
+    if how == "disk":
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/x")
     click.echo("fine")

@@ -59,6 +59,33 @@ def test_a_usage_error_exits_2(run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
 
 
+def test_a_similar_command_is_proposed(run) -> None:
+    result = run("genrate")
+    assert result.exit_code == 2
+    assert "Did you mean 'generate'?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("train", "--learning-rate", "-1"), "-1.0 is not in the range"),
+        (("navigate", "--policy", "orcale"), "Did you mean 'oracle'?"),
+        (("navigate", "--policy", "random", "--denoising-steps", "2"), "applies to --policy mpc only"),
+        (("generate", "--ray-address", "x"), "applies to --executor ray only"),
+    ],
+)
+def test_values_and_options_that_do_not_apply_exit_2(run, arguments: tuple[str, ...], says: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_an_error_of_the_file_system_is_a_sentence(run) -> None:
+    result = run("fail", "disk")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("avw: /somewhere/x: No space left on device. Free some space")
+
+
 def test_version(run) -> None:
     assert run("--version").stdout.startswith("avw ")
 
