@@ -19,7 +19,7 @@ import torch
 from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig
 from avw.model.context import Context, Observer
 from avw.model.diffusion import DiffusionConfig
-from avw.model.planning.mpc import MpcConfig, candidates
+from avw.model.memory.poses import walking_steps, wrapped
 from avw.model.priors import planning_size
 from avw.model.tokenizers.audio import AudioTokenizer
 from avw.model.tokenizers.depth import DepthTokenizer
@@ -32,7 +32,7 @@ from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.task import AudioNavTask, sample_episode
-from avw.sim_bridge.types import Action, Observation
+from avw.sim_bridge.types import TURN_RADIANS, Action, Observation
 from benchmarks.machine import machine, sentence
 from benchmarks.rows import alternate
 from benchmarks.walks import half_turns
@@ -40,7 +40,7 @@ from benchmarks.walks import half_turns
 HFOV = 90.0  # degrees
 AGES = (12, 8, 5, 3, 1, 0)
 PRIORS = ("memory", "rotation")
-NEW_STEPS = MpcConfig().execute
+NEW_STEPS = 5  # actions between two decisions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,10 +147,10 @@ def tasks_of(model: WorldModel, walked: Walk, setting: Setting) -> dict[str, Cal
             observer.observe(observation, action)
         return observer
 
-    options = candidates(MpcConfig())
-    chosen = np.linspace(0, len(options.turns_K) - 1, setting.candidates).round().astype(int)
-    motion = torch.from_numpy(options.motion_K3[chosen])[None]
-    offset = torch.from_numpy(options.offset_K[chosen])[None]
+    motion_K3 = spread_motions()
+    motion_K3 = motion_K3[np.linspace(0, len(motion_K3) - 1, setting.candidates).round().astype(int)]
+    motion = torch.from_numpy(motion_K3)[None]
+    offset = torch.from_numpy(walking_steps(motion_K3).round())[None]
     context = observed().context()
     history = model.encode([context])
     contexts = with_new_sounds(context, model.ages)
@@ -173,6 +173,13 @@ def tasks_of(model: WorldModel, walked: Walk, setting: Setting) -> dict[str, Cal
         "reward_only": lambda: model.predict_reward(history, motion, offset),
         "decode": lambda: model.decode(decodable),
     }
+
+
+def spread_motions() -> np.ndarray:
+    """float32 (K, 3): to the left, to the right, ahead and back, 0.6 to 2.1 m, in steps of 10°."""
+    angle = np.repeat(np.arange(-17, 19) * TURN_RADIANS, 3)
+    length = np.tile([0.6, 1.2, 2.1], 36)
+    return np.stack([length * np.cos(angle), length * np.sin(angle), wrapped(angle)], -1).astype(np.float32)
 
 
 def with_new_sounds(context: Context, ages: Sequence[int]) -> Iterator[Context]:

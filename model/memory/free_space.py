@@ -100,13 +100,21 @@ def walking_cost(space: FreeSpace, *, through_unknown: bool = True) -> np.ndarra
 
 
 def reachable_poses(
-    space: FreeSpace, *, nearest: float = 0.6, farthest: float = 6.0, through_unknown: bool = True
+    space: FreeSpace,
+    *,
+    nearest: float = 0.6,
+    farthest: float = 6.0,
+    through_unknown: bool = True,
+    spacing: float = 1.0,
+    cost_HW: np.ndarray | None = None,
 ) -> ReachablePoses:
     """Poses at the ends of cheapest paths of `nearest` to `farthest` metres, spread evenly over rings of path length.
 
+    spacing: factor on the distances between the poses of a ring · cost_HW: of `walking_cost`, if it is known already
     K is 0 if the agent is walled in.
     """
-    cost_HW = walking_cost(space, through_unknown=through_unknown)
+    if cost_HW is None:
+        cost_HW = walking_cost(space, through_unknown=through_unknown)
     row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
     metres_HW, parent_HW = flood(cost_HW, row, column, farthest / _GRID_EXCESS + 2 * space.cell, space.cell)
     metres_HW *= _GRID_EXCESS
@@ -114,7 +122,7 @@ def reachable_poses(
     for ring in RINGS:
         if nearest - 1e-6 <= ring <= farthest + 1e-6:
             cells_N2 = np.argwhere(np.abs(metres_HW - ring) < 0.8 * space.cell)
-            chosen += _spread(cells_N2, (row, column), min(max(0.2 + 0.12 * ring, 0.25), 1.2) / space.cell)
+            chosen += _spread(cells_N2, (row, column), spacing * min(max(0.2 + 0.12 * ring, 0.25), 1.2) / space.cell)
     paths = [_path(parent_HW, cell_2, space) for cell_2 in chosen]
     motion_K3, steps_K = np.zeros((len(paths), 3), np.float32), np.zeros(len(paths), np.int64)
     metres_K = np.array([metres_HW[cell_2[0], cell_2[1]] for cell_2 in chosen], np.float64)

@@ -1,182 +1,176 @@
-"""Model-predictive control with the world model: predict the outcome of every candidate, execute the start of the best
-one, then plan again."""
+"""Reachable-set model-predictive control: predict the distance to the source from every place that the agent can reach,
+walk towards the best place, and decide again after a few actions."""
 
 from __future__ import annotations
 
-import math
-from collections import deque
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
+from scipy.ndimage import uniform_filter
 
 from avw.model.context import Observer
-from avw.model.planning.sight import blocked_ahead
+from avw.model.memory.free_space import FreeSpace, ReachablePoses, reachable_poses, walking_cost
+from avw.model.memory.poses import compose
+from avw.model.memory.spatial_memory import SpatialMemory
+from avw.model.planning.arrival import Arrival
+from avw.model.planning.distance_field import DistanceField, FieldConfig
+from avw.model.planning.outlook import Outlook, outlook
+from avw.model.planning.walking import Walker
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
-from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation, Pose
+from avw.sim_bridge.types import Action, Observation
 
-HALF_TURN = 18  # turns of 10° in half a revolution
-REFLEX_MARGIN = 0.03  # metres beyond one step in which an obstacle counts as blocking the step
+ROUND = 36  # turns of 10°
+ARRIVED = 0.3  # metres to the goal at which the next decision is made
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MpcConfig:
-    """forwards: numbers of forward steps after the turn; each number is one candidate per heading
-    execute: forward steps that are executed before the next plan
-    denoising_steps: network passes per prediction; None: as many as the model was trained for; 0 predicts the reward
-        from the context alone, without predicting images or sound (the control policy `reward-only`)
-    success_weight: value of P(success) at the end of a candidate, in metres
-    step_cost: metres per step, as in the reward of the task
-    revisit_cost, revisit_metres: penalty for returning to a place: metres times log(1 + number of steps spent within
-        `revisit_metres` of it). Predictions reach about two metres, and in a house the shortest path to the source
-        often leads away from it first
+    """Weights were chosen on the validation houses of rooms-v1.
+
+    nearest, farthest: metres of path to the candidates · spacing: factor on the distances between them
+    execute: actions between two decisions, at least and at most: as many as metres to the source are expected
+    denoising_steps: network passes per imagined future; None: as many as the model was trained for; 0 predicts the
+        reward from the context alone, without imagining images or sound (the control policy `reward-only`)
+    path_cost: metres of distance per metre of path
+    explore, keep, revisit: weights, per metre of uncertainty, of unseen surroundings, of the goal chosen before, and
+        of places where the agent was. An uncertain prediction is followed less, and the search is systematic instead
+    keep_metres, revisit_metres: radii of the last two
+    scan: metres from where the agent looked around at which it does so again, while it expects the source farther than
+        `scan_distance` metres. It always does at the start; 0: never. A turn of the head tells front from back
+    stop: the agent stops where P(success), over the last decisions, is higher
+    stop_memory: share of its weight that the evidence of a decision keeps per decision
     """
 
-    forwards: tuple[int, ...] = (4, 8, 14)
-    execute: int = 5
+    nearest: float = 0.6
+    farthest: float = 6.0
+    spacing: float = 1.5
+    execute: tuple[int, int] = (2, 8)
     denoising_steps: int | None = None
-    success_weight: float = 1.0
-    step_cost: float = 0.01
-    revisit_cost: float = 0.1
+    field: FieldConfig = dataclasses.field(default_factory=FieldConfig)
+    path_cost: float = 0.1
+    explore: float = 0.7
+    keep: float = 0.3
+    revisit: float = 0.1
+    keep_metres: float = 0.7
     revisit_metres: float = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Action sequences "turn, then go straight": turns_K (left positive) · forwards_K · motion_K3 · offset_K."""
-
-    turns_K: np.ndarray
-    forwards_K: np.ndarray
-
-    @property
-    def offset_K(self) -> np.ndarray:
-        return np.abs(self.turns_K) + self.forwards_K
-
-    @property
-    def motion_K3(self) -> np.ndarray:
-        angle = self.turns_K * TURN_RADIANS
-        length = self.forwards_K * FORWARD_METRES
-        yaw = (angle + math.pi) % (2 * math.pi) - math.pi
-        return np.stack([length * np.cos(angle), length * np.sin(angle), yaw], -1).astype(np.float32)
-
-
-def candidates(config: MpcConfig) -> Candidates:
-    """Every heading in steps of 10° with every number of forward steps.
-
-    The last two candidates are one turn to the left and one to the right without a forward step: they stand for
-    staying at the current position.
-    """
-    headings = np.arange(-HALF_TURN + 1, HALF_TURN + 1)
-    turns, forwards = np.meshgrid(headings, config.forwards, indexing="ij")
-    return Candidates(
-        np.concatenate([turns.ravel(), [1, -1]]), np.concatenate([forwards.ravel(), [0, 0]]).astype(np.int64)
-    )
+    scan: float = 4.0
+    scan_distance: float = 4.0
+    stop: float = 0.5
+    stop_memory: float = 0.5
 
 
 class MpcPolicy:
-    """Chooses where to go from the predictions of AV-CDiT only, given past RGB, sound and its own actions (see `plan`).
-
-    The depth image is used for one thing: a forward step into an obstacle directly ahead is not taken.
-    """
+    """Chooses where to go from the predictions of AV-CDiT, and walks there through its memory of depth images."""
 
     def __init__(self, model: Path | str | WorldModel, config: MpcConfig | None = None, device: str = "cpu") -> None:
         """model: a loaded model (anything with the methods of `WorldModel`), or the folder of a run to load."""
         self.model = WorldModel.load(Path(model), device) if isinstance(model, str | Path) else model
         self.config = config or MpcConfig()
         self.name = "reward-only" if self.config.denoising_steps == 0 else "mpc"
-        self.candidates = candidates(self.config)
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        self.seed, self.plans = seed, 0
+        self.seed, self.decisions = seed, 0
         self.observer = Observer(self.model.needs)
-        self.last_rgb_HWC: np.ndarray | None = None
-        self.pose = Pose(0.0, 0.0, 0.0, 0.0)  # the commanded pose: ignores collisions
-        self.pending: deque[Action] = deque()
+        # Every policy of this kind needs a map, also with a model that reads no memory.
+        self.memory = self.observer.memory or SpatialMemory(self.model.hfov)
+        self.walker = Walker(self.memory)
+        self.field = DistanceField(self.config.field)
+        self.arrival = Arrival(self.config.stop_memory)
+        self.goal_2: np.ndarray | None = None
         self.last_action: Action | None = None
-        self.position_2 = np.zeros(2)  # estimated x and z: as the commanded pose, without the steps that were blocked
-        self.visited: list[np.ndarray] = []
-        self.blocked_turns: set[int] = set()  # headings known to be blocked, in turns relative to the current heading
+        self._left = 0  # actions until the next decision
+        self._turns = ROUND if self.config.scan else 0  # that are left of looking around
+        self._scanned_2 = np.zeros(2)
 
     def act(self, observation: Observation) -> Action:
-        if self.last_action == Action.FORWARD:
-            if self.last_rgb_HWC is not None and np.array_equal(self.last_rgb_HWC, observation.rgb_HWC):
-                self._abandon_heading()  # an identical image after a forward step: the step was blocked
-            else:
-                self.blocked_turns.clear()
-                self.position_2 = self.position_2 + FORWARD_METRES * _heading(self.pose.yaw)
-        self.visited.append(self.position_2)
         self.observer.observe(observation, self.last_action)
-        self.last_rgb_HWC = observation.rgb_HWC
-        if not self.pending:
-            self.pending.extend(self.plan())
-        if self.pending[0] == Action.FORWARD and self._obstacle_ahead(observation):
-            self._abandon_heading()
-            self.pending.extend(self.plan())  # does not start with a forward step: the current heading is blocked
-        self.last_action = self.pending.popleft()
-        self.pose = self.pose.after(self.last_action)
-        if self.last_action in (Action.TURN_LEFT, Action.TURN_RIGHT):
-            shift = -1 if self.last_action == Action.TURN_LEFT else 1
-            self.blocked_turns = {_wrap(turn + shift) for turn in self.blocked_turns}
+        if self.observer.memory is None:
+            self.memory.observe(observation, self.last_action)
+        self.walker.arrived(self.last_action)
+        if self._turns == 0 and (self._left == 0 or self.walker.blocked or self._at_goal()) and self.plan():
+            return Action.STOP
+        if self._turns > 0:
+            self._turns -= 1
+            self.last_action = Action.TURN_LEFT
+        else:
+            self._left -= 1
+            self.last_action = self.walker.next_action()
         return self.last_action
 
-    def _obstacle_ahead(self, observation: Observation) -> bool:
-        """Whether the depth image shows an obstacle within the next step. Uses geometry, not the model."""
-        return blocked_ahead(observation.depth_HW, reach=FORWARD_METRES + REFLEX_MARGIN, hfov=self.model.hfov)
+    def _at_goal(self) -> bool:
+        return self.goal_2 is not None and _metres(self.goal_2, self.walker.position_2) < ARRIVED
 
-    def _abandon_heading(self) -> None:
-        """Drop the current plan, and exclude the current heading and its two neighbours from the next plans."""
-        self.pending.clear()
-        self.blocked_turns |= {-1, 0, 1}
+    def plan(self) -> bool:
+        """Choose the next goal x among the reachable places, or return True to stop here.
 
-    def plan(self) -> list[Action]:
-        """Predict all candidates in one batch, and return the start of the one with the highest score.
+            score(x) = -D(x) - path_cost · |path to x| + sigma · (explore · unseen(x) + keep · near(x, last goal)
+                       - revisit · log(1 + visits(x)))
 
-        score = predicted progress - step_cost · steps + success_weight · P(success) - revisit cost.
-        Returns [STOP] when the predicted probability of success at the current position exceeds the calibrated
-        threshold.
+        D: the field of expected distances over all decisions · sigma: standard deviation of the distance from here
         """
-        config, options = self.config, self.candidates
-        history = self.model.encode([self.observer.context()])
-        self.plans += 1
-        motion, offset = torch.from_numpy(options.motion_K3)[None], torch.from_numpy(options.offset_K)[None]
-        if config.denoising_steps != 0:
-            seed = int(keyed_rng(self.seed, "mpc", self.plans).integers(2**31))
-            prediction = self.model.predict(
-                history, motion, offset, steps=config.denoising_steps, seed=seed, pixels=False
-            )
-        else:
-            prediction = self.model.predict_reward(history, motion, offset)
-        success_K = prediction.success_BK[0].cpu().numpy()
-        if success_K[-2:].mean() > self.model.calibration.stop_threshold:
-            return [Action.STOP]
-        progress_K = prediction.reward.known_progress_BK[0].float().cpu().numpy()
-        score_K = progress_K - config.step_cost * options.offset_K + config.success_weight * success_K
-        score_K = score_K - config.revisit_cost * np.log1p(self._visit_counts())
-        score_K[-2:] = -np.inf
-        if self.blocked_turns:
-            score_K[np.isin(options.turns_K, list(self.blocked_turns))] = -np.inf
+        c = self.config
+        self.decisions += 1
+        space = self.walker.space()
+        cost_HW = walking_cost(space)
+        poses = reachable_poses(space, nearest=c.nearest, farthest=c.farthest, spacing=c.spacing, cost_HW=cost_HW)
+        here_2 = self.walker.position_2
+        place_K2 = compose(self.memory.pose_4, poses.motion_K3)[:, :2]
+        predicted = self.predict(poses)
+        self.field.add(np.concatenate([place_K2, here_2[None]]), predicted.distance_K, predicted.variance_K)
+        if self.arrived(predicted):
+            return True
+        if c.scan and predicted.distance_K[-1] > c.scan_distance and _metres(here_2, self._scanned_2) > c.scan:
+            self._turns, self._scanned_2 = ROUND, here_2.copy()
+            return False
+        self._left = int(np.clip(round(predicted.distance_K[-1]), *c.execute))
+        if not len(poses):  # walled in: turn around
+            self.goal_2 = None
+            self.walker.follow(space, cost_HW, np.stack([here_2, here_2 - 0.5 * _ahead(self.memory.pose_4[3])]))
+            return False
+        sigma = float(np.sqrt(predicted.variance_K[-1]))
+        search_K = c.explore * unseen(space, place_K2) - c.revisit * np.log1p(self.visits(place_K2))
+        if self.goal_2 is not None:
+            search_K += c.keep * np.exp(-0.5 * np.square(place_K2 - self.goal_2).sum(1) / c.keep_metres**2)
+        score_K = -self.field.at(place_K2) - c.path_cost * poses.metres_K + sigma * search_K
         best = int(score_K.argmax())
-        turns, forwards = int(options.turns_K[best]), int(options.forwards_K[best])
-        turn = Action.TURN_LEFT if turns > 0 else Action.TURN_RIGHT
-        return [turn] * abs(turns) + [Action.FORWARD] * min(forwards, config.execute)
+        self.goal_2 = place_K2[best]
+        self.walker.follow(space, cost_HW, poses.paths[best])
+        return False
 
-    def _visit_counts(self) -> np.ndarray:
-        """int (K,): past steps within `revisit_metres` of the point where the executed part of each candidate ends."""
-        angle_K = self.pose.yaw + self.candidates.turns_K * TURN_RADIANS
-        reach_K = FORWARD_METRES * np.minimum(self.candidates.forwards_K, self.config.execute)
-        end_K2 = self.position_2 + reach_K[:, None] * np.stack([-np.sin(angle_K), -np.cos(angle_K)], -1)
-        distance_KT = np.linalg.norm(end_K2[:, None] - np.stack(self.visited)[None], axis=-1)
-        return (distance_KT < self.config.revisit_metres).sum(1)
+    def predict(self, poses: ReachablePoses) -> Outlook:
+        """What the model predicts for the candidates and for the current pose."""
+        seed = int(keyed_rng(self.seed, "mpc", self.decisions).integers(2**31))
+        return outlook(
+            self.model, self.observer.context(), poses.motion_K3, poses.steps_K,
+            denoising_steps=self.config.denoising_steps, seed=seed,
+        )  # fmt: skip
+
+    def arrived(self, predicted: Outlook) -> bool:
+        """Whether the source is near enough to stop, by the evidence of the last decisions."""
+        return self.arrival.add(float(predicted.success_K[-1])) > self.config.stop
+
+    def visits(self, place_K2: np.ndarray) -> np.ndarray:
+        """int (K,): past steps within `revisit_metres` of each place."""
+        away_KT = np.linalg.norm(place_K2[:, None] - np.stack(self.walker.trail)[None], axis=-1)
+        return (away_KT < self.config.revisit_metres).sum(1)
 
 
-def _heading(yaw: float) -> np.ndarray:
-    """(2,): the x and z of a step of one metre."""
-    return np.array([-math.sin(yaw), -math.cos(yaw)])
+def unseen(space: FreeSpace, place_K2: np.ndarray, radius: float = 0.8) -> np.ndarray:
+    """float64 (K,): the share of unknown cells in a square around each place."""
+    unknown_HW = ~(space.free_HW | space.obstacle_HW)
+    share_HW = uniform_filter(unknown_HW.astype(np.float64), 2 * round(radius / space.cell) + 1, mode="nearest")
+    row_K, column_K = space.nodes(place_K2[:, 0], place_K2[:, 1])
+    last = np.array(share_HW.shape) - 1
+    return np.asarray(share_HW[row_K.clip(0, last[0]), column_K.clip(0, last[1])])
 
 
-def _wrap(turns: int) -> int:
-    """The same heading in (-HALF_TURN, HALF_TURN]."""
-    return (turns + HALF_TURN - 1) % (2 * HALF_TURN) - HALF_TURN + 1
+def _metres(first_2: np.ndarray, second_2: np.ndarray) -> float:
+    return float(np.linalg.norm(first_2 - second_2))
+
+
+def _ahead(heading: float) -> np.ndarray:
+    return np.array([np.cos(heading), np.sin(heading)])
