@@ -39,13 +39,13 @@ class PolicyName(click.ParamType):
 
 @command(
     epilog="All policies run on the same episodes for the same scenes, seed and number of episodes. Every episode "
-    "starts at least 3 m of walking distance from the source. Only the oracle knows the position of the source."
+    "starts at least 3 m of walking distance from the source. Only the oracles know the position of the source."
 )
 @option("--policy", "policies", type=PolicyName(), multiple=True, default=("mpc",), default_text="mpc",
         help="Policy to run: one of those above, or FILE.py:CLASS for your own. Repeat the option to compare policies "
         "on the same episodes.")  # fmt: skip
 @option("--model", type=UserPath(), metavar="RUN", default=Path("runs/latest"), show_default=True,
-        help="Folder of the trained run that mpc and reward-only plan with.")  # fmt: skip
+        help="Folder of the trained run that mpc, reward-only and acoustic-field plan with.")  # fmt: skip
 @shared.denoising_steps
 @option("--episodes", type=click.IntRange(min=1), metavar="N", default_text="20, or all of --episode-file",
         help="Number of episodes per policy; with --episode-file, the first N.")  # fmt: skip
@@ -83,10 +83,13 @@ def navigate(
     Policies:
       mpc            plans with the images and sounds that the model predicts
       reward-only    the same planner without predicted images and sounds
+      acoustic-field the same planner, walking to where the predicted sound is loudest
       greedy-audio   turns to the louder ear and walks
       mapping-audio  builds a map from depth and localises the source from the sound, without learning
       random         random actions
       forward        walks straight ahead and turns at obstacles
+      oracle-stop    mpc that stops as soon as it is near enough (bound)
+      oracle-reward  the planner of mpc with true distances and a true STOP (bound)
       oracle         follows the shortest path to the source (upper bound)
 
     \b

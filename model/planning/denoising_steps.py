@@ -7,13 +7,15 @@ from pathlib import Path
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.sim_bridge.errors import CheckpointError, UsageError
 
+IMAGINING = ("mpc", "acoustic-field", "oracle-stop")
+
 
 def denoising_steps(config: NavigateConfig, policy: str) -> int | None:
-    """Network passes per prediction of `mpc` under `config`; None for a policy that predicts no images or sound.
+    """Network passes per prediction of a policy under `config`; None for a policy that imagines nothing.
 
     Reads the header of the checkpoint only. Raises CheckpointError for one that is missing or damaged.
     """
-    if policy != "mpc" or config.model_dir is None:
+    if policy not in IMAGINING or config.model_dir is None:
         return None
     if config.denoising_steps is not None:
         return config.denoising_steps

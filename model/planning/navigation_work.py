@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from avw.avw4k.execution.protocol import Report
 from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, run_episode
 from avw.model.planning.navigate_config import NavigateConfig
-from avw.model.planning.policies import OraclePolicy, Policy, make_policy
+from avw.model.planning.policies import PRIVILEGED, Policy, make_policy, make_privileged
 from avw.model.planning.policy_file import policy_label
 from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
@@ -68,19 +69,36 @@ class NavigationWork:
     def _policy(self, name: str, simulator: Simulator) -> Policy:
         if name in self.factories:
             return self._policies.setdefault(name, self._policies.get(name) or self.factories[name]())
-        if name == "oracle":  # the only policy that is given the simulator
-            return OraclePolicy(simulator, self.config.task.success_distance)
+        if name in PRIVILEGED:  # the only policies that are given the simulator
+            return self._privileged(name, simulator)
         if name not in self._policies:
-            model_dir = self.config.model_dir
             self._policies[name] = make_policy(
                 name,
-                model_dir=None if model_dir is None else Path(model_dir),
+                model_dir=self._model_dir(),
                 denoising_steps=self.config.denoising_steps,
                 device=self.config.device,
                 hfov=self.config.simulator.hfov,
                 max_steps=self.config.task.max_steps,
             )
         return self._policies[name]
+
+    def _privileged(self, name: str, simulator: Simulator) -> Policy:
+        policy: Any = self._policies.get(name)
+        if policy is None or name == "oracle":
+            policy = make_privileged(
+                name,
+                simulator,
+                model_dir=self._model_dir(),
+                denoising_steps=self.config.denoising_steps,
+                device=self.config.device,
+                success_distance=self.config.task.success_distance,
+            )
+            self._policies[name] = policy
+        policy.simulator = simulator  # a loaded model is kept for the next scene
+        return cast("Policy", policy)
+
+    def _model_dir(self) -> Path | None:
+        return None if self.config.model_dir is None else Path(self.config.model_dir)
 
 
 @contextmanager

@@ -57,9 +57,8 @@ def outlook(
         offset = torch.from_numpy(np.concatenate([steps_K, steps_1]))[None]
         parts = [model.predict_reward(history, motion, offset)]
     moments = [_moments(part.reward) for part in parts]
-    return Outlook(
-        *(_numbers([pair[n] for pair in moments]) for n in (0, 1)), _numbers([part.success_BK for part in parts])
-    )
+    distance_K, variance_K = (_numbers([pair[n] for pair in moments]) for n in (0, 1))
+    return Outlook(distance_K, variance_K, _numbers([part.success_BK for part in parts]))
 
 
 def _moments(reward: RewardPrediction) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The Policy protocol, and the policies that use neither sound nor a model.
 
-A policy receives `Observation`s and knows its own actions, and nothing else. The only exception is the oracle, which
-receives the simulator and is the upper bound.
+A policy receives `Observation`s and knows its own actions, and nothing else. The only exceptions are the oracle and the
+bounds of `bounds.py`, which receive the simulator.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from avw.sim_bridge.types import Action, Observation
 if TYPE_CHECKING:
     from avw.sim_bridge.simulators.protocol import Simulator
 
-POLICIES = ("random", "forward", "greedy-audio", "mapping-audio", "reward-only", "mpc", "oracle")
-PRIVILEGED = ("oracle",)
-LEARNED = ("mpc", "reward-only")
+POLICIES = (
+    "random", "forward", "greedy-audio", "mapping-audio", "acoustic-field", "reward-only", "mpc",
+    "oracle-stop", "oracle-reward", "oracle",
+)  # fmt: skip
+PRIVILEGED = ("oracle", "oracle-reward", "oracle-stop")
+LEARNED = ("mpc", "reward-only", "acoustic-field", "oracle-stop")
 MAX_STEPS = 500
 
 
@@ -100,13 +103,14 @@ class ForwardPolicy:
 
 
 class OraclePolicy:
-    """Follows the shortest path and stops as soon as STOP succeeds. The only policy that receives the simulator."""
+    """Follows the shortest path and stops as soon as STOP succeeds. It receives the simulator."""
 
     name = "oracle"
 
     def __init__(self, simulator: Simulator, success_distance: float = 1.0):
         from avw.sim_bridge.task.follower import ShortestPathFollower
 
+        self.simulator = simulator
         self._follower = ShortestPathFollower(simulator, stop_distance=success_distance)
 
     def reset(self, seed: int) -> None:
@@ -127,11 +131,11 @@ def make_policy(
 ) -> Policy:
     """A policy by name, or from a user's file (FILE.py:NAME).
 
-    model_dir: the trained run that `mpc` and `reward-only` plan with
-    denoising_steps: of `mpc`; None: as many as the model was trained for
+    model_dir: the trained run that the policies of LEARNED plan with
+    denoising_steps: of `mpc` and `acoustic-field`; None: as many as the model was trained for
     hfov: of the camera, degrees · max_steps: of an episode
 
-    The oracle is not made here, so no policy of this function has access to the simulator.
+    Policies of PRIVILEGED are not made here, so no policy of this function has access to the simulator.
     Raises UsageError for an unknown name or a missing model.
     """
     if name == "random":
@@ -146,17 +150,46 @@ def make_policy(
         from avw.model.planning.mapping_audio import MappingAudioPolicy
 
         return MappingAudioPolicy(hfov=hfov)
+    if name in PRIVILEGED:
+        raise UsageError(f"the policy {name} needs the simulator: construct OraclePolicy(simulator)")
     if name in LEARNED:
         from avw.model.planning.mpc import MpcConfig, MpcPolicy
 
         if model_dir is None:
             raise UsageError(f"the policy {name} needs a trained model: type avw navigate --policy {name} --model RUN")
-        return MpcPolicy(model_dir, MpcConfig(denoising_steps=denoising_steps if name == "mpc" else 0), device)
+        config = MpcConfig(denoising_steps=0 if name == "reward-only" else denoising_steps)
+        if name == "acoustic-field":
+            from avw.model.planning.acoustic_field import AcousticFieldPolicy
+
+            return AcousticFieldPolicy(model_dir, config, device)
+        return MpcPolicy(model_dir, config, device)
     if is_policy_file(name):
         return load_policy(name)
-    if name == "oracle":
-        raise UsageError("the oracle needs the simulator: construct OraclePolicy(simulator)")
     raise UsageError(f"unknown policy {name!r}: expected one of {', '.join(POLICIES)}, or FILE.py:CLASS")
+
+
+def make_privileged(
+    name: str,
+    simulator: Simulator,
+    *,
+    model_dir: Path | None = None,
+    denoising_steps: int | None = None,
+    device: str = "cpu",
+    success_distance: float = 1.0,
+) -> Policy:
+    """A policy of PRIVILEGED; those of `bounds.py` can be kept for another simulator, which is their `simulator`."""
+    if name == "oracle":
+        return OraclePolicy(simulator, success_distance)
+    from avw.model.planning.bounds import OracleRewardPolicy, OracleStopPolicy
+    from avw.model.planning.mpc import MpcConfig
+
+    if name == "oracle-reward":
+        camera = simulator.config
+        return OracleRewardPolicy(camera.hfov, camera.size, success_distance=success_distance)
+    if model_dir is None:
+        raise UsageError(f"the policy {name} needs a trained model: type avw navigate --policy {name} --model RUN")
+    config = MpcConfig(denoising_steps=denoising_steps)
+    return OracleStopPolicy(model_dir, config, device, success_distance=success_distance)
 
 
 def policy_seed(episode_seed: int) -> int:

@@ -22,8 +22,11 @@ POLICIES = {
         "#65a30d",
         "the same planner and network without predicted images and sound: a control",
     ),
+    "acoustic-field": ("acoustic field", "#7c3aed", "walks to where the sound that the model predicts is loudest"),
     "random": ("random", "#94a3b8", "random motion, stops at a random step"),
     "forward": ("forward", "#a855f7", "walks straight on, turns away from obstacles, ignores sound"),
+    "oracle-stop": ("oracle STOP", "#0891b2", "mpc that stops as soon as STOP succeeds: a bound"),
+    "oracle-reward": ("oracle reward", "#4338ca", "the planner of mpc with true distances and a true STOP: a bound"),
     "oracle": ("oracle", "#1e3a8a", "follows the shortest path: the upper bound"),
 }
 MEASURES = {
@@ -36,14 +39,18 @@ MEASURES = {
 }
 ORDER = (
     "oracle",
+    "oracle-reward",
+    "oracle-stop",
     "random",
     "forward",
     "reward-only",
+    "acoustic-field",
     "mapping-audio",
     "greedy-audio",
     "mpc",
 )  # the last is drawn on top
-NOT_DRAWN = ("random", "forward", "reward-only")  # they would hide the other paths
+# They would hide the other paths.
+NOT_DRAWN = ("random", "forward", "reward-only", "acoustic-field", "oracle-stop", "oracle-reward")
 MAPS = 6
 
 
@@ -56,7 +63,7 @@ def navigation_section(comparison: Mapping[str, Any], records: Mapping[str, Sequ
         f"{comparison['episodes']} episodes in {len(comparison['scenes'])} scenes, the same for every policy. Each "
         f"starts at a geodesic distance of at least {comparison['min_distance']:g} m from the source, and succeeds if "
         "the agent chooses STOP within 1 m of it. Policies receive images, depth, sound and their own past actions; "
-        "only the oracle knows the position of the source.</p>"
+        "only the oracles know the position of the source.</p>"
         f'<div class="card"><div class="two"><div>{_forest(comparison, policies)}</div>'
         f"<div>{_gains(comparison)}</div></div></div>"
         f'<div class="card">{_table(comparison, policies)}</div>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,13 @@ DIVIDED = [*ROOM, (0.8, 0.9, -3.0, 1.6, CEILING)]
 
 
 class RoomWalk:
-    """Places are (forward, left) metres from the start, as in a `SpatialMemory`."""
+    """Places are (forward, left) metres from the start, as in a `SpatialMemory`.
 
-    def __init__(self, walls: list[tuple[float, ...]] = ROOM) -> None:
-        self.walls = walls
+    source: makes noise, equal at both ears, with an RMS of 0.1 at 1 m; without one it is silent
+    """
+
+    def __init__(self, walls: list[tuple[float, ...]] = ROOM, source: tuple[float, float] | None = None) -> None:
+        self.walls, self.source = walls, source
         self.pose_4 = np.zeros(4)
         self.collisions = 0
         self.taken: list[Action] = []
@@ -44,8 +48,15 @@ class RoomWalk:
         return Observation(
             rgb_HWC=np.full((SIZE, SIZE, 3), 128, np.uint8),
             depth_HW=depth_HW,
-            audio_ES=np.zeros((2, STEP_SAMPLES), np.float32),
+            audio_ES=np.tile(self._noise(), (2, 1)),
         )
+
+    def _noise(self) -> np.ndarray:
+        if self.source is None:
+            return np.zeros(STEP_SAMPLES, np.float32)
+        metres = float(np.linalg.norm(self.pose_4[:2] - np.array(self.source)))
+        noise = np.random.default_rng(len(self.taken)).standard_normal(STEP_SAMPLES)
+        return (0.1 * noise / max(metres, 0.1)).astype(np.float32)
 
     def act(self, action: Action) -> None:
         if action == Action.TURN_LEFT:
@@ -93,6 +104,8 @@ class KnowingModel:
     hfov = 90.0
     needs = ContextNeeds(ages=(1, 0), sound_memory=0, memory=True, hfov=hfov, size=SIZE)
     calibration = Calibration()
+    net = SimpleNamespace(config=SimpleNamespace(modalities=("vision", "audio")))
+    audio = SimpleNamespace(cue_std_D=torch.ones(1), cue_mean_D=torch.zeros(1), config=SimpleNamespace(full_scale=1.0))
 
     def __init__(self, distance: Callable[[np.ndarray], float], sharpness: float = 50.0) -> None:
         self.distance, self.sharpness = distance, sharpness
@@ -116,10 +129,12 @@ class KnowingModel:
         distance_1K1 = torch.tensor([[[max(0.13, self.distance(place))] for place in places]])
         logits = -self.sharpness * (torch.tensor(bin_centres(DISTANCE_EDGES)) - distance_1K1).abs()
         reward = RewardPrediction(None, logits.float(), DISTANCE_EDGES)
-        return Predicted(reward, reward.success_BK())
+        level_P = -20.0 * torch.log10(distance_1K1.flatten().float()) - 20.0  # the direct sound of a clip
+        return Predicted(reward, reward.success_BK(), {"audio": level_P[:, None, None].expand(-1, 5, 48)})
 
 
 @dataclass
 class Predicted:
     reward: RewardPrediction
     success_BK: torch.Tensor
+    latents: dict[str, torch.Tensor]

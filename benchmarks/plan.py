@@ -1,0 +1,103 @@
+"""Cost of a decision of the planner: `python -m benchmarks.plan [--quick] [--json]`.
+
+A decision of `mpc` draws the map, chooses candidates on it, encodes what was seen and heard since the last decision,
+predicts all candidates in one batch and looks up the field. Its peer is the cross-entropy method (CEM) of NWM
+(arXiv 2412.03572) with the same network and the same number of predictions: a quarter of them per iteration, because
+each iteration samples around the best of the last one. CEM samples motions freely and needs no map. Weights are random,
+because they do not change the cost. Decisions per second of CPU time, one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+import numpy as np
+import torch
+
+from avw.model.context import Context, Observer
+from avw.model.memory.free_space import reachable_poses, walking_cost
+from avw.model.memory.poses import compose, walking_steps
+from avw.model.memory.spatial_memory import SpatialMemory
+from avw.model.planning.distance_field import DistanceField
+from avw.model.planning.outlook import outlook
+from avw.model.planning.walking import Walker
+from avw.model.world_model import WorldModel
+from avw.sim_bridge.randomness import keyed_rng
+from benchmarks.imagine import random_model, walk, with_new_sounds
+from benchmarks.rows import Row, alternate, present
+
+ITERATIONS = 4
+ELITE_SHARE = 0.2
+
+
+@click.command()
+@click.option("--scene", default="procedural-0217", show_default=True, help="A scene, as for `avw generate`.")
+@click.option("--quick", is_flag=True, help="Small images, few candidates and two rounds: seconds, not minutes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def plan(scene: str, quick: bool, as_json: bool) -> None:
+    """Measure decisions per second by number of candidates, denoising steps, and whether anything is imagined."""
+    torch.set_num_threads(1)
+    size, counts, steps = (32, (8,), (0, 1)) if quick else (128, (16, 64, 128), (0, 1, 4))
+    walked = walk(scene, size, 8 if quick else 40)
+    model = random_model(walked, "memory", context=6)
+    observer = Observer(model.needs)
+    for observation, action in walked:
+        observer.observe(observation, action)
+    context = observer.context()
+    assert context.memory is not None
+    contexts = with_new_sounds(context, model.ages)
+    rows = []
+    for count in counts:
+        for passes in steps:
+            tasks: dict[str, Callable[[], object]] = {
+                "mpc": lambda count=count, passes=passes: decide(model, next(contexts), count, passes),
+                "cem": lambda count=count, passes=passes: cem(model, next(contexts), count, passes),
+            }
+            seconds = alternate(tasks, rounds=2 if quick else 5)
+            what = "nothing imagined" if passes == 0 else f"{passes} denoising step{'s' if passes > 1 else ''}"
+            rows.append(
+                Row(
+                    name=f"decisions/s, {count} candidates",
+                    ours=1.0 / seconds["mpc"],
+                    peer=1.0 / seconds["cem"],
+                    peer_name=f"CEM, {ITERATIONS} x {count // ITERATIONS}",
+                    unit="1/s",
+                    conditions=f"{what}, {size} x {size} pixels, one thread",
+                )
+            )
+    present("plan", rows, as_json=as_json)
+
+
+def decide(model: WorldModel, context: Context, count: int, passes: int) -> np.ndarray:
+    """A decision of the planner with `count` candidates: the place with the lowest expected distance."""
+    memory = context.memory
+    assert isinstance(memory, SpatialMemory)
+    space = Walker(memory).space()
+    poses = reachable_poses(space, cost_HW=walking_cost(space))
+    chosen = np.linspace(0, len(poses) - 1, count).round().astype(int)
+    motion_K3, steps_K = poses.motion_K3[chosen], poses.steps_K[chosen]
+    predicted = outlook(model, context, motion_K3, steps_K, denoising_steps=passes, seed=0)
+    place_K2 = compose(memory.pose_4, motion_K3)[:, :2]
+    field = DistanceField()
+    field.add(place_K2, predicted.distance_K[:-1], predicted.variance_K[:-1])
+    return np.asarray(place_K2[int(field.at(place_K2).argmin())])
+
+
+def cem(model: WorldModel, context: Context, count: int, passes: int) -> np.ndarray:
+    """The motion (forward, left, turn) with the lowest expected distance, found by the cross-entropy method."""
+    rng = keyed_rng("benchmark", "cem")
+    mean_3, deviation_3 = np.zeros(3), np.array([3.0, 3.0, 1.5])
+    samples = max(2, count // ITERATIONS)
+    elites = max(1, round(ELITE_SHARE * samples))
+    for _ in range(ITERATIONS):
+        motion_K3 = (mean_3 + deviation_3 * rng.standard_normal((samples, 3))).astype(np.float32)
+        steps_K = walking_steps(motion_K3).clip(1, model.max_offset).round().astype(np.int64)
+        predicted = outlook(model, context, motion_K3, steps_K, denoising_steps=passes, seed=0)
+        best_E3 = motion_K3[np.argsort(predicted.distance_K[:-1], kind="stable")[:elites]]
+        mean_3, deviation_3 = best_E3.mean(0), best_E3.std(0) + 1e-3
+    return mean_3
+
+
+if __name__ == "__main__":
+    plan()
