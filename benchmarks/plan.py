@@ -9,7 +9,7 @@ because they do not change the cost. Decisions per second of CPU time, one threa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import click
 import numpy as np
@@ -50,9 +50,9 @@ def plan(scene: str, quick: bool, as_json: bool) -> None:
     rows = []
     for count in counts:
         for passes in steps:
-            tasks: dict[str, Callable[[], object]] = {
-                "mpc": lambda count=count, passes=passes: decide(model, next(contexts), count, passes),
-                "cem": lambda count=count, passes=passes: cem(model, next(contexts), count, passes),
+            tasks = {
+                name: repeated(decision, model, contexts, count, passes)
+                for name, decision in (("mpc", decide), ("cem", cem))
             }
             seconds = alternate(tasks, rounds=2 if quick else 5)
             what = "nothing imagined" if passes == 0 else f"{passes} denoising step{'s' if passes > 1 else ''}"
@@ -67,6 +67,16 @@ def plan(scene: str, quick: bool, as_json: bool) -> None:
                 )
             )
     present("plan", rows, as_json=as_json)
+
+
+Decision = Callable[[WorldModel, Context, int, int], np.ndarray]
+
+
+def repeated(
+    decision: Decision, model: WorldModel, contexts: Iterator[Context], count: int, passes: int
+) -> Callable[[], object]:
+    """A decision from the next context, each time it is called."""
+    return lambda: decision(model, next(contexts), count, passes)
 
 
 def decide(model: WorldModel, context: Context, count: int, passes: int) -> np.ndarray:

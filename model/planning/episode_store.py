@@ -139,7 +139,9 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
         model = Path(config.model_dir) / "model.safetensors"
         if not model.is_file():
             raise CheckpointError(f"{model} is missing. Train a model: avw train DATA --out {config.model_dir}")
-        values |= {"model": _sha256(model), "device": config.device}
+        from avw.model.planning.mpc import MpcConfig  # with PyTorch, which no other policy needs
+
+        values |= {"model": _sha256(model), "device": config.device, "planner": dataclasses.asdict(MpcConfig())}
         # Earlier versions always planned in one step and did not store it.
         if (steps := denoising_steps(config, policy)) not in (None, 1):
             values["denoising_steps"] = steps
