@@ -50,7 +50,7 @@ class MpcConfig:
     execute: tuple[int, int] = (2, 8)
     denoising_steps: int | None = None
     field: FieldConfig = dataclasses.field(default_factory=FieldConfig)
-    path_cost: float = 0.1
+    path_cost: float = 0.2
     explore: float = 0.7
     keep: float = 0.3
     revisit: float = 0.1
@@ -114,6 +114,7 @@ class MpcPolicy:
         """
         c = self.config
         self.decisions += 1
+        self._left = 0
         space = self.walker.space()
         cost_HW = walking_cost(space)
         poses = reachable_poses(space, nearest=c.nearest, farthest=c.farthest, spacing=c.spacing, cost_HW=cost_HW)
