@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,15 @@ def test_stage_config_declares_the_up_axis_for_habitat(tmp_path: Path) -> None:
     assert (tmp_path / config["render_asset"]).is_file()
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "flat.glb"
     export_glb(box_scene(*flat()), path)
     before = path.read_bytes()
-    (tmp_path / "flat.glb.tmp").mkdir()  # occupies the path of the temporary file
-    with pytest.raises(OSError, match=r"flat\.glb\.tmp"):
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
         export_glb(box_scene(*flat()), path)
     assert path.read_bytes() == before
