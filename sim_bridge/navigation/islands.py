@@ -1,4 +1,7 @@
-"""Which connected piece of floor (island) the agent walks on: the one with the most floor under a roof."""
+"""Which connected piece of floor (island) the agent walks on: the one with the most floor under a roof.
+
+A roof decides only where it covers at least a small room. The inside of a closed wardrobe has a roof too.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import numpy as np
 from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.types import AGENT_HEIGHT, AGENT_RADIUS
 
+SMALL_ROOM = 6.0  # square metres under a roof that make an island indoors
+LARGER = 4.0  # times the floor of a smaller indoor island, from which an island without a roof is chosen instead
 MIN_ISLAND_AREA = 0.5  # square metres; a scene with less has no floor to stand on
 
 
@@ -24,6 +29,9 @@ def choose_island(
     sizes = np.bincount(island_N, minlength=count)
     indoors = np.bincount(indoor_island_N, minlength=count)
     largest = int(np.lexsort((sizes, indoors))[-1])
+    widest = int(sizes.argmax())
+    if indoors[largest] * cell**2 < SMALL_ROOM and sizes[widest] >= LARGER * sizes[largest]:
+        largest = widest
     if sizes[largest] * cell**2 < MIN_ISLAND_AREA:
         raise no_floor(scene_id)
     return largest, tuple(sorted((float(n) * cell**2 for n in indoors if n), reverse=True))

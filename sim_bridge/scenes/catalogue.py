@@ -111,11 +111,11 @@ def _resolve_one(request: str, folder: SceneFolder, *, listed: bool = False) -> 
     collection, colon, words = name.partition(":")
     if collection in COLLECTIONS:
         names = _names_in_collection(collection, words if colon else None, folder)
-        return [_found(with_options(f"{collection}/{scene}", options), folder) for scene in names]
+        return _all_found([with_options(f"{collection}/{scene}", options) for scene in names], folder)
     if CONFIG in name:
         config, handle = folder.dataset(name)
         handles = [handle] if handle else [stage.handle for stage in folder.stages(config)]
-        return [_found(with_options(f"{config}:{one}", options), folder) for one in handles]
+        return _all_found([with_options(f"{config}:{one}", options) for one in handles], folder)
     path = folder.find(name)
     if collection.partition("/")[0] in COLLECTIONS and (path is None or path.is_dir()):
         return [_found(request, folder)]
@@ -141,6 +141,27 @@ def _found(scene_id: str, folder: SceneFolder) -> SceneRef:
     return SceneRef(scene_id=files.scene_id, files=files, root=folder.root)
 
 
+def _all_found(names: list[str], folder: SceneFolder) -> list[SceneRef]:
+    """All of these scenes. Raises SceneError if one is incomplete, and says how to go on without it."""
+    found: list[SceneRef] = []
+    broken: list[SceneError] = []
+    for name in names:
+        try:
+            found.append(_found(name, folder))
+        except SceneError as error:
+            broken.append(error)
+    if not broken:
+        return found
+    if not found or len(names) == 1:
+        raise broken[0]
+    # To leave scenes out silently would give another data set under the same name.
+    raise SceneError(
+        f"{len(broken)} of {len(names)} scenes cannot be opened. The first: {broken[0]}. To go on without them, name "
+        f"the others, separated by commas: {','.join(scene.scene_id for scene in found[:2])}"
+        f"{',...' if len(found) > 2 else ''}"
+    )
+
+
 def _names_in_collection(collection: str, words: str | None, folder: SceneFolder) -> list[str]:
     """words: what follows the colon, a split or a scene; None: every scene that is there."""
     obtain = folder.how_to_obtain(collection)
@@ -148,14 +169,17 @@ def _names_in_collection(collection: str, words: str | None, folder: SceneFolder
         found = list(folder.meshes(collection))
         if not found:
             raise SceneError(
-                f"no scene of {collection} is under {folder.root}: type --scene-root DIR if it is elsewhere; "
-                f"to get it, {obtain}"
+                f"no scene of {collection} is under {folder.root}.{folder.wrong_root()} Type --scene-root DIR if it is "
+                f"elsewhere; to get it, {obtain}"
             )
         return found
     if collection == "hm3d" and words in HM3D_SPLITS:
         names = folder.hm3d_splits().get(words, [])
         if not names:
-            raise SceneError(f"no folder hm3d/{words} with scenes is under {folder.root}; to get it, {obtain}")
+            obtain = folder.how_to_obtain(collection, words)
+            raise SceneError(
+                f"no folder hm3d/{words} with scenes is under {folder.root}.{folder.wrong_root()} To get it, {obtain}"
+            )
         return names
     if words not in split_names(collection):
         if not words:

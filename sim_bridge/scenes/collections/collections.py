@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from avw.sim_bridge.scenes.collections.splits import split_of
 
 Z_UP = {"up": (0.0, 0.0, 1.0), "front": (0.0, 1.0, 0.0)}  # frame of a bare .glb in Habitat, and of any semantic .ply
+Y_UP = {"up": (0.0, 1.0, 0.0), "front": (0.0, 0.0, -1.0)}  # Habitat's default for a stage that is described by JSON
 HM3D_SPLITS = ("train", "val", "minival", "example", "test")  # searched in this order; minival is a part of val
 
 
@@ -20,7 +21,8 @@ class Collection:
 
     title: name for messages · folders: names of its folder under the root · configs: its scene dataset configurations
     scenes: number of published scenes · terms: licence terms that also bind data made from it
-    obtain: what to do and what to type to get it; {root} stands for the root, {data} for the folder above it
+    obtain: what to do and what to type to get it; {root} stands for the root, {data} for the
+    folder above it, {uid} for the download of a split of HM3D
     """
 
     title: str
@@ -45,7 +47,7 @@ COLLECTIONS = {
         terms="Matterport's End User License Agreement for Academic Use of Model Data: academic, not commercial",
         obtain="make an API token at my.matterport.com (Settings, Account, Developer tools), and type with a Python "
         "that has habitat-sim: python -m habitat_sim.utils.datasets_download --username ID --password SECRET "
-        "--uids hm3d_minival_v0.2 --data-path {data}",
+        "--uids {uid} --data-path {data}",
     ),
     "replica": Collection(
         title="Replica", folders=("replica", "replica_v1", "replica_dataset"), configs=(), scenes=18,

@@ -31,6 +31,7 @@ class Stage:
     handle: its name · mesh: the file that is rendered · attributes: its properties, with Habitat's keys
     source: the file that contains them · folder: of the dataset; files outside of it are never read
     objects: number of objects that a scene instance adds to the stage
+    problem: why the scene cannot be opened, "" if it can: one wrong entry does not spoil the dataset
     """
 
     handle: str
@@ -39,6 +40,7 @@ class Stage:
     folder: Path
     attributes: Mapping[str, Any] = field(default_factory=dict)
     objects: int = 0
+    problem: str = ""
 
     def asset(self, key: str) -> Path | None:
         """The existing file that attribute `key` names ("nav_asset", "semantic_asset", ...), or None."""
@@ -70,7 +72,7 @@ def read_stages(config: Path) -> tuple[Stage, ...]:
     tree = _read(config)
     stages = {stage.handle: stage for stage in _stages(config, _object(tree, "stages", config))}
     instances = _object(_object(tree, "scene_instances", config), "paths", config)
-    scenes = [_instance(config, path, stages) for path in _listed(config, instances, _INSTANCE)]
+    scenes = [_instance_or_problem(config, path, stages) for path in _listed(config, instances, _INSTANCE)]
     found = scenes or list(stages.values())
     if len(found) > _MAX_STAGES:
         raise SceneError(f"{config} lists {len(found):,} scenes, more than {_MAX_STAGES:,}: it is damaged")
@@ -84,15 +86,53 @@ def _stages(config: Path, tree: dict[str, Any]) -> Iterator[Stage]:
         for mesh in _listed(config, paths, suffix):
             if not mesh.name.endswith((".semantic.glb", "_semantic.glb")):
                 yield Stage(handle=own_name(mesh), mesh=mesh, attributes=defaults, source=config, folder=config.parent)
+    listed = {}
     for path in _listed(config, paths, _STAGE):
-        yield _stage(config, path, path.name.removesuffix(_STAGE), {**defaults, **_read(path)})
+        handle = path.name.removesuffix(_STAGE)
+        try:
+            listed[handle] = _stage(config, path, handle, {**defaults, **_read(path)})
+        except SceneError as error:
+            listed[handle] = _broken(config, handle, error)
+    yield from listed.values()
     entries = tree.get("configs", [])
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("attributes"), dict):
-            attributes = {**defaults, **entry["attributes"]}
-            if "render_asset" in attributes:
-                name = str(entry.get("template_handle") or entry.get("original_file") or attributes["render_asset"])
-                yield _stage(config, config, Path(name).name.partition(".")[0], attributes)
+    for number, entry in enumerate(entries if isinstance(entries, list) else []):
+        try:
+            yield _configured(config, entry, defaults, listed)
+        except SceneError as error:
+            yield _broken(config, f"configs-{number}", error)
+
+
+def _configured(config: Path, entry: Any, defaults: dict[str, Any], listed: dict[str, Stage]) -> Stage:
+    """A stage that an entry of `configs` describes: new, or `original_file` with some attributes replaced.
+
+    Without `template_handle`, the entry changes the original in place.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("attributes", {}), dict):
+        raise SceneError(f"{config}: an entry of the configs of stages is not an object with attributes; correct it")
+    original, own = entry.get("original_file"), entry.get("attributes", {})
+    handle = _bare(str(entry.get("template_handle") or original or own.get("render_asset") or ""))
+    if not isinstance(original, str) or not original:
+        return _stage(config, config, handle, {**defaults, **own})
+    known = listed.get(_bare(original))
+    source = known.source if known is not None else _inside(config, config.parent / original, config)
+    if known is not None and not known.problem:
+        attributes = dict(known.attributes)
+    elif original.endswith(_MESHES):
+        attributes, source = {**defaults, "render_asset": original}, config
+    else:
+        source = source if original.endswith(_STAGE) else source.with_name(f"{source.name}{_STAGE}")
+        attributes = {**defaults, **_read(source)}
+    # The asset of an override is relative to the dataset, that of the original to the original.
+    return _stage(config, config if "render_asset" in own else source, handle, {**attributes, **own})
+
+
+def _bare(name: str) -> str:
+    """A handle: the name of a file without its folder and its suffixes."""
+    return Path(name).name.partition(".")[0]
+
+
+def _broken(config: Path, handle: str, error: SceneError) -> Stage:
+    return Stage(handle=handle, mesh=config, source=config, folder=config.parent, problem=str(error))
 
 
 def _stage(config: Path, source: Path, handle: str, attributes: dict[str, Any]) -> Stage:
@@ -101,6 +141,13 @@ def _stage(config: Path, source: Path, handle: str, attributes: dict[str, Any]) 
         raise SceneError(f"{source} has no render_asset: a stage needs a mesh; correct or delete the file")
     mesh = _inside(config, source.parent / asset.replace(_OWN_NAME, handle), source)
     return Stage(handle=handle, mesh=mesh, attributes=attributes, source=source, folder=config.parent)
+
+
+def _instance_or_problem(config: Path, path: Path, stages: Mapping[str, Stage]) -> Stage:
+    try:
+        return _instance(config, path, stages)
+    except SceneError as error:
+        return _broken(config, path.name.removesuffix(_INSTANCE), error)
 
 
 def _instance(config: Path, path: Path, stages: Mapping[str, Stage]) -> Stage:

@@ -7,13 +7,13 @@ Replica-Dataset, README.md.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.paths import local_path, own_files
-from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, HM3D_SPLITS, Z_UP
+from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, HM3D_SPLITS, Y_UP, Z_UP
 from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG, Stage, own_name, read_stages, stage_defaults
 from avw.sim_bridge.scenes.collections.scene_files import SceneFiles, with_companions
 from avw.sim_bridge.scenes.meshes.mesh_options import split_options
@@ -44,7 +44,9 @@ class SceneFolder:
         """The existing folders of a collection."""
         if collection not in self._folders:
             root, names = self.root, COLLECTIONS[collection].folders
-            likely = [*(root / name for name in names), *(root / "scene_datasets" / name for name in names)]
+            # v1/tasks is where the archives of Matterport3D unpack to.
+            above = (root, root / "scene_datasets", root / "v1" / "tasks")
+            likely = [place / name for place in above for name in names]
             if root.name in names:
                 likely.append(root)
             self._folders[collection] = [path for path in likely if path.is_dir()]
@@ -69,10 +71,25 @@ class SceneFolder:
                     splits.setdefault(split, []).extend(name for name, _ in _hm3d(folder / split))
         return splits
 
-    def how_to_obtain(self, collection: str) -> str:
-        """What to do and what to type to get a collection, as a clause without a full stop."""
+    def how_to_obtain(self, collection: str, split: str = "minival") -> str:
+        """What to do and what to type to get a collection, as a clause without a full stop. split: of HM3D"""
         data = self.root.parent if self.root.name == "scene_datasets" else self.root
-        return COLLECTIONS[collection].obtain.format(root=self.root, data=f"{data}/")
+        uid = "hm3d_example" if split == "example" else f"hm3d_{split}_v0.2"
+        return COLLECTIONS[collection].obtain.format(root=self.root, data=f"{data}/", uid=uid)
+
+    def wrong_root(self) -> str:
+        """A sentence about a root that cannot be right, with a space before it; "" if nothing is wrong with it."""
+        if self.root.is_file():
+            return (
+                f" {self.root} is a file: --scene-root (or AVW_SCENES) must be the folder that holds the collections."
+            )
+        if not self.root.exists():
+            return f" {self.root} does not exist: check --scene-root (or AVW_SCENES)."
+        names = {name for about in COLLECTIONS.values() for name in about.folders}
+        above = next((parent for parent in self.root.resolve().parents if parent.name in names), None)
+        if above is not None:
+            return f" {self.root} is inside a collection: type --scene-root {above.parent}."
+        return ""
 
     def other_datasets(self) -> tuple[Path, ...]:
         """Scene dataset configurations under the root that belong to none of the collections."""
@@ -120,7 +137,8 @@ class SceneFolder:
         about, folders, found = COLLECTIONS[collection], self.folders(collection), self.meshes(collection)
         if not folders:
             raise SceneError(
-                f"scene {collection}/{scene} is missing, because {self.root} has no folder {about.folders[0]}. Type "
+                f"scene {collection}/{scene} is missing, because {self.root} has no folder {about.folders[0]}."
+                f"{self.wrong_root()} Type "
                 f"--scene-root DIR if {about.title} is elsewhere; to get it, {self.how_to_obtain(collection)}"
             )
         if scene not in found:
@@ -139,14 +157,15 @@ class SceneFolder:
             )
         config = next((c for folder in folders for n in about.configs if (c := folder / n).is_file()), None)
         stated = self._stage_defaults(config) if config is not None else {}
+        frame, source = frame_of(stated, bare=True, defaults=bool(stated))
         files = SceneFiles(
             scene_id=with_options(f"{collection}/{scene}", options),
             mesh=mesh,
             options=options,
             dataset_config=config,
             collection=collection,
-            stage={**Z_UP, **stated},
-            stage_source=str(config) if "up" in stated else f"the frame of {about.title}, in which Habitat reads it",
+            stage={**stated, **frame},
+            stage_source=source or str(config),
         )
         folder = config.parent if config is not None else folders[0]
         stage = Stage(handle=scene, mesh=mesh, attributes=stated, source=config or mesh, folder=folder)
@@ -161,16 +180,19 @@ class SceneFolder:
                 f"{config} has {what}: list them with avw scenes {config} --names, and open {config}:HANDLE"
             )
         stage = found[0]
-        if not stage.mesh.is_file():
+        if not stage.problem and not stage.mesh.is_file():
             raise SceneError(f"scene {name} is incomplete: {stage.mesh} is missing; download the dataset again")
-        frame = Z_UP if stage.mesh.suffix.lower() in (".glb", ".gltf") else {}
-        source = str(stage.source) if "up" in stage.attributes else "the frame in which Habitat reads a bare .glb"
+        if stage.problem:
+            raise SceneError(stage.problem)
+        bare = stage.mesh.suffix.lower() in (".glb", ".gltf")
+        frame, source = frame_of(stage.attributes, bare=bare, defaults=bool(self._stage_defaults(config)))
+        source = source or str(stage.source)
         files = SceneFiles(
             scene_id=with_options(f"{config}:{stage.handle}", options),
             mesh=stage.mesh,
             options=options,
             dataset_config=config,
-            stage={**frame, **stage.attributes},
+            stage={**stage.attributes, **frame},
             stage_source=source,
             objects=stage.objects,
         )
@@ -180,6 +202,19 @@ class SceneFolder:
         if config not in self._defaults:
             self._defaults[config] = stage_defaults(config)
         return self._defaults[config]
+
+
+def frame_of(attributes: Mapping[str, Any], *, bare: bool, defaults: bool) -> tuple[dict[str, Any], str]:
+    """What Habitat takes for the `up` and `front` of a stage, and the reason; "" if the attributes say so.
+
+    bare: whether the mesh is glTF · defaults: whether the dataset has default attributes. A bare .glb is Z-up, but the
+    stages of a dataset with default attributes are Y-up unless they say otherwise (StageAttributesManager.cpp).
+    """
+    if "up" in attributes:  # a `front` of another frame must not be combined with it
+        return {key: attributes[key] for key in ("up", "front") if key in attributes}, ""
+    if defaults:
+        return dict(Y_UP), "the frame of a dataset whose default attributes name no up axis, in Habitat"
+    return (dict(Z_UP), "the frame in which Habitat reads a bare .glb") if bare else ({}, "")
 
 
 def mesh_file(path: str | Path, options: str | None = None) -> SceneFiles:

@@ -29,6 +29,7 @@ _OPENING = 600.0  # seconds: a scan of a million triangles on a machine without 
 _ANSWERING = 120.0
 _MAX_READ = 1 << 29  # bytes of mesh files: a few scans, which take several times as much memory
 _Answer = tuple[dict[str, Any], list[np.ndarray]]
+_ENDED_FROM_OUTSIDE = ("signal 9", "signal 15", "signal 2", "signal 1")
 _PRINTING = ("hello", "open", "listen")  # requests during which the libraries print to stdout
 _log = logging.getLogger("avw.habitat")
 
@@ -77,10 +78,7 @@ class Session:
         self._frames: tuple[str, mmap.mmap, int] | None = None
         self._read: dict[str, int] = {}
         self._gpu = 0 if Path("/dev/nvidia0").exists() or Path("/dev/nvidiactl").exists() else -1
-        try:
-            self.hello = self._start()
-        except ChildError as error:
-            raise BackendError(remedies.no_hello(python, error.how, error.words)) from error
+        self.hello = self._first_start()
 
     @property
     def pid(self) -> int:
@@ -121,6 +119,19 @@ class Session:
         if self._local is not None:
             self._local.close()
         self._forget_frames()
+
+    def _first_start(self) -> dict[str, Any]:
+        """As `_start`; a child that somebody ended before its first reply is replaced."""
+        for attempt in range(1, _RESTARTS + 1):
+            try:
+                return self._start()
+            except ChildError as error:
+                ended = error.how in _ENDED_FROM_OUTSIDE
+                if not ended or attempt == _RESTARTS:
+                    raise BackendError(remedies.no_hello(self.python, error.how, error.words)) from error
+                self.restarts += 1
+                _log.warning("Habitat-Sim %s before its first reply; it is restarted", remedies.ended(error.how))
+        raise AssertionError
 
     def _start(self) -> dict[str, Any]:
         """Start Habitat without a scene; returns its first reply."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -240,3 +241,28 @@ def test_other_published_lists() -> None:
     assert not set(split_scenes("gibson", "train")) & set(split_scenes("gibson", "val"))
     assert len(known_scenes("replica")) == 18
     assert split_names("replica") == split_names("hm3d") == ()
+
+
+def test_the_hint_names_the_download_of_the_split(tmp_path: Path) -> None:
+    folder = SceneFolder(tmp_path)
+    for split, uid in (("train", "hm3d_train_v0.2"), ("val", "hm3d_val_v0.2"), ("example", "hm3d_example")):
+        assert f"--uids {uid} " in folder.how_to_obtain("hm3d", split)
+        with pytest.raises(SceneError, match=f"--uids {uid} "):
+            resolve_scenes(f"hm3d:{split}", tmp_path)
+
+
+def test_a_wrong_root_is_diagnosed(tmp_path: Path) -> None:
+    scene = tmp_path / "root" / "mp3d" / "17DRP5sb8fy"
+    scene.mkdir(parents=True)
+    (scene / "17DRP5sb8fy.glb").write_bytes(b"")
+    for root, says in (
+        (scene / "17DRP5sb8fy.glb", "is a file"),
+        (tmp_path / "gone", "gone does not exist"),
+        (scene, f"is inside a collection: type --scene-root {tmp_path / 'root'}"),
+    ):
+        with pytest.raises(SceneError, match=re.escape(says)):
+            resolve_scenes("mp3d", root)
+    unpacked = tmp_path / "downloads" / "v1" / "tasks" / "mp3d" / "17DRP5sb8fy"
+    unpacked.mkdir(parents=True)
+    (unpacked / "17DRP5sb8fy.glb").write_bytes(b"")
+    assert [scene.scene_id for scene in resolve_scenes("mp3d", tmp_path / "downloads")] == ["mp3d/17DRP5sb8fy"]

@@ -39,12 +39,12 @@ def write_flat(path: Path, *, z_up: bool) -> None:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """Two stages found by a glob, Z-up as nobody says otherwise, and one with a configuration of its own, Y-up."""
+    """Two stages found by a glob, Y-up as the defaults name no axis, and one with a configuration of its own, Z-up."""
     for name in ("a", "b"):
-        write_flat(tmp_path / f"scenes/{name}/{name}.glb", z_up=True)
+        write_flat(tmp_path / f"scenes/{name}/{name}.glb", z_up=False)
         write(tmp_path / f"scenes/{name}/{name}.navmesh", "navmesh")
-    write_flat(tmp_path / "meshes/c.glb", z_up=False)
-    stage = {"render_asset": "../meshes/c.glb", "up": [0, 1, 0], "front": [0, 0, -1], "nav_asset": "c.navmesh"}
+    write_flat(tmp_path / "meshes/c.glb", z_up=True)
+    stage = {"render_asset": "../meshes/c.glb", "up": [0, 0, 1], "front": [0, 1, 0], "nav_asset": "c.navmesh"}
     write(tmp_path / "configs/c.stage_config.json", stage)
     write(tmp_path / "configs/c.navmesh", "navmesh")
     stages = {
@@ -64,7 +64,7 @@ def test_stages_and_their_attributes(config: Path) -> None:
     for name in "abc":
         scene, report = read_scene(f"{config}:{name}")
         assert report is not None
-        assert report.up == ("y" if name == "c" else "z")
+        assert report.up == ("z" if name == "c" else "y")
         assert scene.vertices_V3[:, 1].max() == pytest.approx(2.7, abs=1e-5)  # upright, either way
         files = SceneFolder().files(f"{config}:{name}")
         assert files.navmesh is not None
@@ -114,7 +114,6 @@ def test_scene_instances_are_the_scenes(config: Path) -> None:
         ({"stages": {"paths": {".glb": ["../*.glb"]}}}, "outside its own folder"),
         ({"stages": {"paths": {".glb": ["a/../../x"]}}}, "outside its own folder"),
         ({"stages": {"paths": {".glb": ["/etc/*"]}}}, "outside its own folder"),
-        ({"stages": {"configs": [{"attributes": {"render_asset": "../../etc/a.glb"}}]}}, "outside the folder of"),
     ],
 )
 def test_damaged_and_malicious_configurations(tmp_path: Path, tree: Any, says: str) -> None:
@@ -122,6 +121,61 @@ def test_damaged_and_malicious_configurations(tmp_path: Path, tree: Any, says: s
     with pytest.raises(SceneError, match=says) as raised:
         read_stages(path)
     assert "\n" not in str(raised.value)
+
+
+def test_without_default_attributes_a_bare_glb_is_z_up_as_in_habitat(tmp_path: Path) -> None:
+    write_flat(tmp_path / "a.glb", z_up=True)
+    config = write(tmp_path / "own.scene_dataset_config.json", {"stages": {"paths": {".glb": ["*.glb"]}}})
+    report = read_scene(f"{config}:a")[1]
+    assert report is not None
+    assert report.up == "z"
+
+
+def test_an_up_axis_without_a_front_is_enough(config: Path) -> None:
+    tree = json.loads(config.read_text())
+    tree["stages"]["default_attributes"]["up"] = [0, 1, 0]
+    write(config, tree)
+    scene, report = read_scene(f"{config}:a")
+    assert report is not None
+    assert report.up == "y"
+    assert scene.vertices_V3[:, 1].max() == pytest.approx(2.7, abs=1e-5)
+
+
+def test_entries_of_configs_override_a_stage_or_make_a_new_one(config: Path) -> None:
+    tree = json.loads(config.read_text())
+    tree["stages"]["configs"] = [
+        {"original_file": "configs/c.stage_config.json", "attributes": {"units_to_meters": 2.0}},
+        {"original_file": "configs/c", "template_handle": "twice", "attributes": {"units_to_meters": 3.0}},
+        {"original_file": "scenes/a/a.glb", "template_handle": "other", "attributes": {}},
+        {"template_handle": "new", "attributes": {"render_asset": "scenes/b/b.glb"}},
+    ]
+    stages = {stage.handle: stage for stage in read_stages(write(config, tree))}
+    assert sorted(stages) == ["a", "b", "c", "new", "other", "twice"]
+    assert not [stage.problem for stage in stages.values() if stage.problem]
+    assert [stages[name].attributes.get("units_to_meters") for name in ("c", "twice", "other")] == [2.0, 3.0, None]
+    assert stages["c"].mesh == stages["twice"].mesh == config.parent / "meshes/c.glb"
+    assert stages["other"].mesh == config.parent / "scenes/a/a.glb"
+    assert stages["new"].mesh == config.parent / "scenes/b/b.glb"
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"attributes": {"render_asset": "../../etc/a.glb"}}, "outside the folder of"),
+        ({"original_file": "../elsewhere", "attributes": {}}, "outside the folder of"),
+        ({"original_file": "gone", "attributes": {}}, "cannot be read"),
+        ({"attributes": 3}, "not an object with attributes"),
+        ({"attributes": {"up": [0, 1, 0]}}, "has no render_asset"),
+    ],
+)
+def test_one_wrong_entry_does_not_spoil_the_dataset(config: Path, entry: Any, says: str) -> None:
+    tree = json.loads(config.read_text())
+    tree["stages"]["configs"] = [entry]
+    problems = {stage.handle: stage.problem for stage in read_stages(write(config, tree))}
+    assert [says in problem for problem in problems.values() if problem] == [True]
+    assert names(f"{config}:a") == [f"{config}:a"]
+    with pytest.raises(SceneError, match=r"1 of 4 scenes cannot be opened\. The first: .*name the others"):
+        names(str(config))
 
 
 def test_files_outside_the_dataset_are_not_companions(config: Path) -> None:

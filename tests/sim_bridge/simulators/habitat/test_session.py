@@ -52,6 +52,18 @@ def test_a_python_that_is_absent_or_a_folder(tmp_path: Path) -> None:
     assert "cannot be run (Exec format error)" in refusal(str(script))
 
 
+def test_a_child_that_is_ended_before_its_first_reply_is_replaced(module, tmp_path: Path) -> None:
+    """As by the kernel when the memory is full, or by a job scheduler."""
+    marker = tmp_path / "started"
+    python = module(
+        f"import os, pathlib\nmarker = pathlib.Path({str(marker)!r})\nagain = marker.exists()\nmarker.touch()\n"
+        "if not again:\n    os.kill(os.getpid(), 9)\n"
+    )
+    sentence = refusal(python)
+    assert marker.exists()
+    assert "signal 9" not in sentence
+
+
 def test_a_program_that_is_no_python() -> None:
     for program in ("/bin/cat", "/bin/true"):
         sentence = refusal(program)
