@@ -58,7 +58,7 @@ class MpcConfig:
     revisit_metres: float = 0.6
     scan: float = 4.0
     scan_distance: float = 4.0
-    stop: float = 0.6
+    stop: float = 0.75
     stop_memory: float = 0.5
 
 
