@@ -115,7 +115,6 @@ def test_a_map_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
         ({"scattering": [0.0, 0.2]}, "scattering has frequencies that are not positive and increasing"),
         ({"transmission": [500.0]}, "transmission is not a list"),
         ({"transmission": [500.0, "much"]}, "transmission is not a list"),
-        ({"absorption": [500.0, float("nan")]}, "absorption is not a list"),
         ({"labels": "wall"}, "labels a list of strings"),
         ({"name": 3}, "name must be a string"),
     ],
@@ -123,6 +122,12 @@ def test_a_map_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
 def test_invalid_entries_are_errors_with_their_name(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     bad = entry("Odd", ["odd"], 0.1) | changes
     with pytest.raises(UsageError, match=rf"material '{bad['name']}': .*{message}"):
+        read_material_map(write_map(tmp_path / "map.json", entry("Default", ["default"], 0.1), bad))
+
+
+def test_a_number_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
+    bad = entry("Odd", ["odd"], 0.1) | {"absorption": [500.0, float("nan")]}
+    with pytest.raises(UsageError, match="NaN is not a finite number"):
         read_material_map(write_map(tmp_path / "map.json", entry("Default", ["default"], 0.1), bad))
 
 
