@@ -220,8 +220,8 @@ class Reading:
                 sparse["count"],
                 sparse["indices"].get("byteOffset", 0),
             )
-            given = self._view(sparse["values"]["bufferView"])[0]
-            given = np.frombuffer(given, dtype, sparse["count"] * width, sparse["values"].get("byteOffset", 0))
+            values = self._view(sparse["values"]["bufferView"])[0]
+            given = np.frombuffer(values, dtype, sparse["count"] * width, sparse["values"].get("byteOffset", 0))
             out[where] = given.reshape(-1, width)
         if entry.get("normalized"):
             return np.maximum(out / float(np.iinfo(dtype).max), -1.0)

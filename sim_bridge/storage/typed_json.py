@@ -80,13 +80,13 @@ def _scalar(kind: Any, value: Any, where: str) -> Any:
 
 
 def _one_of(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
-    errors = []
+    reasons = []  # texts: an exception that is kept keeps the callers and their files alive
     for kind in kinds:
         try:
             return typed(kind, value, where)
         except ValueError as error:
-            errors.append(error)
-    raise errors[0]
+            reasons.append(str(error))
+    raise ValueError(reasons[0])
 
 
 def _sequence(origin: type, kinds: tuple[Any, ...], value: Any, where: str) -> Any:

@@ -18,8 +18,9 @@ except BaseException:
     pass
 """
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from avw.cli.interrupts import interrupts_survive_imports
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by processes that a shell started in the background
 interrupts_survive_imports()
 try:
     import swallowing

@@ -19,7 +19,7 @@ from avw.avw4k.plan.spec import READABLE_VERSIONS, SCHEMA_VERSION
 from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.reading.statistics import dataset_statistics, statistics_text
 from avw.avw4k.shards.manifest import drop_records
-from avw.avw4k.shards.shard import data_attributes, open_shard
+from avw.avw4k.shards.shard import data_attributes, features_json, open_shard
 from avw.avw4k.writing.generate import generate
 from avw.avw4k.writing.merge import merge_datasets
 from avw.avw4k.writing.verify import verify_dataset
@@ -91,7 +91,7 @@ def test_an_array_that_an_old_schema_does_not_have_is_refused_by_name(name: str)
 def test_a_shard_of_another_schema_is_refused(tmp_path: Path) -> None:
     folder = shutil.copytree(FIXTURES / "schema-2", tmp_path / "data")
     info = json.loads((folder / "info.json").read_text())
-    (folder / "info.json").write_text(json.dumps(info | {"schema_version": 3}))
+    (folder / "info.json").write_text(json.dumps(info | of_schema_3()))
     report = verify_dataset(folder)
     assert len(report.problems) == 3
     assert all("has schema version 2, but its dataset has 3" in problem for problem in report.problems.values())
@@ -100,10 +100,15 @@ def test_a_shard_of_another_schema_is_refused(tmp_path: Path) -> None:
 def test_parts_of_different_schemas_are_not_merged(tmp_path: Path) -> None:
     old = shutil.copytree(FIXTURES / "schema-2", tmp_path / "old")
     new = shutil.copytree(old, tmp_path / "new")
-    (new / "info.json").write_text(json.dumps(open_dataset(old).info | {"schema_version": 3}))
+    (new / "info.json").write_text(json.dumps(open_dataset(old).info | of_schema_3()))
     with pytest.raises(UsageError, match=r"schema version 3, but .* has 2"):
         merge_datasets(tmp_path / "merged", [old, new])
     assert not (tmp_path / "merged" / "info.json").exists()
+
+
+def of_schema_3() -> dict[str, object]:
+    """The fields of info.json that name the schema."""
+    return {"schema_version": 3, "features": features_json(3, 16)}
 
 
 def digests(folder: Path) -> dict[str, str]:
