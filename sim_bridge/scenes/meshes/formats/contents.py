@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from avw.sim_bridge.errors import SceneError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,6 +66,20 @@ class MeshContents:
 
 class DamagedError(ValueError):
     """The content of a file contradicts its format. The message completes the sentence "the file is damaged: ..."."""
+
+
+# What reading a file that contradicts its format raises, where no check of ours names the contradiction first.
+_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
+
+
+@contextmanager
+def damage_named(file: Path) -> Iterator[None]:
+    """While `file` is read: raises SceneError in place of whatever its damage causes."""
+    try:
+        yield
+    except _MALFORMED as error:
+        reason = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}"
+        raise SceneError(f"{file} cannot be read: {reason.splitlines()[0]:.300}; export it again") from None
 
 
 def face_means(values_VC: np.ndarray, faces_F3: np.ndarray) -> np.ndarray:

@@ -15,15 +15,20 @@ import numpy as np
 
 from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.scenes.meshes.formats.colour_space import linear_to_srgb, srgb_bytes
-from avw.sim_bridge.scenes.meshes.formats.contents import DamagedError, Look, MeshContents, Part, face_means
+from avw.sim_bridge.scenes.meshes.formats.contents import (
+    DamagedError,
+    Look,
+    MeshContents,
+    Part,
+    damage_named,
+    face_means,
+)
 from avw.sim_bridge.scenes.meshes.formats.gltf_file import GltfFile, checked_list, checked_object
 from avw.sim_bridge.scenes.meshes.formats.gltf_materials import Materials
 from avw.sim_bridge.scenes.meshes.formats.gltf_nodes import NodeTree, Placement
 from avw.sim_bridge.scenes.meshes.formats.gltf_primitives import Primitive, posed, primitives
 from avw.sim_bridge.scenes.meshes.glb_export import EXTRAS
 from avw.sim_bridge.scenes.meshes.mesh_guard import MAX_TRIANGLES
-
-_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
 
 
 class GltfScene:
@@ -79,11 +84,8 @@ class GltfScene:
 
 def read_gltf(file: Path) -> MeshContents:
     """The parts of a glTF file. Raises SceneError for a file that is damaged."""
-    try:
+    with damage_named(file):
         return _read(file)
-    except _MALFORMED as error:
-        reason = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}"
-        raise SceneError(f"{file} cannot be read: {reason.splitlines()[0]:.300}; export it again") from None
 
 
 def _read(file: Path) -> MeshContents:

@@ -12,9 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from avw.sim_bridge.errors import SceneError
 from avw.sim_bridge.scenes.materials.labels import material_from_label
-from avw.sim_bridge.scenes.meshes.formats.contents import DamagedError, Look, MeshContents, Part, face_mean_bytes
+from avw.sim_bridge.scenes.meshes.formats.contents import (
+    DamagedError,
+    Look,
+    MeshContents,
+    Part,
+    damage_named,
+    face_mean_bytes,
+)
 from avw.sim_bridge.scenes.meshes.formats.gltf_file import beside
 from avw.sim_bridge.scenes.meshes.formats.mtl import ObjMaterial, decoded, read_mtl
 from avw.sim_bridge.scenes.meshes.formats.number_text import face_fields, numbers_of, words_per_line
@@ -49,11 +55,8 @@ class _Text:
 
 def read_obj(file: Path) -> MeshContents:
     """The parts of an OBJ file. Raises SceneError for a file that is damaged."""
-    try:
+    with damage_named(file):
         return _read(file)
-    except (DamagedError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-        reason = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}"
-        raise SceneError(f"{file} cannot be read: {reason:.300}; export it again") from None
 
 
 def _read(file: Path) -> MeshContents:

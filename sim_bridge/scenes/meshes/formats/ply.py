@@ -7,8 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from avw.sim_bridge.errors import SceneError
-from avw.sim_bridge.scenes.meshes.formats.contents import DamagedError, Look, MeshContents, Part, face_mean_bytes
+from avw.sim_bridge.scenes.meshes.formats.contents import (
+    DamagedError,
+    Look,
+    MeshContents,
+    Part,
+    damage_named,
+    face_mean_bytes,
+)
 from avw.sim_bridge.scenes.meshes.formats.gltf_file import beside
 from avw.sim_bridge.scenes.meshes.formats.pictures import Pictures
 from avw.sim_bridge.scenes.meshes.formats.ply_elements import Element, PlyFile, read_ply_elements
@@ -26,11 +32,8 @@ _NO_MATERIAL = "material_0"  # name of the surfaces of a picture
 
 def read_ply(file: Path) -> MeshContents:
     """The parts of a PLY file. Raises SceneError for a file that is damaged."""
-    try:
+    with damage_named(file):
         return _read(file)
-    except (DamagedError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-        reason = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}"
-        raise SceneError(f"{file} cannot be read: {reason:.300}; export it again") from None
 
 
 def _read(file: Path) -> MeshContents:
