@@ -46,7 +46,7 @@ def test_json_is_the_only_output_on_stdout(run, tmp_path):
 
 
 def test_a_scene_is_walked_and_imagined(run, data_path, tmp_path):
-    result = imagine(run, "--scene", data_path.parent / "a.glb", "--seed", 3, "--walk", 5,
+    result = imagine(run, "--scene", "flat-a.glb", "--seed", 3, "--walk", 5,
                      "--actions", "left*2,forward", "--out", tmp_path, "--json")  # fmt: skip
     assert result.exit_code == 0, result.output
     written = json.loads(result.stdout)

@@ -93,13 +93,13 @@ Config = Callable[..., NavigateConfig]
 
 
 @pytest.fixture
-def config(flats: tuple[str, str]) -> Config:
+def config(flats: tuple[str, ...]) -> Config:
     """config(policy, **changes): three short episodes in two small flats."""
 
     def made(policy: str | Path, **changes: object) -> NavigateConfig:
         values: dict[str, object] = {
             "policies": (str(policy),),
-            "scenes": flats,
+            "scenes": flats[:2],
             "episodes": 3,
             "seed": 5,
             "simulator": SimulatorConfig(size=16, emitters=500),
@@ -130,7 +130,7 @@ def test_an_episode_whose_worker_died_is_run_again(config: Config, my: Path) -> 
 
 
 def test_the_last_death_names_scene_policy_and_episode_and_the_other_episodes_are_kept(
-    config: Config, flats: tuple[str, str], my: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: Config, flats: tuple[str, ...], my: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After one attempt instead of three, which `tests/avw4k/execution` counts."""
     monkeypatch.setattr(task_queue, "ATTEMPTS", 1)
@@ -184,7 +184,7 @@ def test_a_missing_video_is_recorded_and_the_record_stays(config: Config, my: Pa
 
 
 def test_records_of_another_configuration_are_refused(
-    config: Config, flats: tuple[str, str], my: Path, tmp_path: Path
+    config: Config, flats: tuple[str, ...], my: Path, tmp_path: Path
 ) -> None:
     folder, asked = tmp_path / "out", config(f"{my}:Short", episodes=1)
     run_here(asked, folder)
