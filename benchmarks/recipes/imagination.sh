@@ -40,9 +40,9 @@ python -m benchmarks.imagination $(for seed in $SEEDS; do echo "$RUNS/seed-$seed
 say "4/4 ablations: one change each, seed 0, on the validation houses"
 ablate() { # NAME OPTIONS…
   train "$@"
-  avw evaluate "$RUNS/$1" "$DATA" --split val --horizons 1,4,16 --count 144 --parts ranking,counterfactuals
+  avw evaluate "$RUNS/$1" "$DATA" --split val --horizons 1,4,16 --count 108 --parts ranking,counterfactuals
 }
-# The parts for sound, in models of sound alone that are trained for a few minutes.
+# The parts for sound and reward, in models of sound alone that are trained for a few minutes.
 sound() { # NAME OPTIONS…
   ablate "sound-$1" --steps 0,0,300 --set net.modalities=audio "${@:2}"
 }
@@ -52,13 +52,24 @@ sound no-attention --set net.source_layers=0
 sound no-source-belief --set net.source_belief=false
 sound no-memory --set net.sound_memory=0
 sound no-futures --set futures=false
-# Everything else, in full.
-ablate reward-alone --steps 0,0,1000 --set futures=false
-ablate recorded-reward --set counterfactual_reward=false --set counterfactual_targets=0
-ablate rotation-prior --set net.prior=rotation
-ablate no-prior --set net.prior=none --set net.residual=false
-ablate no-residual --set net.residual=false
-ablate noise --set diffusion.zero_noise=false
-ablate no-depth --set tokenizers.depth_channels=0
+sound recorded-reward --set counterfactual_reward=false --set counterfactual_targets=0
+# The parts for images, in models of vision alone.
+vision() { # NAME OPTIONS…
+  ablate "vision-$1" --steps 500,0,0 --set net.modalities=vision "${@:2}"
+}
+vision full
+vision rotation-prior --set net.prior=rotation
+vision no-prior --set net.prior=none --set net.residual=false
+vision no-residual --set net.residual=false
+vision noise --set diffusion.zero_noise=false
+vision no-depth --set tokenizers.depth_channels=0
+# Experts and stages, in full.
+[ -e "$RUNS/full" ] || cp -al "$RUNS/seed-0" "$RUNS/full" # the evaluation of seed-0 stays
+ablate full --seed 0
 ablate one-expert --set net.experts=false
-ablate no-stages --steps 0,0,2700
+ablate no-stages --steps 0,0,1500
+
+for part in sound vision; do
+  python -m benchmarks.ablations "$RUNS/$part-full" $(ls -d "$RUNS/$part"-* | grep -v -- -full)
+done
+python -m benchmarks.ablations "$RUNS/full" "$RUNS/one-expert" "$RUNS/no-stages"
