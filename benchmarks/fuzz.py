@@ -1,4 +1,4 @@
-"""Mutates the small files of a dataset, a checkpoint and an episode file, and checks that every reader stands it.
+"""Mutates files of datasets and checkpoints, episode files, meshes and heads, and checks that every reader stands it.
 
     python -m benchmarks.fuzz                     # 2,000 mutations of each kind of file
     python -m benchmarks.fuzz --count 200 --only manifest --seed 7
@@ -20,8 +20,9 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,18 +47,24 @@ TOKENS = (
     b"null", b"true", b"-1", b"0", b"1e999", b"NaN", b"Infinity", b"99999999999999999999999", b'""', b"[]", b"{}",
     b'"../../x"', b'"\\u0000"', b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]", b"1e300", b'"x"', b"\xff", b"\xef\xbb\xbf",
 )  # fmt: skip
+VALUES: tuple[Any, ...] = (
+    None, True, -1, 0, 1, 2, 3, 4, 0.5, 255, 65_536, 5_120, 5_126, 33_071, 2**31, 10**23, 1e300, float("nan"), "", "x",
+    "../../x", "VEC4", "MAT4", "/dev/zero", "data:,x", "\0", [], {}, [0], [[[[1]]]], [1e300, 0, 0], [0, 0, 0, 0],
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Target:
     """A kind of file. content: as AVW writes it · read: reads the mutated one, given its bytes, and raises AvwError or
     returns "" or the name of a silent difference · head: bytes at the start that are mutated
+    change: mutates the content in place of `mutated`
     """
 
     name: str
     content: bytes
     read: Callable[[bytes], str]
     head: int | None = None
+    change: Callable[[bytes, np.random.Generator], bytes] | None = None
 
 
 def mutated(content: bytes, rng: np.random.Generator, head: int | None = None) -> bytes:
@@ -86,6 +93,34 @@ def mutated(content: bytes, rng: np.random.Generator, head: int | None = None) -
     if rng.random() < 0.03:
         del data[int(rng.integers(len(data))) :]
     return bytes(data)
+
+
+def mutated_json(content: bytes, rng: np.random.Generator) -> bytes:
+    """JSON in which one to three values are removed or replaced, and which stays JSON."""
+    tree = json.loads(content)
+    for _ in range(int(rng.integers(1, 4))):
+        places = list(_places(tree))
+        holder, key = places[int(rng.integers(len(places)))]
+        other_holder, other_key = places[int(rng.integers(len(places)))]
+        choice = int(rng.integers(len(VALUES) + 4))
+        old = holder[key]
+        if isinstance(old, (int, float)) and rng.random() < 0.6:
+            holder[key] = old + int(rng.integers(-2, 3))  # more often still a valid file
+        elif choice < len(VALUES):
+            holder[key] = VALUES[choice]
+        elif choice == len(VALUES):
+            del holder[key]
+        else:
+            holder[key] = json.loads(json.dumps(other_holder[other_key]))
+    return json.dumps(tree).encode()
+
+
+def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
+    """(object or list, key) of all values below `tree`."""
+    for key, value in list(tree.items() if isinstance(tree, dict) else enumerate(tree)):
+        yield tree, key
+        if isinstance(value, (dict, list)):
+            yield from _places(value)
 
 
 def _replace_value(data: bytearray, place: int, limit: int, rng: np.random.Generator) -> None:
@@ -218,9 +253,15 @@ def _in_child(target: Target, numbers: range, seed: int) -> tuple[list[tuple[str
 
 
 def _outcome(target: Target, number: int, seed: int) -> tuple[str, str]:
-    content = mutated(target.content, keyed_rng("fuzz", target.name, seed, number), target.head)
+    rng = keyed_rng("fuzz", target.name, seed, number)
+    content = target.change(target.content, rng) if target.change else mutated(target.content, rng, target.head)
     if content == target.content:
         return "read", ""
+    outcome = _read(target, content)
+    return _read(target, content) if outcome[0] == "hang" else outcome  # a second time: the machine may be busy
+
+
+def _read(target: Target, content: bytes) -> tuple[str, str]:
     signal.signal(signal.SIGALRM, _hung)
     signal.alarm(HANG)
     try:
@@ -252,8 +293,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="a small complete dataset, of which a copy is mutated; default: new")
-    parser.add_argument("--only", action="append", help="info, info-signed, manifest, parquet, checkpoint or episodes")
+    parser.add_argument("--only", action="append", help="name of a kind of file, as in the table; may be repeated")
     options = parser.parse_args()
+    from benchmarks.fuzz_meshes import head_target, mesh_targets  # it imports this module
+
+    warnings.simplefilter("ignore")  # readers warn of what they name
     folder = Path(tempfile.mkdtemp(prefix="avw-fuzz-"))
     try:
         if options.data:
@@ -262,7 +306,8 @@ def main() -> None:
             generate(folder / "data", small_spec())
         kept = shutil.copytree(folder / "data", folder / "kept")
         bad = 0
-        for target in (*dataset_targets(folder / "data"), checkpoint_target(folder), episode_file_target(folder)):
+        targets = [*dataset_targets(folder / "data"), checkpoint_target(folder), episode_file_target(folder)]
+        for target in (*targets, *mesh_targets(folder), head_target(folder)):
             if options.only and target.name not in options.only:
                 continue
             outcomes = run(target, options.count, options.seed)

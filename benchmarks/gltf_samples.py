@@ -124,7 +124,7 @@ class Reading:
             faces = self._faces(primitive, len(points))
             colours = self._colours(primitive, faces)
             material = primitive.get("material")
-            name = "" if material is None else self.tree["materials"][material].get("name") or str(material)
+            name = "" if material is None else str(self.tree["materials"][material].get("name") or material)
             for matrix in matrices:
                 placed = points @ matrix[:3, :3].T + matrix[:3, 3]
                 self.measured.add(placed[faces], name, colours)
@@ -153,7 +153,7 @@ class Reading:
 
     def _colours(self, primitive: dict[str, Any], faces: np.ndarray) -> np.ndarray | None:
         """Linear colours of the faces; None where they cannot be compared (emitted light, no material)."""
-        if "material" not in primitive:
+        if primitive.get("material") is None:
             return None
         material = self.tree["materials"][primitive["material"]]
         if max(material.get("emissiveFactor", [0.0])) > 0:
@@ -301,11 +301,15 @@ def verdict(path: Path) -> tuple[str, str]:
         theirs = Reading(path).measured
     except Exception as error:  # this reader has no protection against bad files
         return ("named" if report.warnings else "WRONG"), f"the other reader fails ({error!r}); {report.warnings}"
-    wrong = differences(loaded(scene, report), theirs)
-    findings = [*report.warnings, *report.notes]
+    ours = loaded(scene, report)
+    wrong = differences(ours, theirs)
+    named = list(report.warnings)
+    if report.zero_area_faces > 0.01 * ours.triangles:  # `avw info` has a finding for them
+        named.append(f"{report.zero_area_faces:,} faces without area are skipped (is the unit wrong?)")
+    findings = [*named, *report.notes]
     if not wrong:
         return "equal", "; ".join(findings)
-    return ("named" if report.warnings else "WRONG"), f"{'; '.join(wrong)} | {'; '.join(findings)}"
+    return ("named" if named else "WRONG"), f"{'; '.join(wrong)} | {'; '.join(findings)}"
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from avw.cli.execution import chosen_executor, progress_bar, terminated_like_int
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
+from avw.cli.wording import plural
 
 if TYPE_CHECKING:
     from avw.avw4k.plan.spec import DatasetSpec
@@ -152,14 +153,15 @@ def forecast_text(out: Path, spec: DatasetSpec, ahead: Forecast, workers: int) -
 
     splits = list(split_scenes(spec).values())
     scenes = ", ".join(f"{splits.count(name)} {name}" for name in SPLITS)
+    trajectories = _trajectories(ahead.episodes)
     basis = "measured on a few episodes" if ahead.measured else "rough: the scenes are not on this machine"
     return (
-        f"{out}: {ahead.episodes} trajectories of {spec.steps} steps = {ahead.steps} steps "
-        f"({ahead.hours_of_experience:.2f} h) in {len(spec.scenes)} scenes ({scenes})\n"
-        f"To write: {ahead.shards_left} of {ahead.shards} shards, {ahead.bytes / 1e9:.2f} GB "
+        f"{out}: {trajectories} of {plural(spec.steps, 'step')} = {plural(ahead.steps, 'step')} "
+        f"({ahead.hours_of_experience:.2f} h) in {plural(len(spec.scenes), 'scene')} ({scenes})\n"
+        f"To write: {ahead.shards_left} of {plural(ahead.shards, 'shard')}, {ahead.bytes / 1e9:.2f} GB "
         f"({ahead.free_bytes / 1e9:.1f} GB free)\n"
-        f"Estimate for {workers} workers: {duration(ahead.seconds)}, {ahead.memory_bytes / 1e9:.1f} GB of memory "
-        f"({basis})"
+        f"Estimate for {plural(workers, 'worker')}: {duration(ahead.seconds)}, "
+        f"{ahead.memory_bytes / 1e9:.1f} GB of memory ({basis})"
     )
 
 
@@ -168,11 +170,16 @@ def report_text(report: GenerateReport, steps: int, seconds: float) -> str:
     rate = f", {steps / seconds:.0f} steps/s" if steps else ""
     clipped = f"; {report.clipped} values clipped" if report.clipped else ""
     if not report.complete:
-        return f"{report.path}: {report.shards} shards written, more to follow ({duration(seconds)}{rate})"
+        return f"{report.path}: {plural(report.shards, 'shard')} written, more to follow ({duration(seconds)}{rate})"
     return (
-        f"{report.path}: {report.episodes} trajectories, {report.steps} steps, {report.shards} shards, "
+        f"{report.path}: {_trajectories(report.episodes)}, {plural(report.steps, 'step')}, "
+        f"{plural(report.shards, 'shard')}, "
         f"{report.bytes / 1e9:.2f} GB ({duration(seconds)}{rate}){clipped}"
     )
+
+
+def _trajectories(count: int) -> str:
+    return f"{count:,} trajectory" if count == 1 else f"{count:,} trajectories"
 
 
 def duration(seconds: float) -> str:

@@ -36,12 +36,16 @@ def verify(data: Path, repair: bool, replay: int, workers: int, as_json: bool) -
     """
     from tqdm import tqdm
 
-    from avw.avw4k.writing.repair import repair_dataset
+    from avw.avw4k.reading.info import INFO
+    from avw.avw4k.writing.repair import repair_dataset, restore_info
     from avw.avw4k.writing.verify import verify_dataset
 
+    found = {}
+    if repair and restore_info(data):
+        found[INFO] = f"{data / INFO}: one bit had changed; restored, and its SHA-256 is that in the card"
     with tqdm(unit="shard", desc="verify", file=sys.stderr, dynamic_ncols=True) as bar:
         report = verify_dataset(data, replay=replay, workers=workers, on_shard=lambda name: bar.update())
-    found = dict(report.problems)
+    found |= report.problems
     if repair and (report.problems or report.missing or report.unlisted):
         with tqdm(unit="step", desc="repair", file=sys.stderr, dynamic_ncols=True) as bar:
             report = repair_dataset(data, report, workers=workers, on_steps=bar.update)

@@ -165,7 +165,7 @@ def _begin(folder: Path, spec: DatasetSpec, scenes: Sequence[SceneRef], log: Cal
             return
         lacking = {scene.scene_id for scene in scenes if scene.files} - {name for name, _ in spec.assets}
         if lacking:
-            log(f"reading the files of {len(lacking)} scenes for their SHA-256")
+            log(f"reading the files of {len(lacking)} scene{'' if len(lacking) == 1 else 's'} for their SHA-256")
         write_info(folder, with_digests(spec, scenes) if scenes else spec)
 
 

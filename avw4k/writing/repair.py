@@ -22,6 +22,9 @@ from avw.sim_bridge.paths import own_files
 from avw.sim_bridge.simulators.protocol import require_interpreter
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
+from avw.sim_bridge.storage.small_files import read_bytes
+
+_LARGEST_INFO = 200_000  # bytes; larger files would take minutes to restore
 
 
 def repair_dataset(
@@ -71,6 +74,39 @@ def repair_dataset(
     return after
 
 
+def restore_info(folder: Path) -> bool:
+    """Restore an info.json of which one bit has changed, so that the dataset can be opened. Returns whether it was.
+
+    The card of a finished dataset has the SHA-256 of info.json, and no other file has the whole spec.
+    """
+    try:
+        content, digest = read_bytes(folder / INFO, _LARGEST_INFO), card_digest(folder, INFO)
+    except (FileNotFoundError, ValueError):
+        return False
+    if digest is None or hashlib.sha256(content).hexdigest() == digest:
+        return False
+    restored = _one_bit_away(content, digest)
+    if restored is None:
+        return False
+    with locked(folder, None):
+        atomic_write(folder / INFO, restored, shared=True)
+    return True
+
+
+def _one_bit_away(content: bytes, digest: str) -> bytes | None:
+    """The bytes with this SHA-256 that differ from `content` in one bit, if there are any."""
+    before = hashlib.sha256()
+    for place, byte in enumerate(content):
+        rest = content[place + 1 :]
+        for bit in range(8):
+            changed = before.copy()
+            changed.update(bytes([byte ^ 1 << bit]) + rest)
+            if changed.hexdigest() == digest:
+                return content[:place] + bytes([byte ^ 1 << bit]) + rest
+        before.update(bytes([byte]))
+    return None
+
+
 def _repair_info(folder: Path, info: dict[str, Any], spec: DatasetSpec) -> None:
     """Write info.json again if that gives the file that the card names. Its versions may be of another installation."""
     for versions in (engine_versions(spec), info.get("versions", {})):
@@ -78,6 +114,10 @@ def _repair_info(folder: Path, info: dict[str, Any], spec: DatasetSpec) -> None:
         if hashlib.sha256(text.encode()).hexdigest() == card_digest(folder, INFO):
             atomic_write(folder / INFO, text, shared=True)
             return
+    restored = _one_bit_away((folder / INFO).read_bytes(), card_digest(folder, INFO) or "")
+    if restored is not None:
+        atomic_write(folder / INFO, restored, shared=True)
+        return
     raise DatasetError(
         f"{folder / INFO} was altered, and this installation cannot compute the original: copy it from where the "
         "dataset came from"

@@ -116,7 +116,7 @@ def read_files(files: SceneFiles) -> tuple[Scene, MeshReport]:
         raise SceneError(f"{file} is not a mesh file: expected a name that ends in {', '.join(SUFFIXES)}")
     options = mesh_options(file, files.options, files.stage, files.stage_source)
     guarded = guard(file)
-    reader = SurfaceReader(options.materials)
+    reader = SurfaceReader(options.materials, file.name)
     with np.errstate(all="ignore"):  # damaged files hold numbers of any size; the results are checked
         contents = _READERS[file.suffix.lower()](file)
         parts = _placed(file, contents, reader)

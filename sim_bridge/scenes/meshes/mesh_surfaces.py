@@ -24,12 +24,13 @@ class SurfaceReader:
     """Makes the surfaces of the parts of a file, one per material.
 
     given: label -> name of an acoustic material, from a sidecar file
+    file: name of the file, which parts without a name have as their label; its words describe no surface
     surfaces: the surfaces so far · evidence: the reason for the acoustic material of each (as in `labels.Labelled`)
     degenerate_uv: number of faces without usable texture coordinates
     """
 
-    def __init__(self, given: Mapping[str, str]) -> None:
-        self._given = given
+    def __init__(self, given: Mapping[str, str], file: str) -> None:
+        self._given, self._file = given, file
         self._index: dict[tuple[Any, str, str], int] = {}
         self.evidence: list[str] = []
         self.surfaces: list[Surface] = []
@@ -73,7 +74,8 @@ class SurfaceReader:
 
     def _surface(self, look: Look, names: Sequence[str]) -> int:
         labels = [look.name or names[0], *names]
-        found: Labelled = label_material(labels, self._given)
+        in_sidecar = self._file.lower() in {key.lower() for key in self._given}
+        found: Labelled = label_material([n for n in labels if n != self._file or in_sidecar], self._given)
         # Remove the material that `export_glb` adds to the name.
         name = labels[0].removesuffix(f"|{found.material.name}")
         key = (look.key, name, found.material.name)

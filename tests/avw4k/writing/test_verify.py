@@ -16,7 +16,7 @@ from avw.avw4k.reading.checks import check_shard
 from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.shards.manifest import drop_records, write_manifest
 from avw.avw4k.writing.card import write_card
-from avw.avw4k.writing.repair import repair_dataset
+from avw.avw4k.writing.repair import repair_dataset, restore_info
 from avw.avw4k.writing.verify import verify_dataset
 from avw.sim_bridge.errors import DatasetError
 
@@ -132,3 +132,19 @@ def test_replay_finds_what_checksums_cannot(copy: Path) -> None:
     assert list(report.problems) == [SHARD]
     assert "rgb differ when the episode is" in report.problems[SHARD]
     assert report.replayed == 5
+
+
+@pytest.mark.parametrize("place", [0, 17, 1500, -2])
+def test_one_flipped_bit_of_info_json_is_restored(copy: Path, place: int) -> None:
+    path = copy / "info.json"
+    right = bytearray(path.read_bytes())
+    damaged = bytearray(right)
+    damaged[place] ^= 0x40
+    path.write_bytes(damaged)
+    assert restore_info(copy)
+    assert path.read_bytes() == right
+    assert not restore_info(copy), "nothing is left to restore"
+    damaged[place - 1] ^= 0x01
+    path.write_bytes(damaged)
+    assert not restore_info(copy), "two bits are not guessed"
+    assert path.read_bytes() == damaged

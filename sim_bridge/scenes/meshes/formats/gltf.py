@@ -30,6 +30,8 @@ from avw.sim_bridge.scenes.meshes.formats.gltf_primitives import Primitive, pose
 from avw.sim_bridge.scenes.meshes.glb_export import EXTRAS
 from avw.sim_bridge.scenes.meshes.mesh_guard import MAX_TRIANGLES
 
+_ROUNDING = 1e-3  # vertex colours up to this far outside 0..1 are rounding errors of a program
+
 
 class GltfScene:
     """The placed primitives of an open file. contents: what is filled while reading"""
@@ -98,7 +100,7 @@ def _read(file: Path) -> MeshContents:
         if triangles > MAX_TRIANGLES:
             raise SceneError(f"{file} places more than {MAX_TRIANGLES:,} triangles: simplify it first")
         look, uv_F32 = scene.materials.look(one)
-        tint_F3 = _tint(scene.gltf, one)
+        tint_F3 = _tint(scene, one)
         colour_F3 = None
         if look is None and tint_F3 is not None and (tint_F3 == tint_F3[0]).all():
             look, tint_F3 = (
@@ -125,17 +127,27 @@ def _read(file: Path) -> MeshContents:
     return contents
 
 
-def _tint(gltf: GltfFile, one: Primitive) -> np.ndarray | None:
+def _tint(scene: GltfScene, one: Primitive) -> np.ndarray | None:
     """The linear vertex colours of a primitive as means over its faces, or None."""
     if "COLOR_0" not in one.attributes:
         return None
+    gltf = scene.gltf
     colours_VC = np.asarray(gltf.accessor(one.attributes["COLOR_0"]), dtype=np.float64)
     entry = gltf.item("accessors", one.attributes["COLOR_0"])
     if colours_VC.shape[1] not in (3, 4) or len(colours_VC) != len(one.vertices_V3):
         raise DamagedError("the vertex colours of a mesh do not match its vertices")
-    if entry["componentType"] != 5126 and entry.get("normalized") is not True:  # invalid, but some programs write it
+    if entry["componentType"] != 5126 and entry.get("normalized") is not True:
         colours_VC = colours_VC / (65_535.0 if entry["componentType"] == 5123 else 255.0)
-    return np.clip(np.nan_to_num(face_means(colours_VC[:, :3], one.faces_F3)), 0.0, 1.0)
+        _warn_once(scene, "vertex colours are whole numbers that are not marked as normalised: read as if they were")
+    colours_VC = np.nan_to_num(colours_VC[:, :3])
+    if colours_VC.size and (colours_VC.min() < -_ROUNDING or colours_VC.max() > 1.0 + _ROUNDING):
+        _warn_once(scene, "vertex colours are outside 0 to 1: limited to it")
+    return np.clip(face_means(colours_VC, one.faces_F3), 0.0, 1.0)
+
+
+def _warn_once(scene: GltfScene, sentence: str) -> None:
+    if sentence not in scene.contents.warnings:
+        scene.contents.warnings.append(sentence)
 
 
 def _compare(scene: GltfScene) -> None:

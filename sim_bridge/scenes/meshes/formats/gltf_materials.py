@@ -101,7 +101,10 @@ class Materials:
         else:
             rough = checked_object(material.get("pbrMetallicRoughness", {}), "a material")
             picture, factor = rough.get("baseColorTexture"), rough.get("baseColorFactor", [1.0] * 4)
-        return self._picture(picture, name), numbers(factor, 4, "a base colour")[:3]
+        factor_3 = numbers(factor, 4, "a base colour")[:3]
+        if factor_3.min() < 0.0 or factor_3.max() > 1.0:
+            self._warn(f"the base colour of {name or 'a material'} is outside 0 to 1: limited to it")
+        return self._picture(picture, name), factor_3
 
     def _emitted(self, material: dict[str, Any], name: str) -> tuple[_Picture | None, np.ndarray]:
         """The picture of the emitted light, and its linear factor (0: no light, or a picture that cannot be read)."""

@@ -126,6 +126,8 @@ def _skinned(
         weight_V4 = np.asarray(gltf.accessor(one.attributes.get(f"WEIGHTS_{number}")), dtype=np.float64)
         if joint_V4.shape != weight_V4.shape or len(joint_V4) != len(vertices_V3) or joint_V4.max() >= len(joints):
             raise DamagedError("the joints and weights of a mesh do not match its skin")
+        if not (weight_V4 >= 0).all():
+            raise DamagedError("the weights of a skin are negative or not numbers")
         for k in range(joint_V4.shape[1]):
             matrix_V34 = matrix_J44[joint_V4[:, k], :3]
             out_V3 += weight_V4[:, k, None] * np.einsum("vij,vj->vi", matrix_V34, ones_V4)

@@ -31,6 +31,12 @@ from avw.sim_bridge.scenes.meshes.mesh_guard import obj_libraries
 
 _GREY = np.full((1, 1, 3), 190, dtype=np.uint8)
 _SKIPPED = ("p", "l", "curv", "curv2", "surf")
+# The other statements of the format, which change nothing that is shown.
+_WITHOUT_EFFECT = frozenset({
+    "vp", "deg", "bmat", "step", "cstype", "parm", "trim", "hole", "scrv", "sp", "end", "con", "s", "mg", "bevel",
+    "c_interp", "d_interp", "lod", "usemap", "maplib", "shadow_obj", "trace_obj", "ctech", "stech", "call", "csh",
+    "mtllib",
+})  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -44,13 +50,17 @@ class _Faces:
 
 @dataclass(slots=True)
 class _Text:
-    """The statements of a file: vertices (v), texture coordinates (vt), faces by material, and skipped statements."""
+    """The statements of a file: vertices (v), texture coordinates (vt), faces by material, and skipped statements.
+
+    unknown: lines that are no statement of the format
+    """
 
     v: list[str] = field(default_factory=list)
     vt: list[str] = field(default_factory=list)
     normals: int = 0
     groups: dict[tuple[str | None, str], _Faces] = field(default_factory=dict)
     skipped: int = 0
+    unknown: int = 0
 
 
 def read_obj(file: Path) -> MeshContents:
@@ -64,6 +74,8 @@ def _read(file: Path) -> MeshContents:
     text = _statements(decoded(file.read_bytes()))
     if text.skipped:
         contents.warnings.append(f"{text.skipped} points, lines or curves have no surface: skipped")
+    if text.unknown:
+        contents.warnings.append(f"{text.unknown} lines are not statements of OBJ, so the file may be damaged: skipped")
     vertices_VN = _numbers(text.v, "vertex", 3)
     if not len(vertices_VN) or not text.groups:
         return contents
@@ -92,9 +104,9 @@ def _statements(text: str) -> _Text:
             out.v.append(line[2:])
             continue
         words = line.split(None, 1)
-        if len(words) < 2:
+        if not words:
             continue
-        key, rest = words
+        key, rest = words[0], words[1] if len(words) > 1 else ""
         if key == "v":
             out.v.append(rest)
         elif key == "vt":
@@ -102,15 +114,20 @@ def _statements(text: str) -> _Text:
         elif key == "vn":
             out.normals += 1
         elif key in ("f", "fo"):
+            if len(rest.split(None, 3)) < 3:
+                out.skipped += 1
+                continue
             if faces is None:
                 faces = out.groups.setdefault((material, name), _Faces(material, name)).lines
             faces.append(_absolute(rest, len(out.v), len(out.vt), out.normals) if "-" in rest else rest)
         elif key == "usemtl":
-            material, faces = rest.strip(), None
+            material, faces = rest.strip() or None, None
         elif key in ("o", "g"):
             name, faces = rest.strip(), None
         elif key in _SKIPPED:
             out.skipped += 1
+        elif key not in _WITHOUT_EFFECT:
+            out.unknown += 1
     return out
 
 

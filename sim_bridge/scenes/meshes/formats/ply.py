@@ -47,7 +47,7 @@ def _read(file: Path) -> MeshContents:
     if not all(axis in vertex.values for axis in "xyz"):
         raise DamagedError("its vertices have no x, y and z")
     vertices_V3 = np.stack([np.asarray(vertex.values[axis], dtype=np.float64) for axis in "xyz"], axis=1)
-    faces_F3, polygon_F, corner_F3 = _faces(ply)
+    faces_F3, polygon_F, corner_F3 = _faces(ply, contents)
     if not len(faces_F3):
         return contents
     if faces_F3.min() < 0 or faces_F3.max() >= len(vertices_V3):
@@ -93,12 +93,14 @@ def _read(file: Path) -> MeshContents:
     return contents
 
 
-def _faces(ply: PlyFile) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+def _faces(ply: PlyFile, contents: MeshContents) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Triangles (F, 3), the polygon of each, and their places (F, 3) in the list of all corners."""
     face = ply.elements.get("face")
     lists = {} if face is None else face.lists
     name = next((name for name in _INDICES if name in lists), next(iter(lists), None))
     if name is not None and face is not None and face.count:
+        if name not in _INDICES:
+            contents.warnings.append(f"its faces have no vertex_indices: the list {name[:40]!r} is taken for them")
         size_N, index_M = lists[name]
         corner_F3, polygon_F = fans(size_N)
         return index_M.astype(np.int64)[corner_F3], polygon_F, corner_F3

@@ -133,6 +133,15 @@ def test_the_ceiling_is_there_however_it_is_stored(tmp_path: Path, add: Callable
     assert volume == pytest.approx(-144.0, rel=1e-3), "every face is seen from inside"
 
 
+def test_negative_weights_of_a_skin_are_refused(tmp_path: Path) -> None:
+    gltf = room("white ceiling")
+    _skinned(gltf)
+    attributes = gltf.tree["meshes"][-1]["primitives"][0]["attributes"]
+    attributes["WEIGHTS_0"] = gltf.accessor(np.tile([2.0, -1.0, 0, 0], (4, 1)))
+    with pytest.raises(SceneError, match="the weights of a skin are negative"):
+        load_mesh(f"{gltf.write(tmp_path / 'a.glb')}{SHOWN}")
+
+
 def test_instances_are_placed(tmp_path: Path) -> None:
     gltf = room()
     table = np.float32([[-0.5, 0.7, 0.5], [0.5, 0.7, 0.5], [0.5, 0.7, -0.5], [-0.5, 0.7, -0.5]])

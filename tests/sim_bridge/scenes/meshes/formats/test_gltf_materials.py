@@ -246,3 +246,28 @@ def test_see_through_materials_and_lamps_are_notes(tmp_path: Path) -> None:
     report = read_mesh(f"{gltf.write(tmp_path / 'a.glb')}{SHOWN}")[1]
     assert [("see-through" in note, "lamps" in note) for note in report.notes] == [(True, False), (False, True)]
     assert report.warnings == ()
+
+
+def _shades(values: Any, dtype: str, **more: Any) -> Callable[[Gltf], dict[str, Any]]:
+    return lambda gltf: {"attributes": {"COLOR_0": gltf.accessor(np.full((4, 3), values), dtype, **more)}}
+
+
+@pytest.mark.parametrize(
+    ("make", "grey", "sentence"),
+    [
+        (
+            lambda gltf: {"pbr": {"baseColorFactor": [3.0, 3.0, 3.0, 1.0]}},
+            255,
+            "the base colour of oak floor is outside",
+        ),
+        (_shades(1.5, "<f4"), 255, "vertex colours are outside 0 to 1"),
+        (_shades(1.0004, "<f4"), 255, ""),
+        (_shades(55, "u1"), 128, "vertex colours are whole numbers that are not marked as normalised"),
+        (_shades(55, "u1", normalized=True), 128, ""),
+    ],
+)
+def test_colours_out_of_range_are_named(tmp_path: Path, make: Any, grey: int, sentence: str) -> None:
+    scene, report = floor(tmp_path, make)
+    np.testing.assert_allclose(colours(scene)[FLOOR], grey, atol=2)
+    assert sentence in " ".join(report.warnings)
+    assert bool(sentence) == bool(report.warnings)

@@ -154,3 +154,22 @@ def test_damaged_files_are_errors(tmp_path: Path, text: str, message: str) -> No
     (tmp_path / "a.obj").write_text(text)
     with pytest.raises(SceneError, match=message):
         load_mesh(tmp_path / "a.obj")
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (("f 1 2 3 4\n", "g 1 2 3 4\n"), ""),  # a group of that name: nothing says that it was a face
+        (("f 1 2 3 4\n", "d 1 2 3 4\n"), "1 lines are not statements of OBJ"),
+        (("f 1 2 3 4\n", "f 1\n2 3 4\n"), "1 points, lines or curves have no surface"),
+    ],
+)
+def test_a_face_that_a_damaged_line_lost_is_named(tmp_path: Path, damage: tuple[str, str], sentence: str) -> None:
+    scene, report = read(tmp_path, obj().replace(*damage))
+    assert len(scene.faces_F3) == 10
+    assert sentence in " ".join(report.warnings)
+
+
+def test_a_vertex_without_numbers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SceneError, match="a vertex has 0 numbers"):  # skipped, it would shift the numbers of the others
+        read(tmp_path, obj().replace("v 3.0 3.0 4.0\n", "v\n", 1))

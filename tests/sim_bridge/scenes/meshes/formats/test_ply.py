@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -157,3 +158,21 @@ def test_damaged_files_are_errors(tmp_path: Path, content: str | bytes, message:
     (tmp_path / "a.ply").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(SceneError, match=message):
         load_mesh(tmp_path / "a.ply")
+
+
+def test_faces_under_another_name_are_read_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "room.ply"
+    path.write_text(text(QUADS).replace("vertex_indices", "corners"))
+    scene, report = read_mesh(f"{path}?up=y")
+    assert len(scene.faces_F3) == 12
+    assert report.warnings == ("its faces have no vertex_indices: the list 'corners' is taken for them",)
+
+
+def test_the_name_of_the_file_names_no_material(tmp_path: Path) -> None:
+    path = tmp_path / "oak floor with curtains.ply"
+    path.write_text(text(QUADS))
+    scene, report = read_mesh(path)
+    assert (report.by_name, scene.surfaces[0].material.name) == (0.0, "hard_surface")
+    path.with_suffix(".avw.json").write_text(json.dumps({"materials": {path.name: "carpet_thick"}}))
+    scene, report = read_mesh(path)
+    assert (report.by_name, scene.surfaces[0].material.name) == (1.0, "carpet_thick")
