@@ -66,7 +66,7 @@ def test_a_dry_run_prints_a_forecast_and_writes_nothing(run: Run, tmp_path: Path
     result = run("generate", folder, "--preset", "avw-4k", "--size", 32, "--emitters", 500, "--dry-run")
     assert result.exit_code == 0
     assert (
-        "4500 trajectories of 160 steps = 720000 steps (30.00 h) in 76 scenes (51 train, 8 val, 17 test)"
+        "4,500 trajectories of 160 steps = 720,000 steps (30.00 h) in 76 scenes (51 train, 8 val, 17 test)"
         in result.stdout
     )
     document = json.loads(
