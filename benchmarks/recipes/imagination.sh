@@ -15,7 +15,7 @@ say() { printf '\n== %s\n' "$*" >&2; }
 train() { # NAME OPTIONS…
   local run="$RUNS/$1"
   shift
-  if [ "$run" != "$RUNS/seed-0" ] && [ ! -e "$run/tokenizers.safetensors" ]; then
+  if [ "$run" != "$RUNS/seed-0" ] && [ ! -e "$run/tokenizers.safetensors" ] && [[ "$*" != *tokenizers.* ]]; then
     mkdir -p "$run"
     cp "$RUNS/seed-0/tokenizers.safetensors" "$run/"
     cp -al "$RUNS/seed-0/latents" "$run/"
