@@ -139,6 +139,11 @@ class WorldModel:
         return self.tokenizers.depth is not None
 
     @property
+    def hears(self) -> bool:
+        """Whether it reads and predicts sound."""
+        return "audio" in self.net.config.modalities
+
+    @property
     def needs(self) -> ContextNeeds:
         """What an `Observer` has to collect for this model."""
         config = self.net.config

@@ -14,14 +14,12 @@ import numpy as np
 import torch
 
 from avw.model.memory.free_space import ReachablePoses
-from avw.model.planning.hearing import Hearing
 from avw.model.planning.mapping_audio import MappingAudioConfig
 from avw.model.planning.mpc import MpcConfig, MpcPolicy
 from avw.model.planning.outlook import Outlook
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
-from avw.sim_bridge.types import Action, Observation
 
 FARTHEST = 20.0  # metres; quieter places are not farther
 
@@ -33,26 +31,15 @@ class AcousticFieldPolicy(MpcPolicy):
     """
 
     def __init__(self, model: Path | str | WorldModel, config: MpcConfig | None = None, device: str = "cpu") -> None:
-        self.heard = Hearing()
         super().__init__(model, config, device)
         self.name = "acoustic-field"
-        if "audio" not in self.model.net.config.modalities:
+        if not self.model.hears:
             raise UsageError("the policy acoustic-field needs a model that predicts sound, and this one predicts none")
-
-    def reset(self, seed: int) -> None:
-        super().reset(seed)
-        self.heard.reset()
-
-    def act(self, observation: Observation) -> Action:
-        if self.last_action is not None:
-            self.heard.moved(self.last_action)
-        self.heard.hear(observation.audio_ES)
-        return super().act(observation)
 
     def predict(self, poses: ReachablePoses) -> Outlook:
         """Distances that explain the imagined levels, and the distance that explains the level heard here."""
         rule = MappingAudioConfig()
-        here = self.heard.level_db - rule.clip_rms_db
+        here = self.hearing.level_db - rule.clip_rms_db
         there_K = np.zeros(0)
         if len(poses):
             seed = int(keyed_rng(self.seed, self.name, self.decisions).integers(2**31))
@@ -63,7 +50,7 @@ class AcousticFieldPolicy(MpcPolicy):
             )  # fmt: skip
             there_K = loudness(self.model, imagined.latents["audio"]) - rule.clip_rms_db
         metres_K = np.clip(10.0 ** (-np.append(there_K, here) / 20.0), 0.1, FARTHEST)
-        stops = here > rule.stop_db and self.heard.directness > rule.stop_directness
+        stops = here > rule.stop_db and self.hearing.directness > rule.stop_directness
         success_K = np.append(np.zeros(len(there_K)), float(stops))
         return Outlook(metres_K, np.square(0.25 * metres_K), success_K)
 

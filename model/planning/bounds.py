@@ -45,6 +45,8 @@ class OracleStopPolicy(MpcPolicy):
 class MapOnly:
     """In place of a model: what an `Observer` needs to keep a map and nothing else."""
 
+    hears = False
+
     def __init__(self, hfov: float, size: int) -> None:
         self.hfov = hfov
         self.needs = ContextNeeds(ages=(0,), sound_memory=0, memory=True, hfov=hfov, size=size)

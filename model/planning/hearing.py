@@ -85,6 +85,12 @@ class Hearing:
         """Share of the sound of the last steps from one direction, 0 to 1. It is high only close to the source."""
         return max(self._scores, default=0.0)
 
+    def support(self, bearing_N: np.ndarray) -> np.ndarray:
+        """float64 (N,): the evidence for bearings relative to that for the best one; 0 where it is negative."""
+        bin_N = np.round(np.asarray(bearing_N) / (2 * math.pi) * self.config.bins).astype(int) % self.config.bins
+        evidence_B = np.maximum(self.evidence_B, 0.0)
+        return np.asarray(evidence_B[bin_N] / max(float(evidence_B.max()), 1e-9))
+
     def moved(self, action: Action) -> None:
         """Update the evidence for the motion of the head."""
         c = self.config

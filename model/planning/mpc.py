@@ -1,5 +1,6 @@
 """Reachable-set model-predictive control: predict the distance to the source from every place that the agent can reach,
-walk towards the best place, and decide again after a few actions."""
+walk towards the best place, and decide again after a few actions. Where the prediction is uncertain, the agent goes
+where the sound comes from."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from avw.model.memory.poses import compose
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.planning.arrival import Arrival
 from avw.model.planning.distance_field import DistanceField, FieldConfig
+from avw.model.planning.hearing import Hearing
 from avw.model.planning.outlook import Outlook, outlook
 from avw.model.planning.walking import Walker
 from avw.model.world_model import WorldModel
@@ -35,8 +37,10 @@ class MpcConfig:
     denoising_steps: network passes per imagined future; None: as many as the model was trained for; 0 predicts the
         reward from the context alone, without imagining images or sound (the control policy `reward-only`)
     path_cost: metres of distance per metre of path
-    explore, keep, revisit: weights, per metre of uncertainty, of unseen surroundings, of the goal chosen before, and
-        of places where the agent was. An uncertain prediction is followed less, and the search is systematic instead
+    hear, explore, keep, revisit: weights, per metre of uncertainty, of the direction that the sound comes from, of
+        unseen surroundings, of the goal chosen before, and of places where the agent was. An uncertain prediction is
+        followed less, and the agent follows the sound and searches instead
+    hear_metres: places that are nearer count less for the direction of the sound, which is coarse
     keep_metres, revisit_metres: radii of the last two
     scan: metres from where the agent looked around at which it does so again, while it expects the source farther than
         `scan_distance` metres. It always does at the start; 0: never. A turn of the head tells front from back
@@ -51,9 +55,11 @@ class MpcConfig:
     denoising_steps: int | None = None
     field: FieldConfig = dataclasses.field(default_factory=FieldConfig)
     path_cost: float = 0.2
+    hear: float = 2.0
     explore: float = 0.7
     keep: float = 0.3
     revisit: float = 0.1
+    hear_metres: float = 3.0
     keep_metres: float = 0.7
     revisit_metres: float = 0.6
     scan: float = 4.0
@@ -78,6 +84,7 @@ class MpcPolicy:
         # Every policy of this kind needs a map, also with a model that reads no memory.
         self.memory = self.observer.memory or SpatialMemory(self.model.hfov)
         self.walker = Walker(self.memory)
+        self.hearing = Hearing()
         self.field = DistanceField(self.config.field)
         self.arrival = Arrival(self.config.stop_memory)
         self.goal_2: np.ndarray | None = None
@@ -91,6 +98,9 @@ class MpcPolicy:
         if self.observer.memory is None:
             self.memory.observe(observation, self.last_action)
         self.walker.arrived(self.last_action)
+        if self.last_action is not None and not self.walker.blocked:
+            self.hearing.moved(self.last_action)
+        self.hearing.hear(observation.audio_ES)
         if self._turns == 0 and (self._left == 0 or self.walker.blocked or self._at_goal()) and self.plan():
             return Action.STOP
         if self._turns > 0:
@@ -107,10 +117,11 @@ class MpcPolicy:
     def plan(self) -> bool:
         """Choose the next goal x among the reachable places, or return True to stop here.
 
-            score(x) = -D(x) - path_cost · |path to x| + sigma · (explore · unseen(x) + keep · near(x, last goal)
-                       - revisit · log(1 + visits(x)))
+            score(x) = -D(x) - path_cost · |path to x| + sigma · (hear · heard(x) + explore · unseen(x)
+                       + keep · near(x, last goal) - revisit · log(1 + visits(x)))
 
         D: the field of expected distances over all decisions · sigma: standard deviation of the distance from here
+        heard: evidence that the sound comes from the direction of x
         """
         c = self.config
         self.decisions += 1
@@ -133,7 +144,8 @@ class MpcPolicy:
             self.walker.follow(space, cost_HW, np.stack([here_2, here_2 - 0.5 * _ahead(self.memory.pose_4[3])]))
             return False
         sigma = float(np.sqrt(predicted.variance_K[-1]))
-        search_K = c.explore * unseen(space, place_K2) - c.revisit * np.log1p(self.visits(place_K2))
+        search_K = c.hear * self.heard(poses.motion_K3)
+        search_K += c.explore * unseen(space, place_K2) - c.revisit * np.log1p(self.visits(place_K2))
         if self.goal_2 is not None:
             search_K += c.keep * np.exp(-0.5 * np.square(place_K2 - self.goal_2).sum(1) / c.keep_metres**2)
         score_K = -self.field.at(place_K2) - c.path_cost * poses.metres_K + sigma * search_K
@@ -153,6 +165,15 @@ class MpcPolicy:
     def arrived(self, predicted: Outlook) -> bool:
         """Whether the source is near enough to stop, by the evidence of the last decisions."""
         return self.arrival.add(float(predicted.success_K[-1])) > self.config.stop
+
+    def heard(self, motion_K3: np.ndarray) -> np.ndarray:
+        """float64 (K,), 0 to 1: evidence that the sound comes from where the motions lead. 0 for a model without sound,
+        whose planner does not listen either."""
+        if not self.model.hears:
+            return np.zeros(len(motion_K3))
+        forward_K, left_K, _ = motion_K3.T.astype(np.float64)
+        near_K = np.minimum(np.hypot(forward_K, left_K) / self.config.hear_metres, 1.0)
+        return np.asarray(near_K * self.hearing.support(np.arctan2(left_K, forward_K)))
 
     def visits(self, place_K2: np.ndarray) -> np.ndarray:
         """int (K,): past steps within `revisit_metres` of each place."""

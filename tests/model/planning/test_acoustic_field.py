@@ -1,7 +1,6 @@
 """The policy that walks to where the imagined sound is loudest."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,6 +48,6 @@ def test_a_second_episode_starts_from_nothing():
 
 def test_a_model_without_sound_is_refused():
     model = KnowingModel(from_source)
-    model.net = SimpleNamespace(config=SimpleNamespace(modalities=("vision",)))
+    model.hears = False
     with pytest.raises(UsageError, match="predicts none"):
         AcousticFieldPolicy(model, FAST)

@@ -99,3 +99,18 @@ def test_reset_discards_all_evidence():
 def test_numbers_of_bins_that_do_not_fit_a_turn_are_refused():
     with pytest.raises(ValueError, match="multiple of 36"):
         Hearing(HearingConfig(bins=50))
+
+
+def test_support_is_relative_to_the_best_bearing():
+    hearing = Hearing()
+    hearing.evidence_B[:] = -1.0
+    hearing.evidence_B[[0, 18, 71]] = 2.0, 4.0, 1.0  # ahead, left, slightly right
+    assert hearing.support(np.array([0.0, np.pi / 2, -np.pi / 36, np.pi, 2 * np.pi])).tolist() == [
+        0.5,
+        1.0,
+        0.25,
+        0.0,
+        0.5,
+    ]
+    hearing.reset()
+    assert hearing.support(np.zeros(2)).tolist() == [0.0, 0.0]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from avw.model.context import ContextNeeds
+from avw.model.planning.hearing import Hearing
 from avw.model.planning.mpc import MpcConfig, MpcPolicy
 from avw.sim_bridge.types import Action
 from tests.model.planning.room_walk import DIVIDED, ROOM, SIZE, KnowingModel, RoomWalk
@@ -44,6 +45,24 @@ def test_it_walks_around_a_wall_that_it_has_seen():
     assert actions[-1] == Action.STOP
     assert walk.pose_4[0] > 0.9
     assert walk.collisions <= 2
+
+
+@pytest.mark.parametrize("bearing", [0.0, 0.5, -0.5])
+def test_where_the_model_is_uncertain_it_goes_where_the_sound_comes_from(bearing, monkeypatch):
+    """The model predicts 8 m everywhere, and the walls are farther away than the candidates."""
+    model = KnowingModel(lambda place_2: 8.0, sharpness=0.3)
+    monkeypatch.setattr(Hearing, "support", lambda self, bearing_K: np.maximum(np.cos(bearing_K - bearing), 0.0))
+
+    def goal(**changes: float) -> float:
+        planner = policy(model, explore=0.0, revisit=0.0, farthest=2.2, **changes)
+        RoomWalk().run(planner, 1)
+        return float(np.arctan2(planner.goal_2[1], planner.goal_2[0]))
+
+    assert abs(goal() - bearing) < 0.3
+    model.hears = False  # a model without sound has a planner that does not listen
+    without = goal()
+    model.hears = True
+    assert goal(hear=0.0) == without
 
 
 def test_it_does_not_stop_on_one_low_prediction():
