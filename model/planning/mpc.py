@@ -42,8 +42,7 @@ class MpcConfig:
         followed less, and the agent follows the sound and searches instead
     hear_metres: places that are nearer count less for the direction of the sound, which is coarse
     keep_metres, revisit_metres: radii of the last two
-    scan: metres from where the agent looked around at which it does so again, while it expects the source farther than
-        `scan_distance` metres. It always does at the start; 0: never. A turn of the head tells front from back
+    scan: whether the agent looks around at the start: a turn of the head tells front from back
     stop: the agent stops where P(success), over the last decisions, is higher
     stop_memory: share of its weight that the evidence of a decision keeps per decision
     """
@@ -62,8 +61,7 @@ class MpcConfig:
     hear_metres: float = 3.0
     keep_metres: float = 0.7
     revisit_metres: float = 0.6
-    scan: float = 4.0
-    scan_distance: float = 4.0
+    scan: bool = True
     stop: float = 0.75
     stop_memory: float = 0.5
 
@@ -91,7 +89,6 @@ class MpcPolicy:
         self.last_action: Action | None = None
         self._left = 0  # actions until the next decision
         self._turns = ROUND if self.config.scan else 0  # that are left of looking around
-        self._scanned_2 = np.zeros(2)
 
     def act(self, observation: Observation) -> Action:
         self.observer.observe(observation, self.last_action)
@@ -135,9 +132,6 @@ class MpcPolicy:
         self.field.add(np.concatenate([place_K2, here_2[None]]), predicted.distance_K, predicted.variance_K)
         if self.arrived(predicted):
             return True
-        if c.scan and predicted.distance_K[-1] > c.scan_distance and _metres(here_2, self._scanned_2) > c.scan:
-            self._turns, self._scanned_2 = ROUND, here_2.copy()
-            return False
         self._left = int(np.clip(round(predicted.distance_K[-1]), *c.execute))
         if not len(poses):  # walled in: turn around
             self.goal_2 = None

@@ -11,7 +11,7 @@ from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.types import Action
 from tests.model.planning.room_walk import KnowingModel, RoomWalk
 
-FAST = MpcConfig(spacing=2.5, farthest=4.0, scan=0.0)
+FAST = MpcConfig(spacing=2.5, farthest=4.0, scan=False)
 SOURCE = (-2.0, 1.5)
 
 

@@ -13,7 +13,7 @@ from avw.sim_bridge.task.task import AudioNavTask, sample_episode
 from avw.sim_bridge.types import Action
 from tests.model.planning.room_walk import KnowingModel, RoomWalk
 
-FAST = MpcConfig(denoising_steps=0, spacing=2.5, farthest=4.0, scan=0.0)
+FAST = MpcConfig(denoising_steps=0, spacing=2.5, farthest=4.0, scan=False)
 
 
 def test_with_a_true_reward_the_planner_takes_almost_the_shortest_way(flats):

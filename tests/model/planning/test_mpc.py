@@ -13,7 +13,7 @@ from avw.model.planning.mpc import MpcConfig, MpcPolicy
 from avw.sim_bridge.types import Action
 from tests.model.planning.room_walk import DIVIDED, ROOM, SIZE, KnowingModel, RoomWalk
 
-FAST = MpcConfig(denoising_steps=0, spacing=2.5, farthest=4.0, scan=0.0)
+FAST = MpcConfig(denoising_steps=0, spacing=2.5, farthest=4.0, scan=False)
 
 
 def to(*source: float):
@@ -123,25 +123,19 @@ def test_it_decides_more_often_near_the_source():
     assert [calls(1.5, count) for count in (2, 3)] == [1, 2]
 
 
-def test_it_looks_around_first_and_again_while_the_source_is_far():
-    def turns(distance: float, actions: int) -> list[int]:
-        """The number of actions before each decision."""
-        counts = []
+def test_it_looks_around_before_the_first_decision():
+    counts = []  # of actions before each decision
 
-        class Counting(KnowingModel):
-            def encode(self, contexts):
-                counts.append(len(walk.taken))
-                return super().encode(contexts)
+    class Counting(KnowingModel):
+        def encode(self, contexts):
+            counts.append(len(walk.taken))
+            return super().encode(contexts)
 
-        walk = RoomWalk()
-        walk.run(policy(Counting(lambda place_2: distance - 0.01 * place_2[0]), scan=0.5, execute=(4, 4)), actions)
-        assert walk.taken[:36] == [Action.TURN_LEFT] * 36
-        return counts
-
-    far, near = turns(9.0, 90), turns(3.0, 60)
-    assert far[0] == near[0] == 36
-    assert 36 in np.diff(far)  # half a metre on
-    assert max(np.diff(near)) <= 4
+    walk = RoomWalk()
+    walk.run(policy(Counting(lambda place_2: 4.0 - 0.01 * place_2[0]), scan=True, execute=(4, 4)), 60)
+    assert walk.taken[:36] == [Action.TURN_LEFT] * 36
+    assert counts[0] == 36
+    assert max(np.diff(counts)) <= 4
 
 
 def test_an_uncertain_model_is_followed_less():
