@@ -1,9 +1,12 @@
 """Does imagination beat geometry and single senses? The criteria, from the evaluations of several runs, as Markdown.
 
-    python -m benchmarks.imagination runs/seed-0 runs/seed-1 runs/seed-2
+    python -m benchmarks.imagination runs/rooms-v1/seed-* --write README.md --write docs/benchmark.md
 
 Reads RUN/evaluation.json (`avw evaluate RUN --horizons 1,4,16 --against VISION,SOUND`). One row per criterion and one
 column per run: the value, the interval of a paired difference over episodes, and whether the criterion is met.
+
+--write replaces what stands between `<!-- imagination:KIND -->` and `<!-- imagination:end -->` in a file, where KIND is
+`criteria`, `values` (of every method) or `short` (headline figures).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Any
 import click
 
 from avw.sim_bridge.errors import UsageError
-from benchmarks.results_table import read, row
+from benchmarks.results_table import read, row, with_sections
 
 Evaluation = Mapping[str, Any]
 
@@ -149,10 +152,39 @@ def absolute_table(runs: Mapping[str, Evaluation], metrics: Sequence[str]) -> st
     return "\n".join(lines)
 
 
+HEADLINES = (
+    ("PSNR, dB ↑", "psnr", ("model", "reprojection", "persistence"), +1),
+    ("PSNR of unseen pixels ↑", "psnr_unseen", ("model", "reprojection"), +1),
+    ("depth error, unseen ↓", "depth_absrel_unseen", ("model", "reprojection"), -1),
+    ("log-spectral distance, dB ↓", "lsd", ("model", "recall", "persistence"), -1),
+    ("ILD error, dB ↓", "ild_error", ("model", "recall", "persistence"), -1),
+)
+
+
+def short_table(runs: Mapping[str, Evaluation]) -> str:
+    """Mean over the runs at Δ = 1, 4 and 16, of the model and the strongest baselines; the best in bold."""
+    horizons = ("1", "4", "16")
+    lines = [row(["", "", *(f"Δ = {h}" for h in horizons)]), row(["---", "---", *("---:" for _ in horizons)])]
+    for title, metric, methods, sign in HEADLINES:
+        means = {
+            (method, h): round(statistics.fmean(e["horizons"][h][metric][method] for e in runs.values()), 2)
+            for method in methods
+            for h in horizons
+        }
+        for method in methods:
+            best = [means[method, h] == sign * max(sign * means[other, h] for other in methods) for h in horizons]
+            texts = [f"{means[method, h]:.2f}" for h in horizons]
+            cells = [f"**{text}**" if bold else text for text, bold in zip(texts, best, strict=True)]
+            name = "AV-CDiT (nano)" if method == "model" else method
+            lines.append(row([title if method == methods[0] else "", name, *cells]))
+    return "\n".join(lines)
+
+
 @click.command()
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def imagination(runs: tuple[Path, ...], as_json: bool) -> None:
+@click.option("--write", "files", type=click.Path(path_type=Path), multiple=True, help="Replace the tables of a file.")
+def imagination(runs: tuple[Path, ...], as_json: bool, files: tuple[Path, ...]) -> None:
     """Print the criteria of imagination for RUNS, e.g. three seeds of one configuration."""
     evaluations: dict[str, Evaluation] = {}
     for run in runs:
@@ -172,7 +204,16 @@ def imagination(runs: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps(found, indent=1))
         return
     metrics = ("psnr", "psnr_seen", "psnr_unseen", "ssim", "depth_absrel_unseen", "lsd", "ild_error", "pan_error")
-    click.echo(f"{table(evaluations)}\n\n{absolute_table(evaluations, metrics)}")
+    contents = {
+        "criteria": lambda: table(evaluations),
+        "values": lambda: absolute_table(evaluations, metrics),
+        "short": lambda: short_table(evaluations),
+    }
+    for path in files:
+        path.write_text(with_sections(path.read_text(encoding="utf-8"), "imagination", contents, str(path)), "utf-8")
+        click.echo(f"wrote the figures of {len(runs)} runs into {path}")
+    if not files:
+        click.echo(f"{contents['criteria']()}\n\n{contents['values']()}")
 
 
 if __name__ == "__main__":

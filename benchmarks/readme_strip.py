@@ -1,4 +1,4 @@
-"""Make the film strip and the sound of README.md: `python -m benchmarks.readme_strip runs/results`.
+"""Make the film strip and the sound of README.md: `python -m benchmarks.readme_strip runs/rooms-v1/seed-0`.
 
 The window is chosen by a rule, so that it is neither the best nor the worst that the model can do. Of `--count` windows
 of the test split, spread evenly over all of them, those are kept whose actions turn by at least 60° in total within 16

@@ -1,10 +1,10 @@
 """The published figures as Markdown.
 
-    python -m benchmarks.results_table runs/results --write README.md docs/performance.md
+    python -m benchmarks.results_table runs/rooms-v1/seed-0 --write README.md docs/performance.md
 
 Reads RUN/evaluation.json (`avw evaluate`), RUN/navigation.json (`avw navigate`) and RUN/machine.json
-(`benchmarks.machine`), and replaces the text between `<!-- results:short -->` or `<!-- results:full -->` and
-`<!-- results:end -->` in each file. Without --write it prints the full table. These sections are only written by
+(`benchmarks.machine`), and replaces the text between `<!-- results:short -->` (navigation) or `<!-- results:full -->`
+and `<!-- results:end -->` in each file. Without --write it prints the full table. These sections are only written by
 this program, so no figure in them is typed by hand.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,6 @@ import click
 from avw.model.report.closed_loop import MEASURES
 from avw.sim_bridge.errors import UsageError
 from benchmarks.machine import sentence
-
-BEGIN = re.compile(r"<!-- results:(short|full) -->\n")
-END = "<!-- results:end -->"
 
 # metric → (title of the row, +1 if higher is better or -1 if lower is better, digits)
 METRICS: dict[str, tuple[str, int, int]] = {
@@ -35,7 +32,6 @@ METRICS: dict[str, tuple[str, int, int]] = {
     "ild_error": ("ILD error, dB ↓", -1, 2),
     "reward_error": ("reward error ↓", -1, 3),
 }
-SHORT_METRICS = ("psnr", "lsd", "reward_error")
 PREDICTORS = {
     "model": "**AV-CDiT (nano)**",
     "persistence": "persistence",
@@ -63,24 +59,40 @@ def results_table(run: Path, files: tuple[Path, ...], write: bool) -> None:
 
 def with_results(text: str, run: Path, where: str = "the text") -> str:
     """Replace the text between the markers. Raises UsageError if `text` lacks the markers. where: for the message"""
-    begin = BEGIN.search(text)
-    end = text.find(END, begin.end()) if begin else -1
-    if begin is None or end < 0:
+    return with_sections(
+        text, "results", {kind: lambda kind=kind: table(run, kind) for kind in ("short", "full")}, where
+    )
+
+
+def with_sections(text: str, name: str, contents: Mapping[str, Callable[[], str]], where: str) -> str:
+    """Replace what stands between `<!-- NAME:KIND -->` and `<!-- NAME:end -->`, for each KIND of `contents`.
+
+    Raises UsageError if there is no such section. where: the name of the text, for the message
+    """
+    kinds = "|".join(contents)
+
+    def section(found: re.Match[str]) -> str:
+        return f"{found[1]}{contents[found[2]]()}\n{found[3]}"
+
+    text, count = re.subn(
+        rf"(<!-- {name}:({kinds}) -->\n).*?(<!-- {name}:end -->)", section, text, flags=re.DOTALL
+    )  # fmt: skip
+    if not count:
         raise UsageError(
-            f"{where} has no results section: add the lines '<!-- results:short -->' (or results:full) and '{END}' "
-            "where the tables belong"
+            f"{where} has no {name} section: add the lines '<!-- {name}:{next(iter(contents))} -->' and "
+            f"'<!-- {name}:end -->' where the tables belong"
         )
-    return text[: begin.end()] + table(run, begin.group(1)) + "\n" + text[end:]
+    return text
 
 
 def table(run: Path, kind: str) -> str:
-    """The figures of `run` as Markdown. kind: "short" (headline figures) or "full" (all metrics, paired differences)"""
+    """The figures of `run` as Markdown. kind: "short" (navigation) or "full" (predictions too, and all metrics)"""
     evaluation, navigation = read(run / "evaluation.json"), read(run / "navigation.json")
     if evaluation is None and navigation is None:
         raise UsageError(f"{run} has neither evaluation.json nor navigation.json; type: make results")
     parts = [provenance(run)]
-    if evaluation is not None:
-        parts.append(prediction_table(evaluation["horizons"], SHORT_METRICS if kind == "short" else None))
+    if evaluation is not None and kind == "full":
+        parts.append(prediction_table(evaluation["horizons"]))
     if navigation is not None:
         parts.append(navigation_table(navigation, SHORT_MEASURES if kind == "short" else tuple(MEASURES)))
         parts.append(paired_table(navigation, ("sr",) if kind == "short" else tuple(MEASURES)))
@@ -109,18 +121,17 @@ def provenance(run: Path) -> str:
     return f"From `{name}`, made by `make results`{machine}.\n"
 
 
-def prediction_table(horizons: Mapping[str, Any], metrics: Sequence[str] | None) -> str:
+def prediction_table(horizons: Mapping[str, Any]) -> str:
     """One block of rows per metric, one row per predictor, one column per horizon (steps of 0.15 s)."""
     columns = sorted(horizons, key=int)
     present = [name for name in METRICS if any(name in horizons[column] for column in columns)]
     extra = sorted({name for column in columns for name in horizons[column]} - set(METRICS))
-    wanted = [name for name in [*present, *extra] if metrics is None or name in metrics]
     lines = [
         "Prediction in houses never trained on, by horizon (steps of 0.15 s); best of model and baselines in bold.\n"
     ]
     lines.append(row(["", "", *(f"Δ = {column}" for column in columns)]))
     lines.append(row(["---", "---", *("---:" for _ in columns)]))
-    for metric in wanted:
+    for metric in [*present, *extra]:
         title, sign, digits = METRICS.get(metric, (metric.replace("_", " "), 0, 3))
         found = {name for column in columns for name in (horizons[column].get(metric) or {})}
         order = [name for name in PREDICTORS if name in found] + sorted(found - set(PREDICTORS))

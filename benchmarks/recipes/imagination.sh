@@ -33,9 +33,9 @@ train audio --set net.modalities=audio
 
 say "3/4 evaluate"
 for seed in $SEEDS; do
-  avw evaluate "$RUNS/seed-$seed" "$DATA" --horizons 1,4,16,32,64 --count 360 --against "$RUNS/vision,$RUNS/audio"
+  avw evaluate "$RUNS/seed-$seed" "$DATA" --horizons 1,4,16,32,64 --count 108 --against "$RUNS/vision,$RUNS/audio"
 done
-python -m benchmarks.imagination $(for seed in $SEEDS; do echo "$RUNS/seed-$seed"; done)
+python -m benchmarks.imagination $(for seed in $SEEDS; do echo "$RUNS/seed-$seed"; done) --write README.md --write docs/benchmark.md
 
 say "4/4 ablations: one change each, seed 0, on the validation houses"
 ablate() { # NAME OPTIONS…

@@ -3,27 +3,27 @@
 # Training and calibration use the training and validation houses only. The test houses are used once, here.
 set -euo pipefail
 
-DATA="${DATA:-data/results}"
-RUN="${RUN:-runs/results}"
+DATA="${DATA:-data/rooms-v1}"
+RUN="${RUN:-runs/rooms-v1/seed-0}"
 WORKERS="${WORKERS:-2}"
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
 say "1/5 generate → $DATA"
-avw generate "$DATA" --scenes procedural:1000-1119 --trajectories 720 --steps 160 --seed 0 --sources-per-scene 6 --workers "$WORKERS"
+avw generate "$DATA" --preset rooms-v1 --workers "$WORKERS"
 
 say "2/5 train → $RUN"
 avw train "$DATA" --out "$RUN" --size nano
 
 say "3/5 evaluate"
-avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 1000
+avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 108
 
-say "4/5 navigate: 100 episodes in the test houses, the same for every policy"
-avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy mapping-audio --policy reward-only --policy random --policy forward --policy oracle \
-  --episodes 100 --seed 0 --workers "$WORKERS"
+say "4/5 navigate: three episodes in each of the 18 test houses, the same for every policy"
+avw navigate --model "$RUN" --policy mpc --policy reward-only --policy mapping-audio --policy greedy-audio --policy oracle-reward --policy oracle \
+  --episodes 54 --seed 0 --workers "$WORKERS"
 
 say "5/5 report and tables"
 python -m benchmarks.machine > "$RUN/machine.json"
 avw report "$RUN" "$DATA"
-python -m benchmarks.readme_strip "$RUN" "$DATA"
+python -m benchmarks.readme_strip "$RUN" "$DATA" --count 150
 python -m benchmarks.results_table "$RUN" --write README.md docs/performance.md

@@ -81,3 +81,30 @@ def test_runs_are_columns_and_their_mean_is_the_last(tmp_path: Path):
 def test_a_run_without_an_evaluation_is_named(tmp_path: Path):
     with pytest.raises(UsageError, match=r"has no evaluation.json; type: avw evaluate"):
         CliRunner().invoke(imagination, [str(tmp_path)], catch_exceptions=False)
+
+
+def test_the_tables_of_a_page_are_replaced(tmp_path: Path) -> None:
+    evaluation = copy.deepcopy(EVALUATION)
+    there = {
+        name: {"model": 2.0, "reprojection": 1.0, "persistence": 3.0, "recall": 2.004}
+        for name in ("psnr", "psnr_unseen", "depth_absrel_unseen", "lsd", "ild_error")
+    }
+    evaluation["horizons"] = dict.fromkeys(("1", "4", "16"), there)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "evaluation.json").write_text(json.dumps(evaluation))
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- imagination:short -->\nold\n<!-- imagination:end -->\nb\n<!-- imagination:criteria -->\n"
+                    "<!-- imagination:end -->\n")  # fmt: skip
+    result = CliRunner().invoke(imagination, [str(tmp_path / "run"), "--write", str(page)])
+    assert result.exit_code == 0, result.output
+    text = page.read_text()
+    assert "old" not in text
+    assert text.startswith("a\n<!-- imagination:short -->\n| ")
+    assert "| PSNR, dB ↑ | AV-CDiT (nano) | 2.00 | 2.00 | 2.00 |\n|  | reprojection | 1.00 | 1.00 | 1.00 |\n" in text
+    assert "|  | persistence | **3.00** | **3.00** | **3.00** |" in text
+    assert (
+        "| log-spectral distance, dB ↓ | AV-CDiT (nano) | **2.00** | **2.00** | **2.00** |\n|  | recall | **2.00**"
+        in text
+    )
+    assert "| AV-lag error, s | ≤ 0.3 | 0.200 ✓ | 0.200 |" in text
+    assert str(tmp_path) not in text
