@@ -14,6 +14,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,8 @@ def results_table(run: Path, files: tuple[Path, ...], write: bool) -> None:
 
 def with_results(text: str, run: Path, where: str = "the text") -> str:
     """Replace the text between the markers. Raises UsageError if `text` lacks the markers. where: for the message"""
-    return with_sections(
-        text, "results", {kind: lambda kind=kind: table(run, kind) for kind in ("short", "full")}, where
-    )
+    contents = {kind: partial(table, run, kind) for kind in ("short", "full")}
+    return with_sections(text, "results", contents, where)
 
 
 def with_sections(text: str, name: str, contents: Mapping[str, Callable[[], str]], where: str) -> str:
