@@ -34,6 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	grep -v '^torch==' constraints.txt > .venv/constraints.txt
 	$(BIN)/pip install $(QUIET) -c .venv/constraints.txt $(TORCH)
 	$(BIN)/pip install $(QUIET) -c .venv/constraints.txt -e '.[model,dev]'
+	$(BIN)/avw doctor --compile
 	@touch $@
 
 demo: install ## run everything at a small scale and write runs/demo/report.html (under 15 minutes on 2 cores)

@@ -19,9 +19,11 @@ from avw.sim_bridge.simulators.protocol import ACOUSTICS
 @shared.habitat_python
 @option("--acoustics", type=click.Choice(ACOUSTICS), default="emitters", show_default=True, section=shared.SIMULATOR,
         help="Acoustic engine to test; habitat is the audio sensor of --backend habitat.")  # fmt: skip
+@option("--compile", "compile_only", is_flag=True,
+        help="Only compile all kernels for this machine, instead of when they are first used.")  # fmt: skip
 @shared.json_output
 @click.pass_context
-def doctor(context: click.Context, backend: str, acoustics: str, as_json: bool) -> None:
+def doctor(context: click.Context, backend: str, acoustics: str, compile_only: bool, as_json: bool) -> None:
     """Test the physics of the simulator on this machine, and list installed packages and licences.
 
     The tests compare measurements with theory: directions, distances, walls, edges, reverberation, the sound stream,
@@ -32,9 +34,15 @@ def doctor(context: click.Context, backend: str, acoustics: str, as_json: bool) 
     \b
     Examples:
       avw doctor
+      avw doctor --compile
       avw doctor --acoustics rlr
       avw doctor --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
     """
+    if compile_only:
+        from avw.cli.compile_ahead import compile_ahead
+
+        compile_ahead()
+        return
     from avw.sim_bridge.selftest.run_checks import run_checks
 
     installed = installed_packages()

@@ -18,6 +18,7 @@ from avw.cli.suggestions import did_you_mean
 from avw.sim_bridge.errors import AvwError
 
 COMMANDS = {
+    "play": ("avw.cli.play:play", "Walk through a house in the browser, with sound."),
     "generate": ("avw.cli.generate:generate", "Simulate trajectories and write them to a dataset."),
     "train": ("avw.cli.train:train", "Train the world model on a dataset."),
     "evaluate": ("avw.cli.evaluate:evaluate", "Evaluate a trained model on scenes it has not seen."),
@@ -35,6 +36,7 @@ COMMANDS = {
     "doctor": ("avw.cli.doctor:doctor", "Check the installation and test the physics."),
 }
 SECTIONS = {
+    "First look": ("play",),
     "Main commands, in order": ("generate", "train", "evaluate", "imagine", "navigate", "report"),
     "Datasets": ("info", "view", "verify", "merge", "export", "push", "pull"),
     "Scenes and installation": ("scenes", "doctor"),
@@ -138,6 +140,7 @@ def avw(debug: bool) -> None:
 
     \b
     Quick start (each command has defaults for everything):
+      avw play                      Walk through a house and listen, in the browser.
       avw generate                  Simulate a dataset of 12 houses in data/avw.
       avw train                     Train a world model on it in runs/latest.
       avw navigate                  Plan with the model in houses it has not seen.

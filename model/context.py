@@ -70,6 +70,11 @@ class Observer:
         """(forward, left, up, turn) of the last observation, in a fixed frame."""
         return self._poses[-1]
 
+    @property
+    def last(self) -> Observation:
+        """The last observation."""
+        return self._observations[-1]
+
     def copy(self) -> Observer:
         """An observer that continues from here on its own."""
         other = Observer(self.needs)

@@ -198,9 +198,7 @@ class WorldModel:
             return self._jump(observer.context(), taken, every_step, denoising_steps, seed)
         config = RolloutConfig(reach=self.max_offset)
         rolled = roll_out(lambda c, part: self._jump(c, part, True, denoising_steps, seed), observer, taken, config)
-        if (
-            len(taken) > self.max_offset
-        ):  # the sound of several jumps: decoded again as one, without clicks between them
+        if len(taken) > self.max_offset:  # sounds of several jumps: decoded again as one, without clicks between them
             rolled = replace(rolled, audio=self._one_sound(self.audio.encode(torch.from_numpy(rolled.audio))))
         return rolled if every_step else rolled.last()
 
@@ -429,21 +427,23 @@ class WorldModel:
     @torch.inference_mode()
     def decode(self, prediction: Prediction) -> Decoded:
         """Images, depth and sound. Pixels that the memory has seen are those of the memory, blended at their edges."""
+        return Decoded(*self.decode_views(prediction), self.audio.decode(prediction.latents["audio"]))
+
+    @torch.inference_mode()
+    def decode_views(self, prediction: Prediction) -> tuple[Tensor, Tensor | None]:
+        """The same for images and depth only."""
         latent, seen = prediction.latents["vision"], prediction.seen
-        audio = self.audio.decode(prediction.latents["audio"])
         if seen is None:
             if self.prior == "memory":
                 raise UsageError("this prediction was made with pixels=False and cannot be decoded")
-            rgb, depth = self.tokenizers.decode_vision(latent)
-            return Decoded(rgb, depth, audio)
+            return self.tokenizers.decode_vision(latent)
         rgb, log_metres = composite(self.compositor, layers_of(self.tokenizers, latent, seen))
         colours = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-        return Decoded(colours, log_metres.exp() if self.predicts_depth else None, audio)
+        return colours, log_metres.exp() if self.predicts_depth else None
 
     def save(self, path: Path) -> None:
-        tensors = {
-            k: v for name, part in self.parts().items() for k, v in checkpoint.prefixed(name, part.state_dict()).items()
-        }
+        parts = [checkpoint.prefixed(name, part.state_dict()) for name, part in self.parts().items()]
+        tensors = {name: tensor for part in parts for name, tensor in part.items()}
         tokenizers = TokenizerConfigs(
             self.image.config, self.audio.config, self.tokenizers.depth.config if self.tokenizers.depth else None
         )

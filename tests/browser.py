@@ -22,7 +22,10 @@ def find_browser() -> str | None:
 
 
 class Browser:
-    """One page of a new browser process. errors: errors in the page · requests: all requested addresses."""
+    """The tabs of a new browser process; one is open at first.
+
+    errors: errors in the pages · requests: all requested addresses
+    """
 
     def __init__(self, width: int = 1440, height: int = 900, *, dark: bool = False) -> None:
         program = find_browser()
@@ -46,14 +49,30 @@ class Browser:
         )  # fmt: skip
         for end in (to_child, from_child, *high):
             os.close(end)
+        self._size, self._scheme = (width, height), "dark" if dark else "light"
+        self.tabs: list[tuple[str, str]] = []
+        self.new_tab()
+
+    def new_tab(self) -> int:
+        """Open a tab and switch to it. Returns its number."""
         target = self._send("Target.createTarget", {"url": "about:blank"})["targetId"]
-        self._session = self._send("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        session = self._send("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        self.tabs.append((target, session))
+        self.switch(len(self.tabs) - 1)
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
+        width, height = self._size
         self.send("Emulation.setDeviceMetricsOverride",
                   {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})  # fmt: skip
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.send("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": self._scheme}]})
+        return len(self.tabs) - 1
+
+    def switch(self, tab: int) -> None:
+        """All further calls concern this tab."""
+        self._session = self.tabs[tab][1]
+
+    def close_tab(self, tab: int) -> None:
+        self._send("Target.closeTarget", {"targetId": self.tabs[tab][0]})
 
     def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._send(method, parameters or {}, self._session)
@@ -79,6 +98,13 @@ class Browser:
         event = {"key": key, "modifiers": 8 if shift else 0, **({"text": key} if len(key) == 1 else {})}
         self.send("Input.dispatchKeyEvent", {"type": "keyDown", **event})
         self.send("Input.dispatchKeyEvent", {"type": "keyUp", **event})
+
+    def hold(self, key: str) -> None:
+        """Press a key, and keep it down until `let_go`."""
+        self.send("Input.dispatchKeyEvent", {"type": "keyDown", "key": key})
+
+    def let_go(self, key: str) -> None:
+        self.send("Input.dispatchKeyEvent", {"type": "keyUp", "key": key})
 
     def click(self, x: float, y: float) -> None:
         for kind in ("mousePressed", "mouseReleased"):

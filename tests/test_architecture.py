@@ -28,7 +28,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
         ("context", "frames", "pixels", "priors", "rollout", "rotation", "world_model"),
         ("training",),
         ("train", "planning"),
-        ("evaluation", "imagine"),
+        ("evaluation", "imagine", "play"),
         ("report",),
     ),
 }

@@ -7,22 +7,17 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from avw.avw4k.viewing.embedded import resource, script_json
+from avw.avw4k.viewing.embedded import POLICY, SERVED_POLICY, filled, resource, script_json
 from avw.avw4k.viewing.library import Library
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
 
 SCRIPTS = ("stage.js", "player.js", "tracks.js", "viewer.js")
-# The page may fetch from its own server only, and an exported file may fetch nothing.
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; media-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
-)
 
 
 def served_page(library: Library) -> str:
     """The page as the local server sends it: it fetches its clips from the same server."""
-    return _page(library, library.entries(), None, f"{POLICY}; connect-src 'self'")
+    return _page(library, library.entries(), None, SERVED_POLICY)
 
 
 def write_export(library: Library, names: Sequence[str], path: Path) -> int:
@@ -41,14 +36,8 @@ def _page(library: Library, rows: list[dict[str, Any]], clips: dict[str, Any] | 
     values = {
         "policy": policy,
         "title": escape(library.title),
-        "style": resource("viewer.css"),
+        "style": resource("colours.css") + resource("viewer.css"),
         "script": "\n".join(resource(name) for name in SCRIPTS),
         "data": script_json(data),
     }
-    # One pass, so that a placeholder inside the data is not replaced.
-    parts = resource("viewer.html").split("<!-- ")
-    filled = [parts[0]]
-    for part in parts[1:]:
-        name, rest = part.split(" -->", 1)
-        filled.append(values[name] + rest)
-    return "".join(filled)
+    return filled(resource("viewer.html"), values)

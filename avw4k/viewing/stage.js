@@ -85,14 +85,7 @@ function drawPlan({ canvas, image }, clip, at) {
   trace(map.path, "rgba(40,52,66,0.62)", 1.4);
   trace([...map.path.slice(0, walked + 1), here], "rgba(255,255,255,0.9)", 6);
   trace([...map.path.slice(0, walked + 1), here], "#0f766e", 3.4);
-  const [sx, sy] = map.source;
-  pen.strokeStyle = "#c2410c"; pen.lineWidth = 1.2 * dot; pen.setLineDash([4 * dot, 4 * dot]);
-  pen.beginPath(); pen.arc(sx, sy, clip.success_distance * map.metre, 0, 7); pen.stroke(); pen.setLineDash([]);
-  [[6, 1], [10.5, 0.65], [15, 0.35]].forEach(([radius, alpha]) => {
-    pen.globalAlpha = alpha; pen.lineWidth = 1.8 * dot;
-    pen.beginPath(); pen.arc(sx, sy, radius * dot, 0, 7); pen.stroke();
-  });
-  pen.globalAlpha = 1; pen.beginPath(); pen.arc(sx, sy, 3.6 * dot, 0, 7); pen.fillStyle = "#c2410c"; pen.fill();
+  if (map.source) drawSource(pen, map.source, clip.success_distance * map.metre, dot);
   const [bx, by] = map.path[0];
   pen.beginPath(); pen.arc(bx, by, 4 * dot, 0, 7); pen.fillStyle = "#fff"; pen.fill();
   pen.strokeStyle = "#28343f"; pen.lineWidth = 2 * dot; pen.stroke();
@@ -101,8 +94,23 @@ function drawPlan({ canvas, image }, clip, at) {
   cone.addColorStop(0, "rgba(15,118,110,0.42)"); cone.addColorStop(1, "rgba(15,118,110,0)");
   pen.beginPath(); pen.moveTo(x, y); pen.arc(x, y, reach, ahead - half, ahead + half); pen.closePath();
   pen.fillStyle = cone; pen.fill();
+  drawAgent(pen, here, dot, "#0f766e");
+}
+
+// radius: of the success distance, in pixels of the plan · dot: size of a pixel of the screen
+function drawSource(pen, [x, y], radius, dot) {
+  pen.strokeStyle = "#c2410c"; pen.lineWidth = 1.2 * dot; pen.setLineDash([4 * dot, 4 * dot]);
+  pen.beginPath(); pen.arc(x, y, radius, 0, 7); pen.stroke(); pen.setLineDash([]);
+  [[6, 1], [10.5, 0.65], [15, 0.35]].forEach(([ring, alpha]) => {
+    pen.globalAlpha = alpha; pen.lineWidth = 1.8 * dot;
+    pen.beginPath(); pen.arc(x, y, ring * dot, 0, 7); pen.stroke();
+  });
+  pen.globalAlpha = 1; pen.beginPath(); pen.arc(x, y, 3.6 * dot, 0, 7); pen.fillStyle = "#c2410c"; pen.fill();
+}
+
+function drawAgent(pen, [x, y, yaw], dot, fill) {
   pen.save(); pen.translate(x, y); pen.rotate(-yaw); pen.scale(dot, dot);
   pen.beginPath(); pen.moveTo(0, -11); pen.lineTo(7.5, 8); pen.lineTo(0, 4); pen.lineTo(-7.5, 8); pen.closePath();
-  pen.fillStyle = "#0f766e"; pen.fill(); pen.strokeStyle = "#fff"; pen.lineWidth = 1.8; pen.stroke();
+  pen.fillStyle = fill; pen.fill(); pen.strokeStyle = "#fff"; pen.lineWidth = 1.8; pen.stroke();
   pen.restore();
 }

@@ -46,8 +46,7 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
 
 def render(run_dir: Path, data_dir: Path | None = None) -> str:
     """The page as text."""
-    from avw.avw4k.viewing.embedded import player_script
-    from avw.avw4k.viewing.page import POLICY
+    from avw.avw4k.viewing.embedded import POLICY, player_script
     from avw.model.planning.outcomes import read_records
     from avw.model.report.closed_loop import navigation_section
     from avw.model.report.episodes import data_section

@@ -136,31 +136,31 @@ class AudioTokenizer(nn.Module):
         so there are no clicks between steps. `decode` of the same latents gives each step on its own.
         """
         audio_1ES, cues = self._unlevelled(latent_NAD.flatten(0, 1)[None])
-        target_1EA = self._target_levels(cues[..., 0], cues[..., 1])
+        target_1EA = self.target_levels(cues[..., 0], cues[..., 1])
         # A gain that is interpolated between tokens changes the levels of the neighbours too, so it is found by
         # iteration. No step is scaled as a whole, because that would be a jump at its borders.
         gain_1EA, levelled_1ES = torch.ones_like(target_1EA), audio_1ES
         for _ in range(LEVEL_STEPS):
             rms_1EA = levelled_1ES.unflatten(-1, (target_1EA.shape[-1], -1)).square().mean(-1).sqrt()
             gain_1EA = gain_1EA * (target_1EA / rms_1EA.clamp(min=1e-12)).clamp(max=100.0)
-            levelled_1ES = audio_1ES * _between_tokens(gain_1EA, audio_1ES.shape[-1])
+            levelled_1ES = audio_1ES * between_tokens(gain_1EA, audio_1ES.shape[-1])
         return levelled_1ES[0]
 
     def _unlevelled(self, latent_NAD: Tensor) -> tuple[Tensor, Tensor]:
         """Sound (N, 2, S) of A tokens whose levels are approximate, and the cues in natural units (N, A, CUES)."""
+        magnitude_NETF, constrain, cues = self.spectra(latent_NAD)
+        steps = self.config.griffin_lim_steps
+        return griffin_lim(magnitude_NETF, self.window_W, steps=steps, constrain=constrain), cues
+
+    def spectra(self, latent_NAD: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor], Tensor]:
+        """What the latents say about the sound: short-time magnitudes (N, 2, T, F); a function that corrects phases to
+        the encoded interaural phase; and the cues in natural units (N, A, CUES)."""
         latent_NAD = latent_NAD.float()
         cues, components = latent_NAD[..., :CUES], latent_NAD[..., CUES:]
         spectra_NAX = self.mean_X + cues @ self.from_cues_CX + (components * self.component_std_K) @ self.basis_XK.T
         cues = cues * self.cue_std_D + self.cue_mean_D
-        magnitude_NETF = self._magnitudes(spectra_NAX)
         coherence_NAB = torch.complex(cues[..., -2 * PHASE_BANDS : -PHASE_BANDS], cues[..., -PHASE_BANDS:])
-        audio_NES = griffin_lim(
-            magnitude_NETF,
-            self.window_W,
-            steps=self.config.griffin_lim_steps,
-            constrain=self._interaural_phase(coherence_NAB),
-        )
-        return audio_NES, cues
+        return self._magnitudes(spectra_NAX), self._interaural_phase(coherence_NAB), cues
 
     @classmethod
     def fit(cls, audio_NES: Tensor, config: AudioTokenizerConfig) -> AudioTokenizer:
@@ -251,22 +251,22 @@ class AudioTokenizer(nn.Module):
 
     def _levelled(self, audio_NES: Tensor, level_NA: Tensor, ild_NA: Tensor) -> Tensor:
         """Scale every token of each ear to its encoded level, with gains that are interpolated between tokens."""
-        target = self._target_levels(level_NA, ild_NA)
+        target = self.target_levels(level_NA, ild_NA)
         rms_NEA = audio_NES.unflatten(-1, (self.config.tokens, -1)).square().mean(-1).sqrt()
         gain_NEA = target / rms_NEA.clamp(min=1e-12)
-        audio_NES = audio_NES * _between_tokens(gain_NEA, audio_NES.shape[-1])
+        audio_NES = audio_NES * between_tokens(gain_NEA, audio_NES.shape[-1])
         # Interpolated gains reach the target levels approximately. The level of the whole step is exact, per ear.
         step_level_NE1 = target.square().mean(-1, keepdim=True).sqrt()
         return audio_NES * (step_level_NE1 / audio_NES.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12))
 
-    def _target_levels(self, level_NA: Tensor, ild_NA: Tensor) -> Tensor:
+    def target_levels(self, level_NA: Tensor, ild_NA: Tensor) -> Tensor:
         """The RMS of each token and ear in linear units, (N, 2, A)."""
         db_NEA = torch.stack([level_NA + ild_NA / 2.0, level_NA - ild_NA / 2.0], 1).clamp(max=20.0)
         power_NEA = (10.0 ** (db_NEA / 10.0) - 10.0 ** (self.config.floor_db / 10.0)).clamp(min=0.0)
         return power_NEA.sqrt() * self.config.full_scale
 
 
-def _between_tokens(gain_NEA: Tensor, samples: int) -> Tensor:
+def between_tokens(gain_NEA: Tensor, samples: int) -> Tensor:
     """Gains of tokens, interpolated linearly between the centres of the tokens: (N, 2, samples)."""
     return functional.interpolate(gain_NEA, samples, mode="linear", align_corners=False)
 

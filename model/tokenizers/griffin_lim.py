@@ -56,21 +56,40 @@ def griffin_lim(
 ) -> Tensor:
     """A waveform (B, T hop) whose short-time magnitudes approximate `magnitude_BTF`. Deterministic.
 
-    Alternates between the closest waveform and the given magnitudes, with momentum. The initial phase of each bin is
-    that of a constant tone.
     constrain: corrects the unit phasors, complex (B, T, F), after each step
     """
-    width, (frames, bins) = len(window_W), magnitude_BTF.shape[-2:]
-    hop = width // OVERLAP
-    time_T1 = torch.arange(frames, device=magnitude_BTF.device)[:, None]
-    bin_F = torch.arange(bins, device=magnitude_BTF.device)
-    advance = (time_T1 * bin_F % OVERLAP) * (2.0 * torch.pi / OVERLAP)  # 2 pi f hop t / width, reduced exactly
-    phasor = torch.polar(torch.ones_like(advance), advance).expand_as(magnitude_BTF)
-    spectrum = magnitude_BTF * constrain(phasor)
+    frames, hop = magnitude_BTF.shape[-2], len(window_W) // OVERLAP
+    spectrum = with_phases(magnitude_BTF, window_W, steps=steps, constrain=constrain)
+    return istft(spectrum, window_W)[..., 3 * hop // 2 : 3 * hop // 2 + frames * hop]
+
+
+def with_phases(
+    magnitude_BTF: Tensor,
+    window_W: Tensor,
+    *,
+    steps: int,
+    constrain: Callable[[Tensor], Tensor] = lambda phase_BTF: phase_BTF,
+    start_BTF: Tensor | None = None,
+) -> Tensor:
+    """Short-time spectra, complex (B, T, F), with the given magnitudes and phases that fit each other.
+
+    Alternates between the closest waveform and the given magnitudes, with momentum.
+    start_BTF: initial unit phasors; by default those of constant tones
+    """
+    frames, bins = magnitude_BTF.shape[-2:]
+    phasor = constant_tones(frames, bins, magnitude_BTF.device).expand_as(magnitude_BTF)
+    spectrum = magnitude_BTF * constrain(phasor if start_BTF is None else start_BTF)
     previous = None
     for _ in range(steps):
         consistent = stft(istft(spectrum, window_W), window_W)
         ahead = consistent if previous is None else torch.lerp(consistent, previous, -MOMENTUM)
         previous = consistent
         spectrum = magnitude_BTF * constrain(torch.sgn(ahead))
-    return istft(spectrum, window_W)[..., 3 * hop // 2 : 3 * hop // 2 + frames * hop]
+    return spectrum
+
+
+def constant_tones(frames: int, bins: int, device: torch.device) -> Tensor:
+    """Unit phasors, complex (T, F): each bin as a constant tone of its frequency, with phase 0 in the first frame."""
+    time_T1 = torch.arange(frames, device=device)[:, None]
+    advance = (time_T1 * torch.arange(bins, device=device) % OVERLAP) * (2.0 * torch.pi / OVERLAP)
+    return torch.polar(torch.ones_like(advance), advance)  # 2 pi f hop t / width, reduced exactly
