@@ -68,6 +68,10 @@ lint: install ## check the code style
 types: install ## check the static types
 	$(BIN)/mypy
 
+wheel: install ## build the wheel and the source distribution in dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
 ci: ## run everything that continuous integration runs: lint, types, test, and the main commands
 	$(MAKE) lint types test
 	$(MAKE) generate train navigate
@@ -76,4 +80,4 @@ clean: ## remove build results and caches (keeps data/, runs/ and .venv)
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .numba_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-all generate train navigate results lint types ci clean
+.PHONY: help install demo test test-all generate train navigate results lint types wheel ci clean
