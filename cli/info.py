@@ -1,4 +1,4 @@
-"""`avw info`: describe a dataset, a run or a scene."""
+"""`avw info`: describe a dataset, a run, a scene, or a file of one of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from avw.cli import options as shared
+from avw.cli.file_info import described_file
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
 from avw.cli.suggestions import similar_path
-from avw.model.run_folder import is_run, run_summary
+from avw.model.run_folder import is_run
 from avw.sim_bridge.paths import local_path
 
 
@@ -29,7 +30,7 @@ def info(
     what: str, materials: Path | None, strict: bool, picture: Path | None, plots: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Describe WHAT: the folder of a dataset, the folder of a run, or a scene.
+    """Describe WHAT: a dataset or one of its shards, a run or a checkpoint, an episode file, or a scene.
 
     A scene is also checked for problems: units, up axis, holes, floors, disconnected areas, materials, and coincident
     surfaces that flicker. The exit code is 1 if there are errors.
@@ -38,6 +39,7 @@ def info(
     Examples:
       avw info data/avw --plots plots
       avw info runs/latest
+      avw info data/avw/train-00000.h5
       avw info procedural-0007
       avw info scan.glb --strict --picture scan.png
     """
@@ -54,10 +56,12 @@ def info(
             values["plots"] = [str(path) for path in write_plots(plots, values["statistics"], values["measured"])]
             text += "".join(f"\n  wrote {path}" for path in values["plots"])
     elif is_run(folder):
-        values = run_summary(folder)
-        text = "\n".join(
-            [f"run {folder}", *(f"  {name:<28} {size:>12,} bytes" for name, size in values["files"].items())]
-        )
+        from avw.model.report.overview import overview_text, run_overview
+
+        values = run_overview(folder)
+        text = overview_text(values)
+    elif folder.is_file() and (described := described_file(folder)) is not None:
+        values, text = described
     elif folder.is_dir() or what.startswith(("data/", "runs/")) or _is_missing_path(what):
         from avw.sim_bridge.errors import UsageError
 

@@ -25,7 +25,7 @@ COMMANDS = {
     "imagine": ("avw.cli.imagine:imagine", "Show what a model imagines for chosen actions."),
     "navigate": ("avw.cli.navigate:navigate", "Run navigation policies and measure their success."),
     "report": ("avw.cli.report:report", "Write an HTML report about a run."),
-    "info": ("avw.cli.info:info", "Describe a dataset, a run or a scene."),
+    "info": ("avw.cli.info:info", "Describe a dataset, a run, a scene or a file."),
     "view": ("avw.cli.view:view", "View a dataset or a run in the browser, with sound."),
     "verify": ("avw.cli.verify:verify", "Check a dataset for damage, and repair it."),
     "merge": ("avw.cli.merge:merge", "Merge the parts of an array job into one dataset."),

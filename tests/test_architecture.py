@@ -22,7 +22,17 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
     ),
     "avw4k": (("plan", "execution"), ("shards",), ("reading",), ("writing",), ("exports", "viewing")),
     "model": (
-        ("checkpoint", "device", "diffusion", "imagination", "memory", "metrics", "pictures", "run_folder"),
+        (
+            "checkpoint",
+            "checkpoint_header",
+            "device",
+            "diffusion",
+            "imagination",
+            "memory",
+            "metrics",
+            "pictures",
+            "run_folder",
+        ),
         ("layers", "reward", "sound_memory", "sound_recall", "source_belief", "av_cdit", "compositor"),
         ("tokenizers",),
         ("context", "frames", "pixels", "priors", "rollout", "rotation", "world_model"),

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from avw.cli.generate import duration
 from avw.cli.main import avw
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
+from tests.sim_bridge.audionav_files import row, write_split
 from tests.sim_bridge.boxes import box_scene, flat
 from tests.sim_bridge.material_maps import write_map
 
@@ -209,6 +210,25 @@ def test_info_describes_datasets_runs_and_scenes(run: Run, data: Path, glb: Path
     assert json.loads(run("info", tmp_path, "--json").stdout)["config"] == {"size": "nano"}
     assert json.loads(run("info", glb, "--json").stdout)["free_floor_m2"] > 30
     assert run("info", tmp_path / "nothing").exit_code == 2
+
+
+def test_info_describes_a_shard_and_an_episode_file(run: Run, data: Path, tmp_path: Path) -> None:
+    shard = next(data.glob("*.h5"))
+    values = json.loads(run("info", shard, "--json").stdout)
+    assert values["dataset"] == str(data.resolve())
+    assert values["steps"] == 4 * len(values["episodes"])
+    assert f"a shard of the dataset {data.resolve()}" in run("info", shard).stdout
+    (tmp_path / "alone.h5").write_bytes(shard.read_bytes())
+    alone = run("info", tmp_path / "alone.h5")
+    assert alone.exit_code == 1
+    assert "not in the folder of a dataset" in alone.stderr
+    file = write_split(tmp_path / "val", [row("7"), row("8")])
+    text = run("info", file).stdout
+    assert "2 navigation episodes" in text
+    assert "1 (mp3d/17DRP5sb8fy)" in text
+    assert "3.0 to 3.0 m" in text
+    file.write_bytes(b"damaged")
+    assert run("info", file).exit_code == 1
 
 
 def test_scenes_lists_and_exports(run: Run, glb: Path, tmp_path: Path) -> None:
