@@ -1,22 +1,30 @@
-"""How long a step of `avw play` takes: `python -m benchmarks.play [RUN] [--scene SCENE] [--steps N]`.
+"""How long a step of `avw play` takes: `python -m benchmarks.play [RUN] [--scene SCENE] [--steps N] [--browser]`.
 
-A step has 0.15 s. Processor time is that of this process; wall time depends on what else the machine does.
+A step has 0.15 s. Processor time is that of this process; wall time depends on what else the machine does. With
+--browser, keys are pressed in a headless Chromium at random times, and the time until they are heard and seen is
+measured in the page. Needs a checkout: the browser is that of the tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from avw.model.play.session import PlayConfig, Session, default_config
 from avw.sim_bridge.types import STEP_SECONDS, Action
 
+if TYPE_CHECKING:
+    from avw.model.world_model import WorldModel
+
 WAY = 5 * [Action.FORWARD] + 6 * [Action.TURN_LEFT] + 6 * [Action.FORWARD] + 9 * [Action.TURN_RIGHT] + 4 * [Action.STOP]
 WARM = 20  # steps that are not counted
+KEYS = 30  # that are pressed in the page
 
 
 def main() -> None:
@@ -24,6 +32,7 @@ def main() -> None:
     parser.add_argument("run", nargs="?", type=Path, help="folder of a trained run; without, the simulator alone")
     parser.add_argument("--scene")
     parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--browser", action="store_true", help="measure in the page")
     arguments = parser.parse_args()
     scene, simulator, sound = default_config(arguments.run, arguments.scene)
     model = None
@@ -35,22 +44,61 @@ def main() -> None:
         torch.set_num_threads(1)
         model = WorldModel.load(arguments.run)
         simulator = dataclasses.replace(simulator, size=model.size, hfov=model.hfov)
-    session = Session(PlayConfig(scene=scene, simulator=simulator, sound=sound), model)
+    config = PlayConfig(scene=scene, simulator=simulator, sound=sound)
+    print(f"{scene}, {'the simulator alone' if model is None else arguments.run}:")
+    if arguments.browser:
+        measure_page(config, model)
+    else:
+        measure_steps(config, model, arguments.steps)
+
+
+def measure_steps(config: PlayConfig, model: WorldModel | None, steps: int) -> None:
+    session = Session(config, model)
     session.reset(0)
     wall, processor = [], []
-    for number in range(WARM + arguments.steps):
+    for number in range(WARM + steps):
         began = time.perf_counter(), time.process_time()
         session.step(WAY[number % len(WAY)])
         wall.append(time.perf_counter() - began[0])
         processor.append(time.process_time() - began[1])
-    print(f"{scene}, {'the simulator alone' if model is None else arguments.run}, {arguments.steps} steps:")
     for name, seconds in (("wall time", wall), ("processor time", processor)):
         counted = 1e3 * np.array(seconds[WARM:])
         late = 100 * np.mean(counted > 1e3 * STEP_SECONDS)
-        print(
-            f"  {name:<15} median {np.median(counted):.0f} ms, 90 % {np.percentile(counted, 90):.0f} ms, "
-            f"most {counted.max():.0f} ms, {late:.0f} % over {1e3 * STEP_SECONDS:.0f} ms"
-        )
+        print(f"  {name:<18} {spread(counted)}, {late:.0f} % over {1e3 * STEP_SECONDS:.0f} ms")
+
+
+def measure_page(config: PlayConfig, model: WorldModel | None) -> None:
+    from avw.model.play.site import PlayServer
+    from tests.browser import Browser
+
+    with PlayServer(config, model, run="the run") as server, Browser() as browser:
+        server.prepare()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser.open(server.url)
+        browser.wait_for("!$('begin').disabled && now.plan")
+        browser.evaluate("start()")
+        browser.wait_for(f"stats.steps >= {WARM}")
+        browser.evaluate("stats.latencies = [], stats.soundLatencies = [], stats.seconds = [], now.sounds.late = 0")
+        rng = np.random.default_rng(0)
+        for _ in range(KEYS):
+            key = str(rng.choice(["ArrowUp", "ArrowUp", "ArrowLeft", "ArrowRight"]))
+            browser.hold(key)
+            time.sleep(rng.uniform(0.1, 0.6))
+            browser.let_go(key)
+            time.sleep(rng.uniform(0.05, 0.3))
+        time.sleep(0.5)
+        found = browser.evaluate("({ ...stats, late: now.sounds.late })")
+        server.shutdown()
+    for name, title in (("soundLatencies", "key to sound"), ("latencies", "key to picture"), ("seconds", "answer")):
+        print(f"  {title:<18} {spread(1e3 * np.array(found[name]))}")
+    print(f"  {found['late']} of {len(found['seconds'])} parts of the sound were late")
+
+
+def spread(milliseconds: np.ndarray) -> str:
+    return (
+        f"median {np.median(milliseconds):.0f} ms, 90 % {np.percentile(milliseconds, 90):.0f} ms, "
+        f"most {milliseconds.max():.0f} ms"
+    )
 
 
 if __name__ == "__main__":
