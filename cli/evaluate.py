@@ -71,14 +71,14 @@ def evaluate(
       avw evaluate runs/demo data/demo --horizons 1,4,16 --count 500 --json
       avw evaluate runs/demo --against runs/vision,runs/sound --parts ranking,sequences
     """
-    from tqdm import tqdm
-
+    from avw.cli.progress import Bar
     from avw.model.evaluation.parts import PARTS
     from avw.model.evaluation.run import evaluate as measure
 
     others = [Path(name.strip()).expanduser() for name in against.split(",")] if against else []
     chosen = PARTS if parts is None else [name.strip() for name in parts.split(",") if name.strip()]
-    with tqdm(total=count * len(horizons), desc="evaluate", unit="window", mininterval=0.5) as bar:
+    waiting = "loading the model and choosing the windows"
+    with Bar(total=count * len(horizons), desc="evaluate", unit="window", waiting=waiting) as bar:
         result = measure(
             run, data, split=split, horizons=horizons, count=count, denoising_steps=denoising_steps, against=others,
             parts=chosen, device=device, progress=bar.update,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,17 +35,10 @@ class ProgressBar:
         self.done = 0
 
     def begin(self, done: int, total: int) -> None:
-        from tqdm import tqdm
+        from avw.cli.progress import Bar
 
-        self.bar = tqdm(
-            total=total,
-            initial=done,
-            unit=self.unit,
-            desc=self.description,
-            file=sys.stderr,
-            mininterval=0.1 if sys.stderr.isatty() else 10.0,
-            dynamic_ncols=True,
-        )
+        waiting = "starting the workers, loading the scenes and compiling; the first start takes longest"
+        self.bar = Bar(total=total, initial=done, unit=self.unit, desc=self.description, waiting=waiting)
 
     def add(self, count: int) -> None:
         self.done += count

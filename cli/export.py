@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -38,16 +37,15 @@ def export(data: Path, to: str, out: Path | None, splits: tuple[str, ...], as_js
       avw export data/avw --to webdataset
       avw export data/avw --to lerobot --out data/avw-lerobot --split train
     """
-    from tqdm import tqdm
-
     from avw.avw4k.exports.export import export as write
     from avw.avw4k.reading.dataset import open_dataset
+    from avw.cli.progress import Bar
 
     dataset = open_dataset(data)
     chosen = splits or shared.SPLITS
     folder = out or data.with_name(f"{data.name}-{to}")
     total = sum(ref.split in chosen for ref in dataset.episodes())
-    with tqdm(total=total, unit="episode", desc=to, file=sys.stderr, dynamic_ncols=True) as bar:
+    with Bar(total=total, unit="episode", desc=to, waiting="reading the first episode") as bar:
         report = write(dataset, folder, to, splits=chosen, progress=bar.update)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report)))

@@ -108,24 +108,28 @@ def generate(
     from avw.avw4k.writing.forecast import forecast
     from avw.avw4k.writing.generate import generate as run
     from avw.avw4k.writing.generate_dataset import check_inputs, plan_dataset
+    from avw.cli.progress import phase
     from avw.sim_bridge.simulators.protocol import SimulatorConfig
 
     simulator = with_options(
         SimulatorConfig(size=size), backend=backend, acoustics=acoustics, stream=stream, emitters=emitters,
         hrtf=hrtf, materials=materials,
     )  # fmt: skip
-    spec, found = plan_dataset(
-        preset=preset, scenes=scenes, trajectories=trajectories, steps=steps, sources_per_scene=sources_per_scene,
-        seed=seed, sound=sound, sound_root=sound_root, episodes_per_shard=episodes_per_shard, compression=compression,
-        simulator=simulator,
-    )  # fmt: skip
+    with phase("reading the scenes and the sounds"):
+        spec, found = plan_dataset(
+            preset=preset, scenes=scenes, trajectories=trajectories, steps=steps, sources_per_scene=sources_per_scene,
+            seed=seed, sound=sound, sound_root=sound_root, episodes_per_shard=episodes_per_shard,
+            compression=compression, simulator=simulator,
+        )  # fmt: skip
     execute, workers = chosen_executor(executor, ray_address, workers)
-    ahead = forecast(out, spec, workers, pilot=dry_run, scenes=found)
+    with phase("simulating a few episodes to measure the time" if dry_run else "measuring the scenes"):
+        ahead = forecast(out, spec, workers, pilot=dry_run, scenes=found)
     if dry_run:
         document = {"out": str(out), "spec": spec.to_json(), **dataclasses.asdict(ahead)}
         click.echo(json.dumps(document, indent=1) if as_json else forecast_text(out, spec, ahead, workers))
         return
-    check_inputs(out, spec, found, part=part, strict=strict)
+    with phase("checking the scenes"):
+        check_inputs(out, spec, found, part=part, strict=strict)
     if ahead.bytes > ahead.free_bytes:
         click.echo(
             f"avw: warning: the dataset needs about {ahead.bytes / 1e9:.1f} GB, and {ahead.free_bytes / 1e9:.1f} GB "

@@ -11,9 +11,9 @@ from avw.cli import options as shared
 from avw.cli.file_info import described_file
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
-from avw.cli.suggestions import similar_path
 from avw.model.run_folder import is_run
 from avw.sim_bridge.paths import local_path
+from avw.sim_bridge.suggestions import similar_path
 
 
 @command()
@@ -47,8 +47,10 @@ def info(
     if (folder / "info.json").is_file():
         from avw.avw4k.reading.dataset import open_dataset
         from avw.avw4k.reading.summary import dataset_summary, summary_text
+        from avw.cli.progress import phase
 
-        values = dataset_summary(open_dataset(folder))
+        with phase("reading the dataset"):
+            values = dataset_summary(open_dataset(folder))
         text = summary_text(values)
         if plots is not None:
             from avw.avw4k.viewing.plots import write_plots
@@ -82,10 +84,12 @@ def _is_missing_path(what: str) -> bool:
 
 
 def _scene_info(scene_id: str, materials: Path | None, strict: bool, picture: Path | None, as_json: bool) -> None:
+    from avw.cli.progress import phase
     from avw.cli.scene_report import scene_text
     from avw.sim_bridge.inspection.describe import inspect_scene
 
-    found = inspect_scene(scene_id, materials)
+    with phase("reading and measuring the scene"):
+        found = inspect_scene(scene_id, materials)
     values = dict(found.values)
     if picture is not None:
         from PIL import Image

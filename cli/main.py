@@ -1,12 +1,13 @@
 """The `avw` command: one lazily loaded click command per file, and one way to report errors.
 
-Exit codes: 0 success · 1 failure or damaged data · 2 usage error · 130 interrupted (can be resumed).
+Exit codes: 0 success · 1 what was typed is right, but failed · 2 what was typed is wrong · 130 interrupted.
 """
 
 from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -14,8 +15,8 @@ import click
 
 from avw.cli.help_page import MAX_WIDTH
 from avw.cli.interrupts import interrupts_survive_imports
-from avw.cli.suggestions import did_you_mean
 from avw.sim_bridge.errors import AvwError
+from avw.sim_bridge.suggestions import did_you_mean
 
 COMMANDS = {
     "play": ("avw.cli.play:play", "Walk through a house in the browser, with sound."),
@@ -132,7 +133,8 @@ def print_version(context: click.Context, parameter: click.Parameter, value: boo
     help="Show the version and exit.",
 )  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
-def avw(debug: bool) -> None:
+@click.pass_context
+def avw(context: click.Context, debug: bool) -> None:
     """AVW: audio-visual world models for embodied navigation.
 
     Simulate houses with RGB-D images and binaural sound, train a diffusion world model on the recorded trajectories,
@@ -149,6 +151,8 @@ def avw(debug: bool) -> None:
     Type 'avw COMMAND --help' for the options of a command. Progress and messages go to stderr. With --json, a command
     prints its result as one JSON document on stdout.
     """
+    if os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 def main() -> None:

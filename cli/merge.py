@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -30,13 +29,12 @@ def merge(out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
       avw merge data/avw-4k data/part-*     parts in folders of their own
       avw merge data/avw-4k                 all jobs wrote to this shared folder
     """
-    from tqdm import tqdm
-
     from avw.avw4k.plan.spec import plan
     from avw.avw4k.reading.dataset import open_dataset
     from avw.avw4k.writing.merge import merge_datasets
+    from avw.cli.progress import Bar
 
-    with tqdm(unit="shard", desc="merge", file=sys.stderr, dynamic_ncols=True) as bar:
+    with Bar(unit="shard", desc="merge", waiting="reading the parts") as bar:
         report = merge_datasets(out, parts, on_shard=lambda name: bar.update())
     dataset = open_dataset(out)
     missing = [shard.name for shard in plan(dataset.spec) if shard.name not in dataset.records]

@@ -14,8 +14,8 @@ from avw.cli.execution import ProgressBar, chosen_executor, progress_bar, termin
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
-from avw.cli.suggestions import did_you_mean
 from avw.model.planning.policies import POLICIES
+from avw.sim_bridge.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from avw.model.planning.episode_store import Outcome
@@ -101,17 +101,19 @@ def navigate(
     """
     if denoising_steps is not None and "mpc" not in policies:
         raise click.UsageError("--denoising-steps applies to --policy mpc only; leave it out")
+    from avw.cli.progress import phase
     from avw.model.planning.navigate import run_policies
     from avw.model.planning.outcomes import comparison, table, write_outcome
     from avw.model.planning.plan_navigation import plan_navigation
 
-    config = plan_navigation(
-        policies, model=model, denoising_steps=denoising_steps, scenes=scenes, episode_file=episode_file,
-        episodes=episodes, seed=seed, sound=sound, sound_root=sound_root, device=device, video=video,
-        adapt=lambda simulator: with_options(
-            simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream
-        ),
-    )  # fmt: skip
+    with phase("reading the run and the scenes"):
+        config = plan_navigation(
+            policies, model=model, denoising_steps=denoising_steps, scenes=scenes, episode_file=episode_file,
+            episodes=episodes, seed=seed, sound=sound, sound_root=sound_root, device=device, video=video,
+            adapt=lambda simulator: with_options(
+                simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream
+            ),
+        )  # fmt: skip
     execute, workers = chosen_executor(executor, ray_address, workers)
     config = dataclasses.replace(config, workers=workers)
     folder = out or (model if model.is_dir() else None)

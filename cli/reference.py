@@ -12,8 +12,14 @@ HEADER = """# Command line
 This page is written by `python -m avw.cli.reference > docs/cli.md`. A test checks that it is up to date.
 
 Every command prints progress and messages to stderr. With `--json` it prints one JSON document to stdout and nothing
-else. Exit codes: 0 success · 1 failure or damaged data · 2 usage error · 130 interrupted. After an interruption, run
-the same command again; the work saved so far is kept. `avw --debug COMMAND …` shows the full traceback of an error.
+else. `avw --debug COMMAND …` shows the full traceback of an error. `NO_COLOR=1` switches colours off.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | success; also a dataset that is unfinished but not damaged |
+| 1 | what was typed is right, but it failed: damaged data, a full disk, a missing program, a failed check |
+| 2 | what was typed is wrong: an option, a value, or a path that is not the scene, sound, dataset or run it should be |
+| 130 | interrupted: run the same command again; the work saved so far is kept |
 """
 
 

@@ -28,9 +28,11 @@ def report(run: Path, data: Path | None, out: Path | None, as_json: bool) -> Non
       avw report
       avw report runs/demo data/demo --out report.html
     """
+    from avw.cli.progress import phase
     from avw.model.report import write_report
 
-    page = write_report(run, data, out)
+    with phase("reading the run and drawing the page"):
+        page = write_report(run, data, out)
     size = page.stat().st_size
     if as_json:
         click.echo(json.dumps({"report": str(page), "bytes": size}))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -54,20 +54,20 @@ def train(
       avw train data/avw-4k --size B --device cuda
       avw train --out runs/no-memory --set net.prior=none --set net.sound_memory=0
     """
-    from tqdm import tqdm
-
+    from avw.cli.progress import Bar, phase
     from avw.model.train import train as run
 
     chosen = tuple(word for word in (w.strip() for w in stages.split(",")) if word)
-    bars: dict[str, tqdm[Any]] = {}
+    bars: dict[str, Bar] = {}
     last: dict[str, dict[str, float]] = {}
+    starting = ExitStack()  # until the first step
+    starting.enter_context(phase("reading the dataset and preparing the model"))
 
     def report(stage: str, step: int, total: int, losses: dict[str, float]) -> None:
         if stage not in bars:
             label = f"stage {stage}" if stage in "123" else stage
-            bars[stage] = tqdm(
-                total=total, desc=f"{label:>16}", unit="step", mininterval=0.5, initial=step - 1 if step > 1 else 0
-            )
+            starting.close()
+            bars[stage] = Bar(total=total, desc=f"{label:>16}", unit="step", initial=step - 1 if step > 1 else 0)
         bar = bars[stage]
         bar.update(step - bar.n)
         if losses:
@@ -82,6 +82,7 @@ def train(
             settings=settings, seed=seed, device=device, report=report,
         )  # fmt: skip
     finally:
+        starting.close()
         for bar in bars.values():
             bar.close()
     parameters = sum(p.numel() for p in model.net.parameters())

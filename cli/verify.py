@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -34,20 +33,19 @@ def verify(data: Path, repair: bool, replay: int, workers: int, as_json: bool) -
       avw verify data/big --replay 5    also simulate five episodes again and compare them
       avw verify data/big --repair      write damaged and missing shards again
     """
-    from tqdm import tqdm
-
     from avw.avw4k.reading.info import INFO
     from avw.avw4k.writing.repair import repair_dataset, restore_info
     from avw.avw4k.writing.verify import verify_dataset
+    from avw.cli.progress import Bar
 
     found = {}
     if repair and restore_info(data):
         found[INFO] = f"{data / INFO}: one bit had changed; restored, and its SHA-256 is that in the card"
-    with tqdm(unit="shard", desc="verify", file=sys.stderr, dynamic_ncols=True) as bar:
+    with Bar(unit="shard", desc="verify", waiting="reading the first shard") as bar:
         report = verify_dataset(data, replay=replay, workers=workers, on_shard=lambda name: bar.update())
     found |= report.problems
     if repair and (report.problems or report.missing or report.unlisted):
-        with tqdm(unit="step", desc="repair", file=sys.stderr, dynamic_ncols=True) as bar:
+        with Bar(unit="step", desc="repair", waiting="loading the scenes") as bar:
             report = repair_dataset(data, report, workers=workers, on_steps=bar.update)
     if as_json:
         click.echo(json.dumps({"path": str(data), "found": found, **report.to_json()}, indent=1))

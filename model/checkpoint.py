@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from avw.sim_bridge.errors import CheckpointError
+from avw.sim_bridge.errors import CheckpointError, NoRunError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.small_files import as_object, parse_json, refuse_irregular
 from avw.sim_bridge.storage.typed_json import from_json
@@ -104,9 +104,7 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
 def _opened(path: Path) -> Iterator[Any]:
     """The open file; whatever goes wrong while it is read becomes a CheckpointError."""
     if not path.exists():
-        raise CheckpointError(
-            f"{path}: this checkpoint does not exist. Train a model: avw train DATA --out {path.parent}"
-        )
+        raise NoRunError(f"{path}: this checkpoint does not exist. Train a model: avw train DATA --out {path.parent}")
     try:
         refuse_irregular(path, links=True)  # the Hub's cache has links
         with safe_open(path, framework="pt") as file:

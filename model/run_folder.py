@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from avw.sim_bridge.errors import RunError
+from avw.sim_bridge.errors import NoRunError, RunError
 from avw.sim_bridge.storage.json_lines import complete_lines
 from avw.sim_bridge.storage.small_files import as_object, parse_lines, read_json
 from avw.sim_bridge.storage.typed_json import typed
 
+CONFIG = "config.json"  # of a run, written first
 LARGEST = 2**29  # bytes; navigation records hold a path per episode
 
 
@@ -23,6 +24,10 @@ def read_result(path: Path) -> Any:
     try:
         return read_json(path, LARGEST, finite=False)
     except FileNotFoundError:
+        if path.name == CONFIG or not path.parent.is_dir():
+            raise NoRunError(
+                f"{path.parent} is not a run: it has no {path.name}. Create one: avw train DATA --out {path.parent}"
+            ) from None
         raise RunError(f"{path} does not exist; run the command that writes it") from None
     except ValueError as error:
         raise RunError(
@@ -41,7 +46,7 @@ def read_result_object(path: Path) -> dict[str, Any]:
 
 def run_data(run: Path) -> Path:
     """The dataset that a run was trained on, as config.json names it. Raises RunError."""
-    path = run / "config.json"
+    path = run / CONFIG
     try:
         return Path(typed(str, read_result_object(path).get("data"), "data"))
     except ValueError as error:

@@ -31,12 +31,20 @@ class DatasetError(AvwError):
     """A dataset is missing, truncated, changed, unsafe to read, or was made with another spec."""
 
 
+class NoDatasetError(UsageError, DatasetError):
+    """A folder that was named as a dataset holds none."""
+
+
 class CheckpointError(AvwError):
     """A checkpoint is missing, damaged, or belongs to another model."""
 
 
 class RunError(CheckpointError, DatasetError):
     """A file of a run (its configuration, log or results) is missing, damaged, or not as AVW writes it."""
+
+
+class NoRunError(UsageError, RunError):
+    """A folder that was named as a run holds none."""
 
 
 class PolicyError(AvwError):

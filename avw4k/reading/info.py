@@ -9,7 +9,7 @@ from typing import Any
 from avw.avw4k.plan.episode import AUDIO_PEAK
 from avw.avw4k.plan.spec import READABLE_VERSIONS, DatasetSpec, split_scenes
 from avw.avw4k.shards.shard import features_json, features_of
-from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.errors import DatasetError, NoDatasetError
 from avw.sim_bridge.storage.small_files import read_object
 from avw.sim_bridge.storage.typed_json import from_json, typed
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES, STEP_SECONDS
@@ -52,7 +52,7 @@ def read_info(folder: Path) -> tuple[dict[str, Any], DatasetSpec]:
             )
         found = from_json(InfoFile, info)
     except (FileNotFoundError, NotADirectoryError):
-        raise DatasetError(f"{folder} holds no dataset (no info.json there); type: avw generate {folder}") from None
+        raise NoDatasetError(f"{folder} holds no dataset (no info.json there); type: avw generate {folder}") from None
     except ValueError as error:
         raise DatasetError(f"{file} cannot be understood ({error}); it was altered, or the disk was full") from error
     spec = DatasetSpec.from_json(found.spec)

@@ -12,7 +12,7 @@ from avw.avw4k.plan.spec import SCHEMA_VERSION, DatasetSpec, ShardSpec
 from avw.avw4k.reading.dataset import CARD
 from avw.avw4k.reading.info import INFO
 from avw.avw4k.shards.manifest import ShardRecord
-from avw.avw4k.writing.card import card_text, episode_rows, readme_text, table_bytes
+from avw.avw4k.writing.card import CONFIGS, card_text, episode_rows, readme_text, table_bytes
 from avw.avw4k.writing.croissant import TABLE
 from avw.sim_bridge.storage.small_files import as_object, parse_json, read_bytes, read_text
 
@@ -56,8 +56,9 @@ def beside_problems(
             problems[CARD] = f"{folder / CARD} {reason}"
     # The text for people of an older schema is that of the version that wrote it.
     if README in contents and schema == SCHEMA_VERSION:
-        expected = readme_text(spec, schema, rows, records).encode()
-        if contents[README] != expected:
+        expected = readme_text(spec, schema, rows, records)
+        # Versions of this schema before 1.0 did not write the lines for `datasets`.
+        if contents[README] not in (expected.encode(), expected.replace(CONFIGS, "").encode()):
             problems[README] = f"{folder / README} is not the one that AVW writes for this dataset"
     return problems
 

@@ -84,6 +84,16 @@ def plan_navigation(
     )
 
 
+def _other_scenes(seen: Sequence[str]) -> str:
+    """What to type for a model that has seen these scenes. Generated houses are proposed only if it has seen some."""
+    if all(name.startswith("procedural-") for name in seen):
+        return "Name scenes, e.g. --scenes procedural:40-43"
+    return (
+        f"Name scenes like those that the model was trained on ({', '.join(seen[:2])}), but not those: --scenes FILE, "
+        "or a split of a collection, e.g. --scenes mp3d:test"
+    )
+
+
 def dataset_defaults(run: Path, *, needed: bool) -> tuple[list[str], SimulatorConfig, str]:
     """(test scenes, simulator configuration, sound) of the dataset that `run` was trained on.
 
@@ -101,5 +111,5 @@ def dataset_defaults(run: Path, *, needed: bool) -> tuple[list[str], SimulatorCo
         ) from error
     names = sorted({ref.scene for ref in dataset.episodes("test")})
     if not names and needed:
-        raise UsageError(f"the dataset of {run} has no test scenes. Name scenes, e.g. --scenes procedural:40-43")
+        raise UsageError(f"the dataset of {run} has no test scenes. {_other_scenes(dataset.spec.scenes)}")
     return names, dataset.spec.simulator, dataset.spec.sounds[0]

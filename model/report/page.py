@@ -15,6 +15,7 @@ from avw.model.run_folder import read_log, read_result_object
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
+from avw.sim_bridge.storage.file_lock import claimed
 from avw.sim_bridge.storage.typed_json import typed
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
         out_html.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(out_html.parent, os.W_OK):  # before the work, which takes long
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        html = render(run_dir, data_dir)
-        atomic_write(out_html, html)
+        with claimed(out_html, f"another command is writing {out_html}; wait until it has ended"):
+            html = render(run_dir, data_dir)
+            atomic_write(out_html, html)
     return out_html
 
 

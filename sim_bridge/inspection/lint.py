@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 HOLES = 0.02  # share of rays from inside that escape, from which it is worth a warning
 NAMED = 0.5  # share of the area whose material the labels should give
 FLICKER = 0.01  # share of the visible points that may have another surface in the same place
+MIXED = 0.05  # share of the visible faces that are seen from behind
 HIGH = 4.5  # metres; a house with a higher ceiling is probably in feet
+SMALL_FLOOR = 6.0  # m² of floor, less than a small room has
+BOXED = 0.25  # share of the area of the scene; less floor is probably not that of its rooms
 FAR = 2_000.0  # metres from the origin beyond which 32-bit coordinates are coarse
 DENSE = 5_000_000  # triangles
 
@@ -76,7 +79,7 @@ def lint(scene: Scene, report: MeshReport | None = None) -> LintReport:
             navgrid = free_space_of(scene)
             rng = keyed_rng("lint", "views")
             seen = views(RayScene(scene), np.array([navgrid.sample(rng) for _ in range(48)]))
-            found += [*_of_views(seen), *_of_floors(navgrid), *_of_storeys(scene, navgrid)]
+            found += [*_of_views(seen), *_of_floors(navgrid, size_3), *_of_storeys(scene, navgrid)]
         except SceneError as error:
             found.append(Finding("no-floor", "error", str(error)))
     found += [*_of_place(scene), *_of_axis(scene, size_3), *_of_faces(scene, structure, report)]
@@ -237,9 +240,9 @@ def _of_views(seen: Views) -> list[Finding]:
         )
     if seen.inside_out > 0.5:
         what = f"{seen.inside_out:.0%} of the faces seen from inside are seen from behind"
-        fix = "flip the normals for viewers that hide back faces; AVW treats both sides alike"
+        fix = "flip the normals for viewers that hide back faces; AVW treats both sides alike, and gives Habitat both"
         found.append(Finding("inside-out", "warning", what, cause="the normals point out of the rooms", fix=fix))
-    elif seen.inside_out > 0.05:
+    elif seen.inside_out > MIXED:
         what = f"{seen.inside_out:.1%} of the faces seen from inside are seen from behind"
         found.append(
             Finding("mixed-normals", "note", what, cause="some walls are single sheets, or some parts are inside out")
@@ -255,7 +258,7 @@ def _of_views(seen: Views) -> list[Finding]:
     return found
 
 
-def _of_floors(navgrid: NavGrid) -> list[Finding]:
+def _of_floors(navgrid: NavGrid, size_3: np.ndarray) -> list[Finding]:
     found = []
     islands = navgrid.islands
     others = sum(islands[1:])
@@ -270,8 +273,14 @@ def _of_floors(navgrid: NavGrid) -> list[Finding]:
                 "islands", "warning", what, cause=cause, fix="open the doors; starts and sources are on the largest"
             )
         )
-    if navgrid.area < 5.0:
-        found.append(Finding("small", "note", f"only {navgrid.area:.1f} m² can be walked on"))
+    largest = max(islands, default=navgrid.area)
+    if largest < SMALL_FLOOR:
+        what = f"only {largest:.1f} m² can be walked on"
+        if largest < BOXED * size_3[0] * size_3[2]:
+            cause = "the floor may be the inside of a cupboard or a box, with nothing else under a roof"
+            found.append(Finding("small", "warning", what, cause=cause, fix="check the floor with --picture"))
+        else:
+            found.append(Finding("small", "note", what))
     return found
 
 

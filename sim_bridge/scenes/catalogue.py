@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avw.sim_bridge.errors import SceneError, UsageError
+from avw.sim_bridge.paths import local_path
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, HM3D_SPLITS
 from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG
 from avw.sim_bridge.scenes.collections.scene_files import MESH_SUFFIXES, meshes_in
@@ -18,6 +19,7 @@ from avw.sim_bridge.scenes.collections.splits import split_names, split_scenes
 from avw.sim_bridge.scenes.meshes.mesh_options import split_options
 from avw.sim_bridge.scenes.scene import Scene
 from avw.sim_bridge.scenes.scene_ref import SceneRef, house_number
+from avw.sim_bridge.suggestions import did_you_mean, similar_path
 
 if TYPE_CHECKING:
     from avw.sim_bridge.scenes.meshes.mesh_files import MeshReport
@@ -120,8 +122,9 @@ def _resolve_one(request: str, folder: SceneFolder, *, listed: bool = False) -> 
     if collection.partition("/")[0] in COLLECTIONS and (path is None or path.is_dir()):
         return [_found(request, folder)]
     if path is None:
+        meant = did_you_mean(collection, ("procedural", *COLLECTIONS)) or similar_path(local_path(name))
         raise SceneError(
-            f"scene {request!r} was not found, neither here nor under {folder.root}: expected procedural:N, "
+            f"scene {request!r} was not found, neither here nor under {folder.root}.{meant} Expected procedural:N, "
             f"procedural:FIRST-LAST, a mesh file, a folder of mesh files, or a collection ({', '.join(COLLECTIONS)})"
             f"{COMMA_HINT if listed else ''}"
         )

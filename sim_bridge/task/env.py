@@ -31,7 +31,8 @@ class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
     Observation: {rgb: uint8 (H, W, 3), depth: float32 (H, W) metres, audio: float32 (2, 2400)}, as in
     `avw.sim_bridge.types.Observation`. Actions: STOP 0, FORWARD 1, TURN_LEFT 2, TURN_RIGHT 3.
     `info` holds scene, geodesic (metres), collided and success: privileged, not an input for a policy.
-    `reset(options={"scene": NAME, "episode": N})` selects a scene, an episode, or both.
+    `reset(options={"scene": NAME, "episode": N})` selects a scene, an episode, or both. The environment can be pickled
+    and copied at any time; a copy starts with `reset`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": round(1.0 / STEP_SECONDS)}  # noqa: RUF012 (so Gymnasium declares it)
@@ -100,6 +101,10 @@ class AudioNavEnv(gymnasium.Env[dict[str, Any], np.int64]):
         if self._simulator is not None:
             self._simulator.close()
         self._simulator = self._task = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, e.g. in a worker process, has no open scene: it starts with `reset`."""
+        return self.__dict__ | {"_simulator": None, "_scene": "", "_task": None, "_rgb_HWC": None}
 
     def _open(self, scene: str) -> Simulator:
         if self._simulator is None or self._scene != scene:

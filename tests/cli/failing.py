@@ -23,4 +23,4 @@ def fail(how: str) -> None:
         raise ZeroDivisionError("a bug")
     if how == "disk":
         raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/x")
-    click.echo("fine")
+    click.echo(click.style("fine", fg="green") if how == "colour" else "fine")

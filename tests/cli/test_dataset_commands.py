@@ -197,9 +197,9 @@ def test_verify_finds_and_repairs_damage(run: Run, data: Path, small: list[str],
     assert "1 episodes simulated again: every byte is the same" in replayed.stdout
 
 
-def test_verify_of_an_empty_folder_exits_1(run: Run, tmp_path: Path) -> None:
+def test_verify_of_an_empty_folder_exits_2(run: Run, tmp_path: Path) -> None:
     result = run("verify", tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "holds no dataset" in result.stderr
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -138,3 +139,32 @@ def test_the_help_of_a_command_imports_nothing_heavy(name: str) -> None:
 def test_every_command_is_in_one_section_of_the_help_page() -> None:
     listed = [name for names in SECTIONS.values() for name in names]
     assert sorted(listed) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_no_color_switches_colours_off(run, monkeypatch: pytest.MonkeyPatch, no_color: str) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    text = CliRunner().invoke(avw, ["fail", "colour"], color=True).stdout
+    assert ("\x1b[" in text) == (not no_color)
+
+
+MISSING = {  # what the user typed does not exist
+    "generate": ("OUT", "--scenes", "NOWHERE/a.glb"), "train": ("NOWHERE",), "evaluate": ("NOWHERE",),
+    "imagine": ("NOWHERE",), "navigate": ("--policy", "NOWHERE/policy.py:Mine"), "report": ("NOWHERE",),
+    "info": ("NOWHERE",), "view": ("NOWHERE",), "verify": ("NOWHERE",), "merge": ("OUT", "NOWHERE"),
+    "export": ("NOWHERE", "--to", "mp4"), "push": ("NOWHERE", "me/data"), "pull": (), "scenes": ("NOWHERE/a.glb",),
+    "doctor": ("--acoustics", "NOWHERE"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_what_the_user_typed_wrongly_exits_2(run, tmp_path: Path, name: str) -> None:
+    if name == "fail":
+        pytest.skip("of the tests")
+    words = MISSING[name]
+    for short, path in (("NOWHERE", tmp_path / "no"), ("OUT", tmp_path / "out")):
+        words = tuple(word.replace(short, str(path)) for word in words)
+    result = run(name, *words)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert not list(tmp_path.iterdir()), "nothing is left behind"

@@ -17,6 +17,7 @@ from avw.sim_bridge.scenes.collections.collections import COLLECTIONS, HM3D_SPLI
 from avw.sim_bridge.scenes.collections.dataset_configs import CONFIG, Stage, own_name, read_stages, stage_defaults
 from avw.sim_bridge.scenes.collections.scene_files import SceneFiles, with_companions
 from avw.sim_bridge.scenes.meshes.mesh_options import split_options
+from avw.sim_bridge.suggestions import similar_path
 
 
 class SceneFolder:
@@ -226,7 +227,8 @@ def mesh_file(path: str | Path, options: str | None = None) -> SceneFiles:
         path, options = split_options(str(path))
     mesh = local_path(path)
     if not mesh.exists():
-        raise SceneError(f"scene file {mesh} does not exist: check the path, or use procedural:N for generated houses")
+        meant = similar_path(mesh) or " Check the path, or use procedural:N for generated houses"
+        raise SceneError(f"scene file {mesh} does not exist.{meant}")
     return with_companions(SceneFiles(scene_id=with_options(str(mesh), options), mesh=mesh, options=options))
 
 

@@ -230,6 +230,11 @@ def _labelled(
             )
         return scene, evidence, "", missing
     labels = read_labels(text)
+    if labels.skipped:
+        missing.append(
+            f"{text.name}: {len(labels.skipped)} of its entries cannot be read and are skipped, the first is "
+            f"{labels.skipped[0]}"
+        )
     if object_F is None and mesh is not None:
         semantic_G33, object_G = read_semantic_mesh(mesh, labels)
         if mesh.suffix.lower() == ".ply":

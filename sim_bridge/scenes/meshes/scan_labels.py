@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,15 +41,20 @@ class SceneLabels:
 
     objects: object number -> label, of objects that have one · source: the file they were read from
     colours: 0xRRGGBB -> object number, if the objects of the semantic mesh are distinguished by colour
+    skipped: what is wrong with each entry that could not be read, in the order of the file
     """
 
     objects: Mapping[int, ObjectLabel]
     source: Path
     colours: Mapping[int, int] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
 
 def read_labels(path: Path) -> SceneLabels:
-    """Read a file in any of the four formats. Raises SceneError for another format or a damaged file."""
+    """Read a file in any of the four formats; an entry that is not valid drops its object.
+
+    Raises SceneError for another format, or for a file without any valid entry.
+    """
     try:
         size = path.stat().st_size
         if size == 0:
@@ -57,11 +63,17 @@ def read_labels(path: Path) -> SceneLabels:
             raise ValueError(f"it has more than {_MAX_BYTES:,} bytes")
         text = path.read_text(encoding="utf-8", errors="replace")
         head = text[:200].partition("\n")[0]
+        skipped: list[str] = []
+        colours: dict[int, int] = {}
         if _HOUSE in head:
-            return SceneLabels(dict(_house(text)), path)
-        if _HM3D in head:
-            return _hm3d(text, path)
-        return SceneLabels(dict(_json(text)), path)
+            objects = dict(_house(text, skipped))
+        elif _HM3D in head:
+            objects = dict(_hm3d(text, colours, skipped))
+        else:
+            objects = dict(_json(text, skipped))
+        if skipped and not objects:
+            raise ValueError(skipped[0])
+        return SceneLabels(objects, path, colours, tuple(skipped))
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, TypeError, IndexError)) else error
         raise SceneError(
@@ -70,54 +82,68 @@ def read_labels(path: Path) -> SceneLabels:
         ) from None
 
 
-def _house(text: str) -> Iterator[tuple[int, ObjectLabel]]:
+@contextmanager
+def _one_entry(what: str, skipped: list[str]) -> Iterator[None]:
+    """Note an entry that is not valid instead of giving up the file."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        reason = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        skipped.append(f"{what}: {reason}"[:200])
+
+
+def _house(text: str, skipped: list[str]) -> Iterator[tuple[int, ObjectLabel]]:
     """`C index mapping_index mapping_name mpcat40_index mpcat40_name ...` and `O index region category ...`."""
     categories: dict[int, ObjectLabel] = {}
     # Objects may precede their categories in the file, so the categories are read first.
-    lines = [line.split() for line in text.splitlines() if line[:2] in ("C ", "O ")]
-    for words in lines:
-        if words[0] == "C":
-            # `#` stands for a space in a name.
-            own, coarse = (_clean(word.replace("#", " ")) for word in (words[3], words[5]))
-            # The words of the annotators ("shower wall", "rug") are more specific than the 40 classes.
-            categories[_number(words[1])] = ObjectLabel(coarse, (own, coarse))
-    for words in lines:
-        if words[0] == "O" and int(words[3]) >= 0:
-            label = categories.get(int(words[3]))
-            if label is None:
-                raise ValueError(f"object {words[1]} has category {words[3]}, which is not listed")
-            yield _number(words[1]), label
+    lines = [(k, line.split()) for k, line in enumerate(text.splitlines(), start=1) if line[:2] in ("C ", "O ")]
+    for index, words in lines:
+        with _one_entry(f"line {index}", skipped):
+            if words[0] == "C":
+                # `#` stands for a space in a name.
+                own, coarse = (_clean(word.replace("#", " ")) for word in (words[3], words[5]))
+                # The words of the annotators ("shower wall", "rug") are more specific than the 40 classes.
+                categories[_number(words[1])] = ObjectLabel(coarse, (own, coarse))
+    for index, words in lines:
+        with _one_entry(f"line {index}", skipped):
+            if words[0] == "O" and int(words[3]) >= 0:
+                label = categories.get(int(words[3]))
+                if label is None:
+                    raise ValueError(f"object {words[1]} has category {words[3]}, which is not listed")
+                yield _number(words[1]), label
 
 
-def _hm3d(text: str, path: Path) -> SceneLabels:
+def _hm3d(text: str, colours: dict[int, int], skipped: list[str]) -> Iterator[tuple[int, ObjectLabel]]:
     """`number,RRGGBB,"category",region` in every line after the first."""
-    objects: dict[int, ObjectLabel] = {}
-    colours: dict[int, int] = {}
     for index, line in enumerate(text.splitlines()[1:], start=2):
         if not line.strip():
             continue
-        match = _HM3D_LINE.fullmatch(line)
-        if match is None:
-            raise ValueError(f'line {index} is not NUMBER,COLOUR,"CATEGORY",REGION')
-        name = _clean(match[3])
-        objects[_number(match[1])] = ObjectLabel(name, (name,))
-        colours[int(match[2], 16)] = int(match[1])
-    return SceneLabels(objects, path, colours)
+        with _one_entry(f"line {index}", skipped):
+            match = _HM3D_LINE.fullmatch(line)
+            if match is None:
+                raise ValueError('it is not NUMBER,COLOUR,"CATEGORY",REGION')
+            name, number = _clean(match[3]), _number(match[1])
+            colours[int(match[2], 16)] = number
+            yield number, ObjectLabel(name, (name,))
 
 
-def _json(text: str) -> Iterator[tuple[int, ObjectLabel]]:
+def _json(text: str, skipped: list[str]) -> Iterator[tuple[int, ObjectLabel]]:
     tree = json.loads(text)
     if not isinstance(tree, dict) or not isinstance(tree.get("objects"), list):
         raise ValueError("it has no list of objects")
-    classes = {int(entry["id"]): _clean(str(entry["name"])) for entry in tree.get("classes", [])}
-    for entry in tree["objects"]:
-        if "class_" in entry:  # Gibson's
-            name = _clean(str(entry["class_"]))
-            yield _number(entry["id"]), ObjectLabel(name, (*_only_material(entry), name))
-        else:
-            name = classes.get(int(entry["class_id"])) or _clean(str(entry.get("class_name", "")))
-            if name:
-                yield _number(entry["id"]), ObjectLabel(name, (name,))
+    classes: dict[int, str] = {}
+    for index, entry in enumerate(tree.get("classes", [])):
+        with _one_entry(f"class {index}", skipped):
+            classes[int(entry["id"])] = _clean(str(entry["name"]))
+    for index, entry in enumerate(tree["objects"]):
+        with _one_entry(f"object {index}", skipped):
+            if "class_" in entry:  # Gibson's
+                name = _clean(str(entry["class_"]))
+                yield _number(entry["id"]), ObjectLabel(name, (*_only_material(entry), name))
+            else:
+                name = classes.get(int(entry["class_id"])) or _clean(str(entry.get("class_name", "")))
+                if name:
+                    yield _number(entry["id"]), ObjectLabel(name, (name,))
 
 
 def _only_material(entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from avw.sim_bridge.scenes.scene_ref import SceneRef, Stamp
 from avw.sim_bridge.simulators.habitat.navmesh import SETTINGS, NavMesh
 from avw.sim_bridge.simulators.habitat.sensor_trust import trusted_engine
 from avw.sim_bridge.simulators.habitat.session import Session, Stage, open_session
+from avw.sim_bridge.simulators.habitat.windings import both_windings, shows_backs
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.simulators.scene_simulator import SceneSimulator
 from avw.sim_bridge.types import CAMERA_HEIGHT
@@ -102,11 +103,15 @@ def _open_place(ref: SceneRef, materials: MaterialMap | None, stamp: Stamp | Non
     folder = Path(tempfile.mkdtemp(prefix="avw-habitat-"))
     beside = None if ref.files is None else ref.files.navmesh
     navmesh = None if beside is None else beside.resolve()
+    ray_scene = RayScene(scene)
     # Export a scene that is generated, that is not glTF (Habitat renders a PLY but finds no floor in it, e.g. Replica's
-    # scans), or that is not in metres (Habitat reads `units_to_meters` but never uses it).
-    if report is None or report.unit != 1.0 or not report.path.lower().endswith(_GLTF):
+    # scans), that is not in metres (Habitat reads `units_to_meters` but never uses it), or whose faces show their
+    # backs, which Habitat hides. The faces of the collections show their fronts.
+    of_collection = ref.files is not None and bool(ref.files.collection)
+    backs = report is not None and not of_collection and shows_backs(scene, ray_scene)
+    if report is None or report.unit != 1.0 or backs or not report.path.lower().endswith(_GLTF):
         mesh = folder / "scene.glb"
-        export_glb(scene, mesh)
+        export_glb(both_windings(scene) if backs else scene, mesh)
         config = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0]}
     else:
         mesh = Path(report.path).resolve()
@@ -114,6 +119,6 @@ def _open_place(ref: SceneRef, materials: MaterialMap | None, stamp: Stamp | Non
     # AVW's up axis and unit, whatever the files beside the mesh say, so that images and sound have the same frame.
     stage = folder / "scene.stage_config.json"
     stage.write_text(json.dumps({"render_asset": str(mesh), "force_flat_shading": True, **config}), encoding="utf-8")
-    place = Place(scene=scene, ray_scene=RayScene(scene), mesh=mesh, stage_config=stage, navmesh=navmesh, stamp=stamp)
+    place = Place(scene=scene, ray_scene=ray_scene, mesh=mesh, stage_config=stage, navmesh=navmesh, stamp=stamp)
     weakref.finalize(place, shutil.rmtree, folder, ignore_errors=True)
     return place

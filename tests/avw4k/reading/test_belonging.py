@@ -41,6 +41,21 @@ def test_mlcroissant_finds_no_fault_and_reads_the_records(reference: Path, copy:
         assert record["episodes/success"] == (ref.mode == "approach")
 
 
+def test_the_card_names_the_table_for_datasets(reference: Path):
+    front = (reference / "README.md").read_text().split("---\n")[1]
+    assert (
+        "configs:\n- config_name: episodes\n  data_files:\n  - split: episodes\n    path: episodes.parquet\n" in front
+    )
+
+
+def test_datasets_loads_the_table(reference: Path, tmp_path: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+        table = datasets.load_dataset(str(reference), split="episodes", cache_dir=str(tmp_path))
+    assert table["index"] == [ref.index for ref in open_dataset(reference).episodes()]
+
+
 def test_the_tree_is_robomimics(reference: Path):
     """What its readers rely on: attributes, names, and one row of every array for each of num_samples."""
     dataset = open_dataset(reference)

@@ -96,7 +96,7 @@ def test_wrong_usage_is_a_sentence_and_exit_code_2(run, arguments, message):
 
 def test_a_run_without_a_model_is_refused(tmp_path):
     result = imagine(tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "model.safetensors" in result.stderr
 
 

@@ -31,6 +31,7 @@ from avw.model.report.maps import Route, trajectory_map
 from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.storage.file_lock import claimed
 from avw.sim_bridge.task.task import TaskConfig
 from tests.sim_bridge.mp3d_tree import concrete_box, mp3d_tree
 
@@ -430,3 +431,9 @@ def test_a_scene_that_is_not_available_has_a_blank_plan():
     assert plan.picture == ""
     assert plan.width > plan.height
     ET.fromstring(trajectory_map(plan, [], (2.0, 1.5, 1.0), "t"))
+
+
+def test_two_reports_do_not_write_one_file(tmp_path):
+    with claimed(tmp_path / "report.html", "busy"), pytest.raises(UsageError, match="another command is writing"):
+        write_report(tmp_path)
+    assert write_report(tmp_path).exists()

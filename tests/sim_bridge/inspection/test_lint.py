@@ -196,3 +196,9 @@ def test_a_storey_without_stairs() -> None:
     joined = lint(box_scene(*two_storeys()))
     assert "storeys" not in _names(joined)
     assert [floor["y"] for floor in joined.facts["floors"]] == [0.0, 2.8]
+
+
+def test_the_inside_of_a_box_as_the_only_floor_is_a_warning() -> None:
+    assert "small" in _names(lint(box_scene(*room(2.2, 2.2))), "note"), "a small scene"
+    far_wall = ((20.0, 0.0, 0.0), (20.2, 2.5, 2.2))
+    assert "small" in _names(lint(box_scene(*room(2.2, 2.2), far_wall)), "warning")

@@ -88,3 +88,13 @@ def test_the_hash_depends_on_every_part_of_a_scene() -> None:
     hashes = {scene_sha256(s) for s in (scene, *changed)}
     assert len(hashes) == 1 + len(changed)
     assert scene_sha256(replace(scene, scene_id="another name")) == scene_sha256(scene)
+
+
+def test_similar_scenes_are_proposed(tmp_path: Path) -> None:
+    (tmp_path / "kitchen.glb").write_bytes(b"")
+    with pytest.raises(SceneError, match=r"Did you mean '.*kitchen\.glb'\?"):
+        resolve_scenes(str(tmp_path / "kichen.glb"))
+    with pytest.raises(SceneError, match="Did you mean 'procedural'"):
+        resolve_scenes("procedual:3")
+    with pytest.raises(SceneError, match="Expected procedural:N"):
+        resolve_scenes(str(tmp_path / "xyz"))

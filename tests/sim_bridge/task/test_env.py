@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import gymnasium
@@ -106,3 +107,15 @@ def test_wrong_use_is_an_error_with_a_fix() -> None:
         AudioNavEnv("procedural:1", SMALL, render_mode="human")
     with pytest.raises(UsageError, match="call `reset`"):
         AudioNavEnv("procedural:1", SMALL).step(0)
+
+
+def test_a_copy_starts_with_reset_and_gives_the_same_episodes(env: AudioNavEnv) -> None:
+    env.reset(seed=3)
+    env.step(int(Action.TURN_LEFT))
+    copied = pickle.loads(pickle.dumps(env))
+    with pytest.raises(UsageError, match="call `reset`"):
+        copied.step(int(Action.FORWARD))
+    (first, info), (second, same) = env.reset(seed=4), copied.reset(seed=4)
+    assert info == same
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+    copied.close()

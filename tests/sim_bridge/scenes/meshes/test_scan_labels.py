@@ -258,15 +258,32 @@ def test_altered_and_truncated_files_are_read_or_raise_scene_errors(
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "kept", "reason"),
+    [
+        ("a.house", HOUSE.replace("O 1 0 1", "O 1 0 7"), {0}, "line 8: object 1 has category 7, which is not listed"),
+        ("a.house", HOUSE.replace("C 1 7 television 22 tv_monitor 0 0 0 0 0", "C 1"), {0}, "line 7: IndexError"),
+        ("a.house", HOUSE.replace("O 1 0 1 0", "O 99999999 0 1 0"), {0}, "line 8: object or category number 99999999"),
+        ("a.semantic.txt", HM3D + "7,zz,x\n", {1, 2, 313}, "line 6: it is not NUMBER,COLOUR"),
+        ("a.scn", GIBSON_JSON.replace('"id": 1', '"id": "x"'), {2}, "object 0: invalid literal"),
+        ("a.scn", GIBSON_JSON.replace("[{", "[3, {"), {1, 2}, "object 0: TypeError"),
+    ],
+)
+def test_an_entry_that_is_not_valid_drops_its_object_only(
+    tmp_path: Path, name: str, content: str, kept: set[int], reason: str
+) -> None:
+    labels = read_labels(write(tmp_path / name, content))
+    assert set(labels.objects) == kept
+    assert labels.skipped[0].startswith(reason)
+    assert read_labels(write(tmp_path / "whole.house", HOUSE)).skipped == ()
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.house", "", "empty"),
         ("a.house", "<!DOCTYPE html><html>", "download it again"),
         ("a.house", "ASCII 2.0\nO 1", "download it again"),
-        ("a.house", HOUSE.replace("O 1 0 1", "O 1 0 7"), "category 7, which is not listed"),
-        ("a.house", HOUSE.replace("C 1 7 television 22 tv_monitor 0 0 0 0 0", "C 1"), "IndexError"),
-        ("a.house", HOUSE.replace("O 1 0 1 0", "O 99999999 0 1 0"), "is not from 0 to 65535"),
-        ("a.semantic.txt", HM3D + "7,zz,x\n", "line 6 is not"),
+        ("a.house", "ASCII 1.1\nO 1 0 7\n", "category 7, which is not listed"),
         ("a.scn", "[1, 2]", "no list of objects"),
         ("a.scn", '{"objects": [{"id": "x", "class_": "bed"}]}', "invalid literal"),
         ("a.scn", '{"objects": [{"id": -1, "class_": "bed"}]}', "is not from 0"),
