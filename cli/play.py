@@ -13,8 +13,8 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
-from avw.cli.suggestions import similar_path
 from avw.sim_bridge.paths import local_path
+from avw.sim_bridge.suggestions import similar_path
 
 if TYPE_CHECKING:
     from avw.model.play.session import PlayConfig

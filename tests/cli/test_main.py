@@ -153,7 +153,7 @@ MISSING = {  # what the user typed does not exist
     "imagine": ("NOWHERE",), "navigate": ("--policy", "NOWHERE/policy.py:Mine"), "report": ("NOWHERE",),
     "info": ("NOWHERE",), "view": ("NOWHERE",), "verify": ("NOWHERE",), "merge": ("OUT", "NOWHERE"),
     "export": ("NOWHERE", "--to", "mp4"), "push": ("NOWHERE", "me/data"), "pull": (), "scenes": ("NOWHERE/a.glb",),
-    "doctor": ("--acoustics", "NOWHERE"),
+    "doctor": ("--acoustics", "NOWHERE"), "play": ("NOWHERE",),
 }  # fmt: skip
 
 
