@@ -26,7 +26,7 @@ from avw.model.tokenizers.depth import DepthTokenizer
 from avw.model.tokenizers.fit import TokenizerBudget
 from avw.model.tokenizers.image import ImageTokenizer
 from avw.model.tokenizers.tokenizers import Tokenizers
-from avw.model.training.train import init_weights
+from avw.model.training.weights import init_weights
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.open_simulator import open_simulator

@@ -26,6 +26,7 @@ from avw.model.imagine.numbers import imagined_numbers
 from avw.model.imagine.request import ImagineConfig, resolve
 from avw.model.metrics.vision import mse_per_image, psnr_from_mse
 from avw.model.pictures.animation import common_scale
+from avw.model.run_folder import run_data
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.types import SAMPLE_RATE
 
@@ -79,7 +80,7 @@ def median(found: list[Candidate]) -> Candidate:
 def strip(run: Path, data: Path | None, out: Path, count: int) -> None:
     """Write imagination.webp and imagination.mp3 with the model in RUN, and print which window was chosen."""
     model = WorldModel.load(run)
-    dataset = open_dataset(Path(model.note["data"]) if data is None else data)
+    dataset = open_dataset(run_data(run, model.note) if data is None else data)
     found = list(candidates(model, dataset, count))
     if not found:
         raise click.ClickException(f"no window of {count} follows the rule; look at more of them: --count {10 * count}")

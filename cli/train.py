@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +14,9 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import WholeNumbers
 from avw.cli.paths import UserPath
+
+if TYPE_CHECKING:
+    from avw.model.training.forecast import TrainForecast
 
 STAGES = ("tokenizers", "1", "2", "3")
 
@@ -33,19 +38,27 @@ STAGES = ("tokenizers", "1", "2", "3")
         help="Number of contexts per batch; each context has four targets.")  # fmt: skip
 @option("--learning-rate", type=click.FloatRange(min=0, max=10, min_open=True), metavar="RATE",
         default_text="depends on --size", help="Maximum learning rate.")  # fmt: skip
+@option("--config", "config_file", type=UserPath(), metavar="FILE",
+        help="TOML file with fields of the configuration, or the config.json of another run. Options on the command "
+        "line replace its values.")  # fmt: skip
 @option("--set", "settings", metavar="FIELD=VALUE", multiple=True,
         help="Change one field of the configuration, e.g. net.prior=none, net.sound_memory=0 or futures=false. The "
         "option may be repeated; config.json in the run lists all fields.")  # fmt: skip
 @shared.seed("the initial weights, the training windows and the noise")
 @shared.device("auto")
+@option("--init", metavar="nwm:FILE", default="",
+        help="Start from a checkpoint of Navigation World Models; init.json lists what was used.")  # fmt: skip
+@option("--dry-run", is_flag=True, help="Print the size of the model, and the disk space and memory that it needs.")
 @shared.json_output
+@click.pass_context
 def train(
-    data: Path, out: Path, size: str, stages: str, steps: tuple[int, ...] | None, scale: float, batch: int | None,
-    learning_rate: float | None, settings: tuple[str, ...], seed: int, device: str, as_json: bool,
+    context: click.Context, data: Path, out: Path, size: str, stages: str, steps: tuple[int, ...] | None, scale: float,
+    batch: int | None, learning_rate: float | None, config_file: Path | None, settings: tuple[str, ...], init: str,
+    seed: int, device: str, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Train the world model on the dataset DATA: first the tokenizers, then vision, sound, and both together.
 
-    DATA is data/avw by default.
+    DATA is data/avw by default. Started by torchrun, several processes share each batch (docs/training.md).
 
     \b
     Examples:
@@ -53,15 +66,32 @@ def train(
       avw train data/demo --out runs/demo --scale 0.3
       avw train data/avw-4k --size B --device cuda
       avw train --out runs/no-memory --set net.prior=none --set net.sound_memory=0
+      avw train --config runs/latest/config.json --set seed=1 --out runs/again
+      torchrun --nproc-per-node 8 -m avw.cli train data/avw-4k --size B
     """
     from avw.cli.progress import Bar, phase
+    from avw.model.train import configured
     from avw.model.train import train as run
+    from avw.model.training.forecast import forecast
+    from avw.model.training.ranks import launched
 
     chosen = tuple(word for word in (w.strip() for w in stages.split(",")) if word)
+    given = context.get_parameter_source("seed") is click.core.ParameterSource.COMMANDLINE
+    wanted: dict[str, Any] = {
+        "size": size, "stages": chosen, "steps": steps, "scale": scale, "batch": batch, "learning_rate": learning_rate,
+        "settings": settings, "config_file": config_file, "init": init,
+        "seed": seed if given or config_file is None else None,
+    }  # fmt: skip
+    if dry_run:
+        dataset, config = configured(data, out, **wanted)
+        ahead = forecast(dataset, out, config)
+        click.echo(json.dumps(asdict(ahead), indent=1) if as_json else forecast_text(out, size, ahead))
+        return
     bars: dict[str, Bar] = {}
     last: dict[str, dict[str, float]] = {}
     starting = ExitStack()  # until the first step
-    starting.enter_context(phase("reading the dataset and preparing the model"))
+    if not launched()[0]:
+        starting.enter_context(phase("reading the dataset and preparing the model"))
 
     def report(stage: str, step: int, total: int, losses: dict[str, float]) -> None:
         if stage not in bars:
@@ -71,20 +101,21 @@ def train(
         bar = bars[stage]
         bar.update(step - bar.n)
         if losses:
+            speed = losses.pop("targets_per_second", None)
             last[stage] = losses
-            bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()}, refresh=False)
+            shown = {name: f"{value:.3f}" for name, value in losses.items()}
+            bar.set_postfix({"targets/s": f"{speed:.3g}", **shown} if speed is not None else shown, refresh=False)
         if step >= total:
             bar.close()
 
     try:
-        model = run(
-            data, out, size=size, stages=chosen, steps=steps, scale=scale, batch=batch, learning_rate=learning_rate,
-            settings=settings, seed=seed, device=device, report=report,
-        )  # fmt: skip
+        model = run(data, out, device=device, report=report, **wanted)
     finally:
         starting.close()
         for bar in bars.values():
             bar.close()
+    if launched()[0]:
+        return  # the first process prints for all
     parameters = sum(p.numel() for p in model.net.parameters())
     summary = {
         "run": str(out),
@@ -99,3 +130,17 @@ def train(
         return
     click.echo(f"{out}: AV-CDiT {size}, {parameters / 1e6:.2f} M parameters; finished stages: {', '.join(chosen)}")
     click.echo(f"Next: avw evaluate {out} {data}\n      avw navigate --policy mpc --model {out}")
+
+
+def forecast_text(out: Path, size: str, ahead: TrainForecast) -> str:
+    """The result of a dry run as text."""
+    parts = ", ".join(f"{count / 1e6:.1f} M {name}" for name, count in ahead.parameters.items())
+    gigabytes = {name: f"{size / 1e9:.2f} GB" for name, size in asdict(ahead).items() if isinstance(size, int)}
+    return (
+        f"{out}: AV-CDiT {size}, {sum(ahead.parameters.values()) / 1e6:.1f} M parameters ({parts})\n"
+        f"Disk while training: at most {gigabytes['disk_peak']} (latents {gigabytes['latents']}, a checkpoint of a "
+        f"running stage {gigabytes['checkpoint']}; free: {gigabytes['free']})\n"
+        f"Disk afterwards: {gigabytes['disk_after']}\n"
+        f"Memory for weights, their average, gradients and moments: {gigabytes['state']} per process, without "
+        "activations"
+    )

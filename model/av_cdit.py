@@ -23,9 +23,22 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recomputed
 
 from avw.model import checkpoint
-from avw.model.layers import MOTION_FEATURES, Attention, Condition, Expert, Head, mlp, modulate, motion_features
+from avw.model.cdit import CditBlock, CditCondition
+from avw.model.layers import (
+    MOTION_FEATURES,
+    Attention,
+    Condition,
+    Expert,
+    Head,
+    NarrowExpert,
+    applied,
+    mlp,
+    modulate,
+    motion_features,
+)
 from avw.model.reward import COARSE_EDGES, DISTANCE_EDGES, RewardPrediction
 from avw.model.sound_memory import SoundHistory, SoundMemory, heard_features
 from avw.model.sound_recall import FEATURES as RECALL_FEATURES
@@ -54,6 +67,8 @@ class AvCditConfig:
         paper
     modalities: what the network sees and predicts, of "vision" and "audio". With one of them it is a unimodal model
     experts: one feed-forward network per modality in every block, as in the paper; without them, all share one
+    reward_width: numbers per token in which the expert of the reward computes; 0 for the width of the network. There is
+        one reward token, whose output has some twenty numbers, so its expert can be narrow
     sound_memory: number of past steps that each have one token with the cues, level and colour of their sound and the
         relative pose; 0 for none. Not part of the paper
     source_belief: the tokens of sound and reward are given where the source is relative to their pose, triangulated
@@ -61,6 +76,8 @@ class AvCditConfig:
     source_layers: layers of attention between these steps
     sound_recall: the audio tokens are given the last sound and that of past steps at the same phase of a repeating
         source, and the audio head predicts a correction of them; see `sound_recall.py`. Not part of the paper
+    cdit: blocks and condition are those of Navigation World Models, to continue from their weights; see `cdit.py`
+    motion_unit: metres of one unit of motion of such weights
     reward_from_sound: the reward that is read from the context alone uses its sounds and not its images. Images
         identify the houses of the training, and a reward that depends on them ranks poses in other houses worse
     distance_edges: bin edges of the reward histogram, metres
@@ -84,6 +101,7 @@ class AvCditConfig:
     past_motion: bool = True
     modalities: tuple[str, ...] = ("vision", "audio")
     experts: bool = True
+    reward_width: int = 0
     sound_memory: int = 64
     source_belief: bool = True
     source_layers: int = 2
@@ -92,6 +110,8 @@ class AvCditConfig:
     distance_edges: tuple[float, ...] = DISTANCE_EDGES
     progress_head: bool = False
     learn_variance: bool = False
+    cdit: bool = False
+    motion_unit: float = 1.0
 
     def __post_init__(self) -> None:
         if self.prior not in PRIORS:
@@ -136,9 +156,18 @@ SIZES: dict[str, dict[str, Any]] = {
     "nano": {"width": 128, "depth": 4, "heads": 4},
     "S": {"width": 384, "depth": 12, "heads": 6, **PAPER},
     "B": {"width": 768, "depth": 12, "heads": 12, **PAPER},
-    "L": {"width": 1024, "depth": 24, "heads": 16, **PAPER},
-    "XL": {"width": 1152, "depth": 28, "heads": 16, **PAPER},
+    "L": {"width": 1024, "depth": 24, "heads": 16, "reward_width": 128, **PAPER},
+    "XL": {"width": 1152, "depth": 28, "heads": 16, "reward_width": 128, **PAPER},
 }
+
+
+def experts_of(config: AvCditConfig) -> nn.ModuleDict:
+    """The feed-forward networks of a block, by modality."""
+    names = MODALITIES if config.experts else ("shared",)
+    experts = nn.ModuleDict({name: Expert(config.width, config.mlp_ratio) for name in names})
+    if config.experts and config.reward_width:
+        experts["reward"] = NarrowExpert(config.width, config.reward_width, config.mlp_ratio)
+    return experts
 
 
 class Block(nn.Module):
@@ -153,8 +182,7 @@ class Block(nn.Module):
         self.modulation = nn.Linear(config.width, 6 * config.width)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
-        names = MODALITIES if config.experts else ("shared",)
-        self.experts = nn.ModuleDict({name: Expert(config.width, config.mlp_ratio) for name in names})
+        self.experts = experts_of(config)
 
     def context_keys_values(self, context_BND: Tensor) -> tuple[Tensor, Tensor]:
         return self.cross_attention.keys_values(self.context_norm(context_BND))
@@ -163,7 +191,6 @@ class Block(nn.Module):
         """tokens: modality → (P, N, D), in the order of MODALITIES; context: keys and values (B, heads, M, D/heads)."""
         B, K, _ = c_BKD.shape
         c_PD = F.silu(c_BKD).flatten(0, 1)
-        sizes = [x.shape[1] for x in tokens.values()]
         x_PND = torch.cat(list(tokens.values()), 1)
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c_PD).chunk(6, -1)
 
@@ -185,10 +212,7 @@ class Block(nn.Module):
         out = rearrange(attend(q, *context), "b (k n) d -> (b k) n d", k=K)
         x_PND = x_PND + gate2[:, None] * out
 
-        normed = self.norm(x_PND)
-        parts = zip(tokens, x_PND.split(sizes, 1), normed.split(sizes, 1), strict=True)
-        shared = len(self.experts) == 1
-        return {name: self.experts["shared" if shared else name](x, n, c_PD) for name, x, n in parts}
+        return applied(self.experts, tokens, x_PND, self.norm(x_PND), c_PD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +235,13 @@ class AvCdit(nn.Module):
     def __init__(self, config: AvCditConfig) -> None:
         super().__init__()
         self.config = config
+        self.recompute = False  # keep only the inputs of the blocks for the backward pass
         D, p = config.width, config.patch
         visual, sound = config.latent_channels * p * p, config.audio_channels
         outputs = 2 if config.learn_variance else 1
-        self.condition = Condition(D)
-        self.blocks = nn.ModuleList([Block(config) for _ in range(config.depth)])
+        self.condition: nn.Module = CditCondition(D, config.motion_unit) if config.cdit else Condition(D)
+        block = (lambda: CditBlock(D, config.heads, experts_of(config))) if config.cdit else (lambda: Block(config))
+        self.blocks = nn.ModuleList([block() for _ in range(config.depth)])
         self.adapters = nn.ModuleDict(
             {
                 "vision": nn.Linear(visual, D),
@@ -229,8 +255,12 @@ class AvCdit(nn.Module):
                 "reward": nn.Parameter(0.02 * torch.randn(1, D)),
             }
         )
+        seen = config.visual_tokens if config.cdit else 1  # CDiT has positions of its own for each context frame
         self.ages = nn.ParameterDict(
-            {name: nn.Parameter(0.02 * torch.randn(config.context, 1, D)) for name in ("vision", "audio")}
+            {
+                "vision": nn.Parameter(0.02 * torch.randn(config.context, seen, D)),
+                "audio": nn.Parameter(0.02 * torch.randn(config.context, 1, D)),
+            }
         )
         if config.past_motion:
             self.past = mlp(MOTION_FEATURES, D)
@@ -338,7 +368,10 @@ class AvCdit(nn.Module):
             for name in tokens.keys() & {"audio", "reward"}:
                 tokens[name] = tokens[name] + self.from_belief[name](features_PF)[:, None]
         for block, keys_values in zip(self.blocks, context.keys_values, strict=True):
-            tokens = block(tokens, c_BKD, keys_values)
+            if self.recompute and torch.is_grad_enabled():
+                tokens = recomputed(block, tokens, c_BKD, keys_values, use_reentrant=False, preserve_rng_state=False)
+            else:
+                tokens = block(tokens, c_BKD, keys_values)
 
         c_PD = c_BKD.flatten(0, 1)
         outputs = {name: self.heads[name](tokens[name], c_PD) for name in noisy}

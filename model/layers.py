@@ -6,6 +6,7 @@ Shapes: B contexts · K targets per context · P = B·K · N tokens · D width.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +40,12 @@ def time_features(steps: Tensor) -> Tensor:
     return torch.cat([fourier(steps, 8, 256.0), remainders.sin(), remainders.cos()], -1)
 
 
+def exact_einsum(equation: str, a: Tensor, b: Tensor) -> Tensor:
+    """`torch.einsum` in float32, also where the network computes in bfloat16: sums over many steps or cells."""
+    with torch.autocast(a.device.type, enabled=False):
+        return torch.einsum(equation, a.float(), b.float())
+
+
 def mlp(inputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
 
@@ -61,6 +68,13 @@ def modulate(x_PND: Tensor, shift_PD: Tensor, scale_PD: Tensor) -> Tensor:
     return torch.addcmul(shift_PD[:, None], x_PND, 1 + scale_PD[:, None])
 
 
+class HeadNorm(nn.RMSNorm):
+    """RMSNorm in the precision of its input: with a weight of another one, PyTorch has no fused kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), torch.finfo(torch.float32).eps)
+
+
 class Attention(nn.Module):
     """Multi-head attention with normalised queries and keys. The weights are shared by all modalities."""
 
@@ -70,8 +84,8 @@ class Attention(nn.Module):
         self.to_q = nn.Linear(width, width)
         self.to_kv = nn.Linear(width, 2 * width)
         self.to_out = nn.Linear(width, width)
-        self.norm_q = nn.RMSNorm(width // heads)
-        self.norm_k = nn.RMSNorm(width // heads)
+        self.norm_q: nn.Module = HeadNorm(width // heads)
+        self.norm_k: nn.Module = HeadNorm(width // heads)
 
     def queries(self, x_PND: Tensor) -> Tensor:
         return self.norm_q(rearrange(self.to_q(x_PND), "p n (h d) -> p h n d", h=self.heads))
@@ -118,6 +132,35 @@ class Expert(nn.Module):
         return x_PND + gate[:, None] * self.down(
             F.gelu(self.up(modulate(normed_PND, shift, scale)), approximate="tanh")
         )
+
+
+class NarrowExpert(nn.Module):
+    """An expert that computes in `narrow` numbers per token instead of the width of the network."""
+
+    def __init__(self, width: int, narrow: int, ratio: int) -> None:
+        super().__init__()
+        self.modulation = nn.Linear(width, 3 * narrow)
+        self.enter = nn.Linear(width, narrow)
+        self.up = nn.Linear(narrow, ratio * narrow)
+        self.down = nn.Linear(ratio * narrow, narrow)
+        self.leave = nn.Linear(narrow, width, bias=False)  # without a bias, AdaLN-Zero is the identity at first
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x_PND: Tensor, normed_PND: Tensor, c_PD: Tensor) -> Tensor:
+        shift, scale, gate = self.modulation(c_PD).chunk(3, -1)
+        y = modulate(self.enter(normed_PND), shift, scale)
+        return x_PND + self.leave(gate[:, None] * self.down(F.gelu(self.up(y), approximate="tanh")))
+
+
+def applied(
+    experts: nn.ModuleDict, tokens: Mapping[str, Tensor], x_PND: Tensor, normed_PND: Tensor, c_PD: Tensor
+) -> dict[str, Tensor]:
+    """The tokens of each modality after its expert. tokens: for their names and numbers · x: all of them"""
+    sizes = [x.shape[1] for x in tokens.values()]
+    parts = zip(tokens, x_PND.split(sizes, 1), normed_PND.split(sizes, 1), strict=True)
+    shared = len(experts) == 1
+    return {name: experts["shared" if shared else name](x, n, c_PD) for name, x, n in parts}
 
 
 class Head(nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from avw.sim_bridge.storage.small_files import as_object, parse_lines, read_json
 from avw.sim_bridge.storage.typed_json import typed
 
 CONFIG = "config.json"  # of a run, written first
+NOT_LOSSES = ("stage", "step", "seconds", "loss", "gradient", "targets_per_second")
+"""Names in a line of log.jsonl that are not loss terms."""
 LARGEST = 2**29  # bytes; navigation records hold a path per episode
 
 
@@ -44,13 +48,30 @@ def read_result_object(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} cannot be read ({error}); run the command that writes it again") from error
 
 
-def run_data(run: Path) -> Path:
-    """The dataset that a run was trained on, as config.json names it. Raises RunError."""
+def run_data(run: Path, note: Mapping[str, Any] | None = None) -> Path:
+    """The dataset that a run was trained on, as config.json names it: by its place relative to the run, which is still
+    right when both were moved together, or else by the path that `avw train` was given.
+
+    run: its folder, or its model.safetensors · note: that of the model, for a checkpoint without its config.json
+    Raises RunError if the dataset is not there.
+    """
+    run = run.parent if run.suffix == ".safetensors" else run
     path = run / CONFIG
     try:
-        return Path(typed(str, read_result_object(path).get("data"), "data"))
+        config = read_result_object(path) if note is None or path.exists() else note
+        named = typed(str, config.get("data"), "data")
+        beside = typed(str | None, config.get("data_from_run"), "data_from_run")
     except ValueError as error:
         raise RunError(f"{path} does not name the dataset of the run ({error})") from error
+    places = [Path(named)] if beside is None else [run / beside, Path(named)]
+    for place in places:
+        if (place / "info.json").exists():
+            same = place.resolve() == Path(named).resolve()
+            return Path(named) if same else Path(os.path.normpath(place))
+    raise RunError(
+        f"the run {run} was trained on {named}, which is not there: the run or its data were moved, or the command was "
+        f"typed in another folder. Name the dataset, e.g. avw evaluate {run} DATA"
+    )
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

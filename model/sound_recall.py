@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from avw.model.layers import exact_einsum
 from avw.model.sound_memory import SoundHistory
 from avw.sim_bridge.types import STEP_SECONDS
 
@@ -137,7 +138,7 @@ class SoundRecall(nn.Module):
 
         index_BKNA = start_BKN[..., None] + torch.arange(A, device=start_BKN.device)
         heard_BKNAD = rhythm.tokens_BTD[rows_B[..., None], index_BKNA]
-        audio_PAD = torch.einsum("bkn,bknad->bkad", weight_BKN, heard_BKNAD).flatten(0, 1)
+        audio_PAD = exact_einsum("bkn,bknad->bkad", weight_BKN, heard_BKNAD).flatten(0, 1)
         # Where it was heard, as seen from the target.
         sin_BK, cos_BK = motion_BK3[..., 2].sin(), motion_BK3[..., 2].cos()
         ahead, left = (weight_BKN[..., None] * away_BKN2).sum(2).unbind(-1)

@@ -19,7 +19,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from avw.model.layers import MOTION_FEATURES, TIME_FEATURES, HistoryLayer, motion_features, time_features
+from avw.model.layers import (
+    MOTION_FEATURES,
+    TIME_FEATURES,
+    HistoryLayer,
+    exact_einsum,
+    motion_features,
+    time_features,
+)
 
 RANGES = (0.3, 0.6, 1.0, 1.5, 2.1, 2.8, 3.7, 4.8, 6.2, 8.0, 10.5, 14.0)
 """Distances of the cells from the agent, metres."""
@@ -72,7 +79,7 @@ class SourceField(nn.Module):
                 x_BMD = layer(x_BMD, attended_BM)
             heard_BMF = torch.cat([heard_BMF, x_BMD], -1)
         weight_BMn = self.evidence(heard_BMF) * known_BM[..., None]
-        evidence_BG = torch.einsum("bmn,nbmg->bg", weight_BMn, basis_nBMG)
+        evidence_BG = exact_einsum("bmn,nbmg->bg", weight_BMn, basis_nBMG)
         return SourceBelief((self.prior + self.scale.exp() * evidence_BG).log_softmax(-1), self.cell_G2)
 
 
@@ -106,7 +113,7 @@ def belief_features(belief: SourceBelief, motion_BK3: Tensor) -> Tensor:
     bearing = torch.atan2(away[..., 1], away[..., 0]) - motion_BK3[..., None, 2]
     radii = torch.tensor(RADII, device=distance.device).log()
     kernel = torch.exp(-0.5 * ((distance.log()[..., None] - radii) / 0.3).square())
-    histogram = torch.einsum("bkg,bkgr->bkr", p_B1G.expand_as(distance), kernel)
+    histogram = exact_einsum("bkg,bkgr->bkr", p_B1G.expand_as(distance), kernel)
     features = [(p_B1G * distance).sum(-1) / 4.0, -(p_B1G * distance.log()).sum(-1)]
     for m in (1, 2, 3):
         features += [(p_B1G * (m * bearing).cos()).sum(-1), (p_B1G * (m * bearing).sin()).sum(-1)]

@@ -47,6 +47,10 @@ class NoRunError(UsageError, RunError):
     """A folder that was named as a run holds none."""
 
 
+class TrainingError(AvwError):
+    """A training cannot go on: a gradient is not finite, the memory is full, or another process is lost."""
+
+
 class PolicyError(AvwError):
     """The code of a user's policy raised an exception; the message contains its traceback."""
 

@@ -33,7 +33,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
             "pictures",
             "run_folder",
         ),
-        ("layers", "reward", "sound_memory", "sound_recall", "source_belief", "av_cdit", "compositor"),
+        ("layers", "cdit", "reward", "sound_memory", "sound_recall", "source_belief", "av_cdit", "compositor"),
         ("tokenizers",),
         ("context", "frames", "pixels", "priors", "rollout", "rotation", "world_model"),
         ("training",),

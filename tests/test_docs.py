@@ -21,6 +21,7 @@ from tests.test_architecture import LAYERS
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "CHANGELOG.md"]  # the changelog quotes commands and files of older versions
+LAUNCHERS = ("srun ",)
 RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.sh"))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:avw|make|python -m) [^`\n]+)`")
@@ -58,8 +59,10 @@ def quoted() -> list[Quoted]:
 
 def joined(block: str) -> list[str]:
     """The command lines of a block, with continuation lines joined, and without prompts and comments."""
-    lines = block.replace("\\\n", " ").splitlines()
-    return [re.sub(r"\s+#.*$", "", line.strip()).removeprefix("$ ") for line in lines if line.strip()]
+    lines = [line.strip().removeprefix("$ ") for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+    for launcher in LAUNCHERS:
+        lines = [line.removeprefix(launcher) for line in lines]
+    return [re.sub(r"\s+#.*$", "", line) for line in lines]
 
 
 def commands(program: str) -> list[Quoted]:
@@ -120,6 +123,36 @@ def test_every_quoted_module_exists(quotation: Quoted) -> None:
     words = words_of(quotation.line)
     if words[1:2] == ["-m"] and words[2].split(".")[0] in ("avw", "benchmarks", "validation"):
         assert importlib.util.find_spec(words[2]), f"{quotation}: no module {words[2]}"
+
+
+def test_quoted_configurations_are_valid(tmp_path: Path) -> None:
+    from avw.model.av_cdit import AvCditConfig
+    from avw.model.training.config import TrainConfig
+    from avw.model.training.config_file import from_file
+
+    blocks = [block for page in PAGES for language, block in FENCE.findall(page.read_text()) if language == "toml"]
+    assert blocks
+    for block in blocks:
+        (tmp_path / "config.toml").write_text(block)
+        assert from_file(TrainConfig(net=AvCditConfig()), tmp_path / "config.toml")
+
+
+def test_the_table_of_running_fields_is_complete() -> None:
+    from avw.model.training.config import RUNNING
+
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == RUNNING
+
+
+@pytest.mark.parametrize("quotation", commands("torchrun"), ids=str)
+def test_every_quoted_torchrun_command_parses(quotation: Quoted) -> None:
+    from torch.distributed.run import get_args_parser
+
+    found = get_args_parser().parse_args(words_of(quotation.line)[1:])
+    assert (found.module, found.training_script) == (True, "avw.cli"), str(quotation)
+    command = avw.get_command(click.Context(avw), found.training_script_args[0])
+    assert command is not None
+    check_against(command, found.training_script_args[1:], str(quotation))
 
 
 @pytest.mark.parametrize("page", LINKED, ids=relative)

@@ -19,6 +19,7 @@ from avw.model.evaluation.parts import PARTS, Progress, measure_source, with_par
 from avw.model.evaluation.rollouts import measure_rollouts
 from avw.model.evaluation.samples import write_samples
 from avw.model.evaluation.sequences import longest_episode, sound_of
+from avw.model.run_folder import run_data
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
@@ -56,7 +57,9 @@ def evaluate(
     target = Path(run) / "evaluation.json"
     model = WorldModel.load(run, chosen_device)
     others = [WorldModel.load(other, chosen_device) for other in against]
-    dataset = data if isinstance(data, Dataset) else open_dataset(_trained_on(model, run) if data is None else data)
+    if data is None:
+        data = run_data(Path(run), model.note)
+    dataset = data if isinstance(data, Dataset) else open_dataset(data)
     config = EvaluationConfig(split=split, horizons=tuple(horizons), count=count, denoising_steps=denoising_steps)
     busy = f"{target} is being written by another `avw evaluate`; wait for it"
     with claimed(target, busy):
@@ -66,14 +69,6 @@ def evaluate(
         result["against"] = [Path(other).name for other in against]
         atomic_write(target, json.dumps(result, indent=2, allow_nan=False))
     return result
-
-
-def _trained_on(model: WorldModel, run: str | Path) -> Path:
-    """The dataset that the checkpoint of a run names. Raises UsageError if it names none."""
-    data = model.note.get("data")
-    if not isinstance(data, str) or not data:
-        raise UsageError(f"{run} does not say which dataset it was trained on; type: avw evaluate {run} DATA")
-    return Path(data)
 
 
 def evaluate_model(

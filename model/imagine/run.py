@@ -16,6 +16,7 @@ from avw.model.imagine.request import DEFAULT_HORIZON, ImagineConfig, Request, r
 from avw.model.imagine.results import write
 from avw.model.imagine.subject import Subject, chosen_episode, walk
 from avw.model.planning.plan_navigation import dataset_defaults
+from avw.model.run_folder import run_data
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 
@@ -66,7 +67,7 @@ def imagine_run(
     Raises UsageError, CheckpointError, DatasetError or SceneError.
     """
     model = WorldModel.load(run, pick_device(device))
-    opened = _open_walk(model, run, place, config) if place.scene is not None else _open_episode(model, place)
+    opened = _open_walk(model, run, place, config) if place.scene is not None else _open_episode(model, run, place)
     if place.scene is not None:
         config = replace(config, step=place.walk)
     request = resolve(model, opened.subject, config)
@@ -113,8 +114,8 @@ def _note(run: Path, model: WorldModel, request: Request, config: ImagineConfig)
     }
 
 
-def _open_episode(model: WorldModel, place: Place) -> Opened:
-    dataset = open_dataset(Path(model.note["data"]) if place.data is None else place.data)
+def _open_episode(model: WorldModel, run: Path, place: Place) -> Opened:
+    dataset = open_dataset(run_data(run, model.note) if place.data is None else place.data)
     episode = chosen_episode(dataset, place.episode)
     hfov = dataset.spec.simulator.hfov
     if hfov != model.hfov:

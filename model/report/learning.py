@@ -16,6 +16,7 @@ from avw.avw4k.viewing.embedded import player
 from avw.avw4k.viewing.media import data_uri, read_frames, read_sound, sheet
 from avw.avw4k.viewing.samples import read_samples
 from avw.model.report.findings import findings
+from avw.model.run_folder import NOT_LOSSES
 from avw.sim_bridge.types import STEP_SECONDS
 
 # metric → (title, +1 if higher is better or -1 if lower is better, digits, what it measures)
@@ -93,7 +94,7 @@ def imagination_section(evaluation: Mapping[str, Any], samples: Path) -> str:
 
 
 def _curves(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    names = [name for name in rows[-1] if name not in ("stage", "step", "seconds", "loss")]
+    names = [name for name in rows[-1] if name not in NOT_LOSSES]
     if not names:
         names = ["loss"]
     lines = []

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avw.model.report.documents import altered, read_evaluation, read_navigation
-from avw.model.run_folder import read_log, read_result_object
+from avw.model.run_folder import read_log, read_result_object, run_data
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
 from avw.sim_bridge.storage.file_lock import claimed
-from avw.sim_bridge.storage.typed_json import typed
 
 if TYPE_CHECKING:
     from avw.avw4k.reading.dataset import Dataset
@@ -54,8 +53,7 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
     from avw.model.report.episodes import data_section
     from avw.model.report.learning import imagination_section, training_section
 
-    config = _read(run_dir / "config.json") or {}
-    dataset = _dataset(data_dir, config)
+    dataset = _dataset(data_dir, run_dir)
     evaluation = read_evaluation(run_dir / "evaluation.json")
     navigation = read_navigation(run_dir / "navigation.json")
     log = read_log(run_dir / "log.jsonl")
@@ -142,15 +140,18 @@ def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, naviga
     return "".join(f'<div class="tile"><b>{value}</b><span>{escape(text)}</span></div>' for value, text in tiles)
 
 
-def _dataset(data_dir: Path | None, config: Mapping[str, Any]) -> Dataset | None:
+def _dataset(data_dir: Path | None, run_dir: Path) -> Dataset | None:
     """The given dataset, which must exist; otherwise the dataset of the run, or None if it does not exist."""
     from avw.avw4k.reading.dataset import open_dataset
 
     if data_dir is not None:
         return open_dataset(Path(data_dir))
+    if not (run_dir / "config.json").exists():
+        return None
+    read_result_object(run_dir / "config.json")  # a damaged file is an error; a dataset that was moved is not
     try:
-        return open_dataset(Path(typed(str, config.get("data"), "data")))
-    except (ValueError, DatasetError):
+        return open_dataset(run_data(run_dir))
+    except DatasetError:
         return None
 
 

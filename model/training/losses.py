@@ -17,8 +17,6 @@ from avw.model.source_belief import belief_loss
 from avw.model.training.batches import FutureBatch, RewardBatch, StageBatch
 from avw.model.training.config import TrainConfig
 
-STAGE_MODALITIES = {"1": ("vision",), "2": ("audio",), "3": ("vision", "audio")}
-
 
 def stage_losses(
     net: AvCdit, stage: str, batch: StageBatch, diffusion: Diffusion, config: TrainConfig, step: int
@@ -39,14 +37,11 @@ def future_losses(
     net: AvCdit, stage: str, future: FutureBatch, diffusion: Diffusion, config: TrainConfig
 ) -> dict[str, Tensor]:
     """Errors of predicted images and sounds and, in stage 3, of the reward that is predicted beside them."""
-    modalities = tuple(name for name in STAGE_MODALITIES[stage] if name in net.config.modalities)
+    modalities = config.predicted(stage)
     latents = {"vision": future.targets.vision_PHWC, "audio": future.targets.audio_PAD}
     clean = {name: latents[name] for name in modalities}
     B, K = future.targets.offset_BK.shape
-    device = future.targets.offset_BK.device
-    generator = torch.Generator().manual_seed(future.seed)
-    step_P = diffusion.draw_steps(B * K, generator).to(device)  # one diffusion step for both modalities
-    noise = {name: torch.randn(clean[name].shape, generator=generator).to(device) for name in modalities}
+    step_P, noise = future.step_P, future.noise
     noisy = {name: diffusion.training_input(clean[name], step_P, noise[name]) for name in modalities}
     context = context_of(net, future.context, modalities)
     motion_BK3, offset_BK = future.targets.motion_BK3, future.targets.offset_BK
@@ -63,7 +58,8 @@ def future_losses(
         outputs, reward = net(
             padded, at_BK, motion_BK3, offset_BK, context, prior_PHWC=future.prior_PHWC, reward=stage == "3"
         )
-        return {name: x.unflatten(0, (B, K + C))[:, :K].flatten(0, 1) for name, x in outputs.items()}, reward
+        # Losses are computed in float32, whatever the network computes in.
+        return {name: x.float().unflatten(0, (B, K + C))[:, :K].flatten(0, 1) for name, x in outputs.items()}, reward
 
     consistent: dict[str, Tensor] = {}
     if diffusion.config.prediction == "shortcut":

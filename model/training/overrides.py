@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -26,24 +26,43 @@ def with_overrides(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
     return config
 
 
-def _replaced(config: Any, path: list[str], value: str, setting: str) -> Any:
-    name, *rest = path
+def unknown_field(config: Any, name: str, prefix: str = "") -> str:
+    """A sentence about a field that `config` does not have, with the nearest one, of it or of a part of it."""
+    known = list(_paths(config))
+    close = difflib.get_close_matches(name, known, n=1)
+    # "prior" means net.prior: the last word decides.
+    close = close or [path for path in known if path.split(".")[-1] == name]
+    if not close:
+        nearest = difflib.get_close_matches(name, [path.split(".")[-1] for path in known], n=1)
+        close = [path for path in known if nearest and path.split(".")[-1] == nearest[0]]
     names = [field.name for field in fields(config)]
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(names)}"
-        raise UsageError(f"--set {setting}: there is no field {name!r}; {hint}")
+    hint = f"did you mean {prefix}{close[0]}?" if close else f"expected one of {', '.join(names)}"
+    return f"there is no field {prefix + name!r}; {hint}"
+
+
+def _paths(config: Any, prefix: str = "") -> Iterator[str]:
+    """The names of all fields, those of parts with the name of the part before a point."""
+    for field in fields(config):
+        yield prefix + field.name
+        if is_dataclass(value := getattr(config, field.name)):
+            yield from _paths(value, f"{prefix}{field.name}.")
+
+
+def _replaced(config: Any, path: list[str], value: str, setting: str, prefix: str = "") -> Any:
+    name, *rest = path
+    if name not in [field.name for field in fields(config)]:
+        raise UsageError(f"--set {setting}: {unknown_field(config, name, prefix)}")
     old = getattr(config, name)
     if rest:
         if not is_dataclass(old):
             raise UsageError(f"--set {setting}: {name} has no fields of its own")
-        return replace(config, **{name: _replaced(old, rest, value, setting)})
+        return replace(config, **{name: _replaced(old, rest, value, setting, f"{prefix}{name}.")})
     if is_dataclass(old) or isinstance(old, dict):
         inner = "steps have their own option --steps" if isinstance(old, dict) else f"name a field of it: {name}.FIELD"
         raise UsageError(f"--set {setting}: {name} cannot be replaced as a whole; {inner}")
     try:
         return replace(config, **{name: _parsed(value, old)})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UsageError) as error:
         raise UsageError(f"--set {setting}: {error}") from error
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.reading.windows import WindowConfig
 from avw.model.av_cdit import SIZES, AvCditConfig
 from avw.model.diffusion import DiffusionConfig
 from avw.model.tokenizers.fit import TokenizerBudget
-from avw.model.training.config import TrainConfig
-from avw.model.training.losses import STAGE_MODALITIES
+from avw.model.training.config import STAGE_MODALITIES, TrainConfig
+from avw.model.training.config_file import from_file
+from avw.model.training.nwm_import import init_path
 from avw.model.training.overrides import with_overrides
 from avw.sim_bridge.errors import UsageError
 
@@ -20,15 +22,18 @@ def preset(
     size: str,
     dataset: Dataset,
     *,
-    seed: int = 0,
+    seed: int | None = None,
     steps: list[int] | None = None,
     scale: float = 1.0,
     contexts: int | None = None,
     learning_rate: float | None = None,
     settings: Sequence[str] = (),
+    config_file: Path | None = None,
+    init: str = "",
 ) -> TrainConfig:
-    """The configuration of `size` for a dataset. Arguments that are None keep the value of the size.
+    """The configuration of `size` for a dataset. Arguments that are None keep the value of the size or of the file.
 
+    config_file: fields that replace those of the size, see `from_file` · init: `TrainConfig.init`
     settings: changes of single fields, see `with_overrides`
 
     nano regresses the clean latent from zeros, at the last diffusion step only: a prediction in one step can be trained
@@ -45,7 +50,6 @@ def preset(
             diffusion=DiffusionConfig(last_share=1.0, zero_noise=True),
             windows=WindowConfig(max_offset=64, near=2.0),
             tokenizers=budget,
-            seed=seed,
         )
     else:
         config = TrainConfig(
@@ -53,7 +57,6 @@ def preset(
             diffusion=DiffusionConfig(prediction="noise", learn_variance=True),
             windows=WindowConfig(min_offset=-64, max_offset=64, near=1.0),
             tokenizers=budget,
-            seed=seed,
             steps={"1": 100_000, "2": 50_000, "3": 100_000},
             contexts=64,
             sound_contexts=64,
@@ -62,10 +65,14 @@ def preset(
             decay=False,
             ema=0.9999,
         )
+    if config_file is not None:
+        config = from_file(config, config_file)
     blend = config.compositor_steps
     counts = dict(zip("123", steps, strict=True)) if steps else config.steps
     config = replace(
         config,
+        seed=config.seed if seed is None else seed,
+        init=init or config.init,
         steps={stage: count if steps else max(1, round(count * scale)) for stage, count in counts.items()},
         # A run that is shorter than the default also blends pixels for fewer steps.
         compositor_steps=min(max([*steps, 1]), blend) if steps else max(1, round(blend * scale)),
@@ -73,7 +80,17 @@ def preset(
         sound_contexts=round(config.sound_contexts * (contexts or config.contexts) / config.contexts),
         learning_rate=learning_rate or config.learning_rate,
     )
-    return _with_latents(_without_empty_stages(with_overrides(config, settings)), dataset)
+    return _with_latents(_without_empty_stages(_continuing(with_overrides(config, settings), size)), dataset)
+
+
+def _continuing(config: TrainConfig, size: str) -> TrainConfig:
+    """A model that starts from weights of Navigation World Models has their equations."""
+    if not config.init:
+        return config
+    init_path(config.init)
+    if size == "nano":
+        raise UsageError(f"--init {config.init}: needs --size S, B, L or XL, the sizes of Navigation World Models")
+    return replace(config, net=replace(config.net, cdit=True))
 
 
 def _without_empty_stages(config: TrainConfig) -> TrainConfig:

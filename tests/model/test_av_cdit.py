@@ -8,7 +8,7 @@ import torch
 
 from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, SoundHistory
 from avw.model.layers import fourier
-from avw.model.training.train import init_weights, parameters_of
+from avw.model.training.weights import init_weights, parameters_of
 
 SMALL = {"width": 32, "heads": 2, "ages": (3, 2, 1, 0), "audio_tokens": 3, "audio_channels": 5}
 CONFIG = AvCditConfig(depth=2, progress_head=True, **SMALL)
@@ -188,6 +188,31 @@ def test_configurations_of_older_checkpoints_keep_their_meaning():
     assert AvCditConfig.from_json({**old, "rotation_prior": False}).prior == "none"
     later = AvCditConfig.from_json({"prior": "memory"})
     assert (later.sound_recall, later.source_layers, later.source_belief) == (False, 0, True)
+
+
+def test_a_narrow_reward_expert_changes_the_reward_alone():
+    net, x = with_open_gates(replace(CONFIG, reward_width=8)), inputs()
+    outputs, reward = run(net, x)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if "experts.reward" in name:
+                parameter.mul_(2.0)
+    again, changed = run(net, x)
+    assert all(torch.equal(outputs[name], again[name]) for name in outputs)
+    assert not torch.equal(reward.distance_logits_BKn, changed.distance_logits_BKn)
+    fresh = AvCdit(replace(CONFIG, reward_width=8))
+    init_weights(fresh, 0)
+    token, c = torch.randn(3, 1, 32), torch.randn(3, 32)
+    assert torch.equal(fresh.blocks[0].experts["reward"](token, fresh.blocks[0].norm(token), c), token)
+    assert AvCditConfig.from_json({"width": 32, "heads": 2}).reward_width == 0  # a checkpoint of an earlier version
+
+
+@pytest.mark.parametrize(("size", "millions"), [("nano", 0.8), ("S", 20), ("B", 79), ("L", 21), ("XL", 27)])
+def test_the_parameters_of_the_reward(size, millions):
+    with torch.device("meta"):
+        net = AvCdit(AvCditConfig(**SIZES[size]))
+    owned = sum(p.numel() for name, p in net.named_parameters() if "reward" in name.split("."))
+    assert owned / 1e6 == pytest.approx(millions, rel=0.05)
 
 
 def test_initial_weights_depend_on_the_seed_only():

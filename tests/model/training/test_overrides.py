@@ -25,7 +25,12 @@ def test_values_have_the_type_of_the_field() -> None:
     ("setting", "message"),
     [
         ("net.prior", "expected FIELD=VALUE"),
-        ("net.priors=none", "did you mean prior"),
+        ("net.priors=none", r"no field 'net.priors'; did you mean net\.prior\?"),
+        ("prior=none", r"no field 'prior'; did you mean net\.prior\?"),
+        ("learning_rat=1", r"did you mean learning_rate\?"),
+        ("diffusion.beta_frist=1", r"did you mean diffusion\.beta_first\?"),
+        ("precision=fp16", "precision is 'fp16': expected one of fp32, bf16"),
+        ("accumulate=0", "accumulate is 0"),
         ("contexts=2.5", "expected a whole number, got '2.5'"),
         ("contexts=true", "expected a whole number"),
         ("mirror=1", "expected true or false"),

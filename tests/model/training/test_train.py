@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,37 +22,20 @@ from avw.model.av_cdit import AvCdit
 from avw.model.context import context_at
 from avw.model.diffusion import DiffusionConfig
 from avw.model.frames import ContextTensors
+from avw.model.run_folder import run_data
 from avw.model.sound_memory import SoundHistory
-from avw.model.tokenizers.fit import TokenizerBudget
 from avw.model.training.batches import forgetful
+from avw.model.training.config import TrainConfig
+from avw.model.training.forecast import forecast
+from avw.model.training.losses import stage_losses
 from avw.model.training.presets import preset
-from avw.model.training.train import TrainConfig, init_weights, schedule, train
+from avw.model.training.run_config import claim
+from avw.model.training.stage_state import schedule
+from avw.model.training.train import train
+from avw.model.training.weights import init_weights
 from avw.model.world_model import FILE, WorldModel
-from avw.sim_bridge.errors import CheckpointError, UsageError
-
-
-@pytest.fixture(scope="module")
-def config(dataset: Dataset) -> TrainConfig:
-    config = preset("nano", dataset, steps=[5, 4, 6])
-    return replace(
-        config,
-        net=replace(config.net, width=32, depth=2, heads=2),
-        tokenizers=TokenizerBudget(frames=60, steps=4, depth_channels=4),
-        compositor_steps=3,
-        contexts=3,
-        sound_contexts=4,
-        reward_contexts=4,
-        reward_targets=3,
-        save_every=2,
-        log_every=2,
-    )
-
-
-@pytest.fixture(scope="module")
-def run(dataset: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "whole"
-    train(dataset, out, config)
-    return out
+from avw.sim_bridge.errors import CheckpointError, RunError, TrainingError, UsageError
+from tests.model.training.runs import copied
 
 
 @pytest.mark.parametrize(("sense", "stages"), [("audio", {"2", "3"}), ("vision", {"1", "3"})])
@@ -71,7 +56,7 @@ def test_histories_forget_steps_and_never_the_last_one():
     age = torch.where(torch.arange(64) < 50, torch.arange(64.0), -1.0).expand(200, 64)
     sound = SoundHistory(torch.zeros(200, 64, 5, 6), torch.zeros(200, 64, 3), age)
     context = ContextTensors(torch.zeros(200, 1), torch.zeros(200, 1), torch.zeros(200, 1, 3), sound)
-    forgotten = forgetful(context, np.random.default_rng(0), 0.8).sound
+    forgotten = forgetful(context, np.random.default_rng(0), 0.8, 200, slice(0, 200)).sound
     assert forgotten is not None
     known = forgotten.age_BM >= 0
     assert torch.equal(forgotten.age_BM[known], age[known])
@@ -80,7 +65,7 @@ def test_histories_forget_steps_and_never_the_last_one():
     share = known[:, :50].float().mean(1)
     assert share.min() < 0.1
     assert share.max() > 0.9
-    assert forgetful(context, np.random.default_rng(0), 0.0) is context
+    assert forgetful(context, np.random.default_rng(0), 0.0, 200, slice(0, 200)) is context
 
 
 def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: Path):
@@ -88,7 +73,10 @@ def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: 
     assert [(r["stage"], r["step"]) for r in rows] == [
         ("1", 2), ("1", 4), ("1", 5), ("2", 2), ("2", 4), ("3", 2), ("3", 4), ("3", 6)
     ]  # fmt: skip
-    assert set(rows[0]) >= {"vision", "loss"}
+    assert set(rows[0]) >= {"vision", "loss", "gradient", "targets_per_second", "val_vision"}
+    assert rows[0]["gradient"] > 0 < rows[0]["targets_per_second"]
+    assert ["val_vision" in row for row in rows[:3]] == [True, True, True]  # the lines 1 and 2, and the last
+    assert "val_loss" not in rows[0]
     assert "audio" not in rows[0]
     assert "vision" not in rows[4]
     assert set(rows[-1]) >= {"vision", "audio", "distance", "distance_imagined"}
@@ -250,3 +238,107 @@ def test_learning_lowers_the_losses(dataset: Dataset, config: TrainConfig, tmp_p
     assert change("1", "vision") < 0.95
     assert change("2", "audio") < 0.98
     assert change("3", "distance") < 0.9
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_gradient_that_is_not_finite_names_its_batch(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fused: bool
+):
+    """The last good state is kept: that before the step, although the fused optimizer notices at a line of the log."""
+
+    def losses(net: AvCdit, stage: str, batch: Any, diffusion: Any, config: Any, step: int) -> dict[str, torch.Tensor]:
+        return {"vision": stage_losses(net, stage, batch, diffusion, config, step)["vision"] / (step != 2)}
+
+    out = copied(run, tmp_path / "r")
+    (out / "config.json").unlink()
+    config = replace(config, fused_optimizer=fused, log_every=5, save_every=5, validate_every=0, warmup=0, decay=False)
+    short = copied(run, tmp_path / "short")
+    (short / "config.json").unlink()
+    train(dataset, short, replace(config, steps={**config.steps, "1": 2}), stages=("tokenizers", "1"))
+    expected, _ = checkpoint.load(short / "stage-1.safetensors")
+    monkeypatch.setattr("avw.model.training.stage.stage_losses", losses)
+    with pytest.raises(TrainingError, match=r"seed 0, stage 1, step 2 is not finite.*stage-1\.safetensors"):
+        train(dataset, out, config, stages=("tokenizers", "1"))
+    kept, note = checkpoint.load(out / "stage-1.safetensors")
+    assert note == {"stage": "1", "step": 2}
+    assert all(torch.isfinite(tensor).all() for tensor in kept.values())
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in kept.items() if name.startswith("ema."))
+
+
+def killed_at(stage: str, step: int) -> Any:
+    def report(now: str, at: int, total: int, losses: dict[str, float]) -> None:
+        if (now, at) == (stage, step):
+            raise KilledError
+
+    return report
+
+
+def test_fields_that_do_not_change_the_result_may_change(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path
+):
+    out = copied(run, tmp_path / "r", "123")
+    document = json.loads((out / "config.json").read_text())
+    for name in ("accumulate", "precision"):  # a run of a version that did not have them
+        del document["train"][name]
+    (out / "config.json").write_text(json.dumps(document))
+    claim(out, replace(config, save_every=3, accumulate=2), dataset)
+    assert json.loads((out / "config.json").read_text())["train"]["accumulate"] == 2
+    with pytest.raises(UsageError, match=r'train\.precision = "fp32", but this command has "bf16"'):
+        claim(out, replace(config, precision="bf16"), dataset)
+
+
+def test_a_run_that_was_moved_finds_its_data_or_asks_for_it(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(dataset.path.parent)
+    here = open_dataset(Path(dataset.path.name))
+    out = tmp_path / "project" / "run"
+    out.mkdir(parents=True)
+    claim(out, config, here)
+    assert run_data(out) == Path(dataset.path.name)
+    monkeypatch.chdir(tmp_path)  # another folder
+    assert run_data(out).resolve() == dataset.path.resolve()
+    away = Path(shutil.move(out, tmp_path / "run"))
+    with pytest.raises(RunError, match=r"was trained on data, which is not there.*avw evaluate .*run DATA"):
+        run_data(away)
+
+
+def test_the_forecast_is_what_a_run_takes(dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path):
+    out = copied(run, tmp_path / "r", "1")
+    with pytest.raises(KilledError):
+        train(dataset, out, replace(config, validate_every=0, save_every=1), report=killed_at("2", 3))
+    files = {path.name: path.stat().st_size for path in run.iterdir()}
+    ahead = forecast(dataset, run, replace(config, steps={"1": 0, "2": 1, "3": 0}))
+    assert ahead.checkpoint == pytest.approx((out / "stage-2.safetensors").stat().st_size, rel=0.1)
+    assert sum(ahead.parameters.values()) == sum(p.numel() for p in AvCdit(config.net).parameters())
+    latents = sum(path.stat().st_size for split in ("latents", "latents-val") for path in (run / split).glob("*.npy"))
+    assert ahead.latents == pytest.approx(latents, rel=0.05)
+    stages = sum(size for name, size in files.items() if name.startswith("stage-"))
+    assert ahead.disk_after - ahead.latents == pytest.approx(stages * 4 / 3, rel=0.1)
+
+
+def test_lines_of_the_log_go_to_the_boards(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A stand-in for TensorBoard, which is optional: the name, the value and the step of each curve."""
+    curves: list[tuple[str, float, int]] = []
+
+    class SummaryWriter:
+        def __init__(self, folder: str) -> None:
+            assert folder == str(tmp_path / "r" / "tensorboard")
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            curves.append((name, value, step))
+
+        def close(self) -> None:
+            curves.append(("closed", 0.0, 0))
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=SummaryWriter))
+    out = copied(run, tmp_path / "r")
+    train(dataset, out, config, stages=("tokenizers", "1"))
+    row = json.loads((out / "log.jsonl").read_text().splitlines()[0])
+    assert ("stage 1/vision", pytest.approx(row["vision"], abs=1e-6), 2) in curves
+    assert curves[-1][0] == "closed"
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UsageError, match=r"avw\[wandb\]"):
+        train(dataset, copied(run, tmp_path / "w"), replace(config, wandb="project", tensorboard=False))

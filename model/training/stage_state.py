@@ -1,0 +1,166 @@
+"""What a stage of the training changes, one update of it, and its checkpoint.
+
+While a stage runs, its checkpoint has all weights, the moving average of those that it trains, and the moments of their
+optimizer. Of a finished stage only the moving average is kept, a quarter of that: the next stage starts from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from avw.model import checkpoint
+from avw.model.av_cdit import AvCdit
+from avw.model.training.config import TrainConfig
+from avw.model.training.weights import parameters_of
+from avw.sim_bridge.errors import CheckpointError
+
+
+class StageState:
+    """The network in one stage. `step` is the number of finished updates.
+
+    On CUDA devices nothing here waits for the device. A gradient that is not finite must not reach the weights, and the
+    host does not know of it yet: the device itself then skips this update and all later ones (`found_inf` of the fused
+    optimizer), until the next line of the log asks `stopped_at`.
+    """
+
+    def __init__(self, net: AvCdit, stage: str, config: TrainConfig, device: torch.device) -> None:
+        self.net, self.stage, self.config = net, stage, config
+        self.trained = dict(parameters_of(net, stage))
+        for name, parameter in net.named_parameters():
+            parameter.requires_grad_(name in self.trained)
+        self.deferred = config.fused_optimizer or device.type == "cuda"
+        self.optimizer = torch.optim.AdamW(
+            self.trained.values(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0,
+            fused=True if self.deferred else None,
+        )  # fmt: skip
+        self.step = 0
+        self.ema: dict[str, Tensor] = {}
+        self._stopped_at = torch.full((), -1.0, device=device)  # step of the first gradient that is not finite
+
+    @property
+    def steps(self) -> int:
+        return self.config.steps[self.stage]
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.steps
+
+    def restore(self, folder: Path) -> bool:
+        """Continue from the checkpoint of this stage, or start from the stage before.
+
+        Returns whether the stage was finished before; the network then has its moving average. Raises CheckpointError
+        for a stage before that is missing or not finished.
+        """
+        path = file_of(folder, self.stage)
+        if path.exists():
+            tensors, note = checkpoint.load(path)
+            self.step = step_of(note, path)
+            if self.finished:
+                checkpoint.restore(self.net, tensors, "ema", path)
+                return True
+            checkpoint.restore(self.net, tensors, "net", path)
+            checkpoint.restore_optimizer(self.optimizer, list(self.trained), tensors)
+            self.ema = {name: tensors[f"ema.{name}"].to(p.device) for name, p in self.trained.items()}
+            return False
+        if self.stage != "1":
+            before = str(int(self.stage) - 1)
+            path = file_of(folder, before)
+            tensors, note = checkpoint.load(path)
+            if step_of(note, path) < self.config.steps[before]:
+                raise CheckpointError(f"{path}: stage {before} is not complete; run avw train without --stages")
+            checkpoint.restore(self.net, tensors, "ema", path)
+        self.ema = {name: p.detach().clone() for name, p in self.trained.items()}
+        return False
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint: everything that resuming needs, and of a finished stage its moving average."""
+        weights = self.net.state_dict()
+        if self.finished:
+            tensors = checkpoint.prefixed("ema", {**weights, **self.ema})
+        else:
+            tensors = {
+                **checkpoint.prefixed("net", weights),
+                **checkpoint.prefixed("ema", self.ema),
+                **checkpoint.optimizer_tensors(self.optimizer, list(self.trained)),
+            }
+        checkpoint.save(file_of(folder, self.stage), tensors, {"stage": self.stage, "step": self.step})
+
+    def update(self, rate: float) -> Tensor:
+        """One step of the optimizer and of the moving average. Returns the norm of the gradient, before clipping.
+
+        Raises FloatingPointError for a gradient that is not finite, with the weights as they were before the step. On
+        CUDA devices it does not raise: see `stopped_at`.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        norm = nn.utils.clip_grad_norm_(self.trained.values(), self.config.clip)
+        lag = 1 - min(self.config.ema, (self.step + 1) / (self.step + 10))
+        averages = list(self.ema.values())
+        weights: list[Tensor] = [self.trained[name] for name in self.ema]
+        if self.deferred:
+            bad = ~torch.isfinite(norm) & (self._stopped_at < 0)
+            self._stopped_at = torch.where(bad, float(self.step), self._stopped_at)
+            stopped = (self._stopped_at >= 0).to(norm.dtype)
+            self.optimizer.found_inf = stopped  # type: ignore[attr-defined]
+            self.optimizer.step()
+            lags: Any = [lag * (1 - stopped)] * len(averages)  # tensors: 0 once the device has stopped
+            with torch.no_grad():
+                torch._foreach_lerp_(averages, weights, lags)
+        else:
+            if not torch.isfinite(norm):
+                raise FloatingPointError
+            self.optimizer.step()
+            with torch.no_grad():
+                torch._foreach_lerp_(averages, weights, lag)
+        self.step += 1
+        return norm
+
+    def stopped_at(self) -> int | None:
+        """The step at which the device stopped to update, if it did: its weights are those before this step."""
+        if not self.deferred or (step := int(self._stopped_at)) < 0:
+            return None
+        return step
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network with the moving average of its weights, and without gradients."""
+        self._swap()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self._swap()
+
+    def finish(self) -> None:
+        """Give the network the moving average for good."""
+        self.net.load_state_dict({**self.net.state_dict(), **self.ema})
+
+    def _swap(self) -> None:
+        for name, parameter in self.trained.items():
+            parameter.data, self.ema[name] = self.ema[name], parameter.data
+
+
+def file_of(folder: Path, stage: str) -> Path:
+    """The checkpoint of a stage."""
+    return folder / f"stage-{stage}.safetensors"
+
+
+def step_of(note: dict[str, Any], path: Path) -> int:
+    """The step in the note of a stage."""
+    step = note.get("step")
+    if not isinstance(step, int) or step < 0:
+        raise CheckpointError(f"{path}: its note has no step; delete it and run avw train again")
+    return step
+
+
+def schedule(step: int, steps: int, config: TrainConfig) -> float:
+    """Factor of the learning rate: linear warm-up, then cosine decay (or constant)."""
+    warm = min(1.0, (step + 1) / max(1, min(config.warmup, steps // 5)))
+    return warm * (0.5 + 0.4995 * math.cos(math.pi * step / steps) if config.decay else 1.0)

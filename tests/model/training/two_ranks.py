@@ -1,0 +1,44 @@
+"""One process of a training of two: `python -m torch.distributed.run … two_ranks.py DATA OUT CONFIG [STAGE:STEP:HOW]`.
+
+CONFIG is the config.json of a run. At STAGE:STEP, rank 1 hangs or dies: HOW is hang or die.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from avw.avw4k.reading.dataset import open_dataset
+from avw.model.av_cdit import AvCditConfig
+from avw.model.training import stage as stages
+from avw.model.training.config import TrainConfig
+from avw.model.training.config_file import from_file
+from avw.model.training.ranks import launched
+from avw.model.training.train import train
+from avw.sim_bridge.errors import AvwError
+
+torch.set_num_threads(1)
+data, out, config = Path(sys.argv[1]), Path(sys.argv[2]), from_file(TrainConfig(net=AvCditConfig()), Path(sys.argv[3]))
+if len(sys.argv) > 4:
+    stage, step, how = sys.argv[4].split(":")
+    config = replace(config, rank_timeout=20.0)
+    computed = stages.gradients
+
+    def gradients(loss, parts, at):  # type: ignore[no-untyped-def]
+        if launched()[0] == 1 and loss.module.stage == stage and at == int(step):
+            if how == "hang":
+                time.sleep(60)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return computed(loss, parts, at)
+
+    stages.gradients = gradients
+try:
+    train(open_dataset(data), out, config)
+except AvwError as error:
+    sys.exit(f"rank {launched()[0]}: {error}")
