@@ -20,6 +20,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ import numpy as np
 from avw.avw4k.execution.this_process import run_in_this_process
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import open_dataset
+from avw.avw4k.writing import repair as repairing
 from avw.avw4k.writing.generate import generate
 from avw.avw4k.writing.repair import repair_dataset, restore_info
 from avw.avw4k.writing.verify import verify_dataset
@@ -110,6 +112,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # readers warn of what they name
+    repairing.generate = partial(generate, execute=run_in_this_process)  # type: ignore[assignment]  # starts no worker
     folder = Path(tempfile.mkdtemp(prefix="avw-damage-"))
     bad = 0
     try:

@@ -124,7 +124,9 @@ class Reading:
             faces = self._faces(primitive, len(points))
             colours = self._colours(primitive, faces)
             material = primitive.get("material")
-            name = "" if material is None else str(self.tree["materials"][material].get("name") or material)
+            name = (
+                "" if material is None else str(self.tree["materials"][material].get("name") or f"material {material}")
+            )
             for matrix in matrices:
                 placed = points @ matrix[:3, :3].T + matrix[:3, 3]
                 self.measured.add(placed[faces], name, colours)
