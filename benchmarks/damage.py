@@ -112,7 +112,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # readers warn of what they name
-    repairing.generate = partial(generate, execute=run_in_this_process)  # type: ignore[assignment]  # starts no worker
+    repairing.generate = partial(generate, execute=run_in_this_process)  # starts no worker
     folder = Path(tempfile.mkdtemp(prefix="avw-damage-"))
     bad = 0
     try:
