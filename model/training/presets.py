@@ -94,10 +94,10 @@ def _continuing(config: TrainConfig, size: str) -> TrainConfig:
 
 
 def _without_empty_stages(config: TrainConfig) -> TrainConfig:
-    """A model of one sense has no steps in the stage of the other."""
+    """A model of one sense has no steps in the stage of the other, and without images there is nothing to blend."""
     present = set(config.net.modalities)
     steps = {stage: count if present & set(STAGE_MODALITIES[stage]) else 0 for stage, count in config.steps.items()}
-    return replace(config, steps=steps)
+    return replace(config, steps=steps, compositor_steps=config.compositor_steps if "vision" in present else 0)
 
 
 def _with_latents(config: TrainConfig, dataset: Dataset) -> TrainConfig:

@@ -44,6 +44,7 @@ def test_a_model_of_one_sense_skips_the_stage_of_the_other(
 ):
     alone = preset("nano", dataset, steps=[2, 2, 2], settings=[f"net.modalities={sense}"])
     assert {stage for stage, steps in alone.steps.items() if steps} == stages
+    assert (alone.compositor_steps > 0) == (sense == "vision")
     alone = replace(config, steps=alone.steps, net=replace(config.net, modalities=alone.net.modalities))
     shutil.copy(run / "tokenizers.safetensors", tmp_path)
     train(dataset, tmp_path, alone)
