@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ import numpy as np
 from avw.model.metrics.navigation import sna, soft_spl, spl
 from avw.model.planning.as_action import as_action
 from avw.model.planning.policies import Policy, policy_seed
-from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.errors import AvwError, UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.storage.typed_json import from_json
 from avw.sim_bridge.task.episode_file import FiledEpisode, place_episode
 from avw.sim_bridge.task.task import AudioNavTask, sample_episode
-from avw.sim_bridge.types import SAMPLE_RATE, Action, Pose, Source
+from avw.sim_bridge.types import FORWARD_METRES, SAMPLE_RATE, Action, Pose, Source
 
 if TYPE_CHECKING:
     from avw.model.planning.navigate_config import NavigateConfig
@@ -104,8 +105,6 @@ def run_episode(
 
     `on_step(1)` is called after every step.
     """
-    from avw.sim_bridge.task.follower import reference_actions
-
     scene = simulator.scene_id
     seed = episode_seed(config.seed, scene, episode)
     task = AudioNavTask(simulator, config.task)
@@ -139,7 +138,7 @@ def run_episode(
     actions, remaining = len(path) - 1, float(simulator.distance_to_source())
     steps_T3 = np.diff(np.array(path)[:, :3], axis=0)
     walked = float(np.linalg.norm(steps_T3, axis=1).sum())
-    reference = len(reference_actions(simulator.navgrid, start, source.floor_3, config.task.success_distance))
+    reference = _reference(simulator, start, source, config)
     return EpisodeRecord(
         policy=name,
         scene=scene,
@@ -162,6 +161,16 @@ def run_episode(
         path=tuple(path),
         **({} if filed is None else _filed_fields(filed, success, walked, actions)),
     )
+
+
+def _reference(simulator: Simulator, start: Pose, source: Source, config: NavigateConfig) -> int:
+    """Actions of the follower; if it is stuck, those of the shortest path without turns."""
+    from avw.sim_bridge.task.follower import reference_actions
+
+    try:
+        return len(reference_actions(simulator.navgrid, start, source.floor_3, config.task.success_distance))
+    except AvwError:
+        return 1 + math.ceil(simulator.navgrid.geodesic(source.floor_3).distance(start.position_3) / FORWARD_METRES)
 
 
 def _place(simulator: Simulator, seed: int, config: NavigateConfig, filed: FiledEpisode | None) -> tuple[Pose, Source]:

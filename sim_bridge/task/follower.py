@@ -79,7 +79,8 @@ def reference_actions(
 ) -> list[Action]:
     """The follower's actions from `start` to its first permitted STOP, inclusive: the reference for SNA.
 
-    Only motion is simulated. Raises AvwError if it does not arrive within `max_actions`.
+    Only motion is simulated. Raises AvwError if it does not arrive within `max_actions`, or is stuck: there are gaps
+    that the geodesic allows and motion does not.
     """
     field = navgrid.geodesic(goal_3)
     actions: list[Action] = []
@@ -89,7 +90,12 @@ def reference_actions(
         actions.append(action)
         if action == Action.STOP:
             return actions
-        pose, _ = navgrid.move(pose, pose.after(action))
+        before, (pose, _) = pose, navgrid.move(pose, pose.after(action))
+        if pose == before:
+            raise AvwError(
+                f"the shortest-path follower is stuck at ({pose.x:.2f}, {pose.z:.2f}) in scene {navgrid.scene_id!r}, "
+                "in a gap that is too narrow for the agent"
+            )
     raise AvwError(
         f"the shortest-path follower did not arrive from {start} within {max_actions} actions in scene "
         f"{navgrid.scene_id!r}: raise max_actions, or report the pose as a bug"

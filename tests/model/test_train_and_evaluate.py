@@ -30,13 +30,13 @@ def test_a_dataset_becomes_a_run_and_a_run_is_measured(
     assert config["train"]["contexts"] == 2
     assert config["data"] == str(data_path)
 
-    result = avw.evaluate(str(run), count=3, horizons=(1, 2))  # the dataset that the run names
+    result = avw.evaluate(str(run), count=3, horizons=(1, 2), parts=("ranking",))  # the dataset that the run names
     assert result == json.loads((run / "evaluation.json").read_text())
     assert set(result["horizons"]) == {"1", "2"}
     assert result["windows"] == {"1": 3, "2": 3}
     assert result["split"] == "test"
     assert result["denoising_steps"] == 1  # what nano is trained for
-    other = avw.evaluate(run, avw.open_dataset(data_path), split="val", count=3, horizons=(1,))
+    other = avw.evaluate(run, avw.open_dataset(data_path), split="val", count=3, horizons=(1,), parts=())
     assert other["scenes"] == sorted({episode.scene for episode in avw.open_dataset(data_path).split("val")})
     with pytest.raises(UsageError, match="can take 1"):
         avw.evaluate(run, count=3, horizons=(1,), denoising_steps=2)

@@ -227,7 +227,9 @@ def test_a_run_forecasts_with_the_steps_of_its_objective(
 
 def test_learning_lowers_the_losses(dataset: Dataset, config: TrainConfig, tmp_path: Path):
     """A short training on a few episodes. Compares means over many steps, so a single batch does not decide."""
-    config = replace(config, steps={"1": 140, "2": 160, "3": 60}, contexts=8, reward_contexts=16, log_every=10)
+    config = replace(
+        config, steps={"1": 140, "2": 160, "3": 60}, contexts=4, sound_contexts=4, reward_contexts=8, log_every=10
+    )
     train(dataset, tmp_path / "r", config)
     rows = [json.loads(line) for line in (tmp_path / "r" / "log.jsonl").read_text().splitlines()]
 

@@ -96,6 +96,12 @@ def test_it_passes_a_gap_barely_wider_than_the_agent() -> None:
         assert len(reference_actions(grid, start, (7.5, 0.0, 2.5), max_actions=150)) <= 150
 
 
+def test_a_gap_that_the_geodesic_allows_and_motion_does_not_is_an_error() -> None:
+    start = Pose(6.55743031310164, 2.736253304443523e-05, 13.153485827376075, 1.277716720962581)
+    with pytest.raises(AvwError, match=r"stuck at \(7.30, 13.16\).*too narrow"):
+        reference_actions(free_space_of(generate_house(3050)), start, (7.994255848796442, 0.0, 5.936155554028401))
+
+
 def test_a_start_off_the_floor_is_an_error_with_a_fix() -> None:
     with pytest.raises(AvwError, match=r"no path leads from .* Choose one with `navgrid.sample`"):
         reference_actions(FLAT, Pose(1.5, 0.0, 1.5, 0.0), (8.0, 0.0, 7.0))
