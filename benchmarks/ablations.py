@@ -37,9 +37,13 @@ def number(evaluation: Mapping[str, Any], path: tuple[str, ...]) -> float | None
 
 
 def table(runs: Mapping[str, Mapping[str, Any]]) -> str:
-    """Columns that the reference, the first run, does not have are left out."""
+    """Columns that the reference, the first run, does not have or in which no run differs are left out."""
     reference, *others = runs
-    values = {name: path for name, path in COLUMNS.items() if number(runs[reference], path) is not None}
+    values = {
+        name: path
+        for name, path in COLUMNS.items()
+        if number(runs[reference], path) is not None and len({number(run, path) for run in runs.values()}) > 1
+    }
     lines = [row(["model", *values]), row(["---", *("---:" for _ in values)])]
     lines.append(row([reference, *(f"{number(runs[reference], path):.2f}" for path in values.values())]))
     for name in others:
