@@ -114,7 +114,7 @@ def test_any_truncation_is_found(spec: DatasetSpec, shard: ShardSpec, image: byt
 @pytest.mark.parametrize(
     ("column", "added", "claim"),
     [
-        (0, 7.0, "counterfactual poses are within 6 m of the agent"),
+        (0, 13.0, "counterfactual poses are within 6 m of the agent"),
         (1, 2.0, "counterfactual poses are within 1.5 m of the agent's height"),
         (3, 0.05, "counterfactual poses are turned by multiples of 10 degrees"),
         (4, -30.0, "counterfactual distances are at least those of a straight line"),
