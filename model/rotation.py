@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from avw.model.tokenizers.image import ImageTokenizer
@@ -81,12 +82,15 @@ class Rotation:
             seen_PN[chosen] = seen
         return out.view(P, H, W, C), seen_PN.view(P, H, W)
 
-    def prior(self, tokenizer: ImageTokenizer, rgb_PHWC: Tensor, yaw_P: Tensor) -> Tensor:
+    def prior(self, tokenizer: ImageTokenizer, rgb_PHWC: Tensor, yaw_P: Tensor, channels: int) -> Tensor:
         """The input of the visual tokens, (P, h, w, C + 3): the latent of the turned frame, the share of each latent
         pixel that was in view, and sine and cosine of the azimuth of the pixel relative to the heading of the context.
+
+        channels: C, of the latents of the model. Those of depth are 0, the mean: depth is not turned.
         """
         turned, seen = self.turned(rgb_PHWC, yaw_P, smooth=False)
         latent = tokenizer.encode(turned)
+        latent = F.pad(latent, (0, channels - latent.shape[-1]))
         h, w = latent.shape[1:3]
         share = pooled(seen.float(), h)
         direction = viewing_direction(yaw_P.to(latent), h, w, self.tan)

@@ -418,11 +418,11 @@ class WorldModel:
         """Candidates that end at the same heading share their turned frame."""
         B = motion_BK3.shape[0]
         turns_BK = torch.round(motion_BK3[..., 2] * (18 / torch.pi)).long() + 64
-        pairs, inverse = torch.unique(
-            torch.arange(B, device=self.device)[:, None] * 128 + turns_BK, return_inverse=True
-        )
+        first_B1 = 128 * torch.arange(B, device=self.device)[:, None]
+        pairs, inverse = torch.unique(first_B1 + turns_BK, return_inverse=True)
         yaw_U = (pairs % 128 - 64) * (torch.pi / 18)
-        return rotation.prior(self.image, history.last_rgb_BHWC[pairs // 128], yaw_U)[inverse.flatten()]
+        channels = self.net.config.latent_channels
+        return rotation.prior(self.image, history.last_rgb_BHWC[pairs // 128], yaw_U, channels)[inverse.flatten()]
 
     @torch.inference_mode()
     def decode(self, prediction: Prediction) -> Decoded:

@@ -159,7 +159,7 @@ class Batches:
             last = torch.where(torch.from_numpy(mirrored_B)[:, None, None, None], last.flip(2), last).to(self.device)
             turned = last.repeat_interleave(motion_BK3.shape[1], 0)
             yaw_P = torch.round(yaw_P / TURN_RADIANS) * TURN_RADIANS
-            prior = self.rotation.prior(self.tokenizers.image, turned, yaw_P)
+            prior = self.rotation.prior(self.tokenizers.image, turned, yaw_P, self.config.net.latent_channels)
         context = self.frames.context(t_B, mirrored_B, self.device)
         if self.stage != "1":
             context = forgetful(context, rng, config.forget, contexts, chosen)

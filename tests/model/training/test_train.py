@@ -225,6 +225,22 @@ def test_a_run_forecasts_with_the_steps_of_its_objective(
     assert torch.equal(forecast(1, 0), forecast(1, 1)) is objective.get("zero_noise", False)
 
 
+@pytest.mark.parametrize(("prior", "residual"), [("rotation", True), ("none", False)])
+def test_every_prior_trains_and_forecasts_images_with_depth(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path, prior: str, residual: bool
+):
+    shutil.copy(run / "tokenizers.safetensors", tmp_path)
+    net = replace(config.net, prior=prior, residual=residual)
+    train(dataset, tmp_path, replace(config, net=net, steps=dict.fromkeys("123", 1), compositor_steps=1))
+    model = WorldModel.load(tmp_path)
+    episode = open_dataset(dataset.path).split("test")[0]
+    moves = torch.tensor([[[0.6, 0.0, 0.0], [0.0, 0.0, 0.5]]]), torch.tensor([[4, 3]])
+    decoded = model.decode(model.predict(model.encode([context_at(episode, 3, model.needs)]), *moves))
+    assert decoded.rgb_PHWC.shape == (2, 32, 32, 3)
+    assert decoded.depth_PHW is not None
+    assert bool((decoded.depth_PHW > 0).all())
+
+
 def test_learning_lowers_the_losses(dataset: Dataset, config: TrainConfig, tmp_path: Path):
     """A short training on a few episodes. Compares means over many steps, so a single batch does not decide."""
     config = replace(
