@@ -162,7 +162,7 @@ def tasks_of(model: WorldModel, walked: Walk, setting: Setting) -> dict[str, Cal
         assert model.rotation is not None
         yaw_U = motion[0, :, 2].unique()
         frames = history.last_rgb_BHWC.expand(len(yaw_U), -1, -1, -1)
-        return model.rotation.prior(model.image, frames, yaw_U)
+        return model.rotation.prior(model.image, frames, yaw_U, model.net.config.latent_channels)
 
     return {
         "observe": observed,
