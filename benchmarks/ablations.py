@@ -17,8 +17,10 @@ from avw.sim_bridge.errors import UsageError
 from benchmarks.results_table import read, row
 
 COLUMNS: dict[str, tuple[str, ...]] = {
+    "PSNR, dB ↑, Δ = 4": ("horizons", "4", "psnr", "model"),
+    "PSNR ↑, Δ = 16": ("horizons", "16", "psnr", "model"),
     "unseen PSNR, dB ↑, Δ = 4": ("horizons", "4", "psnr_unseen", "model"),
-    "Δ = 16": ("horizons", "16", "psnr_unseen", "model"),
+    "unseen PSNR ↑, Δ = 16": ("horizons", "16", "psnr_unseen", "model"),
     "unseen depth AbsRel ↓, Δ = 16": ("horizons", "16", "depth_absrel_unseen", "model"),
     "LSD, dB ↓, Δ = 4": ("horizons", "4", "lsd", "model"),
     "LSD ↓, Δ = 16": ("horizons", "16", "lsd", "model"),
