@@ -27,6 +27,10 @@ class BackendError(AvwError):
     """A simulator or acoustic engine is not installed, has failed, or did not pass its self-test."""
 
 
+class StuckError(AvwError):
+    """The shortest-path follower cannot go on: there are gaps that the geodesic allows and motion does not."""
+
+
 class DatasetError(AvwError):
     """A dataset is missing, truncated, changed, unsafe to read, or was made with another spec."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from avw.model.metrics.navigation import sna, soft_spl, spl
 from avw.model.planning.as_action import as_action
 from avw.model.planning.policies import Policy, policy_seed
-from avw.sim_bridge.errors import AvwError, UsageError
+from avw.sim_bridge.errors import StuckError, UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.storage.typed_json import from_json
@@ -138,7 +138,7 @@ def run_episode(
     actions, remaining = len(path) - 1, float(simulator.distance_to_source())
     steps_T3 = np.diff(np.array(path)[:, :3], axis=0)
     walked = float(np.linalg.norm(steps_T3, axis=1).sum())
-    reference = _reference(simulator, start, source, config)
+    reference = _reference(simulator, start, source, config, shortest)
     return EpisodeRecord(
         policy=name,
         scene=scene,
@@ -163,14 +163,14 @@ def run_episode(
     )
 
 
-def _reference(simulator: Simulator, start: Pose, source: Source, config: NavigateConfig) -> int:
-    """Actions of the follower; if it is stuck, those of the shortest path without turns."""
+def _reference(simulator: Simulator, start: Pose, source: Source, config: NavigateConfig, shortest: float) -> int:
+    """Actions of the follower; if it is stuck, those of the shortest path, of `shortest` metres, without turns."""
     from avw.sim_bridge.task.follower import reference_actions
 
     try:
         return len(reference_actions(simulator.navgrid, start, source.floor_3, config.task.success_distance))
-    except AvwError:
-        return 1 + math.ceil(simulator.navgrid.geodesic(source.floor_3).distance(start.position_3) / FORWARD_METRES)
+    except StuckError:
+        return 1 + math.ceil(shortest / FORWARD_METRES)
 
 
 def _place(simulator: Simulator, seed: int, config: NavigateConfig, filed: FiledEpisode | None) -> tuple[Pose, Source]:

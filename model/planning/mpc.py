@@ -95,9 +95,10 @@ class MpcPolicy:
         if self.observer.memory is None:
             self.memory.observe(observation, self.last_action)
         self.walker.arrived(self.last_action)
-        if self.last_action is not None and not self.walker.blocked:
-            self.hearing.moved(self.last_action)
-        self.hearing.hear(observation.audio_ES)
+        if self.model.hears:
+            if self.last_action is not None and not self.walker.blocked:
+                self.hearing.moved(self.last_action)
+            self.hearing.hear(observation.audio_ES)
         if self._turns == 0 and (self._left == 0 or self.walker.blocked or self._at_goal()) and self.plan():
             return Action.STOP
         if self._turns > 0:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from avw.sim_bridge.errors import AvwError
+from avw.sim_bridge.errors import AvwError, StuckError
 from avw.sim_bridge.navigation.free_space import FreeSpace, Geodesic
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Pose, wrap_angle
@@ -79,8 +79,8 @@ def reference_actions(
 ) -> list[Action]:
     """The follower's actions from `start` to its first permitted STOP, inclusive: the reference for SNA.
 
-    Only motion is simulated. Raises AvwError if it does not arrive within `max_actions`, or is stuck: there are gaps
-    that the geodesic allows and motion does not.
+    Only motion is simulated. Raises StuckError if a step leads nowhere, and AvwError if the goal cannot be reached or
+    `max_actions` are too few.
     """
     field = navgrid.geodesic(goal_3)
     actions: list[Action] = []
@@ -92,7 +92,7 @@ def reference_actions(
             return actions
         before, (pose, _) = pose, navgrid.move(pose, pose.after(action))
         if pose == before:
-            raise AvwError(
+            raise StuckError(
                 f"the shortest-path follower is stuck at ({pose.x:.2f}, {pose.z:.2f}) in scene {navgrid.scene_id!r}, "
                 "in a gap that is too narrow for the agent"
             )

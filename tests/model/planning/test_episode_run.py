@@ -19,4 +19,4 @@ def test_where_the_follower_is_stuck_the_reference_is_the_path_without_turns() -
     start = Pose(6.55743031310164, 2.736253304443523e-05, 13.153485827376075, 1.277716720962581)
     source = SimpleNamespace(floor_3=np.array([7.994255848796442, 0.0, 5.936155554028401]))
     config = NavigateConfig(policies=("oracle",), scenes=("procedural-3050",))
-    assert _reference(simulator, start, source, config) == 1 + 59  # type: ignore[arg-type]
+    assert _reference(simulator, start, source, config, 8.7353) == 1 + 59  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from avw.sim_bridge.errors import AvwError
+from avw.sim_bridge.errors import AvwError, StuckError
 from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.randomness import keyed_rng
@@ -98,7 +98,7 @@ def test_it_passes_a_gap_barely_wider_than_the_agent() -> None:
 
 def test_a_gap_that_the_geodesic_allows_and_motion_does_not_is_an_error() -> None:
     start = Pose(6.55743031310164, 2.736253304443523e-05, 13.153485827376075, 1.277716720962581)
-    with pytest.raises(AvwError, match=r"stuck at \(7.30, 13.16\).*too narrow"):
+    with pytest.raises(StuckError, match=r"stuck at \(7.30, 13.16\).*too narrow"):
         reference_actions(free_space_of(generate_house(3050)), start, (7.994255848796442, 0.0, 5.936155554028401))
 
 
