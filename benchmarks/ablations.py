@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from avw.sim_bridge.errors import UsageError
-from benchmarks.results_table import read, row
+from benchmarks.results_table import read, row, value_at
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "PSNR, dB ↑, Δ = 4": ("horizons", "4", "psnr", "model"),
@@ -30,28 +30,20 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def number(evaluation: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
-    """The value at `path`; None if the model does not predict it."""
-    value: Any = evaluation
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return float(value) if isinstance(value, int | float) else None
-
-
 def table(runs: Mapping[str, Mapping[str, Any]]) -> str:
     """Columns that the reference, the first run, does not have or in which no run differs are left out."""
     reference, *others = runs
     values = {
         name: path
         for name, path in COLUMNS.items()
-        if number(runs[reference], path) is not None and len({number(run, path) for run in runs.values()}) > 1
+        if value_at(runs[reference], path) is not None and len({value_at(run, path) for run in runs.values()}) > 1
     }
     lines = [row(["model", *values]), row(["---", *("---:" for _ in values)])]
-    lines.append(row([reference, *(f"{number(runs[reference], path):.2f}" for path in values.values())]))
+    lines.append(row([reference, *(f"{value_at(runs[reference], path):.2f}" for path in values.values())]))
     for name in others:
         cells = []
         for path in values.values():
-            here, there = number(runs[name], path), number(runs[reference], path)
+            here, there = value_at(runs[name], path), value_at(runs[reference], path)
             cells.append("–" if here is None or there is None else f"{here - there:+.2f}")
         lines.append(row([name, *cells]))
     return "\n".join(lines)

@@ -22,7 +22,7 @@ from typing import Any
 import click
 
 from avw.sim_bridge.errors import UsageError
-from benchmarks.results_table import read, row, with_sections
+from benchmarks.results_table import read, row, value_at, with_sections
 
 Evaluation = Mapping[str, Any]
 
@@ -110,14 +110,10 @@ def _limit(
     """A value that lies within limits; without limits, a value beside which others are read."""
 
     def find(evaluation: Evaluation) -> Finding:
-        value: Any = evaluation
-        for key in path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if not isinstance(value, int | float):
-            return Finding(value=None)
-        if not wanted:
-            return Finding(value=float(value))
-        return Finding(value=float(value), met=above <= (abs(value) if absolute else value) <= below)
+        value = value_at(evaluation, path)
+        if value is None or not wanted:
+            return Finding(value=value)
+        return Finding(value=value, met=above <= (abs(value) if absolute else value) <= below)
 
     wanted = f"≥ {above:g}" if math.isfinite(above) else f"≤ {below:g}" if math.isfinite(below) else ""
     return Criterion(name=name, wanted=f"{wanted}, either sign" if absolute else wanted, find=find)

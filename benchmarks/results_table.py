@@ -175,6 +175,14 @@ def paired_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def value_at(document: Mapping[str, Any], path: Sequence[str]) -> float | None:
+    """The number at `path`; None if there is none."""
+    value: Any = document
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
 def is_best(values: Mapping[str, Any], predictor: str, sign: int) -> bool:
     """Whether `predictor` is the best of model and baselines. Bounds are excluded."""
     rivals = {name: mean(value) for name, value in values.items() if name not in BOUNDS and not math.isnan(mean(value))}

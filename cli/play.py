@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
+from avw.cli.serving import serve
 from avw.sim_bridge.paths import local_path
 from avw.sim_bridge.suggestions import similar_path
 
@@ -75,14 +74,7 @@ def play(
         with PlayServer(config, model, run=str(run or ""), port=port, out=out) as server:
             click.echo(f"Opening {config.scene} …", err=True)
             server.prepare()
-            click.echo(json.dumps({"url": server.url, "port": server.server_port}) if as_json else server.url)
-            click.echo("Press Ctrl-C to stop the server.", err=True)
-            if browser:
-                webbrowser.open(server.url)
-            try:
-                server.serve_forever()
-            except KeyboardInterrupt:
-                click.echo(err=True)
+            serve(server, browser=browser, as_json=as_json)
 
 
 def _run(what: str | None) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import webbrowser
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
+from avw.cli.serving import serve
 
 
 @command()
@@ -58,11 +58,4 @@ def view(
     from avw.avw4k.viewing.server import ViewerServer
 
     with ViewerServer(library, port) as server:
-        click.echo(json.dumps({"url": server.url, "port": server.server_port}) if as_json else server.url)
-        click.echo("Press Ctrl-C to stop the server.", err=True)
-        if browser:
-            webbrowser.open(server.url)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo(err=True)
+        serve(server, browser=browser, as_json=as_json)

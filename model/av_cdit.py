@@ -194,17 +194,9 @@ class Block(nn.Module):
         x_PND = torch.cat(list(tokens.values()), 1)
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c_PD).chunk(6, -1)
 
+        aside = "reward" in tokens and len(tokens) > 1  # the reward token, which is the last one
         normed = modulate(self.norm(x_PND), shift1, scale1)
-        attend = self.self_attention
-        q = attend.queries(normed)
-        k, v = attend.keys_values(normed)
-        if "reward" in tokens and len(tokens) > 1:
-            # The reward token is the last one. The other tokens do not attend to it.
-            others = attend(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1])
-            out = torch.cat([others, attend(q[:, :, -1:], k, v)], 1)
-        else:
-            out = attend(q, k, v)
-        x_PND = x_PND + gate1[:, None] * out
+        x_PND = x_PND + gate1[:, None] * self.self_attention.among(normed, aside=aside)
 
         attend = self.cross_attention
         q = attend.queries(modulate(self.norm(x_PND), shift2, scale2))

@@ -93,16 +93,9 @@ class CditBlock(nn.Module):
         x_PND = torch.cat(list(tokens.values()), 1)
         shift1, scale1, gate1, shift0, scale0, shift2, scale2, gate2 = self.modulation(c_PD).chunk(8, -1)
 
-        attend = self.self_attention
+        aside = "reward" in tokens and len(tokens) > 1  # the reward token, which is the last one
         normed = modulate(self.norm(x_PND), shift1, scale1)
-        q, (k, v) = attend.queries(normed), attend.keys_values(normed)
-        if "reward" in tokens and len(tokens) > 1:
-            # The reward token is the last one. The other tokens do not attend to it.
-            others = attend(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1])
-            out = torch.cat([others, attend(q[:, :, -1:], k, v)], 1)
-        else:
-            out = attend(q, k, v)
-        x_PND = x_PND + gate1[:, None] * out
+        x_PND = x_PND + gate1[:, None] * self.self_attention.among(normed, aside=aside)
 
         attend = self.cross_attention
         context_PMD = modulate(context[0][:, 0].repeat_interleave(c_BKD.shape[1], 0), shift0, scale0)

@@ -94,6 +94,14 @@ class Attention(nn.Module):
         k, v = rearrange(self.to_kv(x_PND), "p n (two h d) -> two p h n d", two=2, h=self.heads)
         return self.norm_k(k), v
 
+    def among(self, x_PND: Tensor, *, aside: bool) -> Tensor:
+        """The tokens attend to each other. aside: the other tokens do not attend to the last one."""
+        q, (k, v) = self.queries(x_PND), self.keys_values(x_PND)
+        if not aside:
+            return self(q, k, v)
+        others = self(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1])
+        return torch.cat([others, self(q[:, :, -1:], k, v)], 1)
+
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.to_out(rearrange(F.scaled_dot_product_attention(q, k, v, mask), "p h n d -> p n (h d)"))
 

@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +46,7 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
 
 def render(run_dir: Path, data_dir: Path | None = None) -> str:
     """The page as text."""
-    from avw.avw4k.viewing.embedded import POLICY, player_script
+    from avw.avw4k.viewing.embedded import POLICY, filled, player_script, resource
     from avw.model.planning.outcomes import read_records
     from avw.model.report.closed_loop import navigation_section
     from avw.model.report.episodes import data_section
@@ -81,24 +80,17 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
     body = "".join(html for _, _, html in sections)
     if missing:
         body += f'<section><p class="note">Not part of this run yet: {"; ".join(missing)}.</p></section>'
-    template = _resource("page.html")
     values = {
         "policy": POLICY,
         "title": escape(run_dir.resolve().name),
         "tiles": _made(run_dir, lambda: _tiles(dataset, evaluation, navigation)),
         "links": "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name, _ in sections),
         "body": body,
-        "style": _resource("style.css"),
+        "style": resource("style.css", __package__),
         "script": player_script(),
         "terms": _terms(dataset) if dataset else "",
     }
-    # One pass, so that a placeholder inside a value is not replaced.
-    first, *parts = template.split("<!-- ")
-    filled = [first]
-    for part in parts:
-        name, rest = part.split(" -->", 1)
-        filled.append(values[name] + rest)
-    return "".join(filled)
+    return filled(resource("page.html", __package__), values)
 
 
 def _made(path: Path, make: Callable[[], str]) -> str:
@@ -176,7 +168,3 @@ def _terms(dataset: Dataset) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     """A JSON object, or None if the file does not exist."""
     return read_result_object(path) if path.exists() or path.is_symlink() else None
-
-
-def _resource(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
