@@ -12,14 +12,13 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
 from avw.cli.serving import serve
+from avw.model.run_folder import MODEL
 from avw.sim_bridge.paths import local_path
 from avw.sim_bridge.suggestions import similar_path
 
 if TYPE_CHECKING:
     from avw.model.play.session import PlayConfig
     from avw.model.world_model import WorldModel
-
-CHECKPOINT = "model.safetensors"
 
 
 @command()
@@ -85,8 +84,8 @@ def _run(what: str | None) -> Path | None:
         return None
     path = local_path(what)
     if path.suffix == ".safetensors" and path.is_file():
-        return path.parent if path.name == CHECKPOINT else path
-    if (path / CHECKPOINT).is_file():
+        return path.parent if path.name == MODEL else path
+    if (path / MODEL).is_file():
         return path
     if path.is_dir() or what.startswith(("runs/", "data/")):
         meant = similar_path(path) if not path.exists() else ""

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from avw.model.checkpoint_header import NOTE
 from avw.sim_bridge.errors import CheckpointError, NoRunError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.small_files import as_object, parse_json, refuse_irregular
@@ -28,7 +29,7 @@ from avw.sim_bridge.storage.typed_json import from_json
 Config = TypeVar("Config")
 
 
-NOTE, DIGEST, NOTE_DIGEST = "avw", "sha256", "note_sha256"
+DIGEST, NOTE_DIGEST = "sha256", "note_sha256"
 LONGEST_NOTE = 2**20  # characters
 LARGEST_SIZE = 2**16  # of a number in a stored configuration: no layer is wider
 LARGEST = {"depth": 512, "blocks": 512, "mlp_ratio": 64, "griffin_lim_steps": 1000, "tokens": 1024, "window": 16_384}

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.types import Action, Observation, Pose, relative_motion
+
+if TYPE_CHECKING:
+    from avw.model.memory.spatial_memory import SpatialMemory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,6 +150,11 @@ def checked_actions(actions: Sequence[Action | int], longest: int | None) -> lis
     if Action.STOP in taken[:-1]:
         raise UsageError("STOP ends the episode: it can only be the last action")
     return taken
+
+
+def expected_motion(memory: SpatialMemory | None, actions: Sequence[Action]) -> np.ndarray:
+    """(N, 3): where the actions lead as far as the agent can know: along what its memory shows, or as commanded."""
+    return commanded_motion(actions) if memory is None else memory.roll(actions)
 
 
 def commanded_motion(actions: Sequence[Action | int]) -> np.ndarray:

@@ -25,7 +25,7 @@ from avw.model.compositor import Compositor, CompositorConfig
 from avw.model.context import Context, ContextNeeds, observer_at, stacked
 from avw.model.diffusion import Diffusion, DiffusionConfig, Latents
 from avw.model.frames import EncodedFrames
-from avw.model.imagination import Imagination, Observed, checked_actions, commanded_motion
+from avw.model.imagination import Imagination, Observed, checked_actions, expected_motion
 from avw.model.memory.poses import walking_steps
 from avw.model.memory.reprojection import Reprojection
 from avw.model.memory.spatial_memory import SpatialMemory
@@ -34,7 +34,7 @@ from avw.model.priors import memory_prior, planning_size, prior_size
 from avw.model.reward import RewardPrediction
 from avw.model.rollout import RolloutConfig, roll_out
 from avw.model.rotation import Rotation
-from avw.model.run_folder import read_result_object
+from avw.model.run_folder import MODEL, read_result_object
 from avw.model.sound_memory import SoundHistory
 from avw.model.tokenizers.fit import TokenizerConfigs
 from avw.model.tokenizers.sound_cache import SoundCache
@@ -43,8 +43,6 @@ from avw.sim_bridge.errors import CheckpointError, UsageError
 from avw.sim_bridge.storage.typed_json import typed
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import STEP_SAMPLES, Action
-
-FILE = "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,9 +204,7 @@ class WorldModel:
         self, context: Context, actions: Sequence[Action], every_step: bool, denoising_steps: int | None, seed: int
     ) -> Imagination:
         """The future after each of the actions, or after the last, predicted directly from the context."""
-        motion_N3 = commanded_motion(actions)
-        if context.memory is not None:
-            motion_N3 = context.memory.roll(actions).astype(np.float32)
+        motion_N3 = expected_motion(context.memory, actions).astype(np.float32)
         offset_N = np.arange(1, len(actions) + 1)
         if not every_step:
             motion_N3, offset_N = motion_N3[-1:], offset_N[-1:]
@@ -462,7 +458,7 @@ class WorldModel:
     @classmethod
     def load(cls, run: str | Path, device: torch.device | str = "cpu") -> WorldModel:
         """A trained model from a run's folder, or from its model.safetensors. Raises CheckpointError."""
-        path = Path(run) if Path(run).suffix == ".safetensors" else Path(run) / FILE
+        path = Path(run) if Path(run).suffix == ".safetensors" else Path(run) / MODEL
         tensors, note = checkpoint.load(path)
         if "max_offset" not in note:  # older checkpoints did not store it
             with suppress(CheckpointError, ValueError, KeyError, TypeError):

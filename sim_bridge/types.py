@@ -99,6 +99,12 @@ def relative_motion(origin: Pose, target: Pose) -> np.ndarray:
     return np.array([-dx * s - dz * c, -dx * c + dz * s, wrap_angle(target.yaw - origin.yaw)])
 
 
+def moved(pose: Pose, forward: float, left: float, turn: float = 0.0) -> Pose:
+    """The pose at metres forward, metres left and radians of turn from `pose`: the inverse of `relative_motion`."""
+    s, c = math.sin(pose.yaw), math.cos(pose.yaw)
+    return Pose(pose.x - forward * s - left * c, pose.y, pose.z - forward * c + left * s, wrap_angle(pose.yaw + turn))
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A stationary sound source.

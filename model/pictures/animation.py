@@ -13,6 +13,9 @@ import numpy as np
 from avw.avw4k.exports.video import find_ffmpeg, write_video
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
+WALK_GAIN = 0.5
+"""Of the sound of recorded walks: a factor for all, so that their levels can be compared, with room for the loudest."""
+
 
 def write_animation(stem: Path, frames: Sequence[np.ndarray], sound_ES: np.ndarray) -> list[Path]:
     """Write frames (uint8, one per step) and their sound, in [-1, 1], to files with the given stem.

@@ -7,7 +7,6 @@ Like the oracle they receive the simulator, and are not results.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from avw.model.planning.mpc import MpcConfig, MpcPolicy
 from avw.model.planning.outlook import Outlook
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.types import moved
 
 NO_WAY = 30.0  # metres, from a place that cannot be reached: the map is a guess where nothing was seen
 
@@ -62,12 +62,8 @@ class OracleRewardPolicy(OracleStopPolicy):
         self.name = "oracle-reward"
 
     def predict(self, poses: ReachablePoses) -> Outlook:
-        pose = self.simulator.pose
-        c, s = math.cos(pose.yaw), math.sin(pose.yaw)
-        places = [
-            np.array([pose.x - forward * s - left * c, pose.y, pose.z - forward * c + left * s])
-            for forward, left in [*poses.motion_K3[:, :2].tolist(), (0.0, 0.0)]
-        ]
+        here, motions = self.simulator.pose, [*poses.motion_K3[:, :2].tolist(), (0.0, 0.0)]
+        places = [moved(here, forward, left).position_3 for forward, left in motions]
         distance_K = np.array([self.simulator.distance_to_source(place_3) for place_3 in places])
         distance_K = np.where(np.isfinite(distance_K), distance_K, NO_WAY)
         return Outlook(distance_K, np.zeros(len(places)), (distance_K < self.success_distance).astype(np.float64))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.run_folder import MODEL
 from avw.sim_bridge.errors import CheckpointError, UsageError
 
 IMAGINING = ("mpc", "acoustic-field", "oracle-stop")
@@ -21,9 +22,8 @@ def denoising_steps(config: NavigateConfig, policy: str) -> int | None:
         return config.denoising_steps
     from avw.model import checkpoint  # with PyTorch, which no other policy needs
     from avw.model.diffusion import DiffusionConfig
-    from avw.model.world_model import FILE
 
-    path = Path(config.model_dir) / FILE
+    path = Path(config.model_dir) / MODEL
     try:
         note = checkpoint.read_note(path)
         return checkpoint.configured(DiffusionConfig, note["diffusion"], "diffusion").network_calls

@@ -9,7 +9,7 @@ from avw.avw4k.reading.dataset import open_dataset
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import LEARNED
 from avw.model.planning.policy_file import full_policy_name
-from avw.model.run_folder import run_data
+from avw.model.run_folder import MODEL, run_data
 from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, require_interpreter
@@ -46,7 +46,7 @@ def plan_navigation(
     do not fit together, and SceneError or SoundError for scenes and sounds that are missing.
     """
     names = tuple(dict.fromkeys(full_policy_name(policy) for policy in policies))
-    trained = (model / "model.safetensors").exists()
+    trained = (model / MODEL).exists()
     planners = sorted(set(LEARNED) & set(names))
     if planners and not trained:
         raise CheckpointError(

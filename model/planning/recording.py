@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avw.model.pictures.animation import write_animation
+from avw.model.pictures.animation import WALK_GAIN, write_animation
 from avw.model.pictures.film_strip import enlarged
 from avw.model.pictures.floor_plan import FloorPlan
 from avw.model.pictures.ink import IMAGINED
@@ -16,7 +16,6 @@ from avw.sim_bridge.types import Observation, Pose, Source
 
 SIDE = 384  # pixels of each of the two pictures
 # A fixed gain keeps levels comparable: louder is closer. An RMS of 0.1 at 1 m leaves headroom down to half a metre.
-_GAIN = 0.5
 
 
 class Recorder:
@@ -47,4 +46,4 @@ class Recorder:
     def write(self, success: bool) -> list[Path]:
         """Write NAME-found.mp4 or NAME-lost.mp4 (or .gif and .wav). Returns the paths written."""
         name = f"{self.name}-{'found' if success else 'lost'}"
-        return write_animation(self.folder / name, self._frames, np.concatenate(self._audio, axis=1) * _GAIN)
+        return write_animation(self.folder / name, self._frames, np.concatenate(self._audio, axis=1) * WALK_GAIN)

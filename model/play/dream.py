@@ -14,9 +14,8 @@ import numpy as np
 import torch
 
 from avw.model.context import Observer
-from avw.model.imagination import commanded_motion
+from avw.model.imagination import expected_motion
 from avw.model.memory.poses import compose, seen_from
-from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.rollout import RolloutConfig
 from avw.model.tokenizers.sound_stream import SoundStream
 from avw.model.world_model import History, Prediction, WorldModel
@@ -79,12 +78,14 @@ class Dream:
         self.steps += 1
         self._actions.append(action)
         self._piece.append(action)
-        motion_3 = _motion(self._dream.memory, self._piece)
+        motion_3 = expected_motion(self._dream.memory, self._piece)[-1]
         seen = self._predict(self._from_dream, motion_3, len(self._piece))
         heard = seen
         first = len(self._piece) == self.steps
         if not first and self.steps <= self.config.reach:  # sound and reward are predicted from what was really heard
-            heard = self._predict(self._from_real, _motion(self._real.memory, self._actions), self.steps, pixels=False)
+            heard = self._predict(
+                self._from_real, expected_motion(self._real.memory, self._actions)[-1], self.steps, pixels=False
+            )
         decoded_rgb, decoded_depth = self._pictures(seen)
         distance = float(heard.reward.distance_BK[0, 0])
         audio_ES, step_ES = (part.cpu().numpy() for part in self._stream.push(heard.latents["audio"][0]))
@@ -139,9 +140,3 @@ class Dream:
                 self._dream.observe(observation, pose_4=where_4, imagined=True)
             self._from_dream = self.model.encode([self._dream.context()])
             self._piece, self._seen, self._here_4 = [], [], pose_4
-
-
-def _motion(memory: SpatialMemory | None, actions: list[Action]) -> np.ndarray:
-    """Where actions lead from the current pose of a memory; without one, as commanded: (3,)."""
-    moves = commanded_motion(actions) if memory is None else memory.roll(actions)
-    return moves[-1]

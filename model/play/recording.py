@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avw.model.pictures.animation import write_animation
+from avw.model.pictures.animation import WALK_GAIN, write_animation
 from avw.model.pictures.film_strip import enlarged
 from avw.model.pictures.floor_plan import FloorPlan
 from avw.model.pictures.ink import IMAGINED, INK, OTHER, PAPER, SOFT, write
@@ -22,7 +22,6 @@ SIDE = 320  # pixels of a picture
 MARGIN, CAPTION = 12, 30
 LONGEST = 800  # steps: two minutes
 FADE = SAMPLE_RATE // 100  # samples in which the sound changes from one to the other
-_GAIN = 0.5  # as in the recordings of `avw navigate`
 HEARD = ("simulator", "imagination", "both")
 
 
@@ -54,7 +53,7 @@ class Recorder:
     def write(self, folder: Path) -> list[Path]:
         """Write SCENE-NN.mp4, or .gif and .wav without ffmpeg, with the first free number. Returns the paths."""
         with _one_writer:
-            return write_animation(_free_stem(folder, self.scene.scene_id), self._pictures(), self._sound() * _GAIN)
+            return write_animation(_free_stem(folder, self.scene.scene_id), self._pictures(), self._sound() * WALK_GAIN)
 
     def _pictures(self) -> list[np.ndarray]:
         poses = [kept.moment.pose for kept in self._kept]

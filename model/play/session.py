@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig, require_interpreter
 from avw.sim_bridge.task.task import TaskConfig, sample_episode
-from avw.sim_bridge.types import Action, Observation, Pose, Source, wrap_angle
+from avw.sim_bridge.types import Action, Observation, Pose, Source, moved, wrap_angle
 
 if TYPE_CHECKING:
     from avw.model.play.dream import Dreamed
@@ -139,15 +139,9 @@ class Session:
             bearing=wrap_angle(math.atan2(-dx, -dz) - pose.yaw),
             reward=self._anchor_distance - distance + TaskConfig().slack * steps if steps else 0.0,
             dreamed=dreamed,
-            dream_pose=None if dreamed is None else _moved(self._anchor_pose, *dreamed.motion_3.tolist()),
+            dream_pose=None if dreamed is None else moved(self._anchor_pose, *dreamed.motion_3.tolist()),
             seconds=time.perf_counter() - began,
         )
-
-
-def _moved(pose: Pose, forward: float, left: float, turn: float) -> Pose:
-    """The inverse of `relative_motion`."""
-    s, c = math.sin(pose.yaw), math.cos(pose.yaw)
-    return Pose(pose.x - forward * s - left * c, pose.y, pose.z - forward * c + left * s, wrap_angle(pose.yaw + turn))
 
 
 def default_config(run: Path | None, scene: str | None) -> tuple[str, SimulatorConfig, str]:

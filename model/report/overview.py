@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from avw.model.checkpoint_header import read_header
-from avw.model.run_folder import read_log, read_result_object, run_summary
+from avw.model.run_folder import MODEL, read_log, read_result_object, run_summary
 
-MODEL = "model.safetensors"
 STAGES = ("1", "2", "3", "pixels")
 HORIZON_METRICS = {"psnr": "PSNR, dB", "lsd": "log-spectral distance, dB", "ild_error": "ILD error, dB"}
 

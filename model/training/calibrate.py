@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -30,12 +31,15 @@ def predict_windows(
         yield chosen, model.predict_window(frames, window.part(chosen), steps=steps, pixels=pixels)
 
 
-def calibrate(model: WorldModel, dataset: Dataset, *, count: int = 1500) -> Calibration:
+def calibrate(
+    model: WorldModel, dataset: Dataset, frames: EncodedFrames | None = None, *, count: int = 1500
+) -> Calibration:
     """Fit sigmoid(logit / temperature + bias) to the event "the pose is within the success radius".
 
     The poses are those after one step of the recorded agents and, from datasets that have them, the counterfactual
     poses around them: a planner also visits places that the recorded agents avoid.
 
+    frames: of the validation split; None: they are encoded
     The threshold is the probability that maximises F0.5: a false STOP ends the episode without success, while a late
     STOP costs only a step.
     """
@@ -44,7 +48,8 @@ def calibrate(model: WorldModel, dataset: Dataset, *, count: int = 1500) -> Cali
     model.calibration = Calibration()
     predicted: list[Tensor] = []
     distances: list[np.ndarray] = []
-    with encoded_frames(windows, model.tokenizers, model.net.config) as frames:
+    encoded = encoded_frames(windows, model.tokenizers, model.net.config) if frames is None else nullcontext(frames)
+    with encoded as frames:
         for chosen, prediction in predict_windows(model, frames, window, pixels=False):
             predicted.append(prediction.success_BK)
             distances.append(window.distance_BK[chosen])

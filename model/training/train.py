@@ -25,6 +25,7 @@ from avw.avw4k.reading.windows import Windows
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit
 from avw.model.frames import EncodedFrames
+from avw.model.run_folder import MODEL
 from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.calibrate import calibrate
@@ -37,7 +38,7 @@ from avw.model.training.stage import Report, run_stage
 from avw.model.training.stage_state import file_of
 from avw.model.training.train_log import Board, boards
 from avw.model.training.weights import init_weights
-from avw.model.world_model import FILE, WorldModel
+from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
@@ -113,8 +114,8 @@ def _train(
             if config.net.prior == "memory" and config.compositor_steps:
                 model.compositor = fit_compositor(model, frames, config, out / "compositor.safetensors", report)
             if dataset.episodes("val"):
-                model.calibration = calibrate(model, dataset)
-            model.save(out / FILE)
+                model.calibration = calibrate(model, dataset, validation)
+            model.save(out / MODEL)
     return model
 
 

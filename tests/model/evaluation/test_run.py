@@ -19,9 +19,9 @@ from avw.model.evaluation.config import EvaluationConfig
 from avw.model.evaluation.measures import MEASURES
 from avw.model.evaluation.run import possible_horizons
 from avw.model.metrics.perceptual import PERCEPTUAL
+from avw.model.run_folder import MODEL
 from avw.model.training.presets import preset
 from avw.model.training.train import train
-from avw.model.world_model import FILE
 from avw.sim_bridge.errors import UsageError
 
 
@@ -35,7 +35,7 @@ def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
         net=dataclasses.replace(config.net, width=32, depth=1, heads=2),
         tokenizers=dataclasses.replace(config.tokenizers, frames=40, steps=1),
     )
-    train(dataset, out, config, stages=("tokenizers",)).save(out / FILE)
+    train(dataset, out, config, stages=("tokenizers",)).save(out / MODEL)
     return out
 
 

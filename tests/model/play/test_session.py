@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from avw.model.play.packing import depth_bytes, packed_moment
-from avw.model.play.session import PlayConfig, Session, _moved
+from avw.model.play.session import PlayConfig, Session
 from avw.model.world_model import WorldModel
-from avw.sim_bridge.types import Action, Pose, relative_motion
+from avw.sim_bridge.types import Action
 
 FORWARD, LEFT, RIGHT, STOP = Action.FORWARD, Action.TURN_LEFT, Action.TURN_RIGHT, Action.STOP
 WAY = (FORWARD, STOP, LEFT, LEFT, FORWARD, STOP)
@@ -41,13 +41,6 @@ def test_the_source_is_where_the_bearing_says(config: PlayConfig):
         np.testing.assert_allclose(ahead[[0, 2]], way / np.linalg.norm(way), atol=1e-6)
         moment = session.step(LEFT)
     assert moment.distance > 0
-
-
-@pytest.mark.parametrize("target", [Pose(2.0, 0.0, 1.0, 0.3), Pose(-1.0, 0.0, 4.0, -2.0)])
-def test_a_motion_leads_back_to_the_pose(target: Pose):
-    origin = Pose(1.0, 0.0, -2.0, 1.1)
-    found = _moved(origin, *relative_motion(origin, target))
-    assert (found.x, found.z, found.yaw) == pytest.approx((target.x, target.z, target.yaw))
 
 
 def test_the_imagination_begins_again(config: PlayConfig, model: WorldModel):

@@ -22,7 +22,7 @@ from avw.model.av_cdit import AvCdit
 from avw.model.context import context_at
 from avw.model.diffusion import DiffusionConfig
 from avw.model.frames import ContextTensors
-from avw.model.run_folder import run_data
+from avw.model.run_folder import MODEL, run_data
 from avw.model.sound_memory import SoundHistory
 from avw.model.training.batches import forgetful
 from avw.model.training.config import TrainConfig
@@ -33,7 +33,7 @@ from avw.model.training.run_config import claim
 from avw.model.training.stage_state import schedule
 from avw.model.training.train import train
 from avw.model.training.weights import init_weights
-from avw.model.world_model import FILE, WorldModel
+from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import CheckpointError, RunError, TrainingError, UsageError
 from tests.model.training.runs import copied
 
@@ -132,15 +132,15 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         shutil.copy(run / name, out / name)
     with pytest.raises(how):
         train(dataset, out, config, report=interrupt)
-    assert not (out / FILE).exists()
+    assert not (out / MODEL).exists()
     # Ctrl-C saves the last complete step; without it, the last checkpoint is at most `save_every` steps old.
     _, note = checkpoint.load(out / f"stage-{stage}.safetensors")
     assert note["step"] == (step if how is KeyboardInterrupt else step // config.save_every * config.save_every)
     done: list[tuple[str, int]] = []
     train(dataset, out, config, report=lambda now, at, total, losses: done.append((now, at)))
     assert min(at for now, at in done if now == stage) == note["step"] + 1  # earlier steps are not repeated
-    whole, _ = checkpoint.load(run / FILE)
-    resumed, _ = checkpoint.load(out / FILE)
+    whole, _ = checkpoint.load(run / MODEL)
+    resumed, _ = checkpoint.load(out / MODEL)
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert log_lines(out) == log_lines(run)  # each line once, none missing
