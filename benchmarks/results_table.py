@@ -86,7 +86,7 @@ def with_sections(text: str, name: str, contents: Mapping[str, Callable[[], str]
 
 
 def table(run: Path, kind: str) -> str:
-    """The figures of `run` as Markdown. kind: "short" (navigation) or "full" (predictions too, and all metrics)"""
+    """The figures of `run` as Markdown. kind: "short" (navigation) or "full" (all metrics, predictions, differences)"""
     evaluation, navigation = read(run / "evaluation.json"), read(run / "navigation.json")
     if evaluation is None and navigation is None:
         raise UsageError(f"{run} has neither evaluation.json nor navigation.json; type: make results")
@@ -95,7 +95,8 @@ def table(run: Path, kind: str) -> str:
         parts.append(prediction_table(evaluation["horizons"]))
     if navigation is not None:
         parts.append(navigation_table(navigation, SHORT_MEASURES if kind == "short" else tuple(MEASURES)))
-        parts.append(paired_table(navigation, ("sr",) if kind == "short" else tuple(MEASURES)))
+    if navigation is not None and kind == "full":
+        parts.append(paired_table(navigation))
     return "\n".join(part for part in parts if part)
 
 
@@ -160,10 +161,10 @@ def navigation_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> 
     return "\n".join(lines) + "\n"
 
 
-def paired_table(navigation: Mapping[str, Any], measures: Sequence[str]) -> str:
+def paired_table(navigation: Mapping[str, Any]) -> str:
     """Differences between policies over the same episodes; empty if none were computed."""
     pairs = navigation.get("paired") or {}
-    shown = [name for name in measures if any(name in figures for figures in pairs.values())]
+    shown = [name for name in MEASURES if any(name in figures for figures in pairs.values())]
     if not shown:
         return ""
     lines = ["Paired differences over the same episodes.\n"]
