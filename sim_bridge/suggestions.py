@@ -9,8 +9,8 @@ from pathlib import Path
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ " Did you mean 'oracle'?", or "" if nothing is similar."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    found = _closest(name, known)
+    return f" Did you mean {found!r}?" if found else ""
 
 
 def similar_path(path: Path) -> str:
@@ -19,5 +19,10 @@ def similar_path(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
     except OSError:
         return ""
-    found = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
-    return f" Did you mean {str(path.with_name(found[0]))!r}?" if found else ""
+    found = _closest(path.name, names)
+    return f" Did you mean {str(path.with_name(found))!r}?" if found else ""
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    """The name that is most similar; "" if none is."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), "")

@@ -37,10 +37,5 @@ def episode_file_text(values: dict[str, Any]) -> str:
         f"  sounds: {listed(values['sounds'])}",
     ]
     if values["geodesic"]:
-        lines.append("  from start to goal: {:.1f} to {:.1f} m, median {:.1f} m".format(*_least_most_middle(values)))
+        lines.append("  from start to goal: {0:.1f} to {2:.1f} m, median {1:.1f} m".format(*values["geodesic"]))
     return "\n".join([*lines, f"Next: avw navigate --policy oracle --episode-file {values['path']}"])
-
-
-def _least_most_middle(values: dict[str, Any]) -> tuple[float, float, float]:
-    low, middle, high = values["geodesic"]
-    return low, high, middle
