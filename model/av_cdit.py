@@ -16,7 +16,7 @@ same with and without the reward.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
@@ -27,6 +27,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from avw.model import checkpoint
 from avw.model.cdit import CditBlock, CditCondition
+from avw.model.interaural_delay import FEATURES as DELAYS
 from avw.model.layers import (
     MOTION_FEATURES,
     Attention,
@@ -38,6 +39,7 @@ from avw.model.layers import (
     mlp,
     modulate,
     motion_features,
+    read,
 )
 from avw.model.reward import COARSE_EDGES, DISTANCE_EDGES, RewardPrediction
 from avw.model.sound_memory import SoundHistory, SoundMemory, heard_features
@@ -78,8 +80,10 @@ class AvCditConfig:
         source, and the audio head predicts a correction of them; see `sound_recall.py`. Not part of the paper
     cdit: blocks and condition are those of Navigation World Models, to continue from their weights; see `cdit.py`
     motion_unit: metres of one unit of motion of such weights
-    reward_from_sound: the reward that is read from the context alone uses its sounds and not its images. Images
-        identify the houses of the training, and a reward that depends on them ranks poses in other houses worse
+    interaural_delay: the sound memory also has the evidence for each delay between the ears; see `interaural_delay.py`.
+        Not part of the paper
+    reward_from_sound: the reward uses observed and imagined sounds and not images. Images identify the houses of the
+        training, and a reward that depends on them ranks poses in other houses worse
     distance_edges: bin edges of the reward histogram, metres
     progress_head: the reward output also has a progress of its own; without it, progress follows from the histogram
     learn_variance: the heads also predict the interpolation of the noise variance (Nichol & Dhariwal 2021, as in DiT)
@@ -106,6 +110,7 @@ class AvCditConfig:
     source_belief: bool = True
     source_layers: int = 2
     sound_recall: bool = True
+    interaural_delay: bool = True
     reward_from_sound: bool = True
     distance_edges: tuple[float, ...] = DISTANCE_EDGES
     progress_head: bool = False
@@ -133,13 +138,24 @@ class AvCditConfig:
             older |= {"sound_memory": 0, "source_belief": False, "reward_from_sound": False, "progress_head": True}
             older["distance_edges"] = COARSE_EDGES
             values = older | values
-        # Before the recall of sound and the attention between steps:
-        return checkpoint.configured(cls, {"sound_recall": False, "source_layers": 0, **values}, "net")
+        # Before the recall of sound, the attention between steps and the delays between the ears:
+        absent = {"sound_recall": False, "source_layers": 0, "interaural_delay": False}
+        return checkpoint.configured(cls, {**absent, **values}, "net")
 
     @property
     def context(self) -> int:
         """Number of frames in a context."""
         return len(self.ages)
+
+    @property
+    def heard_features(self) -> int:
+        """Numbers that describe the sound of each step of the sound memory."""
+        return self.audio_channels + self.audio_tokens + (DELAYS if self.interaural_delay else 0)
+
+    @property
+    def blind_reward(self) -> bool:
+        """Whether the reward does not attend to images."""
+        return self.reward_from_sound and "audio" in self.modalities
 
     @property
     def visual_tokens(self) -> int:
@@ -187,8 +203,12 @@ class Block(nn.Module):
     def context_keys_values(self, context_BND: Tensor) -> tuple[Tensor, Tensor]:
         return self.cross_attention.keys_values(self.context_norm(context_BND))
 
-    def forward(self, tokens: dict[str, Tensor], c_BKD: Tensor, context: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """tokens: modality → (P, N, D), in the order of MODALITIES; context: keys and values (B, heads, M, D/heads)."""
+    def forward(
+        self, tokens: dict[str, Tensor], c_BKD: Tensor, context: tuple[Tensor, Tensor], hidden: tuple[int, int] = (0, 0)
+    ) -> dict[str, Tensor]:
+        """tokens: modality → (P, N, D), in the order of MODALITIES; context: keys and values (B, heads, M, D/heads)
+        hidden: numbers of the first tokens, and of the first ones of the context, that the reward does not attend to
+        """
         B, K, _ = c_BKD.shape
         c_PD = F.silu(c_BKD).flatten(0, 1)
         x_PND = torch.cat(list(tokens.values()), 1)
@@ -196,13 +216,16 @@ class Block(nn.Module):
 
         aside = "reward" in tokens and len(tokens) > 1  # the reward token, which is the last one
         normed = modulate(self.norm(x_PND), shift1, scale1)
-        x_PND = x_PND + gate1[:, None] * self.self_attention.among(normed, aside=aside)
+        x_PND = x_PND + gate1[:, None] * self.self_attention.among(normed, aside=aside, hidden=hidden[0])
 
         attend = self.cross_attention
+
+        def shared(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            q = rearrange(q, "(b k) h n d -> b h (k n) d", b=B, k=K)  # the K targets of a context share its keys
+            return rearrange(attend(q, k, v), "b (k n) d -> (b k) n d", k=K)
+
         q = attend.queries(modulate(self.norm(x_PND), shift2, scale2))
-        q = rearrange(q, "(b k) h n d -> b h (k n) d", b=B, k=K)  # the K targets of a context share its keys
-        out = rearrange(attend(q, *context), "b (k n) d -> (b k) n d", k=K)
-        x_PND = x_PND + gate2[:, None] * out
+        x_PND = x_PND + gate2[:, None] * read(shared, q, *context, hidden=hidden[1])
 
         return applied(self.experts, tokens, x_PND, self.norm(x_PND), c_PD)
 
@@ -210,15 +233,12 @@ class Block(nn.Module):
 @dataclass(frozen=True, slots=True)
 class EncodedContext:
     """A context, ready for any number of targets. keys_values: for every block · belief: where the source is
-    rhythm: the heard sound and its period"""
+    rhythm: the heard sound and its period · images: number of tokens of images, which come first"""
 
     keys_values: list[tuple[Tensor, Tensor]]
     belief: SourceBelief | None = None
     rhythm: Rhythm | None = None
-
-    def without(self, tokens: int) -> EncodedContext:
-        """The same context without its first tokens. Keys and values of a token do not depend on the other tokens."""
-        return replace(self, keys_values=[(k[:, :, tokens:], v[:, :, tokens:]) for k, v in self.keys_values])
+    images: int = 0
 
 
 class AvCdit(nn.Module):
@@ -265,10 +285,10 @@ class AvCdit(nn.Module):
             self.from_recall = nn.ModuleDict({"audio": nn.Linear(2 * sound + RECALL_FEATURES, D)})
             self.recall_gates = nn.ModuleDict({"audio": Head(D, 2 * sound)})
         if config.sound_memory:
-            self.sound_memory = nn.ModuleDict({"audio": SoundMemory(sound + config.audio_tokens, D)})
+            self.sound_memory = nn.ModuleDict({"audio": SoundMemory(config.heard_features, D)})
         if config.sound_memory and config.source_belief:
             self.belief = nn.ModuleDict(
-                {"audio": SourceField(sound + config.audio_tokens, D, layers=config.source_layers, heads=config.heads)}
+                {"audio": SourceField(config.heard_features, D, layers=config.source_layers, heads=config.heads)}
             )
             self.from_belief = nn.ModuleDict({name: mlp(FEATURES, D) for name in ("audio", "reward")})
         self.heads = nn.ModuleDict(
@@ -299,13 +319,14 @@ class AvCdit(nn.Module):
         past_BT3: pose of each frame relative to the current pose (forward m, left m, turn rad)
         sound: the past steps of the sound memory
         """
-        tokens = []
+        tokens, images = [], 0
         pose_BT1D = self.past(motion_features(past_BT3))[:, :, None] if self.config.past_motion else 0.0
         if vision_BTHWC is not None and "vision" in self.config.modalities:
             B = vision_BTHWC.shape[0]
             x = self.adapters["vision"](self.patchify(vision_BTHWC.flatten(0, 1)))
             x = rearrange(x, "(b t) n d -> b t n d", b=B) + self.positions["vision"] + self.ages["vision"] + pose_BT1D
             tokens.append(x.flatten(1, 2))
+            images = tokens[0].shape[1]
         if audio_BTAD is not None and "audio" in self.config.modalities:
             x = self.adapters["audio"](audio_BTAD) + self.positions["audio"] + self.ages["audio"] + pose_BT1D
             tokens.append(x.flatten(1, 2))
@@ -318,7 +339,7 @@ class AvCdit(nn.Module):
             tokens.append(self.sound_memory["audio"](sound))
         context_BND = torch.cat(tokens, 1)
         blocks = cast("Iterable[Block]", self.blocks)
-        return EncodedContext([block.context_keys_values(context_BND) for block in blocks], belief, rhythm)
+        return EncodedContext([block.context_keys_values(context_BND) for block in blocks], belief, rhythm, images)
 
     def forward(
         self,
@@ -359,11 +380,15 @@ class AvCdit(nn.Module):
             features_PF = belief_features(context.belief, motion_BK3).flatten(0, 1)
             for name in tokens.keys() & {"audio", "reward"}:
                 tokens[name] = tokens[name] + self.from_belief[name](features_PF)[:, None]
+        hidden = (0, 0)
+        if reward and self.config.blind_reward:
+            hidden = (tokens["vision"].shape[1] if "vision" in noisy else 0, context.images)
         for block, keys_values in zip(self.blocks, context.keys_values, strict=True):
+            inputs = (tokens, c_BKD, keys_values, hidden)
             if self.recompute and torch.is_grad_enabled():
-                tokens = recomputed(block, tokens, c_BKD, keys_values, use_reentrant=False, preserve_rng_state=False)
+                tokens = recomputed(block, *inputs, use_reentrant=False, preserve_rng_state=False)
             else:
-                tokens = block(tokens, c_BKD, keys_values)
+                tokens = block(*inputs)
 
         c_PD = c_BKD.flatten(0, 1)
         outputs = {name: self.heads[name](tokens[name], c_PD) for name in noisy}

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from avw.model.layers import Attention, applied, modulate
+from avw.model.layers import Attention, applied, modulate, read
 
 FREQUENCIES, LONGEST_PERIOD = 128, 10_000.0
 OFFSET_UNIT = 128.0
@@ -87,19 +87,21 @@ class CditBlock(nn.Module):
         normed = self.norm(context_BND)[:, None]
         return normed, normed
 
-    def forward(self, tokens: dict[str, Tensor], c_BKD: Tensor, context: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """tokens: modality → (P, N, D); context: that of `context_keys_values`."""
+    def forward(
+        self, tokens: dict[str, Tensor], c_BKD: Tensor, context: tuple[Tensor, Tensor], hidden: tuple[int, int] = (0, 0)
+    ) -> dict[str, Tensor]:
+        """tokens: modality → (P, N, D); context: that of `context_keys_values`; hidden: as for `av_cdit.Block`."""
         c_PD = F.silu(c_BKD).flatten(0, 1)
         x_PND = torch.cat(list(tokens.values()), 1)
         shift1, scale1, gate1, shift0, scale0, shift2, scale2, gate2 = self.modulation(c_PD).chunk(8, -1)
 
         aside = "reward" in tokens and len(tokens) > 1  # the reward token, which is the last one
         normed = modulate(self.norm(x_PND), shift1, scale1)
-        x_PND = x_PND + gate1[:, None] * self.self_attention.among(normed, aside=aside)
+        x_PND = x_PND + gate1[:, None] * self.self_attention.among(normed, aside=aside, hidden=hidden[0])
 
         attend = self.cross_attention
         context_PMD = modulate(context[0][:, 0].repeat_interleave(c_BKD.shape[1], 0), shift0, scale0)
         k, v = attend.with_extra(*attend.keys_values(context_PMD))
-        out = attend(attend.queries(modulate(self.norm(x_PND), shift2, scale2)), k, v)
+        out = read(attend, attend.queries(modulate(self.norm(x_PND), shift2, scale2)), k, v, hidden=hidden[1])
         x_PND = x_PND + gate2[:, None] * out
         return applied(self.experts, tokens, x_PND, self.norm(x_PND), c_PD)

@@ -23,6 +23,8 @@ from torch import Tensor
 from avw.avw4k.plan.episode import DEPTH_UNITS
 from avw.avw4k.reading.windows import FrameCache, WindowBatch, Windows, in_heading_frame
 from avw.model.av_cdit import AvCditConfig
+from avw.model.interaural_delay import FEATURES as DELAYS
+from avw.model.interaural_delay import interaural_delays
 from avw.model.memory.poses import compose, seen_from
 from avw.model.memory.reprojection import Reprojection, reproject_frames, with_arrays
 from avw.model.memory.tracks import episode_tracks
@@ -59,6 +61,7 @@ class EncodedFrames:
     """All frames of `windows` as arrays over frame numbers.
 
     rgb_FHWC uint8 · depth_FHW uint16 mm, or None for a model without depth · vision_2FHWC, audio_2FAD float16 latents
+    delay_2FC float16: evidence for the delays between the ears
     odometry_F4: estimated poses from the start of the episode · rolled_FN3: where the next 1 … N actions lead
     keyframes_FN: frame numbers in the memory at each frame, newest last, -1 where there are fewer
     """
@@ -83,6 +86,7 @@ class EncodedFrames:
             "rgb": ((F, size, size, 3), np.uint8),
             "vision": ((2, F, *tokenizers.vision_shape), np.float16),
             "audio": ((2, F, *tokenizers.audio.latent_shape), np.float16),
+            "delay": ((2, F, DELAYS), np.float16),
         }
         if self.has_depth:
             shapes["depth"] = (F, size, size), np.uint16
@@ -94,7 +98,7 @@ class EncodedFrames:
         else:
             progress(F)
         self.rgb_FHWC, self.vision_2FHWC, self.audio_2FAD = arrays["rgb"], arrays["vision"], arrays["audio"]
-        self.depth_FHW = arrays.get("depth")
+        self.delay_2FC, self.depth_FHW = arrays["delay"], arrays.get("depth")
         self.odometry_F4, self.rolled_FN3, self.keyframes_FN = self._tracks(cache, key)
 
     @property
@@ -122,7 +126,9 @@ class EncodedFrames:
                     images = rgb.flip(2) if m else rgb
                     depths = depth.flip(2) if m and depth is not None else depth
                     arrays["vision"][m, chosen] = tokenizers.encode_vision(images, depths).half().numpy()
-                    arrays["audio"][m, chosen] = tokenizers.audio.encode(sound.flip(1) if m else sound).half().numpy()
+                    heard = sound.flip(1) if m else sound
+                    arrays["audio"][m, chosen] = tokenizers.audio.encode(heard).half().numpy()
+                    arrays["delay"][m, chosen] = interaural_delays(heard).half().numpy()
             progress(len(rgb))
 
     def _tracks(self, cache: FrameCache, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -215,6 +221,7 @@ class EncodedFrames:
                 self._gather(self.audio_2FAD, mirrored_B, frames_BM, device),
                 torch.from_numpy(self.past(t_B, frames_BM) * sign_B13).to(device),
                 torch.from_numpy(age_BM.astype(np.float32)).to(device),
+                self._gather(self.delay_2FC, mirrored_B, frames_BM, device) if self.config.interaural_delay else None,
             )
         return ContextTensors(
             self._gather(self.vision_2FHWC, mirrored_B, frames_BT, device),

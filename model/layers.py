@@ -6,12 +6,15 @@ Shapes: B contexts · K targets per context · P = B·K · N tokens · D width.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+Attended = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Queries, keys and values → what the queries read."""
 
 
 def fourier(x: Tensor, bands: int, largest_period: float) -> Tensor:
@@ -94,16 +97,25 @@ class Attention(nn.Module):
         k, v = rearrange(self.to_kv(x_PND), "p n (two h d) -> two p h n d", two=2, h=self.heads)
         return self.norm_k(k), v
 
-    def among(self, x_PND: Tensor, *, aside: bool) -> Tensor:
-        """The tokens attend to each other. aside: the other tokens do not attend to the last one."""
+    def among(self, x_PND: Tensor, *, aside: bool, hidden: int = 0) -> Tensor:
+        """The tokens attend to each other. aside: the other tokens do not attend to the last one, and it does not
+        attend to the first `hidden` ones."""
         q, (k, v) = self.queries(x_PND), self.keys_values(x_PND)
         if not aside:
             return self(q, k, v)
         others = self(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1])
-        return torch.cat([others, self(q[:, :, -1:], k, v)], 1)
+        return torch.cat([others, self(q[:, :, -1:], k[:, :, hidden:], v[:, :, hidden:])], 1)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.to_out(rearrange(F.scaled_dot_product_attention(q, k, v, mask), "p h n d -> p n (h d)"))
+
+
+def read(attend: Attended, q: Tensor, k: Tensor, v: Tensor, *, hidden: int) -> Tensor:
+    """Attention in which the last query does not attend to the first `hidden` keys."""
+    if not hidden:
+        return attend(q, k, v)
+    last = attend(q[:, :, -1:], k[:, :, hidden:], v[:, :, hidden:])
+    return last if q.shape[2] == 1 else torch.cat([attend(q[:, :, :-1], k, v), last], 1)
 
 
 class HistoryLayer(nn.Module):

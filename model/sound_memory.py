@@ -1,6 +1,6 @@
 """The long memory for sound: past steps, far more of them than there are detailed context frames.
 
-Shapes: B contexts · M past steps · A audio tokens per step · Da numbers per token.
+Shapes: B contexts · M past steps · A audio tokens per step · Da numbers per token · C numbers of delays.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ class SoundHistory:
 
     audio_BMAD: audio latents · past_BM3: pose of each step relative to now (forward m, left m, turn rad)
     age_BM: steps ago; negative where there is no such step (before the first observation)
+    delay_BMC: evidence for the delays between the ears, see `interaural_delay.py`; None for a model without them
     """
 
     audio_BMAD: Tensor
     past_BM3: Tensor
     age_BM: Tensor
+    delay_BMC: Tensor | None = None
 
 
 def heard_features(sound: SoundHistory) -> Tensor:
-    """(B, M, Da + A): the mean over each step, and the level (the first cue) of its tokens."""
-    return torch.cat([sound.audio_BMAD.mean(2), sound.audio_BMAD[..., 0]], -1)
+    """(B, M, Da + A + C): the mean over each step, the level (the first cue) of its tokens, and the delays."""
+    found = [sound.audio_BMAD.mean(2), sound.audio_BMAD[..., 0]]
+    return torch.cat(found if sound.delay_BMC is None else [*found, sound.delay_BMC], -1)
 
 
 class SoundMemory(nn.Module):

@@ -36,6 +36,7 @@ from avw.model.rollout import RolloutConfig, roll_out
 from avw.model.rotation import Rotation
 from avw.model.run_folder import MODEL, read_result_object
 from avw.model.sound_memory import SoundHistory
+from avw.model.source_belief import SourceBelief
 from avw.model.tokenizers.fit import TokenizerConfigs
 from avw.model.tokenizers.sound_cache import SoundCache
 from avw.model.tokenizers.tokenizers import Tokenizers
@@ -58,14 +59,13 @@ class Calibration:
 class History:
     """Encoded observation histories of B contexts.
 
-    context: what all targets share · alone: what the reward without imagined images and sound is read from
+    context: what all targets share
     last_rgb_BHWC: uint8, newest frame
     here_BK: expected distance to the source at the current poses, metres, (B, 1); None if the model does not predict it
     memories: the memory of each context; None for a model without one
     """
 
     context: EncodedContext
-    alone: EncodedContext
     last_rgb_BHWC: Tensor
     here_BK: Tensor | None = None
     memories: tuple[SpatialMemory, ...] | None = None
@@ -74,12 +74,14 @@ class History:
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """latents: "vision" (B·K, H, W, C), "audio" (B·K, A, Da), clean · reward: what the same pass predicts of it
-    seen: the memory reprojected to the targets; None for a model without one"""
+    seen: the memory reprojected to the targets; None for a model without one
+    source: where the source is, as seen from the current pose; None for a model without this belief"""
 
     latents: Latents
     reward: RewardPrediction
     success_BK: Tensor
     seen: Reprojection | None = None
+    source: SourceBelief | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +250,15 @@ class WorldModel:
         rgb = tensor("rgb_THWC")
         depth = tensor("depth_THW").flatten(0, 1) if self.predicts_depth else None
         vision = self.tokenizers.encode_vision(rgb.flatten(0, 1), depth).unflatten(0, (B, T))
-        audio = self._sounds.encode(stacked(contexts, "audio_TES").reshape(B * T, 2, STEP_SAMPLES)).unflatten(0, (B, T))
+        audio, _ = self._sounds.encode(stacked(contexts, "audio_TES").reshape(B * T, 2, STEP_SAMPLES))
         sound = None
         if M := self.net.config.sound_memory:
             remembered = stacked(contexts, "sound_MES").reshape(B * M, 2, STEP_SAMPLES)
-            heard = self._sounds.encode(remembered).unflatten(0, (B, M))
-            sound = SoundHistory(heard, tensor("sound_past_M3"), tensor("sound_age_M"))
+            heard, delay = (x.unflatten(0, (B, M)) for x in self._sounds.encode(remembered))
+            delays = delay if self.net.config.interaural_delay else None
+            sound = SoundHistory(heard, tensor("sound_past_M3"), tensor("sound_age_M"), delays)
         memories = tuple(context.memory for context in contexts if context.memory is not None)
-        return self._history(vision, audio, tensor("past_T3"), sound, rgb[:, -1], memories or None)
+        return self._history(vision, audio.unflatten(0, (B, T)), tensor("past_T3"), sound, rgb[:, -1], memories or None)
 
     def _history(
         self,
@@ -267,17 +270,12 @@ class WorldModel:
         memories: tuple[SpatialMemory, ...] | None = None,
     ) -> History:
         context = self.net.context(vision, audio, past_BT3, sound)
-        config = self.net.config
-        alone = context
-        if config.reward_from_sound and "audio" in config.modalities:
-            seen = vision.shape[1] * config.visual_tokens if "vision" in config.modalities else 0
-            alone = context.without(seen)  # the tokens of images come first
         here = None
-        if not config.progress_head:
+        if not self.net.config.progress_head:
             # Progress is measured from the expected distance at the current pose: a target without motion.
             still, now = past_BT3.new_zeros(len(past_BT3), 1, 3), past_BT3.new_zeros(len(past_BT3), 1)
-            here = self._reward_alone(alone, still, now).distance_BK
-        return History(context, alone, last_rgb, here, memories)
+            here = self._reward_alone(context, still, now).distance_BK
+        return History(context, last_rgb, here, memories)
 
     @torch.inference_mode()
     def predict(
@@ -379,7 +377,7 @@ class WorldModel:
     def predict_reward(self, history: History, motion_BK3: Tensor, offset_BK: Tensor) -> Prediction:
         """The reward read from the context alone, imagining no sight or sound: the control for `predict`."""
         motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
-        return self._prediction({}, self._reward_alone(history.alone, motion_BK3, offset_BK), history, None)
+        return self._prediction({}, self._reward_alone(history.context, motion_BK3, offset_BK), history, None)
 
     @torch.inference_mode()
     def predict_counterfactuals(self, frames: EncodedFrames, t_B: np.ndarray) -> tuple[Prediction, np.ndarray]:
@@ -408,7 +406,8 @@ class WorldModel:
             assert history.here_BK is not None
             reward = replace(reward, progress_BK=history.here_BK - reward.distance_BK)
         c = self.calibration
-        return Prediction(latents, reward, reward.success_BK(c.temperature, c.bias), seen)
+        success_BK = reward.success_BK(c.temperature, c.bias)
+        return Prediction(latents, reward, success_BK, seen, history.context.belief)
 
     def _rotation_prior(self, rotation: Rotation, history: History, motion_BK3: Tensor) -> Tensor:
         """Candidates that end at the same heading share their turned frame."""

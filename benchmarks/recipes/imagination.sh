@@ -49,6 +49,7 @@ sound() { # NAME OPTIONS…
 sound full
 sound no-recall --set net.sound_recall=false
 sound no-attention --set net.source_layers=0
+sound no-delays --set net.interaural_delay=false
 sound no-source-belief --set net.source_belief=false
 sound no-memory --set net.sound_memory=0
 sound no-futures --set futures=false

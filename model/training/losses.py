@@ -26,9 +26,9 @@ def stage_losses(
     if batch.future is not None:
         losses = future_losses(net, stage, batch.future, diffusion, config)
     if batch.reward is not None:
-        # Half of these batches have no images: images identify the scene, and a reward that depends on them overfits
-        # to the training scenes.
-        blind = step % 2 == 0 and "audio" in net.config.modalities
+        # A reward that uses images has half of its batches without them: images identify the scene, and a reward that
+        # depends on them overfits to the training scenes.
+        blind = net.config.blind_reward or (step % 2 == 0 and "audio" in net.config.modalities)
         losses |= reward_losses(net, batch.reward, diffusion, config, blind=blind)
     return losses
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, SoundHistory
+from avw.model.interaural_delay import FEATURES as DELAYS
 from avw.model.layers import fourier
 from avw.model.training.weights import init_weights, parameters_of
 
@@ -40,7 +41,7 @@ def inputs(B: int = 2, K: int = 3, config: AvCditConfig = CONFIG):
         "motion": draw(B, K, 3),
         "offset": torch.arange(1.0, B * K + 1).view(B, K),
         "prior": draw(B * K, 16, 16, 10),
-        "sound": SoundHistory(draw(B, 7, 3, 5), draw(B, 7, 3), torch.arange(7.0).expand(B, 7)),
+        "sound": SoundHistory(draw(B, 7, 3, 5), draw(B, 7, 3), torch.arange(7.0).expand(B, 7), draw(B, 7, DELAYS)),
     }
 
 
@@ -115,13 +116,27 @@ def test_targets_of_a_context_do_not_mix():
     torch.testing.assert_close(reward.progress_BK[:, 1:2], alone_reward.progress_BK, atol=1e-5, rtol=1e-4)
 
 
-def test_a_context_without_its_images_is_that_of_the_sounds():
-    net, x = with_open_gates(), inputs()
-    both = net.context(x["vision"], x["audio"], x["past"], x["sound"])
-    sounds = net.context(None, x["audio"], x["past"], x["sound"])
-    images = x["vision"].shape[1] * CONFIG.visual_tokens
-    for found, expected in zip(both.without(images).keys_values, sounds.keys_values, strict=True):
-        torch.testing.assert_close(found, expected)
+@pytest.mark.parametrize("cdit", [False, True])
+@pytest.mark.parametrize("imagined", [("vision", "audio"), ("audio",), ()])
+def test_the_reward_depends_on_sounds_and_not_on_images(cdit, imagined):
+    config = replace(CONFIG, cdit=cdit, sound_recall=False)
+    net, x = with_open_gates(config), inputs()
+    noisy = {name: x["noisy"][name] for name in imagined}
+
+    def logits(net, x, noisy):
+        return run(net, x, noisy=noisy)[1].distance_logits_BKn
+
+    expected = logits(net, x, noisy)
+    other = {**x, "vision": x["vision"] + 1, "prior": x["prior"] + 1}
+    # The sounds that are imagined depend on the images. In one block, they do so after the reward has read them.
+    once, seen = with_open_gates(replace(config, depth=1)), {name: latent + 1 for name, latent in noisy.items()}
+    torch.testing.assert_close(logits(once, other, noisy | {"vision": seen["vision"]} if "vision" in noisy else noisy),
+                               logits(once, x, noisy), atol=1e-5, rtol=1e-5)  # fmt: skip
+    assert not torch.allclose(logits(net, {**x, "audio": x["audio"] + 1}, noisy), expected, atol=1e-4)
+    if "audio" in imagined:
+        assert not torch.allclose(logits(net, x, noisy | {"audio": seen["audio"]}), expected, atol=1e-4)
+    sees = with_open_gates(replace(config, reward_from_sound=False))
+    assert not torch.allclose(logits(sees, other, noisy), logits(sees, x, noisy), atol=1e-4)
 
 
 def test_adaln_zero_starts_at_zero():
@@ -162,7 +177,7 @@ def test_a_sound_starts_at_what_was_heard_at_its_phase():
     init_weights(net, 0)
     once = torch.randn(7, 3, 5, generator=torch.Generator().manual_seed(3))
     heard = once[(63 - torch.arange(64)) % 7][None]  # newest first, repeating every 7 steps
-    x["sound"] = SoundHistory(heard, torch.zeros(1, 64, 3), torch.arange(64.0)[None])
+    x["sound"] = SoundHistory(heard, torch.zeros(1, 64, 3), torch.arange(64.0)[None], torch.zeros(1, 64, DELAYS))
     x["offset"] = torch.tensor([[1.0, 5.0, 20.0]])
     outputs, _ = run(net, x)
     future = once[(63 + x["offset"][0].long()) % 7]
