@@ -80,8 +80,11 @@ def space_around(obstacles: Obstacles, pose_4: np.ndarray, *, radius: float = 7.
     return FreeSpace(free_HW & ~obstacle_HW, obstacle_HW, origin, fine * CELL, np.asarray(pose_4, np.float64))
 
 
-def walking_cost(space: FreeSpace, *, through_unknown: bool = True) -> np.ndarray:
+def walking_cost(space: FreeSpace, *, through_unknown: bool = True, squeeze: bool = False) -> np.ndarray:
     """float64 (H, W): cost per cell of path, 1 in the open, up to 4 beside obstacles, inf where the agent does not fit.
+
+    squeeze: cells of the map are wider than what they stand for, so a gap that looks too narrow may be wide enough;
+        every cell that is not an obstacle is open, and costs 10 where the agent does not seem to fit
 
     The cells around the agent are open, because it stands there.
     """
@@ -89,7 +92,8 @@ def walking_cost(space: FreeSpace, *, through_unknown: bool = True) -> np.ndarra
 
     distance_HW = (distance_transform_edt(~space.obstacle_HW) - 0.5) * space.cell
     cost_HW = 1.0 + 3.0 * np.clip(1.0 - (distance_HW - AGENT_RADIUS) / MARGIN, 0.0, 1.0)
-    cost_HW[distance_HW < AGENT_RADIUS] = np.inf
+    cost_HW[distance_HW < AGENT_RADIUS] = 10.0 if squeeze else np.inf
+    cost_HW[space.obstacle_HW] = np.inf
     if not through_unknown:
         cost_HW[~space.free_HW] = np.inf
     row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
@@ -97,6 +101,18 @@ def walking_cost(space: FreeSpace, *, through_unknown: bool = True) -> np.ndarra
     cost_HW[around] = np.where(space.obstacle_HW[around], cost_HW[around], np.minimum(cost_HW[around], 4.0))
     cost_HW[row, column] = min(cost_HW[row, column], 2.0)
     return cost_HW
+
+
+def enclosed(space: FreeSpace, cost_HW: np.ndarray, *, most: float = 1.0) -> bool:
+    """Whether the agent cannot leave the part of the map that it knows: less than `most` square metres that were never
+    seen can be reached, and not the edge of the map."""
+    row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
+    metres_HW, _ = flood(cost_HW, row, column, np.inf, space.cell)
+    there_HW = np.isfinite(metres_HW)
+    if there_HW[[0, -1]].any() or there_HW[:, [0, -1]].any():
+        return False
+    unseen_HW = there_HW & ~space.free_HW & ~space.obstacle_HW
+    return bool(unseen_HW.sum() * space.cell**2 < most)
 
 
 def reachable_poses(

@@ -19,7 +19,7 @@ from avw.model.world_model import WorldModel
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.types import moved
 
-NO_WAY = 30.0  # metres, from a place that cannot be reached: the map is a guess where nothing was seen
+NO_WAY = 30.0  # metres, if no place can be reached
 
 
 class OracleStopPolicy(MpcPolicy):
@@ -65,5 +65,10 @@ class OracleRewardPolicy(OracleStopPolicy):
         here, motions = self.simulator.pose, [*poses.motion_K3[:, :2].tolist(), (0.0, 0.0)]
         places = [moved(here, forward, left).position_3 for forward, left in motions]
         distance_K = np.array([self.simulator.distance_to_source(place_3) for place_3 in places])
-        distance_K = np.where(np.isfinite(distance_K), distance_K, NO_WAY)
+        # The map is a guess where nothing was seen. From a place that cannot be reached, the way leads over another.
+        known_K = np.isfinite(distance_K)
+        ground_K2 = np.array([[place_3[0], place_3[2]] for place_3 in places])
+        for k in np.flatnonzero(~known_K):
+            over_N = distance_K[known_K] + np.linalg.norm(ground_K2[known_K] - ground_K2[k], axis=1)
+            distance_K[k] = over_N.min(initial=NO_WAY)
         return Outlook(distance_K, np.zeros(len(places)), (distance_K < self.success_distance).astype(np.float64))

@@ -12,13 +12,14 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from avw.model.context import Observer
-from avw.model.memory.free_space import FreeSpace, ReachablePoses, reachable_poses, walking_cost
+from avw.model.memory.free_space import FreeSpace, ReachablePoses, enclosed, reachable_poses, walking_cost
 from avw.model.memory.poses import compose
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.planning.arrival import Arrival
 from avw.model.planning.distance_field import DistanceField, FieldConfig
 from avw.model.planning.hearing import Hearing
 from avw.model.planning.outlook import Outlook, outlook
+from avw.model.planning.source_paths import expected_paths
 from avw.model.planning.walking import Walker
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
@@ -36,6 +37,7 @@ class MpcConfig:
     execute: actions between two decisions, at least and at most: as many as metres to the source are expected
     denoising_steps: network passes per imagined future; None: as many as the model was trained for; 0 predicts the
         reward from the context alone, without imagining images or sound (the control policy `reward-only`)
+    paths: share of D(x) that is not the field but the expected length of the paths through the map to the source
     path_cost: metres of distance per metre of path
     hear, explore, keep, revisit: weights, per metre of uncertainty, of the direction that the sound comes from, of
         unseen surroundings, of the goal chosen before, and of places where the agent was. An uncertain prediction is
@@ -53,6 +55,7 @@ class MpcConfig:
     execute: tuple[int, int] = (2, 8)
     denoising_steps: int | None = None
     field: FieldConfig = dataclasses.field(default_factory=FieldConfig)
+    paths: float = 0.5
     path_cost: float = 0.2
     hear: float = 2.0
     explore: float = 0.7
@@ -124,8 +127,7 @@ class MpcPolicy:
         c = self.config
         self.decisions += 1
         self._left = 0
-        space = self.walker.space()
-        cost_HW = walking_cost(space)
+        space, cost_HW = self.map()
         poses = reachable_poses(space, nearest=c.nearest, farthest=c.farthest, spacing=c.spacing, cost_HW=cost_HW)
         here_2 = self.walker.position_2
         place_K2 = compose(self.memory.pose_4, poses.motion_K3)[:, :2]
@@ -138,16 +140,30 @@ class MpcPolicy:
             self.goal_2 = None
             self.walker.follow(space, cost_HW, np.stack([here_2, here_2 - 0.5 * _ahead(self.memory.pose_4[3])]))
             return False
+        distance_K = self.field.at(place_K2)
+        paths_K = self.paths(space, cost_HW, place_K2, predicted)
+        if paths_K is not None:
+            distance_K = (1.0 - c.paths) * distance_K + c.paths * paths_K
         sigma = float(np.sqrt(predicted.variance_K[-1]))
         search_K = c.hear * self.heard(poses.motion_K3)
         search_K += c.explore * unseen(space, place_K2) - c.revisit * np.log1p(self.visits(place_K2))
         if self.goal_2 is not None:
             search_K += c.keep * np.exp(-0.5 * np.square(place_K2 - self.goal_2).sum(1) / c.keep_metres**2)
-        score_K = -self.field.at(place_K2) - c.path_cost * poses.metres_K + sigma * search_K
+        score_K = -distance_K - c.path_cost * poses.metres_K + sigma * search_K
         best = int(score_K.argmax())
         self.goal_2 = place_K2[best]
         self.walker.follow(space, cost_HW, poses.paths[best])
         return False
+
+    def map(self) -> tuple[FreeSpace, np.ndarray]:
+        """The map and the cost of walking in it. Gaps that look too narrow are open if there is no other way out."""
+        space = self.walker.space()
+        cost_HW = walking_cost(space)
+        if enclosed(space, cost_HW):
+            self.walker.forget_blocks()
+            space = self.walker.space()
+            cost_HW = walking_cost(space, squeeze=True)
+        return space, cost_HW
 
     def predict(self, poses: ReachablePoses) -> Outlook:
         """What the model predicts for the candidates and for the current pose."""
@@ -156,6 +172,15 @@ class MpcPolicy:
             self.model, self.observer.context(), poses.motion_K3, poses.steps_K,
             denoising_steps=self.config.denoising_steps, seed=seed,
         )  # fmt: skip
+
+    def paths(
+        self, space: FreeSpace, cost_HW: np.ndarray, place_K2: np.ndarray, predicted: Outlook
+    ) -> np.ndarray | None:
+        """Expected metres from each place to the source, along paths through the map; None if nothing is known."""
+        if predicted.source_G2 is None or predicted.p_G is None or not self.config.paths:
+            return None
+        source_G2 = compose(self.memory.pose_4, np.pad(predicted.source_G2, ((0, 0), (0, 1))))[:, :2]
+        return expected_paths(space, cost_HW, place_K2, source_G2, predicted.p_G)
 
     def arrived(self, predicted: Outlook) -> bool:
         """Whether the source is near enough to stop, by the evidence of the last decisions."""

@@ -20,13 +20,17 @@ from avw.model.world_model import WorldModel
 class Outlook:
     """distance_K: expected metres to walk from each pose to the source · variance_K: of that distance, square metres
     success_K: P(the source is within the success distance of the pose)
+    source_G2, p_G: places where the source may be, (forward, left) metres from the agent, and their probabilities; None
+        for a model without a belief about the source
 
-    All float64. The last entry is the current pose of the agent.
+    All float64. The last of the K entries is the current pose of the agent.
     """
 
     distance_K: np.ndarray
     variance_K: np.ndarray
     success_K: np.ndarray
+    source_G2: np.ndarray | None = None
+    p_G: np.ndarray | None = None
 
 
 def outlook(
@@ -58,7 +62,12 @@ def outlook(
         parts = [model.predict_reward(history, motion, offset)]
     moments = [_moments(part.reward) for part in parts]
     distance_K, variance_K = (_numbers([pair[n] for pair in moments]) for n in (0, 1))
-    return Outlook(distance_K, variance_K, _numbers([part.success_BK for part in parts]))
+    success_K = _numbers([part.success_BK for part in parts])
+    belief = parts[-1].source
+    if belief is None:
+        return Outlook(distance_K, variance_K, success_K)
+    source_G2, p_G = (x.double().cpu().numpy() for x in (belief.cell_G2, belief.log_p_BG[0].double().exp()))
+    return Outlook(distance_K, variance_K, success_K, source_G2, p_G)
 
 
 def _moments(reward: RewardPrediction) -> tuple[Tensor, Tensor]:

@@ -70,6 +70,10 @@ class Walker:
         obstacle_HW[row_N[inside], column_N[inside]] = True
         return replace(space, free_HW=space.free_HW & ~obstacle_HW, obstacle_HW=obstacle_HW)
 
+    def forget_blocks(self) -> None:
+        """Try again where the agent was blocked: it may have touched one side of a gap that is wide enough."""
+        self._blocks.clear()
+
     def follow(self, space: FreeSpace, cost_HW: np.ndarray, path_N2: np.ndarray) -> None:
         """Walk along a path from the agent from now on. space, cost_HW: the map in which it was found."""
         self._space, self._cost_HW = space, cost_HW

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from avw.model.memory.free_space import carve, reachable_poses, space_around, walking_cost
+from avw.model.memory.free_space import FreeSpace, carve, enclosed, reachable_poses, space_around, walking_cost
 from avw.model.memory.rolling import Obstacles
 from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS
 from tests.model.memory.rooms import closed_room, depth_in_room
@@ -95,6 +95,44 @@ def test_turns_cost_steps():
 def test_an_agent_that_is_walled_in_reaches_nothing():
     ring = closed_room(ahead=0.35, behind=0.35, left=0.35, right=0.35)
     assert len(reachable_poses(space_around(seen(ring), np.zeros(4)))) == 0
+
+
+def drawn(rows: str, cell: float = 0.1) -> FreeSpace:
+    """A map from text: # obstacle, . free, ? unknown, A the agent, in a free cell."""
+    cells_HW = np.array([list(row) for row in rows.split()])
+    row, column = (int(node[0]) for node in np.nonzero(cells_HW == "A"))
+    pose_4 = np.array([(row + 0.5) * cell, (column + 0.5) * cell, 0.0, 0.0])
+    return FreeSpace(np.isin(cells_HW, [".", "A"]), cells_HW == "#", (0.0, 0.0), cell, pose_4)
+
+
+GAP = """
+    ?????????????????????
+    ???????.........?????
+    ???????.........?????
+    ???????.........?????
+    ??????###..######????
+    ?????#..........#????
+    ?????#..........#????
+    ?????#....A.....#????
+    ?????#..........#????
+    ?????############????
+    ?????????????????????
+"""
+
+
+def test_a_gap_that_looks_too_narrow_is_the_last_way_out():
+    space = drawn(GAP)
+    strict_HW, open_HW = walking_cost(space), walking_cost(space, squeeze=True)
+    assert enclosed(space, strict_HW)
+    assert not enclosed(space, open_HW)
+    assert np.isinf(open_HW[space.obstacle_HW]).all()
+    ahead_K, kept_K = (reachable_poses(space, cost_HW=x).motion_K3[:, 0] for x in (open_HW, strict_HW))
+    assert ahead_K.min() < -0.35 < min(kept_K, default=0.0)
+
+
+def test_a_room_with_a_door_is_not_enclosed():
+    space = drawn(GAP.replace("###..######", "#####...###"))
+    assert not enclosed(space, walking_cost(space))
 
 
 def test_free_cells_are_not_points_of_obstacles():

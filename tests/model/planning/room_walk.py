@@ -13,6 +13,7 @@ import torch
 
 from avw.model.context import Context, ContextNeeds
 from avw.model.reward import DISTANCE_EDGES, RewardPrediction, bin_centres
+from avw.model.source_belief import SourceBelief
 from avw.model.world_model import Calibration
 from avw.sim_bridge.types import (
     AGENT_RADIUS,
@@ -138,3 +139,4 @@ class Predicted:
     reward: RewardPrediction
     success_BK: torch.Tensor
     latents: dict[str, torch.Tensor]
+    source: SourceBelief | None = None

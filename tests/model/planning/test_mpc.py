@@ -11,6 +11,7 @@ from avw.model.context import ContextNeeds
 from avw.model.planning.hearing import Hearing
 from avw.model.planning.mpc import MpcConfig, MpcPolicy
 from avw.sim_bridge.types import Action
+from tests.model.memory.rooms import CEILING
 from tests.model.planning.room_walk import DIVIDED, ROOM, SIZE, KnowingModel, RoomWalk
 
 FAST = MpcConfig(denoising_steps=0, spacing=2.5, farthest=4.0, scan=False)
@@ -174,3 +175,12 @@ def test_a_model_without_a_memory_gets_a_map_all_the_same():
     walk = RoomWalk(ROOM)
     assert walk.run(planner, 80)[-1] == Action.STOP
     assert walk.collisions == 0
+
+
+def test_it_leaves_a_room_whose_only_way_out_looks_too_narrow():
+    """A gap of 0.32 m, through which an agent of 0.2 m fits. In cells of 0.1 m it is too narrow with a margin."""
+    gap = [*ROOM, (0.8, 0.9, -3.0, -0.16, CEILING), (0.8, 0.9, 0.16, 3.0, CEILING)]
+    walk = RoomWalk(gap)
+    actions = walk.run(policy(KnowingModel(to(2.2, 0.0)), scan=True), 200)
+    assert actions[-1] == Action.STOP
+    assert walk.pose_4[0] > 0.9
