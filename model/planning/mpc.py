@@ -156,14 +156,10 @@ class MpcPolicy:
         return False
 
     def map(self) -> tuple[FreeSpace, np.ndarray]:
-        """The map and the cost of walking in it. Gaps that look too narrow are open if there is no other way out."""
+        """The map and the cost of walking in it. If there is no way out, gaps that look too narrow are open."""
         space = self.walker.space()
         cost_HW = walking_cost(space)
-        if enclosed(space, cost_HW):
-            self.walker.forget_blocks()
-            space = self.walker.space()
-            cost_HW = walking_cost(space, squeeze=True)
-        return space, cost_HW
+        return space, walking_cost(space, squeeze=True) if enclosed(space, cost_HW) else cost_HW
 
     def predict(self, poses: ReachablePoses) -> Outlook:
         """What the model predicts for the candidates and for the current pose."""

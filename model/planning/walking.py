@@ -22,13 +22,16 @@ class WalkerConfig:
     """look_ahead: metres along the path to the point that the agent turns to, if the straight way to it is free
     deadband: deviation from the bearing that is not corrected, in turns of 10°
     stuck: metres; a forward step that led less far counts as blocked, and the spot ahead as an obstacle
-    radius: metres around the agent in which paths are searched
+    forget: actions after which the agent may try again where it was blocked: from another side it may fit
+    radius: metres around the agent in which paths are searched · cell: metres; wide cells close narrow doors
     """
 
     look_ahead: float = 0.6
     deadband: float = 0.8
     stuck: float = 0.05
+    forget: int = 100
     radius: float = 7.0
+    cell: float = 0.06
 
 
 class Walker:
@@ -38,7 +41,7 @@ class Walker:
         self.memory, self.config = memory, config or WalkerConfig()
         self.trail: list[np.ndarray] = []  # (2,) each: where the agent was, one entry per observation
         self.blocked = False  # whether the last forward step led almost nowhere
-        self._blocks: list[np.ndarray] = []
+        self._blocks: list[tuple[int, np.ndarray]] = []  # when the agent was blocked, and where
         self._last: Action | None = None
 
     @property
@@ -55,24 +58,22 @@ class Walker:
         if self.blocked:
             ahead_2 = np.array([math.cos(heading), math.sin(heading)])
             side_2 = np.array([-ahead_2[1], ahead_2[0]])
-            self._blocks += [here_2 + (AGENT_RADIUS + 0.1) * ahead_2 + side * side_2 for side in (-0.08, 0.0, 0.08)]
+            spots = [here_2 + (AGENT_RADIUS + 0.1) * ahead_2 + side * side_2 for side in (-0.08, 0.0, 0.08)]
+            self._blocks += [(len(self.trail), spot_2) for spot_2 in spots]
         self.trail.append(here_2)
         self._last = action
 
     def space(self) -> FreeSpace:
-        """The map around the agent, with the spots where it was blocked."""
-        space = self.memory.free_space(radius=self.config.radius)
-        if not self._blocks:
+        """The map around the agent, with the spots where it was blocked lately."""
+        space = self.memory.free_space(radius=self.config.radius, cell=self.config.cell)
+        blocks = [spot_2 for when, spot_2 in self._blocks if when + self.config.forget > len(self.trail)]
+        if not blocks:
             return space
         obstacle_HW = space.obstacle_HW.copy()
-        row_N, column_N = space.nodes(*np.array(self._blocks).T)
+        row_N, column_N = space.nodes(*np.array(blocks).T)
         inside = (row_N >= 0) & (column_N >= 0) & (row_N < obstacle_HW.shape[0]) & (column_N < obstacle_HW.shape[1])
         obstacle_HW[row_N[inside], column_N[inside]] = True
         return replace(space, free_HW=space.free_HW & ~obstacle_HW, obstacle_HW=obstacle_HW)
-
-    def forget_blocks(self) -> None:
-        """Try again where the agent was blocked: it may have touched one side of a gap that is wide enough."""
-        self._blocks.clear()
 
     def follow(self, space: FreeSpace, cost_HW: np.ndarray, path_N2: np.ndarray) -> None:
         """Walk along a path from the agent from now on. space, cost_HW: the map in which it was found."""

@@ -55,7 +55,7 @@ def test_where_the_model_is_uncertain_it_goes_where_the_sound_comes_from(bearing
     monkeypatch.setattr(Hearing, "support", lambda self, bearing_K: np.maximum(np.cos(bearing_K - bearing), 0.0))
 
     def goal(**changes: float) -> float:
-        planner = policy(model, explore=0.0, revisit=0.0, farthest=2.2, **changes)
+        planner = policy(model, explore=0.0, revisit=0.0, farthest=2.2, spacing=1.5, **changes)
         RoomWalk().run(planner, 1)
         return float(np.arctan2(planner.goal_2[1], planner.goal_2[0]))
 
@@ -178,8 +178,8 @@ def test_a_model_without_a_memory_gets_a_map_all_the_same():
 
 
 def test_it_leaves_a_room_whose_only_way_out_looks_too_narrow():
-    """A gap of 0.32 m, through which an agent of 0.2 m fits. In cells of 0.1 m it is too narrow with a margin."""
-    gap = [*ROOM, (0.8, 0.9, -3.0, -0.16, CEILING), (0.8, 0.9, 0.16, 3.0, CEILING)]
+    """A gap of 0.26 m, through which an agent of 0.2 m fits. In the cells of the map it looks too narrow."""
+    gap = [*ROOM, (0.8, 0.9, -3.0, -0.13, CEILING), (0.8, 0.9, 0.13, 3.0, CEILING)]
     walk = RoomWalk(gap)
     actions = walk.run(policy(KnowingModel(to(2.2, 0.0)), scan=True), 200)
     assert actions[-1] == Action.STOP
