@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ PAIRED = ("psnr", "psnr_unseen", "ssim", "lsd", "ild_error")
 
 
 @command()
-@click.argument("run", type=UserPath(), default=Path("runs/latest"))
+@click.argument("run", type=UserPath(), required=False)
 @click.argument("data", type=UserPath(), required=False)
 @option("--split", type=click.Choice(shared.SPLITS), default="test", show_default=True,
         help="Split whose scenes are used.")  # fmt: skip
@@ -57,31 +58,35 @@ PAIRED = ("psnr", "psnr_unseen", "ssim", "lsd", "ild_error")
 @shared.device("auto")
 @shared.json_output
 def evaluate(
-    run: Path, data: Path | None, split: str, horizons: tuple[int, ...], count: int, against: str | None,
+    run: Path | None, data: Path | None, split: str, horizons: tuple[int, ...], count: int, against: str | None,
     parts: str | None, denoising_steps: int | None, device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure the predictions of the model in the run folder RUN, and compare them with baselines.
 
-    RUN is runs/latest by default, and DATA the dataset that RUN was trained on. The result is also written to
-    RUN/evaluation.json.
+    RUN is runs/latest by default, or, without one, the model that ships with AVW; the word pretrained names the latter.
+    DATA is the dataset that RUN was trained on. The result is also written to RUN/evaluation.json, for the model that
+    ships to runs/pretrained.
 
     \b
     Examples:
       avw evaluate
+      avw evaluate pretrained data/rooms-v1
       avw evaluate runs/demo data/demo --horizons 1,4,16 --count 500 --json
       avw evaluate runs/demo --against runs/vision,runs/sound --parts ranking,sequences
     """
     from avw.cli.progress import Bar
     from avw.model.evaluation.parts import PARTS
     from avw.model.evaluation.run import evaluate as measure
+    from avw.model.run_folder import chosen_run
 
+    chosen_model = chosen_run(run, partial(click.echo, err=True))
     others = [Path(name.strip()).expanduser() for name in against.split(",")] if against else []
     chosen = PARTS if parts is None else [name.strip() for name in parts.split(",") if name.strip()]
     waiting = "loading the model and choosing the windows"
     with Bar(total=count * len(horizons), desc="evaluate", unit="window", waiting=waiting) as bar:
         result = measure(
-            run, data, split=split, horizons=horizons, count=count, denoising_steps=denoising_steps, against=others,
-            parts=chosen, device=device, progress=bar.update,
+            chosen_model, data, split=split, horizons=horizons, count=count, denoising_steps=denoising_steps,
+            against=others, parts=chosen, device=device, progress=bar.update,
         )  # fmt: skip
     for horizon, reason in result["skipped_horizons"].items():
         click.echo(f"Horizon {horizon} was skipped: {reason}.", err=True)

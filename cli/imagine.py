@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class ActionList(click.ParamType):
     epilog="ACTIONS is a list such as forward*8,left*3,stop. Frames are predicted after each action. The true future "
     "is recorded or, for actions that were not recorded, simulated."
 )
-@click.argument("run", type=UserPath(), default=Path("runs/latest"))
+@click.argument("run", type=UserPath(), required=False)
 @click.argument("data", type=UserPath(), required=False)
 @option("--episode", type=click.IntRange(min=0), metavar="I", section=CONTEXT, default_text="the first test episode",
         help="Episode of the dataset.")  # fmt: skip
@@ -76,19 +77,21 @@ class ActionList(click.ParamType):
 @option("--dry-run", is_flag=True, help="Check the arguments and print what would be imagined; write nothing.")
 @shared.json_output
 def imagine(
-    run: Path, data: Path | None, episode: int | None, step: int | None, scene: str | None, walk: int, seed: int,
+    run: Path | None, data: Path | None, episode: int | None, step: int | None, scene: str | None, walk: int, seed: int,
     actions: tuple[Action, ...] | None, horizon: int | None, swap_action: Any,
     swap_sound: int | None, autoregressive: bool, denoising_steps: int | None, device: str, out: Path | None,
     dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Imagine the future of chosen actions with the model in the run folder RUN, beside the truth.
 
-    RUN is runs/latest by default, and DATA the dataset that RUN was trained on. Writes a film strip (strip.png), an
-    animation, the imagined and the true sound on one scale, and imagination.json.
+    RUN is runs/latest by default, or, without one, the model that ships with AVW; the word pretrained names the latter.
+    DATA is the dataset that RUN was trained on; where it is missing, the model that ships imagines a walk. Writes a
+    film strip (strip.png), an animation, the imagined and the true sound on one scale, and imagination.json.
 
     \b
     Examples:
       avw imagine                                               16 steps of a test episode of runs/latest
+      avw imagine pretrained --scene procedural-4000 --actions forward*8
       avw imagine runs/demo --episode 3 --step 40 --actions forward*8,left*3
       avw imagine runs/demo --episode 3 --step 40 --swap-action --swap-sound 7
       avw imagine runs/demo --scene procedural-4000 --seed 3 --walk 24 --actions left*9,forward*6
@@ -97,17 +100,17 @@ def imagine(
     from avw.model.imagine.request import ImagineConfig
     from avw.model.imagine.results import table
     from avw.model.imagine.run import Place, imagine_run
+    from avw.model.run_folder import chosen_run
 
     if actions is not None and horizon is not None:
         raise click.UsageError("--horizon is a number of recorded actions; it cannot be used with --actions.")
+    note = partial(click.echo, err=True)
     place = Place(data=data, episode=episode, scene=scene, walk=walk, seed=seed, swap_sound=swap_sound)
     config = ImagineConfig(
         step=step, actions=actions, horizon=horizon, swap_action=swap_action, autoregressive=autoregressive,
         denoising_steps=denoising_steps, seed=seed,
     )  # fmt: skip
-    result = imagine_run(
-        run, place, config, out=out, device=device, dry_run=dry_run, report=lambda line: click.echo(line, err=True)
-    )
+    result = imagine_run(chosen_run(run, note), place, config, out=out, device=device, dry_run=dry_run, report=note)
     if as_json:
         click.echo(json.dumps(result))
         return

@@ -11,7 +11,7 @@ from avw.cli import options as shared
 from avw.cli.file_info import described_file
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
-from avw.model.run_folder import is_run
+from avw.model.run_folder import PRETRAINED, is_run, model_file
 from avw.sim_bridge.paths import local_path
 from avw.sim_bridge.suggestions import similar_path
 
@@ -39,11 +39,12 @@ def info(
     Examples:
       avw info data/avw --plots plots
       avw info runs/latest
+      avw info pretrained                             the model that ships with AVW
       avw info data/avw/train-00000.h5
       avw info procedural-0007
       avw info scan.glb --strict --picture scan.png
     """
-    folder = local_path(what)
+    folder = model_file(what) if what == PRETRAINED else local_path(what)
     if (folder / "info.json").is_file():
         from avw.avw4k.reading.dataset import open_dataset
         from avw.avw4k.reading.summary import dataset_summary, summary_text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,9 @@ class PolicyName(click.ParamType):
 @option("--policy", "policies", type=PolicyName(), multiple=True, default=("mpc",), default_text="mpc",
         help="Policy to run: one of those above, or FILE.py:CLASS for your own. Repeat the option to compare policies "
         "on the same episodes.")  # fmt: skip
-@option("--model", type=UserPath(), metavar="RUN", default=Path("runs/latest"), show_default=True,
-        help="Folder of the trained run that mpc, reward-only and acoustic-field plan with.")  # fmt: skip
+@option("--model", type=UserPath(), metavar="RUN", default_text="runs/latest, or else pretrained",
+        help="Folder of the trained run that mpc, reward-only and acoustic-field plan with; pretrained: the model that "
+        "ships with AVW.")  # fmt: skip
 @shared.denoising_steps
 @option("--episodes", type=click.IntRange(min=1), metavar="N", default_text="20, or all of --episode-file",
         help="Number of episodes per policy; with --episode-file, the first N.")  # fmt: skip
@@ -72,10 +74,10 @@ class PolicyName(click.ParamType):
         help="Record a video of every episode in this folder.")  # fmt: skip
 @shared.json_output
 def navigate(
-    policies: tuple[str, ...], model: Path, denoising_steps: int | None, scenes: tuple[str, ...], backend: str | None,
-    acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None, sound_root: Path | None,
-    episode_file: Path | None, episodes: int | None, seed: int, workers: int | None, device: str, video: Path | None,
-    out: Path | None, executor: str, ray_address: str, resume: bool, as_json: bool,
+    policies: tuple[str, ...], model: Path | None, denoising_steps: int | None, scenes: tuple[str, ...],
+    backend: str | None, acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None,
+    sound_root: Path | None, episode_file: Path | None, episodes: int | None, seed: int, workers: int | None,
+    device: str, video: Path | None, out: Path | None, executor: str, ray_address: str, resume: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run navigation policies that search for the sounding source, and print their success rates and path lengths.
 
@@ -95,6 +97,7 @@ def navigate(
     \b
     Examples:
       avw navigate --policy mpc                                   the test houses of runs/latest
+      avw navigate --model pretrained --scenes procedural:40-43
       avw navigate --policy mpc --policy greedy-audio --episodes 100
       avw navigate --policy oracle --scenes procedural:40-43 --video videos
       avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
@@ -105,10 +108,12 @@ def navigate(
     from avw.model.planning.navigate import run_policies
     from avw.model.planning.outcomes import comparison, table, write_outcome
     from avw.model.planning.plan_navigation import plan_navigation
+    from avw.model.run_folder import results_folder
 
+    run = _run(policies, model)
     with phase("reading the run and the scenes"):
         config = plan_navigation(
-            policies, model=model, denoising_steps=denoising_steps, scenes=scenes, episode_file=episode_file,
+            policies, model=run, denoising_steps=denoising_steps, scenes=scenes, episode_file=episode_file,
             episodes=episodes, seed=seed, sound=sound, sound_root=sound_root, device=device, video=video,
             adapt=lambda simulator: with_options(
                 simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream
@@ -116,7 +121,7 @@ def navigate(
         )  # fmt: skip
     execute, workers = chosen_executor(executor, ray_address, workers)
     config = dataclasses.replace(config, workers=workers)
-    folder = out or (model if model.is_dir() else None)
+    folder = out or (results_folder(run) if run.exists() else None)
     with progress_bar("navigate", "episode") as bar, terminated_like_interrupted():
         ran = run_policies(
             config, folder=folder, resume=resume, execute=execute, on_start=bar.begin,
@@ -134,6 +139,17 @@ def navigate(
         click.echo(f"Results of every episode: {folder}/navigation-POLICY.json\nNext: avw report {folder}")
     if video:
         click.echo(f"Videos: {video}")
+
+
+def _run(policies: tuple[str, ...], named: Path | None) -> Path:
+    """The run to plan with. Policies that need no model also run without any."""
+    from avw.model.planning.policies import LEARNED
+    from avw.model.run_folder import LATEST, chosen_run, has_model
+
+    learned = set(LEARNED) & set(policies)
+    if named is not None or learned or has_model(LATEST):
+        return chosen_run(named, partial(click.echo, err=True) if learned else lambda line: None)
+    return LATEST
 
 
 class SuccessRates:

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from avw.model.checkpoint_header import NOTE
+from avw.model.checkpoint_header import NOTE, STORED
 from avw.sim_bridge.errors import CheckpointError, NoRunError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.small_files import as_object, parse_json, refuse_irregular
@@ -30,6 +30,8 @@ Config = TypeVar("Config")
 
 
 DIGEST, NOTE_DIGEST = "sha256", "note_sha256"
+HALF = "float16"
+ROUNDING = 2**-10  # relative; of float16, it is at most half of this where neither range nor precision is lost
 LONGEST_NOTE = 2**20  # characters
 LARGEST_SIZE = 2**16  # of a number in a stored configuration: no layer is wider
 LARGEST = {"depth": 512, "blocks": 512, "mlp_ratio": 64, "griffin_lim_steps": 1000, "tokens": 1024, "window": 16_384}
@@ -57,7 +59,24 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         if DIGEST in metadata and metadata[DIGEST] != _digest(text, tensors):
             raise ValueError("its SHA-256 is not the one that it states")
-        return tensors, as_object(parse_json(text))
+        note = as_object(parse_json(text))
+    if note.pop(STORED, None) == HALF:
+        tensors = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
+    return tensors, note
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors in float16, which `load` widens again if the note says `STORED: HALF`.
+
+    A tensor whose values float16 does not cover (above 65,504, or so small that digits are lost) stays in float32.
+    """
+    return {name: _half(tensor) if tensor.dtype == torch.float32 else tensor for name, tensor in tensors.items()}
+
+
+def _half(tensor: Tensor) -> Tensor:
+    half = tensor.half()
+    error = (half.float() - tensor).norm()
+    return half if bool(error <= ROUNDING * tensor.norm()) else tensor  # false for infinities, too
 
 
 def read_note(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from avw.sim_bridge.errors import CheckpointError
 from avw.sim_bridge.storage.small_files import as_object, parse_json, refuse_irregular
 
 NOTE = "avw"
+STORED = "stored"  # in the note of a file whose weights are rounded: their type
 LONGEST_HEADER = 4 * 2**20  # bytes
 MOST_SIZES = 8  # axes of a tensor
 

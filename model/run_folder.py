@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,66 @@ MODEL = "model.safetensors"  # of a run, written last
 NOT_LOSSES = ("stage", "step", "seconds", "loss", "gradient", "targets_per_second")
 """Names in a line of log.jsonl that are not loss terms."""
 LARGEST = 2**29  # bytes; navigation records hold a path per episode
+LATEST = Path("runs/latest")  # where `avw train` writes if no folder is named
+PRETRAINED = "pretrained"  # in place of a run: the model that ships with AVW
+SHIPPED = Path(__file__).parent / PRETRAINED  # its folder
+
+
+def run_path(run: str | Path) -> Path:
+    """The folder or the checkpoint that a user's name of a run stands for.
+
+    Raises NoRunError for `pretrained` in a copy of AVW that contains no trained model.
+    """
+    if str(run) != PRETRAINED:
+        return Path(run)
+    if not (SHIPPED / MODEL).is_file():
+        raise NoRunError(f"this copy of AVW contains no trained model. {missing_model_remedy()}")
+    return SHIPPED
+
+
+def model_file(run: str | Path) -> Path:
+    """The checkpoint of a run; `run` may be the checkpoint itself."""
+    path = run_path(run)
+    return path if path.suffix == ".safetensors" else path / MODEL
+
+
+def has_model(run: Path) -> bool:
+    """Whether a run is trained."""
+    return model_file(run).is_file()
+
+
+def chosen_run(named: str | Path | None, report: Callable[[str], object] = lambda line: None) -> Path:
+    """The named run; if none is named, runs/latest, or else the model that ships with AVW.
+
+    report: called with one line that says which of the two is used. Raises NoRunError if there is neither.
+    """
+    if named is not None:
+        return run_path(named)
+    if has_model(LATEST):
+        report(f"Using the model of {LATEST}.")
+        return LATEST
+    if not has_model(SHIPPED):
+        raise NoRunError(
+            f"no run is named, {LATEST} contains no trained model, and this copy of AVW contains none either. "
+            f"{missing_model_remedy()}"
+        )
+    report(f"No run is named: using the model that ships with AVW (avw info {PRETRAINED}).")
+    return SHIPPED
+
+
+def missing_model_remedy() -> str:
+    """What to type where no trained model is available."""
+    return (
+        f"Train one: avw train DATA. To make it the model that ships with this copy: avw export RUN --to checkpoint "
+        f"--out {SHIPPED / MODEL}"
+    )
+
+
+def results_folder(run: str | Path) -> Path:
+    """Where results of a run are written: its folder; for the model that ships with AVW, runs/pretrained."""
+    path = run_path(run)
+    folder = path if path.suffix != ".safetensors" else path.parent
+    return LATEST.with_name(PRETRAINED) if folder.resolve() == SHIPPED.resolve() else folder
 
 
 def is_run(folder: Path) -> bool:
@@ -69,6 +129,9 @@ def run_data(run: Path, note: Mapping[str, Any] | None = None) -> Path:
         if (place / "info.json").exists():
             same = place.resolve() == Path(named).resolve()
             return Path(named) if same else Path(os.path.normpath(place))
+    card = config.get("card")
+    if isinstance(card, dict) and isinstance(card.get("generate"), str):
+        raise RunError(f"the dataset of this model is not in {named}. Make it: {card['generate']}; or name another one")
     raise RunError(
         f"the run {run} was trained on {named}, which is not there: the run or its data were moved, or the command was "
         f"typed in another folder. Name the dataset, e.g. avw evaluate {run} DATA"

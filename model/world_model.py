@@ -34,7 +34,7 @@ from avw.model.priors import memory_prior, planning_size, prior_size
 from avw.model.reward import RewardPrediction
 from avw.model.rollout import RolloutConfig, roll_out
 from avw.model.rotation import Rotation
-from avw.model.run_folder import MODEL, read_result_object
+from avw.model.run_folder import model_file, read_result_object
 from avw.model.sound_memory import SoundHistory
 from avw.model.source_belief import SourceBelief
 from avw.model.tokenizers.fit import TokenizerConfigs
@@ -456,8 +456,11 @@ class WorldModel:
 
     @classmethod
     def load(cls, run: str | Path, device: torch.device | str = "cpu") -> WorldModel:
-        """A trained model from a run's folder, or from its model.safetensors. Raises CheckpointError."""
-        path = Path(run) if Path(run).suffix == ".safetensors" else Path(run) / MODEL
+        """A trained model from a run's folder, or from its model.safetensors. Raises CheckpointError.
+
+        "pretrained" is the model that ships with AVW.
+        """
+        path = model_file(run)
         tensors, note = checkpoint.load(path)
         if "max_offset" not in note:  # older checkpoints did not store it
             with suppress(CheckpointError, ValueError, KeyError, TypeError):

@@ -31,6 +31,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
             "memory",
             "metrics",
             "pictures",
+            "pretrained",
             "run_folder",
         ),
         (

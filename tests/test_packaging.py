@@ -117,6 +117,24 @@ def test_the_wheel_holds_the_packages_and_their_data_and_nothing_else(built: Pat
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
+def test_no_file_of_the_packages_is_larger_than_10_mb(tree: Path) -> None:
+    large = [path for package in PACKAGES for path in (tree / package).rglob("*") if path.stat().st_size > 10_000_000]
+    assert not large
+
+
+def test_a_model_in_the_package_is_in_the_wheel(tree: Path, tmp_path: Path) -> None:
+    """Whether or not one was exported yet: the files are put there."""
+    copy = tmp_path / "tree"
+    shutil.copytree(tree, copy, symlinks=True)
+    for name in ("model.safetensors", "model.md"):
+        (copy / "model" / "pretrained" / name).write_text("x")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path), str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with zipfile.ZipFile(wheel_of(tmp_path)) as archive:
+        assert {f"avw/model/pretrained/{name}" for name in ("model.safetensors", "model.md")} <= set(archive.namelist())
+
+
 def test_the_sdist_holds_what_a_build_needs(built: Path, packaged: set[str]) -> None:
     with tarfile.open(next(built.glob("avw-*.tar.gz"))) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}

@@ -22,7 +22,8 @@ say "4/5 navigate: three episodes in each of the 18 test houses, the same for ev
 avw navigate --model "$RUN" --policy mpc --policy reward-only --policy mapping-audio --policy greedy-audio --policy oracle-reward --policy oracle \
   --episodes 54 --seed 0 --workers "$WORKERS"
 
-say "5/5 report and tables"
+say "5/5 report, tables, and the model that ships with AVW"
+avw export "$RUN" --to checkpoint --out model/pretrained/model.safetensors
 python -m benchmarks.machine > "$RUN/machine.json"
 avw report "$RUN" "$DATA"
 python -m benchmarks.readme_strip "$RUN" "$DATA" --count 150

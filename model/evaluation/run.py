@@ -19,7 +19,7 @@ from avw.model.evaluation.parts import PARTS, Progress, measure_source, with_par
 from avw.model.evaluation.rollouts import measure_rollouts
 from avw.model.evaluation.samples import write_samples
 from avw.model.evaluation.sequences import longest_episode, sound_of
-from avw.model.run_folder import run_data
+from avw.model.run_folder import results_folder, run_data, run_path
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
@@ -41,12 +41,13 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure the predictions of a trained model and of its baselines, and write RUN/evaluation.json.
 
+    run: its folder, or "pretrained", the model that ships with AVW, whose results are written to runs/pretrained
     data: a dataset or its folder; None: the dataset that the run was trained on · horizons: steps ahead
     count: windows per horizon · denoising_steps: None: as many as the model was trained for
     against: one or two other runs, stitched into one method: the images of the first, the sound and reward of the last
     parts: what is measured; "horizons" always is · progress: called with the number of windows that were just done
 
-    Returns the content of evaluation.json: result["horizons"]["4"]["psnr"]["model"], and so on.
+    Returns the content of evaluation.json: `result["horizons"]["4"]["psnr"]["model"]`, and so on.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
@@ -54,19 +55,21 @@ def evaluate(
     if len(against) > 2:
         raise UsageError(f"{len(against)} runs to compare with: expected one, or one for images and one for sound")
     chosen_device = pick_device(device)
-    target = Path(run) / "evaluation.json"
+    run, folder = run_path(run), results_folder(run)
+    target = folder / "evaluation.json"
     model = WorldModel.load(run, chosen_device)
     others = [WorldModel.load(other, chosen_device) for other in against]
     if data is None:
-        data = run_data(Path(run), model.note)
+        data = run_data(run, model.note)
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     config = EvaluationConfig(split=split, horizons=tuple(horizons), count=count, denoising_steps=denoising_steps)
     busy = f"{target} is being written by another `avw evaluate`; wait for it"
+    folder.mkdir(parents=True, exist_ok=True)
     with claimed(target, busy):
         result = evaluate_model(
-            model, dataset, config, others=others, parts=parts, samples=Path(run) / "samples", progress=progress
+            model, dataset, config, others=others, parts=parts, samples=folder / "samples", progress=progress
         )
-        result["against"] = [Path(other).name for other in against]
+        result["against"] = [run_path(other).name for other in against]
         atomic_write(target, json.dumps(result, indent=2, allow_nan=False))
     return result
 

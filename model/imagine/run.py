@@ -16,9 +16,10 @@ from avw.model.imagine.request import DEFAULT_HORIZON, ImagineConfig, Request, r
 from avw.model.imagine.results import write
 from avw.model.imagine.subject import Subject, chosen_episode, walk
 from avw.model.planning.plan_navigation import dataset_defaults
-from avw.model.run_folder import run_data
+from avw.model.pretrained.card import read_origin
+from avw.model.run_folder import results_folder, run_data, run_path
 from avw.model.world_model import WorldModel
-from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.errors import RunError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +67,9 @@ def imagine_run(
     report: called with notes for the user
     Raises UsageError, CheckpointError, DatasetError or SceneError.
     """
+    run = run_path(run)
     model = WorldModel.load(run, pick_device(device))
+    place = _placed(run, model, place, config, report)
     opened = _open_walk(model, run, place, config) if place.scene is not None else _open_episode(model, run, place)
     if place.scene is not None:
         config = replace(config, step=place.walk)
@@ -76,8 +79,7 @@ def imagine_run(
         if opened.dataset is None:
             raise UsageError("--swap-sound takes the sound of an episode, so it needs a dataset and not --scene")
         sound = chosen_episode(opened.dataset, place.swap_sound).audio
-    root = run if run.is_dir() else run.parent
-    folder = out or root / "imagination" / f"{opened.stem}-step-{request.step}"
+    folder = out or results_folder(run) / "imagination" / f"{opened.stem}-step-{request.step}"
     title = f"{opened.title}, after step {request.step}"
     note = {**_note(run, model, request, config), **opened.note, "title": title}
     if dry_run:
@@ -96,6 +98,24 @@ def imagine_run(
         folder, opened.subject, request.step, futures, note, full_scale=opened.full_scale, obstacles_N2=obstacles_N2
     )
     return {**result, "folder": str(folder)}
+
+
+def _placed(
+    run: Path, model: WorldModel, place: Place, config: ImagineConfig, report: Callable[[str], object]
+) -> Place:
+    """The place that was asked for. If it is an episode of a dataset that an exported model no longer has beside it, a
+    walk through the first of its test scenes instead, unless the episode or the step was named."""
+    origin = read_origin(run)
+    named = (place.data, place.episode, place.scene, place.swap_sound, config.step)
+    if origin is None or any(value is not None for value in named):
+        return place
+    try:
+        run_data(run, model.note)
+    except RunError:
+        scene = origin.scenes("test")[0]
+        report(f"The dataset of this model is not here: walking through the test scene {scene} instead.")
+        return replace(place, scene=scene)
+    return place
 
 
 def _note(run: Path, model: WorldModel, request: Request, config: ImagineConfig) -> dict[str, Any]:
@@ -133,7 +153,7 @@ def _open_walk(model: WorldModel, run: Path, place: Place, config: ImagineConfig
     if place.data is not None or place.episode is not None or config.step is not None:
         raise UsageError("--scene walks through a scene; it cannot be combined with a dataset, --episode or --step")
     assert place.scene is not None
-    _, simulator, sound = dataset_defaults(run if run.is_dir() else run.parent, needed=False)
+    _, simulator, sound = dataset_defaults(run, needed=False)
     simulator = replace(simulator, size=model.image.config.size, hfov=model.hfov)
     ahead = config.horizon or (len(config.actions) if config.actions else DEFAULT_HORIZON)
     subject = walk(place.scene, simulator, seed=place.seed, steps=place.walk + ahead, sound=sound)

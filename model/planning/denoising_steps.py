@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from avw.model.planning.navigate_config import NavigateConfig
-from avw.model.run_folder import MODEL
+from avw.model.run_folder import model_file
 from avw.sim_bridge.errors import CheckpointError, UsageError
 
 IMAGINING = ("mpc", "acoustic-field", "oracle-stop")
@@ -23,7 +21,7 @@ def denoising_steps(config: NavigateConfig, policy: str) -> int | None:
     from avw.model import checkpoint  # with PyTorch, which no other policy needs
     from avw.model.diffusion import DiffusionConfig
 
-    path = Path(config.model_dir) / MODEL
+    path = model_file(config.model_dir)
     try:
         note = checkpoint.read_note(path)
         return checkpoint.configured(DiffusionConfig, note["diffusion"], "diffusion").network_calls

@@ -20,7 +20,7 @@ from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import LEARNED
 from avw.model.planning.policy_file import is_policy_file, policy_label, split_policy_file
-from avw.model.run_folder import MODEL
+from avw.model.run_folder import model_file
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
 from avw.sim_bridge.simulators.protocol import NEVER_STORED, resolved
@@ -137,7 +137,7 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
     else:
         values["episode_file"] = _sha256(Path(config.episode_file))
     if policy in LEARNED and config.model_dir is not None:
-        model = Path(config.model_dir) / MODEL
+        model = model_file(config.model_dir)
         if not model.is_file():
             raise CheckpointError(f"{model} is missing. Train a model: avw train DATA --out {config.model_dir}")
         from avw.model.planning.mpc import MpcConfig  # with PyTorch, which no other policy needs

@@ -9,7 +9,8 @@ from avw.avw4k.reading.dataset import open_dataset
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import LEARNED
 from avw.model.planning.policy_file import full_policy_name
-from avw.model.run_folder import MODEL, run_data
+from avw.model.pretrained.card import read_origin
+from avw.model.run_folder import has_model, run_data
 from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, require_interpreter
@@ -46,7 +47,7 @@ def plan_navigation(
     do not fit together, and SceneError or SoundError for scenes and sounds that are missing.
     """
     names = tuple(dict.fromkeys(full_policy_name(policy) for policy in policies))
-    trained = (model / MODEL).exists()
+    trained = has_model(model)
     planners = sorted(set(LEARNED) & set(names))
     if planners and not trained:
         raise CheckpointError(
@@ -95,11 +96,14 @@ def _other_scenes(seen: Sequence[str]) -> str:
 
 
 def dataset_defaults(run: Path, *, needed: bool) -> tuple[list[str], SimulatorConfig, str]:
-    """(test scenes, simulator configuration, sound) of the dataset that `run` was trained on.
+    """(test scenes, simulator configuration, sound) of the dataset that `run` was trained on; of an exported model, as
+    its card describes them.
 
     needed: raise UsageError if there is no dataset or it has no test scenes. Otherwise the result for a run without
     a dataset is no scenes, the default configuration and the ring.
     """
+    if (origin := read_origin(run)) is not None:
+        return origin.scenes("test"), origin.spec.simulator, origin.spec.sounds[0]
     try:
         dataset = open_dataset(run_data(run))
     except AvwError as error:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from avw.model.checkpoint_header import read_header
-from avw.model.run_folder import MODEL, read_log, read_result_object, run_summary
+from avw.model.checkpoint_header import STORED, read_header
+from avw.model.pretrained.card import CARD
+from avw.model.run_folder import MODEL, PRETRAINED, SHIPPED, read_log, read_result_object, run_summary
 
 STAGES = ("1", "2", "3", "pixels")
 HORIZON_METRICS = {"psnr": "PSNR, dB", "lsd": "log-spectral distance, dB", "ild_error": "ILD error, dB"}
@@ -47,18 +48,8 @@ def overview_text(values: Mapping[str, Any]) -> str:
         of = "" if row["of"] is None else f" of {row['of']}"
         loss = f", loss {row['loss']:.3f}" if _is_number(row["loss"]) else ""
         lines.append(f"  {'stage ' + stage if stage.isdigit() else stage}: step {row['step']}{of}{loss}")
-    horizons = _part(values.get("evaluation", {}), "horizons")
-    for metric, title in HORIZON_METRICS.items():
-        cells = [
-            f"{_part(_part(horizons, h), metric)['model']:.2f} at {h}"
-            for h in sorted(filter(str.isdecimal, horizons), key=int)
-            if _is_number(_part(_part(horizons, h), metric).get("model"))
-        ]
-        if cells:
-            lines.append(f"  {title}: {', '.join(cells)} steps ahead")
-    for policy, interval in values["navigation"].items():
-        if isinstance(interval, list) and len(interval) == 3 and all(map(_is_number, interval)):
-            lines.append("  success rate of {}: {:.2f} [{:.2f}, {:.2f}]".format(policy, *interval))
+    lines += _horizon_lines(_part(values, "evaluation"))
+    lines += _success_lines({name: {"sr": interval} for name, interval in values["navigation"].items()})
     lines += [f"  {name:<28} {size:>12,} bytes" for name, size in values["files"].items() if name[0] != "."]
     lines += [f"{'Next:' if not number else '     '} {line}" for number, line in enumerate(values["next"])]
     return "\n".join(lines)
@@ -78,17 +69,49 @@ def checkpoint_overview(path: Path) -> dict[str, Any]:
         "max_offset": note.get("max_offset"),
         "hfov": note.get("hfov"),
         "size": _part(note, "image").get("size"),
+        "stored": note.get(STORED, "float32"),
+        "card": note.get(CARD),
     }
 
 
 def checkpoint_text(values: Mapping[str, Any]) -> str:
     """The same as text."""
-    whole = Path(values["path"]).name == MODEL
+    path, card = Path(values["path"]), values["card"]
+    whole = path.name == MODEL or card is not None
     kind = "a trained model" if whole else "a checkpoint of a training"
     lines = [f"{values['path']}: {kind} of AVW", *("  " + line for line in _model_lines(values))]
     if values["data"]:
         lines.append(f"  trained on {values['data']}")
-    return "\n".join([*lines, *([f"Next: avw play {shlex.quote(str(Path(values['path']).parent))}"] if whole else [])])
+    if isinstance(card, dict):
+        lines.append(f"  weights in {values['stored']}; dataset spec {card.get('spec_sha256')}")
+        lines += _horizon_lines(_part(card, "evaluation")) + _success_lines(_part(card, "navigation"))
+        lines += [f"  licence of the {name}: {text}" for name, text in _part(card, "licences").items()]
+    named = PRETRAINED if path == SHIPPED / MODEL else shlex.quote(str(path.parent if path.name == MODEL else path))
+    return "\n".join([*lines, *([f"Next: avw play {named}"] if whole else [])])
+
+
+def _horizon_lines(evaluation: Mapping[str, Any]) -> list[str]:
+    """Metrics of the model, by horizon."""
+    lines, horizons = [], _part(evaluation, "horizons")
+    for metric, title in HORIZON_METRICS.items():
+        cells = [
+            f"{_part(_part(horizons, h), metric)['model']:.2f} at {h}"
+            for h in sorted(filter(str.isdecimal, horizons), key=int)
+            if _is_number(_part(_part(horizons, h), metric).get("model"))
+        ]
+        if cells:
+            lines.append(f"  {title}: {', '.join(cells)} steps ahead")
+    return lines
+
+
+def _success_lines(policies: Mapping[str, Any]) -> list[str]:
+    """Success rates of policies, with intervals."""
+    rates = {policy: _part(policies, policy).get("sr") for policy in policies}
+    return [
+        "  success rate of {}: {:.2f} [{:.2f}, {:.2f}]".format(policy, *interval)
+        for policy, interval in rates.items()
+        if isinstance(interval, list) and len(interval) == 3 and all(map(_is_number, interval))
+    ]
 
 
 def _model_lines(values: Mapping[str, Any]) -> list[str]:
