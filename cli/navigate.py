@@ -17,6 +17,7 @@ from avw.cli.options import with_options
 from avw.cli.paths import UserPath
 from avw.model.planning.policies import POLICIES
 from avw.sim_bridge.suggestions import did_you_mean
+from avw.sim_bridge.task.variants import VARIANTS
 
 if TYPE_CHECKING:
     from avw.model.planning.episode_store import Outcome
@@ -51,9 +52,14 @@ class PolicyName(click.ParamType):
 @shared.denoising_steps
 @option("--episodes", type=click.IntRange(min=1), metavar="N", default_text="20, or all of --episode-file",
         help="Number of episodes per policy; with --episode-file, the first N.")  # fmt: skip
+@option("--task", type=click.Choice(tuple(VARIANTS)), default="standard", show_default=True, metavar="TASK",
+        help="Variant of the task: one of those above.")  # fmt: skip
 @option("--episode-file", type=UserPath(), metavar="FILE",
-        help="Run the episodes of this file instead: a .json.gz file in the format of SoundSpaces AudioNav, next to "
-        "its content folder.")  # fmt: skip
+        help="Run the episodes of this file instead: an episode set of AVW (a file, or the name of a shipped set such "
+        "as rooms-v1-test), or a .json.gz file in the format of SoundSpaces AudioNav, next to its content "
+        "folder.")  # fmt: skip
+@option("--write-episodes", type=UserPath(), metavar="FILE",
+        help="Write the episodes to this file (.json.gz), print its SHA-256, and run nothing.")  # fmt: skip
 @shared.seed("the episodes")
 @shared.scenes("the test scenes of the run's dataset")
 @shared.scene_root
@@ -68,7 +74,8 @@ class PolicyName(click.ParamType):
 @shared.executor
 @shared.resume("Keep the episodes that the results folder contains, and run the others only.")
 @shared.device("cpu", shared.EXECUTION)
-@option("--out", type=UserPath(), metavar="DIR", default_text="the folder of --model",
+@option("--out", type=UserPath(), metavar="DIR",
+        default_text="the folder of --model; of other tasks than standard, tasks/TASK in it",
         help="Folder for the results.")  # fmt: skip
 @option("--video", type=UserPath(), metavar="DIR",
         help="Record a video of every episode in this folder.")  # fmt: skip
@@ -76,8 +83,9 @@ class PolicyName(click.ParamType):
 def navigate(
     policies: tuple[str, ...], model: Path | None, denoising_steps: int | None, scenes: tuple[str, ...],
     backend: str | None, acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None,
-    sound_root: Path | None, episode_file: Path | None, episodes: int | None, seed: int, workers: int | None,
-    device: str, video: Path | None, out: Path | None, executor: str, ray_address: str, resume: bool, as_json: bool,
+    sound_root: Path | None, task: str, episode_file: Path | None, write_episodes: Path | None, episodes: int | None,
+    seed: int, workers: int | None, device: str, video: Path | None, out: Path | None, executor: str, ray_address: str,
+    resume: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run navigation policies that search for the sounding source, and print their success rates and path lengths.
 
@@ -95,11 +103,22 @@ def navigate(
       oracle         follows the shortest path to the source (upper bound)
 
     \b
+    Tasks:
+      standard       one source that never stops, with the sound of the training
+      unheard        another sound than in training
+      silent         the sound ends after 1.5 to 6 s
+      distractor     a second source with another sound, which is not the goal
+      moving         the source moves at 0.3 m/s
+      small-houses   the standard task in houses of 3 or 4 rooms
+      large-houses   the standard task in houses of 12 rooms
+
+    \b
     Examples:
       avw navigate --policy mpc                                   the test houses of runs/latest
       avw navigate --model pretrained --scenes procedural:40-43
       avw navigate --policy mpc --policy greedy-audio --episodes 100
       avw navigate --policy oracle --scenes procedural:40-43 --video videos
+      avw navigate --policy mpc --task silent --episode-file rooms-v1-test-silent
       avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
     """
     if denoising_steps is not None and "mpc" not in policies:
@@ -114,14 +133,26 @@ def navigate(
     with phase("reading the run and the scenes"):
         config = plan_navigation(
             policies, model=run, denoising_steps=denoising_steps, scenes=scenes, episode_file=episode_file,
-            episodes=episodes, seed=seed, sound=sound, sound_root=sound_root, device=device, video=video,
+            episodes=episodes, task=task, seed=seed, sound=sound, sound_root=sound_root, device=device, video=video,
             adapt=lambda simulator: with_options(
                 simulator, backend=backend, acoustics=acoustics, materials=materials, stream=stream
             ),
         )  # fmt: skip
+    if write_episodes is not None:
+        from avw.model.planning.episode_set import write_episode_set
+
+        with progress_bar("episodes", "episode") as bar:
+            bar.begin(0, config.episodes)
+            digest = write_episode_set(write_episodes, config, bar.add)
+        facts = {"path": str(write_episodes), "episodes": config.episodes, "task": task, "sha256": digest}
+        click.echo(json.dumps(facts) if as_json else f"{write_episodes}: {config.episodes} episodes, SHA-256 {digest}")
+        return
     execute, workers = chosen_executor(executor, ray_address, workers)
     config = dataclasses.replace(config, workers=workers)
-    folder = out or (results_folder(run) if run.exists() else None)
+    results = results_folder(run)
+    if config.variant != "standard":
+        results = results / "tasks" / config.variant
+    folder = out or (results if run.exists() else None)
     with progress_bar("navigate", "episode") as bar, terminated_like_interrupted():
         ran = run_policies(
             config, folder=folder, resume=resume, execute=execute, on_start=bar.begin,

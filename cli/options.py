@@ -99,7 +99,8 @@ def sound(default: str | None, default_text: str) -> Decorator:
     """`--sound`, with the default of the command."""
     return option(
         "--sound", metavar="SOUND", default=default, section=SOUND, default_text=default_text,
-        help="Sound of the source: ring (a synthesised telephone), a sound file, a folder of sound files, or a set of "
+        help="Sound of the source: ring (a synthesised telephone), alarm, knock, melody, voice, a sound file, a "
+        "folder of sound files, or a set of "
         "SoundSpaces' sounds (1s_all, semantic_splits:train, heard, unheard:val).",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,15 @@ import numpy as np
 from avw.model.metrics.navigation import sna, soft_spl, spl
 from avw.model.planning.as_action import as_action
 from avw.model.planning.policies import Policy, policy_seed
-from avw.sim_bridge.errors import StuckError, UsageError
+from avw.sim_bridge.errors import SoundError, StuckError, UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.storage.typed_json import from_json
+from avw.sim_bridge.task.difficulty import difficulty
 from avw.sim_bridge.task.episode_file import FiledEpisode, place_episode
 from avw.sim_bridge.task.task import AudioNavTask, sample_episode
-from avw.sim_bridge.types import FORWARD_METRES, SAMPLE_RATE, Action, Pose, Source
+from avw.sim_bridge.task.variants import Scenario, random_phase, scenario, shortest_walk
+from avw.sim_bridge.types import FORWARD_METRES, Action, Pose, Source
 
 if TYPE_CHECKING:
     from avw.model.planning.navigate_config import NavigateConfig
@@ -34,6 +36,9 @@ class EpisodeRecord:
     shortest, walked, dtg: metres of the shortest path, of the path taken, and of the geodesic distance at the end
     actions: number of actions taken, STOP included · reference_actions: of a greedy follower up to its first permitted
         STOP, inclusive · decision_ms: mean wall-clock time per decision, milliseconds
+    task: the variant of the task · euclidean: metres from start to source · ratio: geodesic / Euclidean distance
+    occluded, difficulty: see `sim_bridge.task.difficulty` · silent_after: steps after which the source was silent
+    Records of earlier versions have none of these.
     With an episode file: episode_id, object_category and sound as the file has them; filed_shortest (metres) and
     filed_actions, the file's own lengths of the shortest path, and filed_spl and filed_sna computed with them.
     """
@@ -64,6 +69,17 @@ class EpisodeRecord:
     filed_actions: int | None = None
     filed_spl: float | None = None
     filed_sna: float | None = None
+    task: str = "standard"
+    euclidean: float | None = None
+    ratio: float | None = None
+    occluded: bool | None = None
+    difficulty: str = ""
+    silent_after: int | None = None
+
+    @property
+    def success_when_silent(self) -> bool:
+        """Whether it succeeded after the sound had ended (SWS of SAVi, arXiv 2012.11583)."""
+        return self.success and self.silent_after is not None and self.actions > self.silent_after
 
     @property
     def path_T4(self) -> np.ndarray:
@@ -107,16 +123,20 @@ def run_episode(
     """
     scene = simulator.scene_id
     seed = episode_seed(config.seed, scene, episode)
+    if filed is not None and filed.seed is not None:
+        seed = filed.seed
     task = AudioNavTask(simulator, config.task)
     try:
-        start, source = _place(simulator, seed, config, filed)
-        observation = task.reset(start, source, seed)
-    except UsageError as error:
+        begun = _scenario(simulator, seed, config, filed)
+        start, source, events = begun.start, begun.source, begun.events
+        observation = task.reset(start, source, seed, events)
+    except (UsageError, SoundError) as error:
         if filed is None:
             raise
         return SkippedEpisode(episode=episode, episode_id=filed.episode_id, scene=scene, reason=str(error))
     policy.reset(policy_seed(seed))
-    shortest = simulator.distance_to_source()
+    shortest = shortest_walk(simulator.navgrid, start, source, events) if events.route else task.geodesic
+    hard = difficulty(simulator)
     recorder = _recorder(config, simulator, source, name, episode)
     path, collisions, decision_seconds, success, stopped = [_pose_4(start)], 0, 0.0, False, False
     while True:
@@ -138,7 +158,7 @@ def run_episode(
     actions, remaining = len(path) - 1, float(simulator.distance_to_source())
     steps_T3 = np.diff(np.array(path)[:, :3], axis=0)
     walked = float(np.linalg.norm(steps_T3, axis=1).sum())
-    reference = _reference(simulator, start, source, config, shortest)
+    reference = _reference(simulator, start, None if events.route else source, config, shortest)
     return EpisodeRecord(
         policy=name,
         scene=scene,
@@ -159,28 +179,51 @@ def run_episode(
         collisions=collisions,
         decision_ms=1e3 * decision_seconds / actions,
         path=tuple(path),
+        task=_variant(config, filed),
+        euclidean=hard.euclidean,
+        ratio=hard.ratio,
+        occluded=hard.occluded,
+        difficulty=hard.level,
+        silent_after=events.silent_after,
         **({} if filed is None else _filed_fields(filed, success, walked, actions)),
     )
 
 
-def _reference(simulator: Simulator, start: Pose, source: Source, config: NavigateConfig, shortest: float) -> int:
-    """Actions of the follower; if it is stuck, those of the shortest path, of `shortest` metres, without turns."""
+def _reference(
+    simulator: Simulator, start: Pose, source: Source | None, config: NavigateConfig, shortest: float
+) -> int:
+    """Actions of the follower; if it is stuck or the source moves (None), those of the shortest path, of `shortest`
+    metres, without turns."""
     from avw.sim_bridge.task.follower import reference_actions
 
     try:
+        if source is None:
+            raise StuckError("a follower to one place is not a reference for a source that moves")
         return len(reference_actions(simulator.navgrid, start, source.floor_3, config.task.success_distance))
     except StuckError:
         return 1 + math.ceil(shortest / FORWARD_METRES)
 
 
-def _place(simulator: Simulator, seed: int, config: NavigateConfig, filed: FiledEpisode | None) -> tuple[Pose, Source]:
+def _variant(config: NavigateConfig, filed: FiledEpisode | None) -> str:
+    return filed.task if filed is not None and filed.task else config.variant
+
+
+def _scenario(simulator: Simulator, seed: int, config: NavigateConfig, filed: FiledEpisode | None) -> Scenario:
+    """The episode as its file has it, or drawn from the seed."""
+    grid = simulator.navgrid
     if filed is None:
-        return sample_episode(simulator, seed, config.min_distance, sound=config.sound or "ring")
+        start, source = sample_episode(simulator, seed, config.min_distance, sound=config.sound or "ring")
+        return scenario(config.variant, grid, start, source, seed)
     from avw.sim_bridge.task.sound_sets import find_sound
 
     sound = find_sound(filed.sound, config.sound_root) if config.sound is None else config.sound
-    phase = int(keyed_rng("phase", seed).integers(3600 * SAMPLE_RATE))
-    return place_episode(simulator.navgrid, filed, sound, phase)
+    start, source = place_episode(grid, filed, sound, random_phase(seed) if filed.phase is None else filed.phase)
+    if filed.events is None:
+        return scenario(config.variant, grid, start, source, seed)
+    events, other = filed.events, filed.events.distractor
+    if other is not None:
+        events = replace(events, distractor=replace(other, sound=find_sound(other.sound, config.sound_root)))
+    return Scenario(start, source, events)
 
 
 def _filed_fields(filed: FiledEpisode, success: bool, walked: float, actions: int) -> dict[str, Any]:

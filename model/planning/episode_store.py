@@ -136,6 +136,8 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
         values |= {"scenes": list(config.scenes), "min_distance": config.min_distance}
     else:
         values["episode_file"] = _sha256(Path(config.episode_file))
+    if config.variant != "standard":  # which earlier versions did not store
+        values["variant"] = config.variant
     if policy in LEARNED and config.model_dir is not None:
         model = model_file(config.model_dir)
         if not model.is_file():

@@ -8,6 +8,7 @@ from avw.model.planning.policy_file import policy_label
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.task import TaskConfig
+from avw.sim_bridge.task.variants import VARIANTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,7 @@ class NavigateConfig:
         trained for · video_dir: folder for recordings
     episode_file: run the first `episodes` of this file instead; then `scenes` are the scenes of those
     sound_root: folder of the sounds that the episode file names
+    variant: of the task (`sim_bridge.task.variants`); with an episode file, for the episodes whose file does not say
     """
 
     policies: tuple[str, ...]
@@ -39,6 +41,7 @@ class NavigateConfig:
     video_dir: str | None = None
     episode_file: str | None = None
     sound_root: str | None = None
+    variant: str = "standard"
 
     def __post_init__(self) -> None:
         if not self.policies or not self.scenes:
@@ -48,5 +51,7 @@ class NavigateConfig:
             raise UsageError(f"each policy needs a name of its own, got {', '.join(labels)}")
         if self.episodes < 1 or self.workers < 1:
             raise UsageError(f"episodes and workers must be at least 1, got {self.episodes} and {self.workers}")
+        if self.variant not in VARIANTS:
+            raise UsageError(f"unknown task {self.variant!r}: expected one of {', '.join(VARIANTS)}")
         if self.sound is None and self.episode_file is None:
             raise UsageError("a sound is needed, because no episode file names one; type e.g. --sound ring")

@@ -22,6 +22,7 @@ from avw.model.run_folder import read_result_object
 from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.small_files import as_object
+from avw.sim_bridge.task.difficulty import LEVELS
 
 MEASURES = ("sr", "spl", "softspl", "sna", "dtg", "na")
 _ATTRIBUTES = {"sr": "success", "spl": "spl", "softspl": "softspl", "sna": "sna", "dtg": "dtg", "na": "actions"}
@@ -52,8 +53,10 @@ def paired_gain(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord])
 def comparison(config: NavigateConfig, records: Records, skipped: Sequence[SkippedEpisode] = ()) -> dict[str, Any]:
     """Summary of every policy, and the gain of the leading one (mpc if it is there) over each other, as plain JSON.
 
-    Intervals are [mean, low, high]. With an episode file also the `filed` measures (SPL and SNA with the file's own
-    path lengths, over the episodes that have them), and the skipped episodes (`left_out`).
+    Intervals are [mean, low, high]. `difficulty` has the same for the easy, the medium and the hard episodes, and
+    `sws` the share of episodes that succeeded after the sound had ended, in the task silent. With an episode file also
+    the `filed` measures (SPL and SNA with the file's own path lengths, over the episodes that have them), and the
+    skipped episodes (`left_out`).
     """
     names = _in_order(records)
     leader = "mpc" if "mpc" in names else names[0]
@@ -67,7 +70,10 @@ def comparison(config: NavigateConfig, records: Records, skipped: Sequence[Skipp
         "seed": config.seed,
         "scenes": list(config.scenes),
         "min_distance": config.min_distance,
+        "task": config.variant,
         "policies": {name: _plain(summary(records[name])) for name in names},
+        "difficulty": {level: part for level in LEVELS if (part := _of_level(records, names, level))},
+        **_silent(records, names),
         "paired": {
             f"{leader} - {other}": _plain(paired_gain(records[leader], records[other]))
             for other in names
@@ -75,6 +81,25 @@ def comparison(config: NavigateConfig, records: Records, skipped: Sequence[Skipp
         },
         **filed,
     }
+
+
+def _of_level(records: Records, names: Sequence[str], level: str) -> dict[str, Any]:
+    """The summary of every policy over the episodes of one difficulty; {} if there are none."""
+    chosen = {name: [row for row in records[name] if row.difficulty == level] for name in names}
+    count = max(len(rows) for rows in chosen.values())
+    if not count:
+        return {}
+    return {
+        "episodes": count,
+        "policies": {name: _plain(summary(rows)) for name, rows in chosen.items() if rows},
+    }
+
+
+def _silent(records: Records, names: Sequence[str]) -> dict[str, Any]:
+    if all(row.silent_after is None for name in names for row in records[name]):
+        return {}
+    shares = {name: bootstrap_mean([float(row.success_when_silent) for row in records[name]]) for name in names}
+    return {"sws": _plain(shares)}
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
@@ -136,12 +161,17 @@ def table(document: Mapping[str, Any]) -> str:
     """The comparison as text: one line per policy, then the gains."""
     titles = {"sr": "SR", "spl": "SPL", "softspl": "SoftSPL", "sna": "SNA", "dtg": "DTG, m", "na": "NA"}
     ran = document["episodes"] - len(document.get("left_out", ()))
-    lines = [f"{ran} episodes in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
+    task = document.get("task", "standard")
+    of_task = "" if task == "standard" else f" of the task {task}"
+    lines = [f"{ran} episodes{of_task} in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
     lines.append(f"{'':22}" + "".join(f"{titles[name]:>24}" for name in MEASURES))
     for policy, figures in document["policies"].items():
         lines.append(f"{policy:22}" + "".join(f"{_cell(figures[name], name):>24}" for name in MEASURES))
     for pair, figures in document["paired"].items():
         lines.append(f"{pair:22}" + "".join(f"{_cell(figures[name], name, '+'):>24}" for name in MEASURES))
+    for policy, interval in document.get("sws", {}).items():
+        lines.append(f"{policy}: success when silent {_cell(interval, 'sr')}")
+    lines += _by_difficulty(document)
     for policy, figures in document.get("filed", {}).items():
         lines += [
             f"{policy}: {titles[name]} {_cell(interval, name)} with the path lengths of the file"
@@ -151,6 +181,22 @@ def table(document: Mapping[str, Any]) -> str:
         first = document["left_out"][0]
         lines.append(f"Skipped: {len(document['left_out'])} episodes that cannot take place, e.g. {first['reason']}")
     return "\n".join(lines)
+
+
+def _by_difficulty(document: Mapping[str, Any]) -> list[str]:
+    """SR and SPL of every policy over the episodes of each difficulty, if there are several."""
+    levels = document.get("difficulty", {})
+    if len(levels) < 2:
+        return []
+    heads = [f"{level} ({part['episodes']}): SR, SPL" for level, part in levels.items()]
+    lines = [f"{'':22}" + "".join(f"{head:>46}" for head in heads)]
+    for policy in document["policies"]:
+        cells = []
+        for part in levels.values():
+            found = part["policies"].get(policy)
+            cells.append(f"{_cell(found['sr'], 'sr')}  {_cell(found['spl'], 'spl')}" if found else "")
+        lines.append(f"{policy:22}" + "".join(f"{cell:>46}" for cell in cells))
+    return lines
 
 
 def _cell(values: Sequence[float], measure: str, sign: str = "") -> str:
@@ -173,4 +219,4 @@ def _plain(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
 
 
 def _identity(record: EpisodeRecord) -> tuple[object, ...]:
-    return record.scene, record.episode, record.seed, record.start, record.source
+    return record.task, record.scene, record.episode, record.seed, record.start, record.source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from avw.avw4k.reading.dataset import open_dataset
 from avw.model.planning.navigate_config import NavigateConfig
@@ -15,7 +16,9 @@ from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, require_interpreter
 from avw.sim_bridge.task.episode_file import read_episodes
+from avw.sim_bridge.task.shipped_sets import episode_set
 from avw.sim_bridge.task.sound_sets import expand_sounds
+from avw.sim_bridge.task.variants import VARIANTS
 
 EPISODES = 20  # per policy, where neither the user nor an episode file gives a number
 
@@ -28,6 +31,7 @@ def plan_navigation(
     scenes: Sequence[str] = (),
     episode_file: Path | None = None,
     episodes: int | None = None,
+    task: str = "standard",
     seed: int = 0,
     sound: str | None = None,
     sound_root: Path | None = None,
@@ -41,6 +45,7 @@ def plan_navigation(
     policies: names, or FILE.py:CLASS · model: folder of the trained run; it may be missing if no policy needs it
     denoising_steps: of mpc; None: as many as the model was trained for
     scenes: as for `--scenes`; () means the test scenes of the dataset · episode_file: episodes to run instead
+    task: a variant of `sim_bridge.task.variants`; one with houses of its own replaces the test scenes
     adapt: changes the simulator configuration of the dataset
 
     Raises CheckpointError if a policy needs a model and there is none, UsageError for choices that are not valid or
@@ -56,12 +61,15 @@ def plan_navigation(
         )
     if episode_file and scenes:
         raise UsageError("--scenes cannot be used with --episode-file, because the file names its scenes")
+    if task in VARIANTS and not (scenes or episode_file):
+        scenes = tuple(filter(None, [VARIANTS[task].scenes]))
     chosen, simulator, own_sound = dataset_defaults(model, needed=not (scenes or episode_file))
     if scenes:
         chosen = [scene.scene_id for scene in resolve_scenes(scenes)]
     if episode_file is not None:
-        filed = read_episodes(episode_file, episodes)
-        chosen, episodes = list(dict.fromkeys(episode.scene for episode in filed)), len(filed)
+        filed = filed_episodes(episode_file, task, episodes)
+        episode_file, task = Path(filed["episode_file"]), filed["variant"]
+        chosen, episodes = list(filed["scenes"]), filed["episodes"]
     played = None if episode_file else own_sound
     if sound is not None:
         played = expand_sounds(sound, sound_root)[0]
@@ -82,7 +90,26 @@ def plan_navigation(
         video_dir=str(video) if video else None,
         episode_file=str(episode_file) if episode_file else None,
         sound_root=str(sound_root) if sound_root else None,
+        variant=task,
     )
+
+
+def filed_episodes(text: str | Path, task: str = "standard", limit: int | None = None) -> dict[str, Any]:
+    """The fields of a configuration that an episode file decides. text: the file, or the name of a shipped set
+
+    Raises UsageError for a set of another task, DatasetError for a file that is missing, damaged or empty.
+    """
+    path = episode_set(text)
+    filed = read_episodes(path, limit)
+    if filed[0].task and task not in ("standard", filed[0].task):
+        raise UsageError(f"{path} holds episodes of the task {filed[0].task}; leave out --task {task}")
+    return {
+        "episode_file": str(path),
+        "episodes": len(filed),
+        "scenes": tuple(dict.fromkeys(episode.scene for episode in filed)),
+        "sound": None,
+        "variant": filed[0].task or task,
+    }
 
 
 def _other_scenes(seen: Sequence[str]) -> str:

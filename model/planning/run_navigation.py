@@ -20,12 +20,14 @@ from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode
 from avw.model.planning.navigate import run_policies
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.outcomes import comparison, paired_gain, summary, table, write_outcome
+from avw.model.planning.plan_navigation import filed_episodes
 from avw.model.planning.policies import POLICIES, Policy
 from avw.model.planning.policy_file import UserPolicy, check_policy, full_policy_name, is_policy_file, user_code
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.task import TaskConfig
+from avw.sim_bridge.task.variants import VARIANTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -59,13 +61,14 @@ class Navigation:
 
 def run_navigation(
     policies: str | Policy | type[Policy] | Sequence[str | Policy | type[Policy]],
+    episodes: int | str | Path = 20,
     *,
     scenes: str | Path | Sequence[str | Path] = "procedural:40-43",
-    episodes: int = 20,
     seed: int = 0,
     workers: int = 1,
     min_distance: float = 3.0,
     sound: str = "ring",
+    variant: str = "standard",
     simulator: SimulatorConfig | None = None,
     task: TaskConfig | None = None,
     model: str | Path | None = None,
@@ -79,7 +82,9 @@ def run_navigation(
 
     policies: names as for `avw navigate --policy` ("greedy-audio", "mpc", "my.py:Mine", …), classes that are made
         without arguments, or objects with `reset` and `act`
-    scenes: as for `avw generate --scenes` · episodes: per policy; episode i is in scenes[i mod n]
+    episodes: how many per policy; episode i is in scenes[i mod n]. Or an episode file, or the name of a shipped set
+        such as "rooms-v1-test", which names its scenes and sounds
+    scenes: as for `avw generate --scenes` · variant: of the task, as for `avw navigate --task`
     workers: processes. A policy class that is defined in a script needs `if __name__ == "__main__":` there to run in
         more than 1; a class in a file of its own does not
     min_distance: metres of walking between start and source, at least · model: the run that `mpc` plans with
@@ -107,14 +112,18 @@ def run_navigation(
         names.append(name)
         factories[name] = functools.partial(_made, name, policy)
         identities[name] = _identity(policy)
+    where: dict[str, Any] = {"sound": sound, "variant": variant}
+    if isinstance(episodes, int):
+        chosen = (VARIANTS[variant].scenes if variant in VARIANTS else "") or scenes
+        where |= {"scenes": tuple(scene.scene_id for scene in resolve_scenes(chosen)), "episodes": episodes}
+    else:
+        where = filed_episodes(episodes, variant)
     config = NavigateConfig(
         policies=tuple(names),
-        scenes=tuple(scene.scene_id for scene in resolve_scenes(scenes)),
-        episodes=episodes,
+        **where,
         seed=seed,
         workers=workers,
         min_distance=min_distance,
-        sound=sound,
         simulator=simulator or SimulatorConfig(),
         task=task or TaskConfig(),
         model_dir=None if model is None else str(model),

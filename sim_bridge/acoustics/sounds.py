@@ -1,4 +1,4 @@
-"""Sounds of sources: the telephone ring that AVW synthesises, and any audio file of the user.
+"""Sounds of sources: the telephone ring and others that AVW synthesises, and any audio file of the user.
 
 Every sound is mono, looped, at the requested sample rate (16 kHz by default), and normalised to RMS 0.1, or to less if
 its peak would exceed 0.5. Before that, a constant offset is removed from every channel, and the channels are averaged.
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy import fft
 
+from avw.sim_bridge.acoustics.synthesis import OTHERS, synthesised
 from avw.sim_bridge.errors import SoundError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import SAMPLE_RATE
@@ -23,7 +24,7 @@ from avw.sim_bridge.types import SAMPLE_RATE
 RING_SAMPLES = 16_800  # 1.05 s, seven steps
 REFERENCE_RMS = 0.1
 PEAK_LIMIT = 0.5
-SOUNDS = ("ring",)
+SOUNDS = ("ring", *OTHERS)
 _MAX_SECONDS = 600.0
 _RATES = (16_000, 48_000)  # Hz: range of the requested rate; a file may have any rate
 _MAX_CHANNELS = 64
@@ -40,13 +41,15 @@ _BURSTS = ((0.0, 0.4), (0.525, 0.925))  # seconds: two bursts with pauses of 0.1
 
 
 def load_sound(name: str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """float32 (S,): a shipped sound ("ring") or an audio file, mono at `sample_rate` (Hz), normalised (see above).
+    """float32 (S,): a shipped sound (one of SOUNDS) or an audio file, mono at `sample_rate` (Hz), normalised (above).
 
     Raises SoundError for a sample rate outside 16 to 48 kHz, a name that is neither, and a file that is unreadable,
     empty, silent, not finite or longer than 10 minutes.
     """
     if not (isinstance(sample_rate, int) and _RATES[0] <= sample_rate <= _RATES[1]):
         raise SoundError(f"sample rate {sample_rate!r}: expected a whole number of Hz from {_RATES[0]} to {_RATES[1]}")
+    if name in OTHERS:
+        return _shipped(name, sample_rate).copy()
     if name in SOUNDS:
         return ring().copy() if sample_rate == SAMPLE_RATE else _ring_at(sample_rate)
     path = Path(name)
@@ -100,6 +103,14 @@ def ring() -> np.ndarray:
     result = _normalised(fft.irfft(spectrum_F, RING_SAMPLES))
     result.flags.writeable = False
     return result
+
+
+@lru_cache(maxsize=len(OTHERS))
+def _shipped(name: str, sample_rate: int) -> np.ndarray:
+    loop_S = synthesised(name)
+    loop_S = loop_S - loop_S.mean()
+    count = round(len(loop_S) * sample_rate / SAMPLE_RATE)
+    return _normalised(fft.irfft(fft.rfft(loop_S)[: count // 2 + 1], count))
 
 
 def _ring_at(sample_rate: int) -> np.ndarray:

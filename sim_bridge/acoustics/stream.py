@@ -46,17 +46,27 @@ class BinauralStream:
 
     clip_S: mono; an endless loop that has always been playing · phase: samples into the clip at the instant of `reset`
     mode: "glide", or "soundspaces" for SoundSpaces' own step (see above); `SimulatorConfig.stream` of a dataset
+    ends: number of steps after `reset` at which the clip ends, in mode "glide"; its reverberation decays; None: never
     Raises UsageError for an empty or non-mono clip, and for an unknown mode.
     """
 
     def __init__(
-        self, clip_S: np.ndarray, phase: int = 0, step_samples: int = STEP_SAMPLES, *, mode: str = "glide"
+        self,
+        clip_S: np.ndarray,
+        phase: int = 0,
+        step_samples: int = STEP_SAMPLES,
+        *,
+        mode: str = "glide",
+        ends: int | None = None,
     ) -> None:
         clip_S = np.asarray(clip_S, dtype=np.float32)
         if clip_S.ndim != 1 or len(clip_S) == 0:
             raise UsageError(f"a stream needs a mono clip of at least one sample, not an array of shape {clip_S.shape}")
         if mode not in STREAMS:
             raise UsageError(f"unknown stream {mode!r}: expected one of {', '.join(STREAMS)}")
+        if mode == "soundspaces" and ends is not None:
+            raise UsageError("a sound that ends needs --stream glide: the steps of SoundSpaces are of an endless loop")
+        self._left = None if ends is None else ends * step_samples  # samples until the clip ends
         self._steps_around_now = self._glide_steps if mode == "glide" else self._soundspaces_steps
         if mode == "soundspaces" and len(clip_S) // SAMPLE_RATE == 1:
             clip_S = np.tile(clip_S, SOUNDSPACES_REPEATS)
@@ -87,6 +97,8 @@ class BinauralStream:
             raise UsageError("call reset(ir) before the first step(ir) of a stream")
         last_ES = self._ahead_ES
         self._now = (self._now + self._step_samples) % len(self._clip_S)
+        if self._left is not None:
+            self._left -= self._step_samples
         now_ES, self._ahead_ES = self._steps_around_now(ir_ES)
         return last_ES + self._fade_S * (now_ES - last_ES)
 
@@ -95,13 +107,17 @@ class BinauralStream:
         ir_ES = _response(ir_ES)
         loop, wanted = len(self._clip_S), 2 * self._step_samples
         start = self._now - self._step_samples
-        if loop <= ir_ES.shape[1] + wanted:
+        ending = self._left is not None and self._left < self._step_samples
+        if loop <= ir_ES.shape[1] + wanted and not ending:
             spectrum_EF = fft.rfft(_folded(ir_ES, loop), axis=-1) * self._loop_F
             period_ES = fft.irfft(spectrum_EF, loop, axis=-1)
             sound_ES = _cyclic(period_ES, start, wanted)
-        else:  # a long clip: convolve only the part that is still audible
+        else:  # a long clip or its end: convolve only the part that is still audible
             before = ir_ES.shape[1] - 1
             segment_S = _cyclic(self._clip_S, start - before, before + wanted)
+            if self._left is not None and ending:
+                segment_S = segment_S.copy()
+                segment_S[max(0, before + self._step_samples + self._left) :] = 0.0
             n_fft = fft.next_fast_len(len(segment_S), real=True)  # wraps only into the part that is discarded
             spectrum_EF = fft.rfft(ir_ES, n_fft, axis=-1) * fft.rfft(segment_S, n_fft)
             sound_ES = fft.irfft(spectrum_EF, n_fft, axis=-1)[:, before : before + wanted]

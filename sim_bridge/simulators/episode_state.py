@@ -18,6 +18,7 @@ class EpisodeState:
     """
 
     navgrid: FreeSpace
+    _ray_scene: RayScene
 
     def __init__(self) -> None:
         self.collided = False
@@ -44,6 +45,11 @@ class EpisodeState:
         if self._field is None:
             self._field = self.navgrid.geodesic(self.source.floor_3)
         return self._field.distance(self.pose.position_3 if position_3 is None else position_3)
+
+    def in_sight(self, position_3: np.ndarray | tuple[float, float, float]) -> bool:
+        """Whether nothing is between the ears of the agent and a point."""
+        ray_3 = np.asarray(position_3, dtype=np.float64) - self.pose.ears_3
+        return not bool(self._ray_scene.occluded(self.pose.ears_3[None], ray_3[None], 0.999)[0])
 
 
 def check_episode(ray_scene: RayScene, navgrid: FreeSpace, start: Pose, source: Source) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from avw.sim_bridge.navigation.free_space import FreeSpace
     from avw.sim_bridge.scenes.scene_ref import SceneRef
+    from avw.sim_bridge.simulators.sound_events import SoundEvents
     from avw.sim_bridge.types import Action, Observation, Pose, Source
 
 BACKENDS = ("auto", "embedded", "habitat", "soundspaces")
@@ -109,8 +110,11 @@ class Simulator(Protocol):
         """Free space, islands and geodesics. Privileged: for scripts, rewards and the oracle, never for a policy."""
         ...
 
-    def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
-        """Start an episode at `start`; the source has been sounding for ever. Returns the first observation."""
+    def reset(self, start: Pose, source: Source, *, seed: int = 0, events: SoundEvents | None = None) -> Observation:
+        """Start an episode at `start`; the source has been sounding for ever. Returns the first observation.
+
+        events: what happens to the sound later; None: nothing.
+        """
         ...
 
     def step(self, action: Action) -> Observation:
@@ -122,7 +126,7 @@ class Simulator(Protocol):
 
     @property
     def source(self) -> Source:
-        """The source of the episode. Privileged, like the pose."""
+        """The source of the episode, where it is now. Privileged, like the pose."""
         ...
 
     @property
@@ -132,6 +136,10 @@ class Simulator(Protocol):
 
     def distance_to_source(self, position_3: np.ndarray | None = None) -> float:
         """Geodesic metres from a floor point (default: the agent's) to the source's; inf if there is no path."""
+        ...
+
+    def in_sight(self, position_3: np.ndarray | tuple[float, float, float]) -> bool:
+        """Whether nothing is between the ears of the agent and a point. Privileged, like the pose."""
         ...
 
     def close(self) -> None: ...

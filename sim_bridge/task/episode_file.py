@@ -1,10 +1,13 @@
-"""Reads episode files: the `.json.gz` files of SoundSpaces' AudioNav and of Habitat's tasks.
+"""Reads episode files: the `.json.gz` files of SoundSpaces' AudioNav and of Habitat's tasks, and AVW's episode sets.
 
 A file is `{split}/{split}.json.gz`. It holds the episodes itself, or they are in `{split}/content/*.json.gz`, one file
 per scene. Each episode gives the start of the agent, the position and the name of the sound, and the distance between
 them in the simulator that wrote the file. SoundSpaces 2's continuous task uses the grid episodes of SoundSpaces 1, so
 both run here. Positions are metres in our frame (Habitat's), rotations quaternions (x, y, z, w). Habitat's floor is up
 to 0.2 m off the mesh: starts and goals are moved to the floor of the simulator that runs them.
+
+An episode set of AVW has the same form, and in each episode an object `avw` with what others do not store: the seed,
+the phase of the sound, and what happens to the sound (`episode_set.py` writes it).
 
 The files are untrusted: every value is checked before it is used.
 """
@@ -28,11 +31,15 @@ from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.paths import own_files
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
 from avw.sim_bridge.simulators.rotation import yaw_of
+from avw.sim_bridge.simulators.sound_events import SoundEvents
 from avw.sim_bridge.storage.small_files import parse_json, read_bytes
+from avw.sim_bridge.storage.typed_json import from_json
+from avw.sim_bridge.task.variants import VARIANTS
 from avw.sim_bridge.types import SOURCE_HEIGHT, Pose, Source
 
 MAX_FILE_BYTES = 128 * 2**20  # bytes of one file when unpacked; more than twice SoundSpaces' largest
 MAX_FILES = 20_000  # of one split
+MAX_ROUTE = 10_000  # points
 NEAR = 0.5  # metres that a start or a goal may be away from the free floor
 
 
@@ -46,6 +53,8 @@ class FiledEpisode:
     (moves of 0.5 or 1 m, turns of 90 degrees); None if missing. Our metrics use neither.
     object_category, offset, duration: of semantic episodes; seconds. The sound is still played without end, as in the
     AudioNav task.
+    task: the variant of the task, "" in a file of others · seed, phase: of AVW's sets; None: drawn from the run's seed
+    events: what happens to the sound; None if the file does not say
     """
 
     episode_id: str
@@ -58,6 +67,10 @@ class FiledEpisode:
     object_category: str = ""
     offset: float | None = None
     duration: float | None = None
+    task: str = ""
+    seed: int | None = None
+    phase: int | None = None
+    events: SoundEvents | None = None
 
 
 def read_episodes(path: Path | str, limit: int | None = None) -> list[FiledEpisode]:
@@ -129,9 +142,14 @@ def _of_file(path: Path) -> Iterator[FiledEpisode]:
     document = _document(path)
     if not isinstance(document, dict) or not isinstance(document.get("episodes"), list):
         raise DatasetError(f"{path} is not an episode file: expected a JSON object with a list called 'episodes'")
+    task = document.get("avw_task", "")
+    if not isinstance(task, str) or (task and task not in VARIANTS):
+        raise DatasetError(
+            f"{path} has episodes of an unknown task {str(task)[:80]!r}: it is of another version of AVW"
+        )
     for number, row in enumerate(document["episodes"]):
         try:
-            yield _episode(row)
+            yield _episode(row, task)
         except UsageError as error:
             raise DatasetError(
                 f"{path}: episode {number}: {error}; the file was modified, or belongs to another task"
@@ -164,7 +182,7 @@ def _document(path: Path) -> Any:
         ) from None
 
 
-def _episode(row: Any) -> FiledEpisode:
+def _episode(row: Any, task: str) -> FiledEpisode:
     if not isinstance(row, dict):
         raise UsageError("it is not a JSON object")
     info = row.get("info") or {}
@@ -180,10 +198,11 @@ def _episode(row: Any) -> FiledEpisode:
     name = row.get("episode_id")
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise UsageError(f"its episode_id is {name!r}, not a text or a whole number")
+    own = _own(row.get("avw"), task)
     return FiledEpisode(
         episode_id=str(name),
         scene=scene_of(_text(row.get("scene_id"), "scene_id")),
-        start=Pose(x, y, z, yaw_of(rotation_4)),
+        start=Pose(x, y, z, own.pop("yaw", yaw_of(rotation_4))),
         goal_3=(goal[0], goal[1], goal[2]),
         sound=_text(row.get("sound_id") or info.get("sound") or "", "sound", empty=True),
         geodesic=_optional(info.get("geodesic_distance"), "info.geodesic_distance"),
@@ -191,7 +210,37 @@ def _episode(row: Any) -> FiledEpisode:
         object_category=_text(row.get("object_category") or "", "object_category", empty=True),
         offset=_optional(row.get("offset"), "offset"),
         duration=_optional(row.get("duration"), "duration"),
+        **own,
     )
+
+
+def _own(row: Any, task: str) -> dict[str, Any]:
+    """The fields of the object `avw` of an episode."""
+    if row is None:
+        return {"task": task}
+    if not isinstance(row, dict):
+        raise UsageError("its avw is not a JSON object")
+    try:
+        events = from_json(SoundEvents, row.get("events") or {}, "events")
+    except ValueError as error:
+        raise UsageError(f"what happens to its sound is not valid ({error})") from None
+    for point_3 in events.route:
+        _numbers(list(point_3), 3, "avw.events.route")
+    if len(events.route) > MAX_ROUTE:
+        raise UsageError(f"its route has {len(events.route)} points, and at most {MAX_ROUTE} are read")
+    return {
+        "task": task,
+        "yaw": _number(row.get("yaw"), "avw.yaw"),
+        "seed": _whole(row.get("seed"), "avw.seed"),
+        "phase": _whole(row.get("phase"), "avw.phase"),
+        "events": events,
+    }
+
+
+def _whole(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise UsageError(f"its {name} is {str(value)[:80]!r} instead of a whole number")
+    return value
 
 
 def _text(value: Any, name: str, *, empty: bool = False) -> str:

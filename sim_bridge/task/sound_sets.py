@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from avw.sim_bridge.acoustics.sounds import SOUNDS
 from avw.sim_bridge.errors import SoundError
 from avw.sim_bridge.paths import local_path, own_files
 from avw.sim_bridge.task.episode_file import iterate_episodes
@@ -50,7 +51,10 @@ def expand_sounds(text: str, root: Path | str | None = None) -> tuple[str, ...]:
 
 
 def find_sound(name: str, root: Path | str | None = None) -> str:
-    """The file of the sound that an episode calls `name` ("telephone", "train/chair.wav"). Raises SoundError."""
+    """The file of the sound that an episode calls `name` ("telephone", "train/chair.wav"); a shipped sound ("ring") is
+    its own name. Raises SoundError."""
+    if name in SOUNDS:
+        return name
     base = sound_root(root)
     found = _look_up(name, base)
     if found is None:

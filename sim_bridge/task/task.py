@@ -11,6 +11,7 @@ from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.simulators.sound_events import SoundEvents
 from avw.sim_bridge.types import SAMPLE_RATE, SOURCE_HEIGHT, Action, Observation, Pose, Source
 
 SOURCE_CLEARANCE = 0.5  # metres between a source and the nearest obstacle, where the scene has such a place
@@ -78,9 +79,12 @@ class AudioNavTask:
         self.geodesic = math.inf
         self._over = True
 
-    def reset(self, start: Pose, source: Source, seed: int = 0) -> Observation:
-        """Begin an episode. Raises UsageError if the source cannot be reached from `start`."""
-        observation = self.simulator.reset(start, source, seed=seed)
+    def reset(self, start: Pose, source: Source, seed: int = 0, events: SoundEvents | None = None) -> Observation:
+        """Begin an episode. events: what happens to the sound later; None: nothing.
+
+        Raises UsageError if the source cannot be reached from `start`.
+        """
+        observation = self.simulator.reset(start, source, seed=seed, events=events)
         self.geodesic = self.simulator.distance_to_source()
         if not math.isfinite(self.geodesic):
             raise UsageError(
@@ -97,7 +101,7 @@ class AudioNavTask:
             raise UsageError("the episode is over, or was not started: call `reset` before the next `step`")
         action = Action(action)
         observation = self.simulator.step(action)
-        before, self.geodesic = self.geodesic, self.simulator.distance_to_source()
+        before, self.geodesic = self.geodesic, self.simulator.distance_to_source()  # a moving source counts too
         self.steps += 1
         success = succeeded(self.config, action, self.geodesic)
         terminated = action == Action.STOP

@@ -26,6 +26,7 @@ from avw.sim_bridge.simulators.habitat.session import IN_PROCESS, Session, Stage
 from avw.sim_bridge.simulators.habitat.simulator import Place, open_place
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, resolved
 from avw.sim_bridge.simulators.rotation import yaw_of
+from avw.sim_bridge.simulators.sound_events import NOTHING, SoundEvents
 from avw.sim_bridge.types import (
     CAMERA_HEIGHT,
     SAMPLE_RATE,
@@ -75,6 +76,7 @@ class SoundSpacesSimulator(EpisodeState):
             )
         self.session = open_session(self.config.habitat_python, SCRIPT)
         self._place = open_place(self.ref)
+        self._ray_scene = self._place.ray_scene
         self.stage = Stage(
             scene_id=self.scene_id,
             stage=str(_lay_out(self._place)),
@@ -96,12 +98,17 @@ class SoundSpacesSimulator(EpisodeState):
         self._request: dict[str, object] = {}
         self._actions: list[int] = []
 
-    def reset(self, start: Pose, source: Source, *, seed: int = 0) -> Observation:
+    def reset(self, start: Pose, source: Source, *, seed: int = 0, events: SoundEvents | None = None) -> Observation:
         """Start an episode at `start`. RLR has no seed, so `seed` is ignored.
 
-        Raises UsageError for a start that is not on the free floor or a source inside a wall or outdoors, SoundError
-        for a sound that cannot be read.
+        Raises UsageError for a start that is not on the free floor, a source inside a wall or outdoors, or sounds that
+        end or move and distractors, which this backend does not have; SoundError for a sound that cannot be read.
         """
+        if events not in (None, NOTHING):
+            raise UsageError(
+                "--backend soundspaces plays one endless sound at one place, so it has none of the tasks silent, "
+                "moving and distractor: use --backend embedded or habitat"
+            )
         check_episode(self._place.ray_scene, self.navgrid, start, source)
         self._request = _episode(start, source, _clip(source.sound))
         self._source, self._field, self._actions = source, None, []

@@ -172,3 +172,30 @@ def test_bad_requests_say_what_to_do() -> None:
         BinauralStream(load_sound("ring")).reset(np.zeros(10, dtype=np.float32))
     with pytest.raises(UsageError, match="glide, soundspaces"):
         BinauralStream(load_sound("ring"), mode="wavy")
+
+
+@pytest.mark.parametrize("loop", [700, 16_800, 60_000])
+@pytest.mark.parametrize("taps", [500, 9_000])
+def test_a_sound_that_ends_leaves_its_reverberation(loop: int, taps: int) -> None:
+    """After the end, the filter has a clip of zeros; before it, the stream is that of the endless loop."""
+    clip_S, response_TES = noise(loop), np.stack([decaying(taps) for _ in range(9)])
+    endless, ending = BinauralStream(clip_S, 11), BinauralStream(clip_S, 11, ends=2)
+    expected = [endless.reset(response_TES[0]), *(endless.step(response_TES[t]) for t in range(1, 9))]
+    heard = [ending.reset(response_TES[0]), *(ending.step(response_TES[t]) for t in range(1, 9))]
+    for step in range(3):  # the one that `reset` returns, and two more
+        np.testing.assert_allclose(heard[step], expected[step], atol=2e-4)
+    at = 11 + np.arange(-taps - STEP_SAMPLES, 9 * STEP_SAMPLES)
+    gated_S = clip_S[at % loop] * (np.arange(len(at)) < taps + STEP_SAMPLES + 2 * STEP_SAMPLES)
+    for step in (3, 4, 8):
+        for n in (0, 1_200, STEP_SAMPLES - 1):
+            share = (n + 1) / STEP_SAMPLES
+            now_ES = share * response_TES[step] + (1.0 - share) * response_TES[step - 1]
+            here = taps + STEP_SAMPLES + (step - 1) * STEP_SAMPLES + n
+            wanted_E = now_ES.astype(np.float64) @ gated_S[here - np.arange(taps)].astype(np.float64)
+            np.testing.assert_allclose(heard[step][:, n], wanted_E, atol=2e-4)
+    assert np.abs(heard[8]).max() == pytest.approx(0.0, abs=2e-5)
+
+
+def test_steps_of_soundspaces_have_no_end() -> None:
+    with pytest.raises(UsageError, match="needs --stream glide"):
+        BinauralStream(noise(700), mode="soundspaces", ends=3)
