@@ -79,13 +79,16 @@ class PolicyName(click.ParamType):
         help="Folder for the results.")  # fmt: skip
 @option("--video", type=UserPath(), metavar="DIR",
         help="Record a video of every episode in this folder.")  # fmt: skip
+@option("--record", type=click.IntRange(min=0), metavar="N", default=0, show_default=True,
+        help="Record the first N episodes of each policy for avw view and avw report: camera, what was imagined, map, "
+        "field and sound.")  # fmt: skip
 @shared.json_output
 def navigate(
     policies: tuple[str, ...], model: Path | None, denoising_steps: int | None, scenes: tuple[str, ...],
     backend: str | None, acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None,
     sound_root: Path | None, task: str, episode_file: Path | None, write_episodes: Path | None, episodes: int | None,
-    seed: int, workers: int | None, device: str, video: Path | None, out: Path | None, executor: str, ray_address: str,
-    resume: bool, as_json: bool,
+    seed: int, workers: int | None, device: str, video: Path | None, out: Path | None, record: int, executor: str,
+    ray_address: str, resume: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run navigation policies that search for the sounding source, and print their success rates and path lengths.
 
@@ -118,6 +121,7 @@ def navigate(
       avw navigate --model pretrained --scenes procedural:40-43
       avw navigate --policy mpc --policy greedy-audio --episodes 100
       avw navigate --policy oracle --scenes procedural:40-43 --video videos
+      avw navigate --policy mpc --record 4                        then: avw view runs/latest
       avw navigate --policy mpc --task silent --episode-file rooms-v1-test-silent
       avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
     """
@@ -153,6 +157,10 @@ def navigate(
     if config.variant != "standard":
         results = results / "tasks" / config.variant
     folder = out or (results if run.exists() else None)
+    if record:
+        if folder is None:
+            raise click.UsageError("--record writes into the folder of the results; name one with --out")
+        config = dataclasses.replace(config, record=record, record_dir=str(folder / "episodes"))
     with progress_bar("navigate", "episode") as bar, terminated_like_interrupted():
         ran = run_policies(
             config, folder=folder, resume=resume, execute=execute, on_start=bar.begin,
@@ -170,6 +178,8 @@ def navigate(
         click.echo(f"Results of every episode: {folder}/navigation-POLICY.json\nNext: avw report {folder}")
     if video:
         click.echo(f"Videos: {video}")
+    if record:
+        click.echo(f"Recordings: avw view {folder}")
 
 
 def _run(policies: tuple[str, ...], named: Path | None) -> Path:

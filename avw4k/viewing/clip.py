@@ -64,6 +64,26 @@ def compact_clip(views: list[Json], frames: int, size: int, audio_ES: np.ndarray
     }
 
 
+def played_clip(
+    views: list[Json], audio_ES: np.ndarray, path_T4: np.ndarray, scene: str, source_3: np.ndarray, *, compact: bool
+) -> Json:
+    """An episode of a policy. views: {"caption", "about", "frames": uint8 (T, H, W, 3)} · path_T4: (x, y, z, yaw)
+
+    compact: for an embedded player, without the analysis of the sound
+    """
+    frames, size = views[0]["frames"].shape[:2]
+    drawn = [
+        {"caption": view["caption"], "about": view["about"], "sheet": sheet(view["frames"], apart=not compact)}
+        for view in views
+    ]
+    plan = floor_plan(scene) or blank_plan(np.vstack([path_T4[:, :3], source_3[None]]))
+    place = {"map": _map(plan, path_T4[:, :3], path_T4[:, 3], source_3)}
+    if compact:
+        return compact_clip(drawn, frames, size, audio_ES) | place
+    sounds = [_analysed_sound("Both ears", audio_ES, float(np.abs(audio_ES).max()))]
+    return {**_clip(frames, size), "views": drawn, "sounds": sounds, **place}
+
+
 def predicted_clip(truth: tuple[np.ndarray, np.ndarray], model: tuple[np.ndarray, np.ndarray], note: Json) -> Json:
     """A predicted future beside the true one. truth, model: (rgb uint8 (T, H, W, 3), audio float32 (E, S))."""
     peak = max(float(np.abs(audio_ES).max()) for _, audio_ES in (truth, model))

@@ -10,6 +10,7 @@ from typing import Any
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef, open_dataset
 from avw.avw4k.viewing.clip import Json, episode_clip, predicted_clip
 from avw.avw4k.viewing.media import read_frames, read_sound
+from avw.avw4k.viewing.played import clip_of, read_note, read_played, recordings, row
 from avw.avw4k.viewing.samples import FOLDER, read_samples
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.storage.small_files import read_object
@@ -25,11 +26,12 @@ class Library:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.dataset, self.samples = _open(self.folder)
+        self.played = recordings(self.folder)
         refs = self.dataset.episodes() if self.dataset else []
         self._refs: dict[str, EpisodeRef] = {str(ref.index): ref for ref in sorted(refs, key=lambda ref: ref.index)}
         self._clips: OrderedDict[str, Json] = OrderedDict()
         self._lock = threading.Lock()
-        if not self._refs and not self.samples:
+        if not self._refs and not self.samples and not self.played:
             raise DatasetError(f"{folder} has no episodes yet; type: avw generate {folder}")
 
     @property
@@ -38,7 +40,7 @@ class Library:
 
     def facts(self) -> Json:
         """Title and description of the whole folder."""
-        facts: Json = {"title": self.title, "kind": "run" if self.samples else "dataset"}
+        facts: Json = {"title": self.title, "kind": "run" if self.samples or self.played else "dataset"}
         if self.dataset:
             spec = self.dataset.spec
             facts["about"] = (
@@ -54,7 +56,8 @@ class Library:
              "split": "test", "episode": note.get("episode"), "step": note.get("step")}
             for note in self.samples.values()
         ]  # fmt: skip
-        return imagined + [self._row(ref) for ref in self._refs.values()]
+        played = [row(name, read_note(path)) for name, path in self.played.items()]
+        return imagined + played + [self._row(ref) for ref in self._refs.values()]
 
     def entry(self, name: str) -> Json:
         """The clip of an entry. Raises UsageError for an unknown name, DatasetError for damaged data."""
@@ -70,13 +73,13 @@ class Library:
         """The ids that "0,3,7-9" or "all" stands for; None: one episode of each mode, and the predicted futures."""
         if expression is None:
             firsts = {ref.mode: name for name, ref in reversed(self._refs.items())}
-            return [*self.samples, *sorted(firsts.values(), key=int)]
+            return [*self.samples, *self.played, *sorted(firsts.values(), key=int)]
         if expression == "all":
-            return [*self.samples, *self._refs]
+            return [*self.samples, *self.played, *self._refs]
         chosen: list[str] = []
         for word in expression.split(","):
             first, _, last = word.strip().partition("-")
-            if word.strip() in self.samples:
+            if word.strip() in self.samples or word.strip() in self.played:
                 chosen.append(word.strip())
                 continue
             try:
@@ -89,7 +92,7 @@ class Library:
                 ) from None
             chosen += [str(number) for number in numbers]
         for name in chosen:
-            if name not in self._refs and name not in self.samples:
+            if name not in self._refs and name not in self.samples and name not in self.played:
                 raise UsageError(f"{self.folder} has no episode {name}: it has {_span(list(self._refs))}")
         return list(dict.fromkeys(chosen))
 
@@ -101,6 +104,8 @@ class Library:
                 for kind in ("truth", "model")
             )
             return predicted_clip(truth, model, self.samples[name])
+        if name in self.played:
+            return clip_of(read_played(self.played[name]))
         if self.dataset is None or name not in self._refs:
             raise UsageError(f"{self.folder} has no episode {name}")
         return episode_clip(self.dataset, self._refs[name])
@@ -116,6 +121,8 @@ class Library:
 def _open(folder: Path) -> tuple[Dataset | None, dict[str, Any]]:
     """A dataset, or the dataset of a run with the futures that it predicted. Raises DatasetError for other folders."""
     config = folder / "config.json"
+    if not config.is_file() and not (folder / "info.json").is_file() and recordings(folder):
+        return None, {}  # results of navigation only
     if (folder / "info.json").is_file() or not config.is_file():
         return open_dataset(folder), {}
     samples = read_samples(folder / FOLDER)

@@ -169,7 +169,7 @@ function readout(player, frame, under) {
   if (clip.actions) {
     const done = under >= 0 && under < clip.actions.length;
     values.push(["action", done ? ACTIONS[clip.actions[under]][0] + (clip.collided.includes(under) ? " ✕" : "") : "–"]);
-    values.push(["reward", done ? clip.rewards[under].toFixed(3).replace("-", "−") : "–"]);
+    if (clip.rewards) values.push(["reward", done ? clip.rewards[under].toFixed(3).replace("-", "−") : "–"]);
   }
   const ild = sound.ild[Math.min(sound.ild.length - 1, Math.round(seconds / sound.ild_seconds))];
   values.push(["left − right", ild === null ? "silent" : `${ild.toFixed(1).replace("-", "−")} dB`]);
@@ -214,7 +214,15 @@ function faster(by) {
   if (RATES[place]) { $("rate").value = RATES[place]; $("rate").dispatchEvent(new Event("change")); }
 }
 
+// The frame of the next or the previous decision of a planner.
+function decide(by) {
+  const { player } = now, frames = player.clip.decisions || [], here = player.frame;
+  const next = by > 0 ? frames.find((frame) => frame > here) : [...frames].reverse().find((frame) => frame < here);
+  if (next !== undefined) player.step(next - here);
+}
+
 const KEYS = {
+  d: (e) => decide(e.shiftKey ? -1 : 1),
   " ": toggle, ArrowLeft: (e) => now.player.step(e.shiftKey ? -10 : -1), ArrowRight: (e) => now.player.step(e.shiftKey ? 10 : 1),
   Home: () => { now.player.pause(); now.player.seek(0); }, End: () => { now.player.pause(); now.player.seek(now.player.total); },
   ArrowUp: () => neighbour(-1), ArrowDown: () => neighbour(1), k: () => neighbour(-1), j: () => neighbour(1),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from avw.avw4k.viewing.played import PlayedNote
 from avw.model.metrics.navigation import sna, soft_spl, spl
 from avw.model.planning.as_action import as_action
 from avw.model.planning.policies import Policy, policy_seed
@@ -138,6 +139,7 @@ def run_episode(
     shortest = shortest_walk(simulator.navgrid, start, source, events) if events.route else task.geodesic
     hard = difficulty(simulator)
     recorder = _recorder(config, simulator, source, name, episode)
+    replay = _replay(config, simulator, policy, name, episode)
     path, collisions, decision_seconds, success, stopped = [_pose_4(start)], 0, 0.0, False, False
     while True:
         if recorder:
@@ -145,11 +147,15 @@ def run_episode(
         before = time.perf_counter()
         action = as_action(policy.act(observation))
         decision_seconds += time.perf_counter() - before
+        if replay:
+            replay.decided(observation, action)
         result = task.step(action)
         observation, stopped = result.observation, action == Action.STOP
         success = bool(result.success)
         path.append(_pose_4(simulator.pose))
         collisions += bool(result.collided)
+        if replay:
+            replay.moved(bool(result.collided))
         on_step(1)
         if result.terminated or result.truncated:
             break
@@ -158,6 +164,8 @@ def run_episode(
     actions, remaining = len(path) - 1, float(simulator.distance_to_source())
     steps_T3 = np.diff(np.array(path)[:, :3], axis=0)
     walked = float(np.linalg.norm(steps_T3, axis=1).sum())
+    if replay:
+        replay.write(_note(simulator, config, name, episode, success, shortest, remaining, _variant(config, filed)))
     reference = _reference(simulator, start, None if events.route else source, config, shortest)
     return EpisodeRecord(
         policy=name,
@@ -244,6 +252,33 @@ def _recorder(config: NavigateConfig, simulator: Simulator, source: Source, poli
     from avw.model.planning.recording import Recorder
 
     return Recorder(Path(config.video_dir), recording_name(policy, episode), simulator, source)
+
+
+def _replay(config: NavigateConfig, simulator: Simulator, policy: Policy, name: str, episode: int) -> Any:
+    if config.record_dir is None or episode >= config.record:
+        return None
+    from avw.model.planning.replay import Replay
+
+    return Replay(Path(config.record_dir) / f"{recording_name(name, episode)}.npz", simulator, policy)
+
+
+def _note(
+    simulator: Simulator, config: NavigateConfig, name: str, episode: int, success: bool, shortest: float, dtg: float,
+    task: str,
+) -> PlayedNote:  # fmt: skip
+    x, y, z = (float(value) for value in simulator.source.position_3)
+    return PlayedNote(
+        policy=name,
+        scene=simulator.scene_id,
+        episode=episode,
+        success=success,
+        shortest=float(shortest),
+        dtg=dtg,
+        task=task,
+        hfov=float(simulator.config.hfov),
+        success_distance=float(config.task.success_distance),
+        source=(x, y, z),
+    )
 
 
 def recording_name(policy: str, episode: int) -> str:

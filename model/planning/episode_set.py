@@ -12,15 +12,19 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avw.model.planning.episode_run import episode_seed
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.navigation.free_space import FreeSpace
+from avw.sim_bridge.navigation.open_free_space import free_space_of
 from avw.sim_bridge.scenes.catalogue import scene_refs
+from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
-from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.simulators.protocol import SimulatorConfig, resolved
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.task.task import sample_episode
 from avw.sim_bridge.task.variants import scenario, shortest_walk
@@ -51,15 +55,12 @@ def packed_sets(
     rows: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in sets}
     for scene in sorted(refs):
         settings = next(config.simulator for config in sets.values() if scene in config.scenes)
-        simulator = open_simulator(refs[scene], settings)
-        try:
-            for name, config in sets.items():
-                first = config.scenes.index(scene) if scene in config.scenes else config.episodes
-                for episode in range(first, config.episodes, len(config.scenes)):
-                    rows[name][episode] = _row(simulator, episode, config)
-                    on_episode(1)
-        finally:
-            simulator.close()
+        ground = _ground(refs[scene], settings)
+        for name, config in sets.items():
+            first = config.scenes.index(scene) if scene in config.scenes else config.episodes
+            for episode in range(first, config.episodes, len(config.scenes)):
+                rows[name][episode] = _row(ground, episode, config)
+                on_episode(1)
     return {name: _packed(config.variant, rows[name]) for name, config in sets.items()}
 
 
@@ -68,18 +69,34 @@ def _packed(task: str, rows: Mapping[int, dict[str, Any]]) -> bytes:
     return gzip.compress(json.dumps(document, separators=(",", ":")).encode(), mtime=0)
 
 
-def _row(simulator: Simulator, episode: int, config: NavigateConfig) -> dict[str, Any]:
-    seed = episode_seed(config.seed, simulator.scene_id, episode)
-    start, source = sample_episode(simulator, seed, config.min_distance, sound=config.sound or "ring")
-    drawn = scenario(config.variant, simulator.navgrid, start, source, seed)
+@dataclass(frozen=True, slots=True)
+class SceneGround:
+    """What episodes are drawn from; a simulator has the same two attributes."""
+
+    scene_id: str
+    navgrid: FreeSpace
+
+
+def _ground(ref: SceneRef, settings: SimulatorConfig) -> SceneGround:
+    """The free floor of a scene: of the embedded backend without the renderer, which takes most of the time."""
+    if resolved(settings).backend == "embedded":
+        return SceneGround(ref.scene_id, free_space_of(ref.load()))
+    simulator = open_simulator(ref, settings)
+    return SceneGround(simulator.scene_id, simulator.navgrid)
+
+
+def _row(ground: SceneGround, episode: int, config: NavigateConfig) -> dict[str, Any]:
+    seed = episode_seed(config.seed, ground.scene_id, episode)
+    start, source = sample_episode(ground, seed, config.min_distance, sound=config.sound or "ring")
+    drawn = scenario(config.variant, ground.navgrid, start, source, seed)
     return {
         "episode_id": str(episode),
-        "scene_id": simulator.scene_id,
+        "scene_id": ground.scene_id,
         "start_position": [start.x, start.y, start.z],
         "start_rotation": [0.0, math.sin(start.yaw / 2), 0.0, math.cos(start.yaw / 2)],
         "goals": [{"position": list(drawn.source.floor_3)}],
         "info": {
-            "geodesic_distance": round(shortest_walk(simulator.navgrid, start, drawn.source, drawn.events), 4),
+            "geodesic_distance": round(shortest_walk(ground.navgrid, start, drawn.source, drawn.events), 4),
             "sound": drawn.source.sound,
         },
         "avw": {

@@ -16,6 +16,7 @@ from avw.model.memory.free_space import FreeSpace, ReachablePoses, enclosed, rea
 from avw.model.memory.poses import compose
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.planning.arrival import Arrival
+from avw.model.planning.decision import Decision
 from avw.model.planning.distance_field import DistanceField, FieldConfig
 from avw.model.planning.hearing import Hearing
 from avw.model.planning.outlook import Outlook, outlook
@@ -89,6 +90,7 @@ class MpcPolicy:
         self.field = DistanceField(self.config.field)
         self.arrival = Arrival(self.config.stop_memory)
         self.goal_2: np.ndarray | None = None
+        self.decision: Decision | None = None  # the last one, for recordings
         self.last_action: Action | None = None
         self._left = 0  # actions until the next decision
         self._turns = ROUND if self.config.scan else 0  # that are left of looking around
@@ -150,6 +152,7 @@ class MpcPolicy:
         if self.goal_2 is not None:
             search_K += c.keep * np.exp(-0.5 * np.square(place_K2 - self.goal_2).sum(1) / c.keep_metres**2)
         score_K = -distance_K - c.path_cost * poses.metres_K + sigma * search_K
+        self.decision = Decision(space, poses, place_K2, distance_K, score_K)
         best = int(score_K.argmax())
         self.goal_2 = place_K2[best]
         self.walker.follow(space, cost_HW, poses.paths[best])

@@ -85,8 +85,12 @@ def run_policies(
 
 
 def _is_finished(task: NavigationTask, store: EpisodeStore, config: NavigateConfig) -> bool:
-    """Whether the episode is on the disk, and its video too if videos are asked for."""
+    """Whether the episode is on the disk, and its video and its recording if they are asked for."""
     outcome = store.outcomes.get((task.policy, task.episode))
+    if isinstance(outcome, EpisodeRecord) and config.record_dir is not None and task.episode < config.record:
+        name = f"{recording_name(outcome.policy, task.episode)}.npz"
+        if not (Path(config.record_dir) / name).exists():
+            return False
     if outcome is None or config.video_dir is None or isinstance(outcome, SkippedEpisode):
         return outcome is not None
     return any(Path(config.video_dir).glob(f"{recording_name(outcome.policy, task.episode)}-*"))

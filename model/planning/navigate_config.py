@@ -23,6 +23,7 @@ class NavigateConfig:
         trained for · video_dir: folder for recordings
     episode_file: run the first `episodes` of this file instead; then `scenes` are the scenes of those
     sound_root: folder of the sounds that the episode file names
+    record_dir: folder for recordings that the viewer plays, of the first `record` episodes of each policy
     variant: of the task (`sim_bridge.task.variants`); with an episode file, for the episodes whose file does not say
     """
 
@@ -42,6 +43,8 @@ class NavigateConfig:
     episode_file: str | None = None
     sound_root: str | None = None
     variant: str = "standard"
+    record_dir: str | None = None
+    record: int = 0
 
     def __post_init__(self) -> None:
         if not self.policies or not self.scenes:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from avw.avw4k.viewing.charts import Row, interval_chart, legend
+from avw.avw4k.viewing.embedded import player
 from avw.avw4k.viewing.plans import blank_plan, floor_plan
+from avw.avw4k.viewing.played import clip_of, read_played, recordings
 from avw.model.planning.episode_run import EpisodeRecord
 from avw.model.report.maps import Route, trajectory_map
 
@@ -52,10 +55,14 @@ ORDER = (
 # They would hide the other paths.
 NOT_DRAWN = ("random", "forward", "reward-only", "acoustic-field", "oracle-stop", "oracle-reward")
 MAPS = 6
+PLAYED = 4  # recordings in the page, some megabytes each
 
 
-def navigation_section(comparison: Mapping[str, Any], records: Mapping[str, Sequence[EpisodeRecord]]) -> str:
-    """comparison: the content of navigation.json · records: by policy, of the same episodes."""
+def navigation_section(
+    comparison: Mapping[str, Any], records: Mapping[str, Sequence[EpisodeRecord]], run: Path | None = None
+) -> str:
+    """comparison: the content of navigation.json · records: by policy, of the same episodes · run: its recordings are
+    played in the page."""
     policies = [name for name in POLICIES if name in comparison["policies"]]
     policies += sorted(set(comparison["policies"]) - set(POLICIES))
     return (
@@ -67,7 +74,7 @@ def navigation_section(comparison: Mapping[str, Any], records: Mapping[str, Sequ
         f'<div class="card"><div class="two"><div>{_forest(comparison, policies)}</div>'
         f"<div>{_gains(comparison)}</div></div></div>"
         f'<div class="card">{_table(comparison, policies)}</div>'
-        f"{_maps(records)}</section>"
+        f"{_by_difficulty(comparison, policies)}{_maps(records)}{'' if run is None else _played(run)}</section>"
     )
 
 
@@ -118,6 +125,47 @@ def _table(comparison: Mapping[str, Any], policies: Sequence[str]) -> str:
         "SPL: success weighted by path length · SoftSPL: SPL with progress along the shortest path in place of success "
         "· SNA: success weighted by the number of actions · DTG: geodesic distance to the source at the end, metres · "
         "NA: number of actions.</p>"
+    )
+
+
+def _by_difficulty(comparison: Mapping[str, Any], policies: Sequence[str]) -> str:
+    """SR and SPL over the easy, medium and hard episodes, if there are several kinds."""
+    levels = comparison.get("difficulty", {})
+    if len(levels) < 2:
+        return ""
+    head = "".join(f"<th>{escape(level)} ({part['episodes']}): SR, SPL</th>" for level, part in levels.items())
+    rows = [f"<tr><th></th>{head}</tr>"]
+    for policy in policies:
+        cells = []
+        for part in levels.values():
+            found = part["policies"].get(policy)
+            text = "" if found is None else f"{found['sr'][0]:.2f}, {found['spl'][0]:.2f}"
+            cells.append(f"<td>{text}</td>")
+        rows.append(f"<tr><td>{escape(policy_name(policy))}</td>{''.join(cells)}</tr>")
+    return (
+        f'<div class="card"><div class="scroll"><table>{"".join(rows)}</table></div><p class="note">Easy: the source '
+        "is in sight at the start, and the shortest path is less than 1.1 times as long as the straight line. Hard: "
+        "the source is occluded, and the path at least 1.4 times as long. Medium: all others.</p></div>"
+    )
+
+
+def _played(run: Path) -> str:
+    """The first recordings of `avw navigate --record`, playable."""
+    found = list(recordings(run).items())[:PLAYED]
+    cards = []
+    for name, path in found:
+        played = read_played(path)
+        note = played.note
+        ending = "found" if note.success else f"{note.dtg:.1f} m away at the end"
+        title = f"{policy_name(note.policy)}, episode {note.episode} in {note.scene}: {ending}"
+        clip = clip_of(played, compact=True)
+        cards.append(f'<div class="card"><h3>{escape(title)}</h3>{player(clip, name)}</div>')
+    if not cards:
+        return ""
+    return (
+        "<h3>Episodes</h3><p class='about'>What the agent saw and heard; what its model imagined at the place that it "
+        "walked to and at the second best; and its map, with the expected distance from each place (dark is near). "
+        f"<code>avw view</code> shows all recordings, decision by decision.</p>{''.join(cards)}"
     )
 
 

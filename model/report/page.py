@@ -73,7 +73,7 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
     if navigation:
         paths = {name: run_dir / f"navigation-{name}.json" for name in navigation["policies"]}
         records = {name: read_records(path) for name, path in paths.items() if path.exists()}
-        html = _made(run_dir / "navigation.json", lambda: navigation_section(navigation, records))
+        html = _made(run_dir / "navigation.json", lambda: navigation_section(navigation, records, run_dir))
         sections.append(("navigation", "Navigation", html))
     else:
         missing.append("navigation (<code>avw navigate</code>)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -140,8 +141,17 @@ def sample_start(
     return None
 
 
+class Ground(Protocol):
+    """A scene in which episodes are drawn, such as a simulator."""
+
+    @property
+    def scene_id(self) -> str: ...
+    @property
+    def navgrid(self) -> FreeSpace: ...
+
+
 def sample_episode(
-    simulator: Simulator, seed: int, min_distance: float = 3.0, *, sound: str = "ring"
+    simulator: Ground, seed: int, min_distance: float = 3.0, *, sound: str = "ring"
 ) -> tuple[Pose, Source]:
     """A start and a source at least `min_distance` geodesic metres apart, which depend only on (scene, seed).
 
