@@ -15,6 +15,7 @@ from avw.cli.execution import ProgressBar, chosen_executor, progress_bar, termin
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
+from avw.model.planning.denoising_steps import IMAGINING
 from avw.model.planning.policies import POLICIES
 from avw.sim_bridge.suggestions import did_you_mean
 from avw.sim_bridge.task.variants import VARIANTS
@@ -43,12 +44,13 @@ class PolicyName(click.ParamType):
     epilog="All policies run on the same episodes for the same scenes, seed and number of episodes. Every episode "
     "starts at least 3 m of walking distance from the source. Only the oracles know the position of the source."
 )
-@option("--policy", "policies", type=PolicyName(), multiple=True, default=("mpc",), default_text="mpc",
+@option("--policy", "--planner", "policies", type=PolicyName(), multiple=True, default=("mpc",), default_text="mpc",
         help="Policy to run: one of those above, or FILE.py:CLASS for your own. Repeat the option to compare policies "
         "on the same episodes.")  # fmt: skip
 @option("--model", type=UserPath(), metavar="RUN", default_text="runs/latest, or else pretrained",
         help="Folder of the trained run that mpc, reward-only and acoustic-field plan with; pretrained: the model that "
         "ships with AVW.")  # fmt: skip
+@option("--gate", is_flag=True, help="Short for --policy gated in place of mpc: imagine only in uncertain decisions.")
 @shared.denoising_steps
 @option("--episodes", type=click.IntRange(min=1), metavar="N", default_text="20, or all of --episode-file",
         help="Number of episodes per policy; with --episode-file, the first N.")  # fmt: skip
@@ -84,7 +86,7 @@ class PolicyName(click.ParamType):
         "field and sound.")  # fmt: skip
 @shared.json_output
 def navigate(
-    policies: tuple[str, ...], model: Path | None, denoising_steps: int | None, scenes: tuple[str, ...],
+    policies: tuple[str, ...], model: Path | None, gate: bool, denoising_steps: int | None, scenes: tuple[str, ...],
     backend: str | None, acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None,
     sound_root: Path | None, task: str, episode_file: Path | None, write_episodes: Path | None, episodes: int | None,
     seed: int, workers: int | None, device: str, video: Path | None, out: Path | None, record: int, executor: str,
@@ -96,12 +98,17 @@ def navigate(
     Policies:
       mpc            plans with the images and sounds that the model predicts
       reward-only    the same planner without predicted images and sounds
+      gated          reward-only, and mpc in decisions that are uncertain
+      beam           beam search over actions that the cloned policy proposes (arXiv 2512.00883)
+      cem            the cross-entropy method over motions, with the same model
+      cloned         a recurrent policy that imitates the oracle (avw train --policy)
       acoustic-field the same planner, walking to where the predicted sound is loudest
       greedy-audio   turns to the louder ear and walks
       mapping-audio  builds a map from depth and localises the source from the sound, without learning
       random         random actions
       forward        walks straight ahead and turns at obstacles
       oracle-stop    mpc that stops as soon as it is near enough (bound)
+      oracle-observation  mpc with true images and sounds instead of predicted ones (bound)
       oracle-reward  the planner of mpc with true distances and a true STOP (bound)
       oracle         follows the shortest path to the source (upper bound)
 
@@ -125,8 +132,10 @@ def navigate(
       avw navigate --policy mpc --task silent --episode-file rooms-v1-test-silent
       avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
     """
-    if denoising_steps is not None and "mpc" not in policies:
-        raise click.UsageError("--denoising-steps applies to --policy mpc only; leave it out")
+    if gate:
+        policies = tuple(dict.fromkeys("gated" if policy == "mpc" else policy for policy in policies))
+    if denoising_steps is not None and not set(IMAGINING) & set(policies):
+        raise click.UsageError("--denoising-steps applies to policies that imagine only, e.g. mpc; leave it out")
     from avw.cli.progress import phase
     from avw.model.planning.navigate import run_policies
     from avw.model.planning.outcomes import comparison, table, write_outcome

@@ -14,6 +14,7 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import WholeNumbers
 from avw.cli.paths import UserPath
+from avw.cli.train_policy import train_policy
 
 if TYPE_CHECKING:
     from avw.model.training.forecast import TrainForecast
@@ -48,13 +49,17 @@ STAGES = ("tokenizers", "1", "2", "3")
 @shared.device("auto")
 @option("--init", metavar="nwm:FILE", default="",
         help="Start from a checkpoint of Navigation World Models; init.json lists what was used.")  # fmt: skip
+@option("--policy", is_flag=True,
+        help="Train the policy `cloned` instead: it imitates the oracle in the training houses, which it walks through "
+        "itself in later rounds (DAgger). Only --out, --scale, --seed, --device and --workers apply.")  # fmt: skip
+@shared.workers("one per CPU core, for --policy")
 @option("--dry-run", is_flag=True, help="Print the size of the model, and the disk space and memory that it needs.")
 @shared.json_output
 @click.pass_context
 def train(
     context: click.Context, data: Path, out: Path, size: str, stages: str, steps: tuple[int, ...] | None, scale: float,
     batch: int | None, learning_rate: float | None, config_file: Path | None, settings: tuple[str, ...], init: str,
-    seed: int, device: str, dry_run: bool, as_json: bool,
+    seed: int, device: str, policy: bool, workers: int | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Train the world model on the dataset DATA: first the tokenizers, then vision, sound, and both together.
 
@@ -66,9 +71,14 @@ def train(
       avw train data/demo --out runs/demo --scale 0.3
       avw train data/avw-4k --size B --device cuda
       avw train --out runs/no-memory --set net.prior=none --set net.sound_memory=0
+      avw train data/rooms-v1 --policy --out runs/latest     the policy that --planner beam starts from
       avw train --config runs/latest/config.json --set seed=1 --out runs/again
       torchrun --nproc-per-node 8 -m avw.cli train data/avw-4k --size B
     """
+    if policy:
+        refuse_options(context)
+        train_policy(data, out, scale=scale, seed=seed, device=device, workers=workers, as_json=as_json)
+        return
     from avw.cli.progress import Bar, phase
     from avw.model.train import configured
     from avw.model.train import train as run
@@ -130,6 +140,16 @@ def train(
         return
     click.echo(f"{out}: AV-CDiT {size}, {parameters / 1e6:.2f} M parameters; finished stages: {', '.join(chosen)}")
     click.echo(f"Next: avw evaluate {out} {data}\n      avw navigate --policy mpc --model {out}")
+
+
+def refuse_options(context: click.Context) -> None:
+    """Raises UsageError for an option that does not apply to --policy."""
+    applies = ("data", "out", "scale", "seed", "device", "policy", "workers", "as_json")
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name not in applies:
+            raise click.UsageError(f"{parameter.opts[0]} does not apply to --policy; leave it out")
 
 
 def forecast_text(out: Path, size: str, ahead: TrainForecast) -> str:

@@ -47,7 +47,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
         ),
         ("tokenizers",),
         ("context", "frames", "pixels", "priors", "rollout", "rotation", "world_model"),
-        ("training",),
+        ("training", "cloning"),
         ("train", "planning"),
         ("evaluation", "imagine", "play"),
         ("report",),

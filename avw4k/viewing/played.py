@@ -133,12 +133,13 @@ def write_played(path: Path, played: Played) -> None:
     """Write a recording to `path`, which has no other writer."""
     note = {name: getattr(played.note, name) for name in PlayedNote.__dataclass_fields__}
     content = np.frombuffer(json.dumps(note).encode(), np.uint8)
+    arrays: dict[str, Any] = {
+        "note": content, "rgb": played.rgb_THWC, "audio": played.audio_TES, "action": played.action_T,
+        "path": played.path_T4, "distance": played.distance_T, "collided": played.collided_T,
+        "decision": played.decision_D, **played.views,
+    }  # fmt: skip
     with path.open("wb") as file:
-        np.savez_compressed(
-            file, note=content, rgb=played.rgb_THWC, audio=played.audio_TES, action=played.action_T,
-            path=played.path_T4, distance=played.distance_T, collided=played.collided_T, decision=played.decision_D,
-            **played.views,
-        )  # fmt: skip
+        np.savez_compressed(file, **arrays)
 
 
 def row(name: str, note: PlayedNote) -> Json:

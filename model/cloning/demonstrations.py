@@ -8,6 +8,7 @@ One file per episode, so that an interrupted round continues with the missing on
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,12 +159,14 @@ def _save(path: Path, shown: Demonstration) -> None:
 def read_demonstration(path: Path) -> Demonstration:
     """Raises DatasetError for a file that is damaged or has other arrays."""
     try:
+        with zipfile.ZipFile(path):  # numpy leaves a file open that is not an archive
+            pass
         with np.load(path, allow_pickle=False) as stored:
             shown = Demonstration(*(stored[name] for name in ("sight", "sound", "taken", "expert", "value")))
         T = len(shown.taken_T)
         fits = shown.sight_T.shape == (T, SIDE, SIDE, 4) and shown.sound_TF.shape == (T, SOUND) and T > 0
         if not fits or shown.expert_T.shape != (T,) or shown.value_T.shape != (T,) or int(shown.expert_T.max()) > 3:
             raise ValueError("its arrays do not fit together")
-    except (OSError, KeyError, ValueError, EOFError) as error:
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{path} is not a demonstration ({error}); remove it, and it is made again") from error
     return shown

@@ -30,6 +30,7 @@ from avw.model.cloning.demonstrations import (
 )
 from avw.model.cloning.network import START, ClonedNet, ClonedNetConfig, cloning_loss
 from avw.model.device import pick_device
+from avw.model.run_folder import POLICY
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng, keyed_seed
@@ -37,7 +38,6 @@ from avw.sim_bridge.scenes.catalogue import scene_refs
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.small_files import read_object
 
-POLICY = "policy.safetensors"
 FOLDER = "policy"
 SAVED = 100  # steps between two saved states
 
@@ -80,9 +80,8 @@ def train_policy(
     scenes = sorted({ref.scene for ref in dataset.episodes("train")})
     if not scenes:
         raise UsageError("the dataset has no training episodes yet, so there are no houses to demonstrate in")
-    chosen = pick_device(device)
+    chosen = torch.device(pick_device(device))
     shown: list[Demonstration] = []
-    net = ClonedNet(config.net)
     for number in range(config.rounds):
         tasks = _tasks(out, scenes, config, number)
         _demonstrate(dataset, tasks, config, number, workers, execute, report)
@@ -171,7 +170,8 @@ def _train_round(
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = _batch(shown, config, keyed_rng(config.seed, "cloning batch", number, step), device)
-        loss, parts = cloning_loss(net(*batch[:3]), *batch[3:], inflection)
+        sight, sound, last, expert, value, known = batch
+        loss, parts = cloning_loss(net(sight, sound, last), expert, value, known, inflection)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

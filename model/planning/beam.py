@@ -1,4 +1,4 @@
-"""The planner of arXiv 2512.00883: a pretrained policy proposes actions, the world model predicts what they lead to, and
+"""The planner of arXiv 2512.00883: a pretrained policy proposes actions, the world model predicts where they lead, and
 the best of several futures is followed.
 
 Shapes: K futures.

@@ -10,7 +10,7 @@ import torch
 from avw.model.cloning.demonstrations import load_net
 from avw.model.cloning.features import sight, sound
 from avw.model.cloning.network import START, ClonedNet, PolicyOutput
-from avw.model.cloning.train import POLICY
+from avw.model.run_folder import POLICY
 from avw.sim_bridge.types import Action, Observation
 
 

@@ -41,6 +41,12 @@ def write_episode_set(
         raise UsageError("the episodes are in a file already; leave out --episode-file, or copy that file")
     if not path.name.endswith(".json.gz"):
         raise UsageError(f"{path}: an episode set is a .json.gz file, e.g. episodes.json.gz")
+    local = [scene for scene in config.scenes if Path(scene).is_absolute()]
+    if local:
+        raise UsageError(
+            f"an episode set names scenes that others have, and {local[0]} is a file of this machine: put it below "
+            "--scene-root and name it from there, or use generated houses"
+        )
     content = packed_sets({"": config}, on_episode)[""]
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, content)

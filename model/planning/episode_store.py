@@ -18,9 +18,9 @@ from typing import Any
 from avw.model.planning.denoising_steps import denoising_steps
 from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
 from avw.model.planning.navigate_config import NavigateConfig
-from avw.model.planning.policies import LEARNED
+from avw.model.planning.policies import CLONED, LEARNED
 from avw.model.planning.policy_file import is_policy_file, policy_label, split_policy_file
-from avw.model.run_folder import model_file
+from avw.model.run_folder import POLICY, model_file
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
 from avw.sim_bridge.simulators.protocol import NEVER_STORED, resolved
@@ -145,13 +145,33 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
         from avw.model.planning.mpc import MpcConfig  # with PyTorch, which no other policy needs
 
         values |= {"model": _sha256(model), "device": config.device, "planner": dataclasses.asdict(MpcConfig())}
+        values |= _own_settings(policy)
         # Earlier versions always planned in one step and did not store it.
         if (steps := denoising_steps(config, policy)) not in (None, 1):
             values["denoising_steps"] = steps
+    if policy in CLONED and config.model_dir is not None:
+        values["cloned"] = _sha256(Path(config.model_dir) / POLICY)
     if is_policy_file(policy):
         values["policy_file"] = _sha256(split_policy_file(policy)[0])
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
+
+
+def _own_settings(policy: str) -> dict[str, Any]:
+    """What a planner has in addition to, or in place of, the settings of `mpc`."""
+    if policy == "gated":
+        from avw.model.planning.gated import GateConfig
+
+        return {"gate": dataclasses.asdict(GateConfig())}
+    if policy == "cem":
+        from avw.model.planning.cem import CemConfig
+
+        return {"search": dataclasses.asdict(CemConfig())}
+    if policy == "beam":
+        from avw.model.planning.beam import BeamConfig
+
+        return {"planner": dataclasses.asdict(BeamConfig())}
+    return {}
 
 
 def _sha256(path: Path) -> str | None:

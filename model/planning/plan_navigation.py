@@ -8,10 +8,10 @@ from typing import Any
 
 from avw.avw4k.reading.dataset import open_dataset
 from avw.model.planning.navigate_config import NavigateConfig
-from avw.model.planning.policies import LEARNED
+from avw.model.planning.policies import CLONED, LEARNED
 from avw.model.planning.policy_file import full_policy_name
 from avw.model.pretrained.card import read_origin
-from avw.model.run_folder import has_model, run_data
+from avw.model.run_folder import POLICY, has_model, run_data
 from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, require_interpreter
@@ -59,6 +59,12 @@ def plan_navigation(
             f"{model} contains no trained model, which --policy {planners[0]} needs. Train one with: avw train DATA "
             f"--out {model}"
         )
+    cloning = sorted(set(CLONED) & set(names))
+    if cloning and not (model / POLICY).is_file():
+        raise CheckpointError(
+            f"{model} contains no cloned policy, which --policy {cloning[0]} needs. Train one with: avw train DATA "
+            f"--policy --out {model}"
+        )
     if episode_file and scenes:
         raise UsageError("--scenes cannot be used with --episode-file, because the file names its scenes")
     if task in VARIANTS and not (scenes or episode_file):
@@ -84,7 +90,7 @@ def plan_navigation(
         workers=workers,
         sound=played,
         simulator=settings,
-        model_dir=str(model) if trained else None,
+        model_dir=str(model) if trained or cloning else None,
         denoising_steps=denoising_steps,
         device=device,
         video_dir=str(video) if video else None,

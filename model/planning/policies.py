@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from avw.sim_bridge.simulators.protocol import Simulator
 
 POLICIES = (
-    "random", "forward", "greedy-audio", "mapping-audio", "acoustic-field", "reward-only", "mpc",
-    "oracle-stop", "oracle-reward", "oracle",
+    "random", "forward", "greedy-audio", "mapping-audio", "cloned", "acoustic-field", "reward-only", "gated", "cem",
+    "beam", "mpc", "oracle-stop", "oracle-observation", "oracle-reward", "oracle",
 )  # fmt: skip
-PRIVILEGED = ("oracle", "oracle-reward", "oracle-stop")
-LEARNED = ("mpc", "reward-only", "acoustic-field", "oracle-stop")
+PRIVILEGED = ("oracle", "oracle-reward", "oracle-observation", "oracle-stop")
+LEARNED = ("mpc", "reward-only", "gated", "cem", "beam", "acoustic-field", "oracle-stop", "oracle-observation")
+"""Policies that plan with a trained world model."""
+CLONED = ("cloned", "beam")
+"""Policies that need the cloned policy of a run."""
 MAX_STEPS = 500
 
 
@@ -152,20 +155,32 @@ def make_policy(
         return MappingAudioPolicy(hfov=hfov)
     if name in PRIVILEGED:
         raise UsageError(f"the policy {name} needs the simulator: construct OraclePolicy(simulator)")
-    if name in LEARNED:
-        from avw.model.planning.mpc import MpcConfig, MpcPolicy
-
+    if name in LEARNED or name in CLONED:
         if model_dir is None:
             raise UsageError(f"the policy {name} needs a trained model: type avw navigate --policy {name} --model RUN")
-        config = MpcConfig(denoising_steps=0 if name == "reward-only" else denoising_steps)
-        if name == "acoustic-field":
-            from avw.model.planning.acoustic_field import AcousticFieldPolicy
-
-            return AcousticFieldPolicy(model_dir, config, device)
-        return MpcPolicy(model_dir, config, device)
+        return _learned(name, model_dir, denoising_steps, device)
     if is_policy_file(name):
         return load_policy(name)
     raise UsageError(f"unknown policy {name!r}: expected one of {', '.join(POLICIES)}, or FILE.py:CLASS")
+
+
+def _learned(name: str, model_dir: Path, denoising_steps: int | None, device: str) -> Policy:
+    if name == "cloned":
+        from avw.model.planning.cloned import ClonedPolicy
+
+        return ClonedPolicy(model_dir, device)
+    if name == "beam":
+        from avw.model.planning.beam import BeamConfig, BeamPolicy
+
+        return BeamPolicy(model_dir, model_dir, BeamConfig(denoising_steps=denoising_steps), device)
+    from avw.model.planning.acoustic_field import AcousticFieldPolicy
+    from avw.model.planning.cem import CemPolicy
+    from avw.model.planning.gated import GatedPolicy
+    from avw.model.planning.mpc import MpcConfig, MpcPolicy
+
+    kinds = {"acoustic-field": AcousticFieldPolicy, "gated": GatedPolicy, "cem": CemPolicy}
+    config = MpcConfig(denoising_steps=0 if name == "reward-only" else denoising_steps)
+    return kinds.get(name, MpcPolicy)(model_dir, config, device)
 
 
 def make_privileged(
@@ -189,6 +204,10 @@ def make_privileged(
     if model_dir is None:
         raise UsageError(f"the policy {name} needs a trained model: type avw navigate --policy {name} --model RUN")
     config = MpcConfig(denoising_steps=denoising_steps)
+    if name == "oracle-observation":
+        from avw.model.planning.oracle_observation import OracleObservationPolicy
+
+        return OracleObservationPolicy(model_dir, config, device)
     return OracleStopPolicy(model_dir, config, device, success_distance=success_distance)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Replay:
 
 def _imagined(policy: Any, decision: Decision, size: int) -> dict[str, np.ndarray]:
     """{"chosen", "second": uint8 (H, W, 3)} of a policy that imagines; {} for one that does not."""
-    config, model = getattr(policy, "config", None), getattr(policy, "model", None)
+    config, model = getattr(policy, "config", None), cast("Any", getattr(policy, "model", None))
     steps = getattr(config, "denoising_steps", None)
     if steps == 0 or not hasattr(model, "decode"):
         return {}

@@ -25,10 +25,15 @@ POLICIES = {
         "#65a30d",
         "the same planner and network without predicted images and sound: a control",
     ),
+    "gated": ("gated MPC", "#0e7490", "imagines only where the ranking without imagination is uncertain"),
+    "cem": ("CEM", "#9333ea", "the cross-entropy method over motions, with the same model"),
+    "beam": ("beam search", "#b45309", "actions of the cloned policy, k-step look-ahead, predicted reward and value"),
+    "cloned": ("cloned", "#db2777", "a recurrent policy that imitates the oracle; it imagines nothing"),
     "acoustic-field": ("acoustic field", "#7c3aed", "walks to where the sound that the model predicts is loudest"),
     "random": ("random", "#94a3b8", "random motion, stops at a random step"),
     "forward": ("forward", "#a855f7", "walks straight on, turns away from obstacles, ignores sound"),
     "oracle-stop": ("oracle STOP", "#0891b2", "mpc that stops as soon as STOP succeeds: a bound"),
+    "oracle-observation": ("oracle observation", "#2563eb", "mpc with true futures in place of imagined ones: a bound"),
     "oracle-reward": ("oracle reward", "#4338ca", "the planner of mpc with true distances and a true STOP: a bound"),
     "oracle": ("oracle", "#1e3a8a", "follows the shortest path: the upper bound"),
 }
@@ -43,17 +48,25 @@ MEASURES = {
 ORDER = (
     "oracle",
     "oracle-reward",
+    "oracle-observation",
     "oracle-stop",
     "random",
     "forward",
     "reward-only",
+    "gated",
+    "cem",
     "acoustic-field",
+    "cloned",
+    "beam",
     "mapping-audio",
     "greedy-audio",
     "mpc",
 )  # the last is drawn on top
 # They would hide the other paths.
-NOT_DRAWN = ("random", "forward", "reward-only", "acoustic-field", "oracle-stop", "oracle-reward")
+NOT_DRAWN = (
+    "random", "forward", "reward-only", "gated", "cem", "cloned", "beam", "acoustic-field", "oracle-stop",
+    "oracle-observation", "oracle-reward",
+)  # fmt: skip
 MAPS = 6
 PLAYED = 4  # recordings in the page, some megabytes each
 

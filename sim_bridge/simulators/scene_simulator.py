@@ -19,7 +19,7 @@ from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.episode_state import EpisodeState, check_episode, not_reset
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.simulators.sound_events import NOTHING, SoundEvents, moved_to
-from avw.sim_bridge.types import Action, Observation, Pose, Source
+from avw.sim_bridge.types import STEP_SAMPLES, Action, Observation, Pose, Source
 
 
 class SceneSimulator(EpisodeState):
@@ -126,6 +126,15 @@ class SceneSimulator(EpisodeState):
         if self._distracting is not None:
             audio_ES = audio_ES + self._distracting.step(self._second_response(self._pose))
         return self._observe(audio_ES)
+
+    def observe_from(self, pose: Pose, steps: int) -> Observation:
+        """What an agent at `pose` would observe `steps` steps from now, standing there. Privileged; the episode does
+        not change, and what happens to the sound until then is not considered."""
+        rgb_HWC, depth_HW = self._look(pose)
+        phase = self.source.phase + (self._steps + steps) * STEP_SAMPLES
+        stream = BinauralStream(load_sound(self.source.sound), phase, mode=self.config.stream)
+        audio_ES = stream.reset(self.engine.impulse_response(pose))
+        return Observation(rgb_HWC=rgb_HWC, depth_HW=depth_HW, audio_ES=audio_ES)
 
     def close(self) -> None:
         """End the episode and free its memory; `reset` starts another one."""

@@ -106,6 +106,8 @@ class KnowingModel:
     needs = ContextNeeds(ages=(1, 0), sound_memory=0, memory=True, hfov=hfov, size=SIZE)
     calibration = Calibration()
     hears = True
+    predicts_depth = False
+    max_offset = 64
     audio = SimpleNamespace(cue_std_D=torch.ones(1), cue_mean_D=torch.zeros(1), config=SimpleNamespace(full_scale=1.0))
 
     def __init__(self, distance: Callable[[np.ndarray], float], sharpness: float = 50.0) -> None:

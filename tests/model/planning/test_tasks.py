@@ -196,7 +196,8 @@ def test_the_command_writes_a_set_and_runs_it(flats: tuple[str, ...], tmp_path: 
     path, out = tmp_path / "mine.json.gz", tmp_path / "out"
     words = ["--policy", "oracle", "--model", str(tmp_path / "none")]
     made = CliRunner().invoke(
-        navigate, [*words, "--scenes", flats[0], "--episodes", "2", "--task", "silent", "--write-episodes", str(path)]
+        navigate,
+        [*words, "--scenes", "procedural-0217", "--episodes", "1", "--task", "silent", "--write-episodes", str(path)],
     )
     assert made.exit_code == 0, made.output
     assert hashlib.sha256(path.read_bytes()).hexdigest() in made.output
@@ -205,6 +206,9 @@ def test_the_command_writes_a_set_and_runs_it(flats: tuple[str, ...], tmp_path: 
     )
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.stdout)["task"] == "silent"
+    local = [*words, "--scenes", flats[0], "--write-episodes", str(path)]
+    with pytest.raises(UsageError, match=r"flat-a\.glb is a file of this machine"):
+        CliRunner().invoke(navigate, local, catch_exceptions=False)
     wrong = CliRunner().invoke(navigate, [*words, "--episode-file", str(path), "--task", "moving"])
     assert isinstance(wrong.exception, UsageError)
     assert "leave out --task moving" in str(wrong.exception)
