@@ -47,20 +47,23 @@ SHORT_MEASURES = ("sr", "spl", "softspl", "dtg")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--write", is_flag=True, help="Replace the results section of each of FILES.")
-def results_table(run: Path, files: tuple[Path, ...], write: bool) -> None:
+@click.option(
+    "--beside", type=click.Path(path_type=Path), multiple=True, help="A run with another random seed; may be repeated."
+)
+def results_table(run: Path, files: tuple[Path, ...], write: bool, beside: tuple[Path, ...]) -> None:
     """Write the evaluation and navigation figures of RUN into the tables of README.md and docs/performance.md."""
     if write != bool(files):
         raise UsageError("--write needs files, and files need --write; type: RUN --write README.md docs/performance.md")
     if not write:
-        click.echo(table(run, "full"))
+        click.echo(table(run, "full", beside))
     for path in files:
-        path.write_text(with_results(path.read_text(encoding="utf-8"), run, str(path)), encoding="utf-8")
+        path.write_text(with_results(path.read_text(encoding="utf-8"), run, str(path), beside), encoding="utf-8")
         click.echo(f"wrote the results of {run} into {path}")
 
 
-def with_results(text: str, run: Path, where: str = "the text") -> str:
+def with_results(text: str, run: Path, where: str = "the text", beside: Sequence[Path] = ()) -> str:
     """Replace the text between the markers. Raises UsageError if `text` lacks the markers. where: for the message"""
-    contents = {kind: partial(table, run, kind) for kind in ("short", "full")}
+    contents = {kind: partial(table, run, kind, beside) for kind in ("short", "full")}
     return with_sections(text, "results", contents, where)
 
 
@@ -85,8 +88,9 @@ def with_sections(text: str, name: str, contents: Mapping[str, Callable[[], str]
     return text
 
 
-def table(run: Path, kind: str) -> str:
-    """The figures of `run` as Markdown. kind: "short" (navigation) or "full" (all metrics, predictions, differences)"""
+def table(run: Path, kind: str, beside: Sequence[Path] = ()) -> str:
+    """The figures of `run` as Markdown. kind: "short" (navigation) or "full" (all metrics, predictions, differences)
+    beside: runs with other random seeds"""
     evaluation, navigation = read(run / "evaluation.json"), read(run / "navigation.json")
     if evaluation is None and navigation is None:
         raise UsageError(f"{run} has neither evaluation.json nor navigation.json; type: make results")
@@ -97,7 +101,25 @@ def table(run: Path, kind: str) -> str:
         parts.append(navigation_table(navigation, SHORT_MEASURES if kind == "short" else tuple(MEASURES)))
     if navigation is not None and kind == "full":
         parts.append(paired_table(navigation))
+    if beside:
+        parts.append(seeds_table([run, *beside]))
     return "\n".join(part for part in parts if part)
+
+
+def seeds_table(runs: Sequence[Path]) -> str:
+    """The policies that were run with the models of several seeds: one row per policy and run."""
+    found = [(run.name, read(run / "navigation.json")) for run in runs]
+    if missing := [name for name, navigation in found if navigation is None]:
+        raise UsageError(f"{missing[0]} has no navigation.json; type: SEEDS='1 2' make results")
+    policies = [(name, navigation["policies"]) for name, navigation in found if navigation is not None]
+    lines = ["Models trained with other random seeds, on the same episodes.\n"]
+    lines.append(row(["policy", "model", *(MEASURES[name][0] for name in SHORT_MEASURES)]))
+    lines.append(row(["---", "---", *("---:" for _ in SHORT_MEASURES)]))
+    for policy in [name for name in policies[-1][1] if all(name in figures for _, figures in policies)]:
+        for index, (model, figures) in enumerate(policies):
+            cells = (interval(figures[policy].get(name), MEASURES[name][1]) for name in SHORT_MEASURES)
+            lines.append(row([f"`{policy}`" if index == 0 else "", model, *cells]))
+    return "\n".join(lines) + "\n"
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ set -euo pipefail
 
 DATA="${DATA:-data/rooms-v1}"
 RUN="${RUN:-runs/rooms-v1/seed-0}"
+SEEDS="${SEEDS:-}" # further seeds of the training, e.g. "1 2"; an hour more for each
 WORKERS="${WORKERS:-2}"
 
 say() { printf '\n== %s\n' "$*" >&2; }
@@ -21,10 +22,17 @@ avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 108
 say "4/5 navigate: three episodes in each of the 18 test houses, the same for every policy"
 avw navigate --model "$RUN" --policy mpc --policy reward-only --policy mapping-audio --policy greedy-audio --policy oracle-reward --policy oracle \
   --episodes 54 --seed 0 --workers "$WORKERS"
+BESIDE=()
+for seed in $SEEDS; do
+  other="$(dirname "$RUN")/seed-$seed"
+  avw train "$DATA" --out "$other" --size nano --seed "$seed"
+  avw navigate --model "$other" --policy mpc --policy reward-only --episodes 54 --seed 0 --workers "$WORKERS"
+  BESIDE+=(--beside "$other")
+done
 
 say "5/5 report, tables, and the model that ships with AVW"
 avw export "$RUN" --to checkpoint --out model/pretrained/model.safetensors
 python -m benchmarks.machine > "$RUN/machine.json"
 avw report "$RUN" "$DATA"
 python -m benchmarks.readme_strip "$RUN" "$DATA" --count 150
-python -m benchmarks.results_table "$RUN" --write README.md docs/performance.md
+python -m benchmarks.results_table "$RUN" "${BESIDE[@]}" --write README.md docs/performance.md

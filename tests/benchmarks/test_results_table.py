@@ -101,3 +101,17 @@ def test_the_command_writes_files(run: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "mpc" in page.read_text()
     assert str(run) not in page.read_text()
+
+
+def test_other_seeds_stand_below_with_the_policies_that_all_have(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "seed-1"
+    other.mkdir()
+    (other / "navigation.json").write_text(json.dumps({"episodes": 100, "policies": {"mpc": {"sr": [0.7, 0.6, 0.8]}}}))
+    text = table(run, "short", [other])
+    below = text[text.index("other random seeds") :]
+    assert row_of(below, "| `mpc` | run |").startswith("| `mpc` | run | 0.60 [0.50, 0.70] |")
+    assert row_of(below, "|  | seed-1 |").startswith("|  | seed-1 | 0.70 [0.60, 0.80] |")
+    assert "random`" not in below
+    (other / "navigation.json").unlink()
+    with pytest.raises(UsageError, match=r"seed-1 has no navigation\.json"):
+        table(run, "short", [other])
