@@ -1,9 +1,10 @@
 """Cost of a decision of the planner: `python -m benchmarks.plan [--quick] [--json]`.
 
 A decision of `mpc` draws the map, chooses candidates on it, encodes what was seen and heard since the last decision,
-predicts all candidates in one batch and looks up the field. Its peer is the cross-entropy method (CEM) of NWM
-(arXiv 2412.03572) with the same network and the same number of predictions: a quarter of them per iteration, because
-each iteration samples around the best of the last one. CEM samples motions freely and needs no map. Weights are random,
+predicts all candidates in one batch and looks up the field. Its peers have the same network and the same number of
+predictions: the cross-entropy method (CEM) of NWM (arXiv 2412.03572), and the CEM solver of stable-worldmodel as
+shipped, if it is installed (`benchmarks.shipped_cem`). CEM predicts a quarter of the candidates per iteration, because
+each iteration samples around the best of the last one; it samples motions freely and needs no map. Weights are random,
 because they do not change the cost. Decisions per second of CPU time, one thread.
 """
 
@@ -24,6 +25,7 @@ from avw.model.planning.outlook import outlook
 from avw.model.planning.walking import Walker
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
+from benchmarks import shipped_cem
 from benchmarks.imagine import random_model, walk, with_new_sounds
 from benchmarks.rows import Row, alternate, present
 
@@ -47,25 +49,31 @@ def plan(scene: str, quick: bool, as_json: bool) -> None:
     context = observer.context()
     assert context.memory is not None
     contexts = with_new_sounds(context, model.ages)
+    peers: dict[str, Decision] = {"CEM": cem}
+    if shipped_cem.solvers() is not None:
+        peers["stable-worldmodel"] = shipped
+    else:
+        click.echo("stable-worldmodel is not installed (pip install --no-deps stable-worldmodel loguru)", err=True)
     rows = []
     for count in counts:
         for passes in steps:
             tasks = {
                 name: repeated(decision, model, contexts, count, passes)
-                for name, decision in (("mpc", decide), ("cem", cem))
+                for name, decision in (("mpc", decide), *peers.items())
             }
             seconds = alternate(tasks, rounds=2 if quick else 5)
             what = "nothing imagined" if passes == 0 else f"{passes} denoising step{'s' if passes > 1 else ''}"
-            rows.append(
+            rows += [
                 Row(
                     name=f"decisions/s, {count} candidates",
                     ours=1.0 / seconds["mpc"],
-                    peer=1.0 / seconds["cem"],
-                    peer_name=f"CEM, {ITERATIONS} x {count // ITERATIONS}",
+                    peer=1.0 / seconds[peer],
+                    peer_name=f"{peer}, {ITERATIONS} x {count // ITERATIONS}",
                     unit="1/s",
                     conditions=f"{what}, {size} x {size} pixels, one thread",
                 )
-            )
+                for peer in peers
+            ]
     present("plan", rows, as_json=as_json)
 
 
@@ -92,6 +100,13 @@ def decide(model: WorldModel, context: Context, count: int, passes: int) -> np.n
     field = DistanceField()
     field.add(place_K2, predicted.distance_K[:-1], predicted.variance_K[:-1])
     return np.asarray(place_K2[int(field.at(place_K2).argmin())])
+
+
+def shipped(model: WorldModel, context: Context, count: int, passes: int) -> np.ndarray:
+    """The motion with the lowest expected distance, found by the CEM solver of stable-worldmodel."""
+    samples = max(2, count // ITERATIONS)
+    elites = max(2, round(ELITE_SHARE * samples))  # it needs a standard deviation
+    return shipped_cem.solve(model, context, samples, ITERATIONS, elites, passes)
 
 
 def cem(model: WorldModel, context: Context, count: int, passes: int) -> np.ndarray:

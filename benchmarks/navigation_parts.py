@@ -1,0 +1,109 @@
+"""What each part adds to navigation: `python -m benchmarks.navigation_parts NAME=FOLDER:POLICY …`.
+
+The first one is the reference. Every other row has the difference to it over the same episodes, with its 95 % interval,
+for all episodes and for those of each difficulty. Rows with other episodes, such as another task, have no difference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from avw.model.planning.episode_run import EpisodeRecord
+from avw.model.planning.outcomes import paired_gain, read_records, summary
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.task.difficulty import LEVELS
+
+MEASURES = ("sr", "spl", "softspl", "sna", "dtg")
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, metavar="NAME=FOLDER:POLICY ...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def navigation_parts(results: tuple[str, ...], as_json: bool) -> None:
+    """Compare the navigation results of several runs and policies."""
+    named = dict(_result(text) for text in results)
+    reference = next(iter(named.values()))
+    rows = {name: row(records, reference) for name, records in named.items()}
+    click.echo(json.dumps(rows, indent=1) if as_json else markdown(rows))
+
+
+def _result(text: str) -> tuple[str, list[EpisodeRecord]]:
+    name, _, where = text.partition("=")
+    folder, _, policy = where.rpartition(":")
+    if not (name and folder and policy):
+        raise click.UsageError(f"{text!r}: expected NAME=FOLDER:POLICY, e.g. full=runs/seed-0:mpc")
+    return name, read_records(Path(folder) / f"navigation-{policy}.json")
+
+
+def row(records: Sequence[EpisodeRecord], reference: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """The measures of some records, and their differences to the reference."""
+    found: dict[str, Any] = {
+        "episodes": len(records),
+        "task": records[0].task,
+        "decisions_per_second": round(1e3 * len(records) / max(1e-9, sum(one.decision_ms for one in records)), 2),
+        **{name: _plain(interval) for name, interval in summary(records).items() if name in MEASURES},
+    }
+    if records[0].silent_after is not None:
+        found["sws"] = round(sum(one.success_when_silent for one in records) / len(records), 3)
+    if records is reference:
+        return found
+    found["difference"] = _difference(records, reference)
+    found["difficulty"] = {
+        level: part for level in LEVELS if (part := _difference(_of_level(records, level), _of_level(reference, level)))
+    }
+    return found
+
+
+def _of_level(records: Sequence[EpisodeRecord], level: str) -> list[EpisodeRecord]:
+    return [record for record in records if record.difficulty == level]
+
+
+def _difference(records: Sequence[EpisodeRecord], reference: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """{measure: [mean, low, high]} over the episodes that both have; {} if they ran on other ones."""
+    if not records or not reference:
+        return {}
+    try:
+        gain = paired_gain(records, reference)
+    except UsageError:
+        return {}
+    return {"episodes": len(records), **{name: _plain(gain[name]) for name in ("sr", "spl")}}
+
+
+def _plain(interval: Any) -> list[float]:
+    return [round(interval.mean, 3), round(interval.low, 3), round(interval.high, 3)]
+
+
+def markdown(rows: dict[str, dict[str, Any]]) -> str:
+    """The rows as a table."""
+    lines = [
+        "| | task | n | SR | SPL | SoftSPL | SNA | DTG, m | decisions/s | SR − first | SPL − first |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |",
+    ]
+    for name, found in rows.items():
+        means = [f"{found[measure][0]:.2f}" for measure in MEASURES]
+        gain = found.get("difference") or {}
+        gains = [_signed(gain[measure]) if gain else "" for measure in ("sr", "spl")]
+        cells = [name, found["task"], str(found["episodes"]), *means, f"{found['decisions_per_second']:.1f}", *gains]
+        lines.append(f"| {' | '.join(cells)} |")
+    parts = [(name, level, part) for name, found in rows.items() for level, part in found.get("difficulty", {}).items()]
+    if parts:
+        lines += ["", "| | difficulty | n | SR − first | SPL − first |", "| --- | --- | ---: | --- | --- |"]
+        lines += [
+            f"| {name} | {level} | {part['episodes']} | {_signed(part['sr'])} | {_signed(part['spl'])} |"
+            for name, level, part in parts
+        ]
+    return "\n".join(lines)
+
+
+def _signed(values: Sequence[float]) -> str:
+    mean, low, high = values
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+if __name__ == "__main__":
+    navigation_parts()
