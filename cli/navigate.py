@@ -103,6 +103,7 @@ def navigate(
       cem            the cross-entropy method over motions, with the same model
       cloned         a recurrent policy that imitates the oracle (avw train --policy)
       acoustic-field the same planner, walking to where the predicted sound is loudest
+      inverse-dynamics  mpc that walks by learned inverse dynamics instead of a map
       greedy-audio   turns to the louder ear and walks
       mapping-audio  builds a map from depth and localises the source from the sound, without learning
       random         random actions

@@ -40,7 +40,7 @@ train recorded-reward --set counterfactual_reward=false --set counterfactual_tar
 
 say "2/5 imagined, reward only, gated; other planners; bounds; baselines"
 navigate full seed-0 rooms-v1-val --policy mpc --policy reward-only --policy gated --policy cem --policy beam --policy cloned \
-  --policy acoustic-field --policy mapping-audio --policy greedy-audio \
+  --policy inverse-dynamics --policy acoustic-field --policy mapping-audio --policy greedy-audio \
   --policy oracle-stop --policy oracle-observation --policy oracle-reward --policy oracle
 
 say "3/5 models without one part"
@@ -64,7 +64,7 @@ done
 results() { # FOLDER POLICY…
   for policy in "${@:2}"; do echo "$1/$policy=$OUT/$1:$policy"; done
 }
-python -m benchmarks.navigation_parts $(results full mpc reward-only gated cem beam cloned acoustic-field mapping-audio greedy-audio \
+python -m benchmarks.navigation_parts $(results full mpc reward-only gated cem beam cloned inverse-dynamics acoustic-field mapping-audio greedy-audio \
   oracle-stop oracle-observation oracle-reward oracle) \
   $(for run in vision audio no-futures no-memory recorded-reward; do results "$run" mpc reward-only; done) \
   $(for steps in 2 4; do results "steps-$steps" mpc; done)

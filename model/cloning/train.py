@@ -1,8 +1,8 @@
 """Training of the cloned policy: rounds of demonstrations and of supervised learning on all demonstrations so far.
 
-RUN/policy.safetensors is the result. RUN/policy/ has the demonstrations, a checkpoint per round and the state of the
-round that is under way; the same call continues from there, with the same result as without an interruption, except
-that the state is saved every `SAVED` steps.
+RUN/policy.safetensors is the result, and RUN/inverse.safetensors the inverse dynamics of the same demonstrations.
+RUN/policy/ has the demonstrations, a checkpoint per round and the state of the round that is under way; the same call
+continues from there, with the same result as without an interruption. The state is saved every `SAVED` steps.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from avw.model.cloning.demonstrations import (
     load_net,
     read_demonstration,
 )
+from avw.model.cloning.inverse import save_inverse, train_inverse
 from avw.model.cloning.network import START, ClonedNet, ClonedNetConfig, cloning_loss
 from avw.model.device import pick_device
-from avw.model.run_folder import POLICY
+from avw.model.run_folder import INVERSE, POLICY
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng, keyed_seed
@@ -92,6 +93,10 @@ def train_policy(
         before = None if number == 0 else round_file(out, number - 1)
         net = _train_round(shown, before, out, config, number, chosen, report)
         checkpoint.save(path, *_content(net, config))
+    if not (out / INVERSE).exists():
+        inverse, right = train_inverse(shown, config.net, seed=config.seed, steps=config.steps, device=chosen)
+        save_inverse(out / INVERSE, inverse)
+        report("inverse dynamics", config.steps, config.steps, {"right": right})
     net = load_net(round_file(out, config.rounds - 1))
     checkpoint.save(out / POLICY, *_content(net, config))
     return net

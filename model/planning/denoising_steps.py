@@ -6,7 +6,7 @@ from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.run_folder import model_file
 from avw.sim_bridge.errors import CheckpointError, UsageError
 
-IMAGINING = ("mpc", "gated", "cem", "beam", "acoustic-field", "oracle-stop")
+IMAGINING = ("mpc", "gated", "cem", "beam", "acoustic-field", "inverse-dynamics", "oracle-stop")
 
 
 def denoising_steps(config: NavigateConfig, policy: str) -> int | None:

@@ -20,7 +20,7 @@ from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import CLONED, LEARNED
 from avw.model.planning.policy_file import is_policy_file, policy_label, split_policy_file
-from avw.model.run_folder import POLICY, model_file
+from avw.model.run_folder import INVERSE, POLICY, model_file
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
 from avw.sim_bridge.simulators.protocol import NEVER_STORED, resolved
@@ -150,7 +150,8 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
         if (steps := denoising_steps(config, policy)) not in (None, 1):
             values["denoising_steps"] = steps
     if policy in CLONED and config.model_dir is not None:
-        values["cloned"] = _sha256(Path(config.model_dir) / POLICY)
+        name = INVERSE if policy == "inverse-dynamics" else POLICY
+        values["cloned"] = _sha256(Path(config.model_dir) / name)
     if is_policy_file(policy):
         values["policy_file"] = _sha256(split_policy_file(policy)[0])
     plain: dict[str, Any] = json.loads(json.dumps(values))

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from avw.sim_bridge.simulators.protocol import Simulator
 
 POLICIES = (
-    "random", "forward", "greedy-audio", "mapping-audio", "cloned", "acoustic-field", "reward-only", "gated", "cem",
-    "beam", "mpc", "oracle-stop", "oracle-observation", "oracle-reward", "oracle",
+    "random", "forward", "greedy-audio", "mapping-audio", "cloned", "inverse-dynamics", "acoustic-field", "reward-only",
+    "gated", "cem", "beam", "mpc", "oracle-stop", "oracle-observation", "oracle-reward", "oracle",
 )  # fmt: skip
 PRIVILEGED = ("oracle", "oracle-reward", "oracle-observation", "oracle-stop")
-LEARNED = ("mpc", "reward-only", "gated", "cem", "beam", "acoustic-field", "oracle-stop", "oracle-observation")
+LEARNED = (
+    "mpc", "reward-only", "gated", "cem", "beam", "acoustic-field", "inverse-dynamics", "oracle-stop",
+    "oracle-observation",
+)  # fmt: skip
 """Policies that plan with a trained world model."""
-CLONED = ("cloned", "beam")
-"""Policies that need the cloned policy of a run."""
+CLONED = ("cloned", "beam", "inverse-dynamics")
+"""Policies that need what `avw train --policy` adds to a run."""
 MAX_STEPS = 500
 
 
@@ -173,6 +176,11 @@ def _learned(name: str, model_dir: Path, denoising_steps: int | None, device: st
         from avw.model.planning.beam import BeamConfig, BeamPolicy
 
         return BeamPolicy(model_dir, model_dir, BeamConfig(denoising_steps=denoising_steps), device)
+    if name == "inverse-dynamics":
+        from avw.model.planning.inverse_dynamics import InverseDynamicsPolicy
+        from avw.model.planning.mpc import MpcConfig
+
+        return InverseDynamicsPolicy(model_dir, model_dir, MpcConfig(denoising_steps=denoising_steps), device)
     from avw.model.planning.acoustic_field import AcousticFieldPolicy
     from avw.model.planning.cem import CemPolicy
     from avw.model.planning.gated import GatedPolicy

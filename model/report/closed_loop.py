@@ -28,6 +28,7 @@ POLICIES = {
     "gated": ("gated MPC", "#0e7490", "imagines only where the ranking without imagination is uncertain"),
     "cem": ("CEM", "#9333ea", "the cross-entropy method over motions, with the same model"),
     "beam": ("beam search", "#b45309", "actions of the cloned policy, k-step look-ahead, predicted reward and value"),
+    "inverse-dynamics": ("inverse dynamics", "#4d7c0f", "mpc that walks by learned inverse dynamics instead of a map"),
     "cloned": ("cloned", "#db2777", "a recurrent policy that imitates the oracle; it imagines nothing"),
     "acoustic-field": ("acoustic field", "#7c3aed", "walks to where the sound that the model predicts is loudest"),
     "random": ("random", "#94a3b8", "random motion, stops at a random step"),
@@ -56,6 +57,7 @@ ORDER = (
     "gated",
     "cem",
     "acoustic-field",
+    "inverse-dynamics",
     "cloned",
     "beam",
     "mapping-audio",
@@ -64,8 +66,8 @@ ORDER = (
 )  # the last is drawn on top
 # They would hide the other paths.
 NOT_DRAWN = (
-    "random", "forward", "reward-only", "gated", "cem", "cloned", "beam", "acoustic-field", "oracle-stop",
-    "oracle-observation", "oracle-reward",
+    "random", "forward", "reward-only", "gated", "cem", "cloned", "beam", "inverse-dynamics", "acoustic-field",
+    "oracle-stop", "oracle-observation", "oracle-reward",
 )  # fmt: skip
 MAPS = 6
 PLAYED = 4  # recordings in the page, some megabytes each

@@ -132,7 +132,7 @@ def test_steps_beyond_the_end_do_not_count() -> None:
         cloning_loss(output, expert, torch.tensor([[0.1, 0.2, 0.3, v, v]]), known, 2.0)[0]
         for expert, v in ((first, 0.0), (other, 1.0))
     ]
-    assert float(losses[0]) == float(losses[1])
+    assert losses[0].item() == losses[1].item()
 
 
 def test_the_command_refuses_options_of_the_world_model(tmp_path: Path) -> None:

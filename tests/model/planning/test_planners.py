@@ -106,7 +106,10 @@ def asked(run: Path, flats: tuple[str, ...], policy: str, steps: int) -> Navigat
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("policy", "steps"), [("cloned", 20), ("beam", 9), ("oracle-observation", 42), ("gated", 42)])
+@pytest.mark.parametrize(
+    ("policy", "steps"),
+    [("cloned", 20), ("beam", 9), ("oracle-observation", 42), ("inverse-dynamics", 44), ("gated", 42)],
+)
 def test_policies_of_a_trained_run_are_deterministic(
     cloned_run: Path, flats: tuple[str, ...], policy: str, steps: int
 ) -> None:
