@@ -37,12 +37,14 @@ from avw.sim_bridge.storage.untrusted_hdf5 import (
     DEFLATE,
     FLETCHER32,
     SHUFFLE,
+    filters,
     plain_attributes,
     refuse_dataset,
     refuse_path,
 )
 from avw.sim_bridge.types import STEP_SAMPLES
 
+LARGE = 2**20  # bytes
 CHUNK_STEPS = 8  # a clip, not a frame: windows are read whole, and neighbours compress together
 
 
@@ -267,17 +269,30 @@ def read_demo(
             first, end, _ = slice(start, stop).indices(length)
             body = steps if key in OBSERVED else length
             dataset = _checked(file, f"{group}/{feature.path}", feature, body, size)
-            array = dataset[first : min(end, body)] if first < min(end, body) else dataset[:0]
+            # Read in place: to join the final observation afterwards would copy everything once more.
+            rows[key] = array = np.empty((max(0, end - first), *feature.row_shape(size)), feature.dtype)
+            if first < (stored := min(end, body)):
+                _read(dataset, first, array[: stored - first])
             if key in OBSERVED and first < end == length:
-                last = _checked(file, f"{group}/final_obs/{key}", feature, 1, size)[:]
-                array = np.concatenate([array, last])
-            rows[key] = array
+                last = _checked(file, f"{group}/final_obs/{key}", feature, 1, size)
+                _read(last, 0, array[len(array) - 1 :])
     except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
         raise DatasetError(
             f"{file.filename}, demo_{demo}: cannot be read ({error}); "
             f"type: avw verify {Path(file.filename).parent} --repair"
         ) from error
     return rows
+
+
+def _read(dataset: h5py.Dataset, first: int, out: np.ndarray) -> None:
+    """Rows of a dataset into an array. Large uncompressed arrays are read by `raw_chunks`, which is faster."""
+    if out.nbytes >= LARGE and filters(dataset) == (FLETCHER32,):
+        from avw.avw4k.shards import raw_chunks
+
+        if raw_chunks.can_read(dataset):
+            raw_chunks.read_rows(dataset, first, out)
+            return
+    dataset.read_direct(out, np.s_[first : first + len(out)])
 
 
 def _checked(file: ShardFile, path: str, feature: Feature, rows: int, size: int) -> h5py.Dataset:
