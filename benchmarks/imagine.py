@@ -21,10 +21,10 @@ from avw.model.context import Context, Observer
 from avw.model.diffusion import DiffusionConfig
 from avw.model.memory.poses import walking_steps, wrapped
 from avw.model.priors import planning_size
-from avw.model.tokenizers.audio import AudioTokenizer
+from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
 from avw.model.tokenizers.depth import DepthTokenizer
 from avw.model.tokenizers.fit import TokenizerBudget
-from avw.model.tokenizers.image import ImageTokenizer
+from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.weights import init_weights
 from avw.model.world_model import WorldModel
@@ -201,6 +201,8 @@ def random_model(walked: Walk, prior: str, context: int) -> WorldModel:
         for name in ("rgb_HWC", "depth_HW", "audio_ES")
     )
     configs = TokenizerBudget(depth_channels=4 if grounded else 0).configs(rgb.shape[1])
+    assert isinstance(configs.image, ImageTokenizerConfig)
+    assert isinstance(configs.audio, AudioTokenizerConfig)
     tokenizers = Tokenizers(
         ImageTokenizer.fit(rgb, configs.image, steps=1),
         AudioTokenizer.fit(audio, configs.audio),

@@ -49,6 +49,10 @@ STAGES = ("tokenizers", "1", "2", "3")
 @shared.device("auto")
 @option("--init", metavar="nwm:FILE", default="",
         help="Start from a checkpoint of Navigation World Models; init.json lists what was used.")  # fmt: skip
+@option("--image-tokenizer", metavar="pca|kl|sd-vae[:PATH]", default="", default_text="pca",
+        help="kl is trained, sd-vae is Stable Diffusion's (needs diffusers), from PATH or from the Hub.")  # fmt: skip
+@option("--audio-tokenizer", metavar="cues|codec", default="", default_text="cues",
+        help="codec is a convolutional network, which is trained.")  # fmt: skip
 @option("--policy", is_flag=True,
         help="Train the policy `cloned` instead: it imitates the oracle in the training houses, which it walks through "
         "itself in later rounds (DAgger). Only --out, --scale, --seed, --device and --workers apply.")  # fmt: skip
@@ -59,7 +63,8 @@ STAGES = ("tokenizers", "1", "2", "3")
 def train(
     context: click.Context, data: Path, out: Path, size: str, stages: str, steps: tuple[int, ...] | None, scale: float,
     batch: int | None, learning_rate: float | None, config_file: Path | None, settings: tuple[str, ...], init: str,
-    seed: int, device: str, policy: bool, workers: int | None, dry_run: bool, as_json: bool,
+    image_tokenizer: str, audio_tokenizer: str, seed: int, device: str, policy: bool, workers: int | None,
+    dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Train the world model on the dataset DATA: first the tokenizers, then vision, sound, and both together.
 
@@ -90,6 +95,7 @@ def train(
     wanted: dict[str, Any] = {
         "size": size, "stages": chosen, "steps": steps, "scale": scale, "batch": batch, "learning_rate": learning_rate,
         "settings": settings, "config_file": config_file, "init": init,
+        "image_tokenizer": image_tokenizer, "audio_tokenizer": audio_tokenizer,
         "seed": seed if given or config_file is None else None,
     }  # fmt: skip
     if dry_run:
@@ -111,10 +117,12 @@ def train(
         bar = bars[stage]
         bar.update(step - bar.n)
         if losses:
-            speed = losses.pop("targets_per_second", None)
+            speed, mfu = losses.pop("targets_per_second", None), losses.pop("mfu", None)
             last[stage] = losses
             shown = {name: f"{value:.3f}" for name, value in losses.items()}
-            bar.set_postfix({"targets/s": f"{speed:.3g}", **shown} if speed is not None else shown, refresh=False)
+            fast = {} if speed is None else {"targets/s": f"{speed:.3g}"}
+            fast |= {} if mfu is None else {"MFU": f"{mfu:.0%}"}
+            bar.set_postfix(fast | shown, refresh=False)
         if step >= total:
             bar.close()
 
@@ -154,7 +162,10 @@ def refuse_options(context: click.Context) -> None:
 
 def forecast_text(out: Path, size: str, ahead: TrainForecast) -> str:
     """The result of a dry run as text."""
+    from avw.model.training.hours import ASSUMED_MFU
+
     parts = ", ".join(f"{count / 1e6:.1f} M {name}" for name, count in ahead.parameters.items())
+    hours = ", ".join(f"{kind} {time:,.0f} h" for kind, time in ahead.gpu_hours.items())
     gigabytes = {name: f"{size / 1e9:.2f} GB" for name, size in asdict(ahead).items() if isinstance(size, int)}
     return (
         f"{out}: AV-CDiT {size}, {sum(ahead.parameters.values()) / 1e6:.1f} M parameters ({parts})\n"
@@ -163,4 +174,5 @@ def forecast_text(out: Path, size: str, ahead: TrainForecast) -> str:
         f"Disk afterwards: {gigabytes['disk_after']}\n"
         f"Memory for weights, their average, gradients and moments: {gigabytes['state']} per process, without "
         "activations"
+        + (f"\nStages 1 to 3 on one GPU, at {ASSUMED_MFU:.0%} of its stated FLOP/s: {hours}" if hours else "")
     )

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avw.model.tokenizers.image import ImageTokenizer
+from avw.model.tokenizers.protocol import ImageCoder
 from avw.sim_bridge.types import TURN_RADIANS
 
 
@@ -82,7 +82,7 @@ class Rotation:
             seen_PN[chosen] = seen
         return out.view(P, H, W, C), seen_PN.view(P, H, W)
 
-    def prior(self, tokenizer: ImageTokenizer, rgb_PHWC: Tensor, yaw_P: Tensor, channels: int) -> Tensor:
+    def prior(self, tokenizer: ImageCoder, rgb_PHWC: Tensor, yaw_P: Tensor, channels: int) -> Tensor:
         """The input of the visual tokens, (P, h, w, C + 3): the latent of the turned frame, the share of each latent
         pixel that was in view, and sine and cosine of the azimuth of the pixel relative to the heading of the context.
 

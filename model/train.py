@@ -29,6 +29,8 @@ def train(
     settings: Sequence[str] = (),
     config_file: str | Path | None = None,
     init: str = "",
+    image_tokenizer: str = "",
+    audio_tokenizer: str = "",
     seed: int | None = None,
     device: str = "auto",
     report: Report = lambda stage, step, steps, losses: None,
@@ -41,6 +43,7 @@ def train(
     settings: changes of single fields of the configuration, e.g. ["net.prior=none", "net.sound_memory=0"]
     config_file: a TOML file with fields of the configuration, or the config.json of another run
     init: "nwm:FILE" starts from a checkpoint of Navigation World Models; "" from random weights
+    image_tokenizer: "pca", "kl", "sd-vae" or "sd-vae:PATH" · audio_tokenizer: "cues" or "codec"; "": that of the size
     seed: of weights, windows and noise; None: that of the file, or 0
     device: "auto", "cpu", "cuda", … · report: called in every step with (stage, step, steps, losses)
 
@@ -48,7 +51,8 @@ def train(
     """
     dataset, config = configured(
         data, out, size=size, stages=stages, steps=steps, scale=scale, batch=batch, learning_rate=learning_rate,
-        settings=settings, config_file=config_file, init=init, seed=seed,
+        settings=settings, config_file=config_file, init=init, seed=seed, image_tokenizer=image_tokenizer,
+        audio_tokenizer=audio_tokenizer,
     )  # fmt: skip
     return train_config(dataset, Path(out), config, stages=tuple(stages), device=pick_device(device), report=report)
 
@@ -56,7 +60,7 @@ def train(
 def configured(
     data: str | Path | Dataset, out: str | Path, *, size: str, stages: Sequence[str], steps: Sequence[int] | None,
     scale: float, batch: int | None, learning_rate: float | None, settings: Sequence[str],
-    config_file: str | Path | None, init: str, seed: int | None,
+    config_file: str | Path | None, init: str, seed: int | None, image_tokenizer: str = "", audio_tokenizer: str = "",
 ) -> tuple[Dataset, TrainConfig]:  # fmt: skip
     """The dataset and the configuration of a training. Arguments and errors as for `train`."""
     if not stages or any(stage not in STAGES for stage in stages):
@@ -66,6 +70,8 @@ def configured(
     if (Path(out) / "manifest.jsonl").exists():
         raise UsageError(f"{out} is a dataset; name another folder for the run, e.g. runs/{Path(out).name}")
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    chosen = {"tokenizers.image": image_tokenizer, "tokenizers.audio": audio_tokenizer}
+    settings = [*settings, *(f"{name}={value}" for name, value in chosen.items() if value)]
     config = preset(
         size,
         dataset,

@@ -58,8 +58,7 @@ class AcousticFieldPolicy(MpcPolicy):
 def loudness(model: WorldModel, latent_PAD: torch.Tensor) -> np.ndarray:
     """float64 (P,): the level of imagined sounds, dB relative to an RMS of 1; the loudest of the tokens of a step.
 
-    The level is the first number of a token, so no sound has to be decoded.
+    The level is a number of a token, so no sound has to be decoded.
     """
-    audio = model.audio
-    level_PA = latent_PAD[..., 0] * audio.cue_std_D[0] + audio.cue_mean_D[0]
-    return np.asarray(level_PA.amax(-1).double().cpu()) + 20.0 * math.log10(audio.config.full_scale)
+    level_PA = model.audio.levels(latent_PAD)
+    return np.asarray(level_PA.amax(-1).double().cpu()) + 20.0 * math.log10(model.audio.config.full_scale)

@@ -17,8 +17,10 @@ from avw.model.context import Observer
 from avw.model.imagination import expected_motion
 from avw.model.memory.poses import compose, seen_from
 from avw.model.rollout import RolloutConfig
+from avw.model.tokenizers.audio import AudioTokenizer
 from avw.model.tokenizers.sound_stream import SoundStream
 from avw.model.world_model import History, Prediction, WorldModel
+from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import Action, Observation
 
@@ -55,6 +57,8 @@ class Dream:
     def __init__(self, model: WorldModel, *, denoising_steps: int | None = None) -> None:
         self.model, self.denoising_steps = model, denoising_steps
         self.config = RolloutConfig(reach=model.max_offset)
+        if not isinstance(model.audio, AudioTokenizer):
+            raise UsageError("avw play decodes sound step by step, which needs a model with the audio tokenizer cues")
         self._stream = SoundStream(model.audio)
         self.steps = 0
         self._begun = False

@@ -119,6 +119,10 @@ class AudioTokenizer(nn.Module):
         residual = spectra_NAX - self.mean_X - cues @ self.from_cues_CX
         return torch.cat([cues, (residual @ self.basis_XK) / self.component_std_K], dim=-1)
 
+    def levels(self, latent_NAD: Tensor) -> Tensor:
+        """The level of each token in dBFS, (N, A): its first number."""
+        return latent_NAD[..., 0] * self.cue_std_D[0] + self.cue_mean_D[0]
+
     @torch.no_grad()
     def decode(self, latent_NAD: Tensor) -> Tensor:
         """float32 (N, A, D) -> float32 (N, 2, 2400) in linear units.

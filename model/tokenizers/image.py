@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avw.model.tokenizers.components import whitened_components
+from avw.model.tokenizers.learned import Progress
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 
@@ -105,6 +106,7 @@ class ImageTokenizer(nn.Module):
         batch: int = 8,
         learning_rate: float = 2e-3,
         seed: int = 0,
+        progress: Progress | None = None,
         on_step: Callable[[int, float], object] = lambda step, loss: None,
     ) -> ImageTokenizer:
         """Fit a tokenizer to images, uint8 (N, size, size, 3): a few thousand, from all training scenes.
@@ -121,7 +123,13 @@ class ImageTokenizer(nn.Module):
         self._fit_encoder(rgb_NHWC[torch.from_numpy(rng.permutation(len(rgb_NHWC))[:2000])])
         self.residual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(self.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+        progress = progress or Progress()
+        done = progress.restore(self, optimizer)
         for step in range(steps):
+            if step < done:  # made before an interruption: only its random numbers are drawn
+                rng.integers(0, len(rgb_NHWC), batch)
+                rng.random()
+                continue
             # Linear warm-up over 20 steps, and linear decay to zero.
             rate = learning_rate * min(1.0, (step + 1) / 20) * (1.0 - step / steps)
             for group in optimizer.param_groups:
@@ -133,6 +141,7 @@ class ImageTokenizer(nn.Module):
             loss.backward()
             nn.utils.clip_grad_norm_(self.parameters(), 1.0)
             optimizer.step()
+            progress.save(step + 1, self, optimizer)
             on_step(step + 1, loss.item())
         return self.eval()
 

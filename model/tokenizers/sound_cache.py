@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from avw.model.interaural_delay import interaural_delays
-from avw.model.tokenizers.audio import AudioTokenizer
+from avw.model.tokenizers.protocol import SoundCoder
 
 MOST = 512  # sounds; eight agents that take turns
 
@@ -21,14 +21,14 @@ class SoundCache:
     """Encodes sounds one by one, and each only once. The numbers of a sound do not depend on what was encoded before,
     which a batch would not guarantee to the last bit."""
 
-    def __init__(self, tokenizer: AudioTokenizer, most: int = MOST) -> None:
+    def __init__(self, tokenizer: SoundCoder, most: int = MOST) -> None:
         self.tokenizer, self.most = tokenizer, most
         self._known: OrderedDict[bytes, tuple[Tensor, Tensor]] = OrderedDict()
 
     def encode(self, audio_NES: np.ndarray) -> tuple[Tensor, Tensor]:
         """float32 (N, 2, 2400) in linear units -> latents (N, A, D) and delays between the ears (N, C), float32, on the
         device of the tokenizer."""
-        device = self.tokenizer.window_W.device
+        device = next(self.tokenizer.buffers()).device
         found = []
         for audio_ES in np.ascontiguousarray(audio_NES, np.float32):
             key = audio_ES.tobytes()

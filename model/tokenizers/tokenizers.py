@@ -6,27 +6,27 @@ A visual latent is that of the image, followed by that of the log depth if the m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from avw.model.tokenizers.audio import AudioTokenizer
 from avw.model.tokenizers.depth import DepthTokenizer
-from avw.model.tokenizers.image import ImageTokenizer
+from avw.model.tokenizers.protocol import ImageCoder, SoundCoder
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenizers:
     """depth: None for a model that predicts images without depth."""
 
-    image: ImageTokenizer
-    audio: AudioTokenizer
+    image: ImageCoder
+    audio: SoundCoder
     depth: DepthTokenizer | None = None
 
     def parts(self) -> dict[str, torch.nn.Module]:
         """The modules by the name under which a checkpoint stores them."""
         named = {"image": self.image, "audio": self.audio, "depth": self.depth}
-        return {name: part for name, part in named.items() if part is not None}
+        return {name: cast(torch.nn.Module, part) for name, part in named.items() if part is not None}
 
     def to(self, device: torch.device) -> Tokenizers:
         for part in self.parts().values():

@@ -103,7 +103,18 @@ def _without_empty_stages(config: TrainConfig) -> TrainConfig:
 def _with_latents(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """The configuration with the latents that its tokenizers make of the dataset."""
     simulator = dataset.spec.simulator
-    tokenizers = config.tokenizers.configs(simulator.size, dataset.spec.audio_full_scale).empty()
+    budget = config.tokenizers
+    if budget.image != "pca" and (config.net.prior != "none" or budget.depth_channels):
+        raise UsageError(
+            f"the image tokenizer {budget.image} cannot encode a reprojected or turned image; add --set net.prior=none "
+            "--set tokenizers.depth_channels=0, or choose --size S, B, L or XL"
+        )
+    if budget.audio != "cues" and config.net.sound_memory:
+        raise UsageError(
+            f"the sound memory reads the cues of the audio tokenizer cues, which {budget.audio} does not have; add "
+            "--set net.sound_memory=0, or choose --size S, B, L or XL"
+        )
+    tokenizers = budget.configs(simulator.size, dataset.spec.audio_full_scale)
     side, _, channels = tokenizers.vision_shape
     tokens, numbers = tokenizers.audio.latent_shape
     net = replace(
