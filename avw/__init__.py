@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from avw.avw4k.reading.episodes import open_dataset as open_dataset
     from avw.avw4k.writing.generate_dataset import generate as generate
     from avw.model.evaluation.run import evaluate as evaluate
+    from avw.model.hub import from_pretrained as from_pretrained
+    from avw.model.hub import push_to_hub as push_to_hub
     from avw.model.imagination import Imagination as Imagination
     from avw.model.imagination import Recording as Recording
     from avw.model.planning.policies import Policy as Policy
@@ -85,12 +87,14 @@ _DEFINED_IN = {
     "WarpRenderer": "avw.sim_bridge.rendering.warp",
     "WorldModel": "avw.model.world_model",
     "evaluate": "avw.model.evaluation.run",
+    "from_pretrained": "avw.model.hub",
     "generate": "avw.avw4k.writing.generate_dataset",
     "label_image": "avw.sim_bridge.rendering.ids",
     "load_scene": "avw.sim_bridge.scenes.catalogue",
     "make_env": "avw.sim_bridge.task.env",
     "open_dataset": "avw.avw4k.reading.episodes",
     "open_simulator": "avw.sim_bridge.simulators.open_simulator",
+    "push_to_hub": "avw.model.hub",
     "run_navigation": "avw.model.planning.run_navigation",
     "sample_episode": "avw.sim_bridge.task.task",
     "train": "avw.model.train",

@@ -1,4 +1,4 @@
-"""A local server with the part of the Hugging Face Hub's HTTP interface that datasets need."""
+"""A local server with the part of the Hugging Face Hub's HTTP interface that datasets and models need."""
 
 from __future__ import annotations
 
@@ -71,17 +71,17 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json({"errors": [], "warnings": []})
         if path == "/api/repos/create":
             return self._create(json.loads(body))
-        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/preupload/[^/]+", path):
+        if found := re.fullmatch(r"/api/(?:datasets|models)/([^/]+/[^/]+)/preupload/[^/]+", path):
             return self._preupload(found[1], json.loads(body))
-        if found := re.fullmatch(r"/datasets/([^/]+/[^/]+)\.git/info/lfs/objects/batch", path):
+        if found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)\.git/info/lfs/objects/batch", path):
             return self._batch(json.loads(body))
-        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/commit/[^/]+", path):
+        if found := re.fullmatch(r"/api/(?:datasets|models)/([^/]+/[^/]+)/commit/[^/]+", path):
             return self._commit(found[1], body)
-        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+?)(?:/revision/[^/]+)?", path):
+        if found := re.fullmatch(r"/api/(?:datasets|models)/([^/]+/[^/]+?)(?:/revision/[^/]+)?", path):
             return self._info(found[1])
-        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/tree/[^/]+", path):
+        if found := re.fullmatch(r"/api/(?:datasets|models)/([^/]+/[^/]+)/tree/[^/]+", path):
             return self._tree(found[1])
-        if found := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+        if found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
             return self._file(found[1], found[2], method)
         return self._json({"error": f"unknown request: {method} {path}"}, 404)
 
@@ -103,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({"url": f"{self.server.url}/datasets/{name}", "name": name, "id": name})
 
     def _preupload(self, repo: str, asked: dict[str, Any]) -> None:
-        modes = [{"path": file["path"], "uploadMode": "lfs" if file["path"].endswith(".h5") else "regular",
+        large = (".h5", ".safetensors")
+        modes = [{"path": file["path"], "uploadMode": "lfs" if file["path"].endswith(large) else "regular",
                   "shouldIgnore": False} for file in asked["files"]]  # fmt: skip
         self._json({"files": modes})
 

@@ -48,7 +48,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
         ("tokenizers",),
         ("context", "frames", "pixels", "priors", "rollout", "rotation", "world_model"),
         ("training", "cloning"),
-        ("train", "planning"),
+        ("train", "planning", "hub"),
         ("evaluation", "imagine", "play"),
         ("report",),
     ),

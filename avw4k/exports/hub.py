@@ -16,7 +16,7 @@ from typing import Any
 from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.avw4k.shards.checksums import file_sha256
 from avw.avw4k.writing.card import licences
-from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
 from avw.sim_bridge.storage.small_files import refuse_irregular
 
 BESIDE = ("info.json", "manifest.jsonl", "episodes.parquet", "README.md", "croissant.json")
@@ -76,8 +76,8 @@ def push(
     report = HubReport(repo=repo, path=str(folder), files=names, bytes=size, restricted=restricted)
     if dry_run:
         return report
-    api = _hub().HfApi(endpoint=endpoint, token=token)
-    with _reported(f"{folder} could not be uploaded to {repo}"):
+    api = hub_library().HfApi(endpoint=endpoint, token=token)
+    with hub_errors(f"{folder} could not be uploaded to {repo}"):
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
         done = api.upload_folder(
             repo_id=repo, repo_type="dataset", folder_path=folder, allow_patterns=list(names),
@@ -96,11 +96,11 @@ def pull(
     Raises UsageError for a folder that contains something else, DatasetError if the download fails or does not match
     its manifest.
     """
-    hub = _hub()
+    hub = hub_library()
     traces = folder / ".cache" / "huggingface"  # the Hub library keeps its state here until a download is complete
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not traces.is_dir())):
         raise UsageError(f"{folder} is not empty; choose a new folder, or delete this one")
-    with _reported(f"{repo} could not be downloaded"):
+    with hub_errors(f"{repo} could not be downloaded"):
         hub.snapshot_download(
             repo, repo_type="dataset", revision=revision, local_dir=folder, allow_patterns=PATTERNS, token=token,
             endpoint=endpoint,
@@ -126,7 +126,8 @@ def check(dataset: Dataset) -> None:
             raise DatasetError(f"{path} does not match the manifest; type: avw verify {dataset.path} --repair")
 
 
-def _hub() -> Any:
+def hub_library() -> Any:
+    """The Hub's library. Raises UsageError if it is not installed."""
     try:
         import huggingface_hub
     except ModuleNotFoundError as error:
@@ -137,11 +138,16 @@ def _hub() -> Any:
 
 
 @contextmanager
-def _reported(what: str) -> Iterator[None]:
-    """Turn any error of the Hub library into one sentence: its errors share no base class but Exception."""
+def hub_errors(what: str, kind: type[AvwError] = DatasetError) -> Iterator[None]:
+    """Turn any error of the Hub library into one sentence: its errors share no base class but Exception.
+
+    kind: of the error that is raised
+    """
     try:
         yield
+    except UsageError:
+        raise
     except Exception as error:
         said = [str(error), str(error.__cause__ or "")]
         reason = " ".join(" ".join(said).split()).rstrip(". ") or type(error).__name__
-        raise DatasetError(f"{what}: {reason[:500]}. To log in, type: hf auth login") from error
+        raise kind(f"{what}: {reason[:500]}. To log in, type: hf auth login") from error
