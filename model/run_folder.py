@@ -16,7 +16,7 @@ CONFIG = "config.json"  # of a run, written first
 MODEL = "model.safetensors"  # of a run, written last
 POLICY = "policy.safetensors"  # of a run: the cloned policy
 INVERSE = "inverse.safetensors"  # of a run: its inverse dynamics
-NOT_LOSSES = ("stage", "step", "seconds", "loss", "gradient", "targets_per_second")
+NOT_LOSSES = ("stage", "step", "seconds", "loss", "gradient", "targets_per_second", "mfu")
 """Names in a line of log.jsonl that are not loss terms."""
 LARGEST = 2**29  # bytes; navigation records hold a path per episode
 LATEST = Path("runs/latest")  # where `avw train` writes if no folder is named

@@ -15,7 +15,7 @@ from avw.sim_bridge.errors import UsageError
 PRECISIONS = ("fp32", "bf16")
 RUNNING = frozenset(
     ("save_every", "log_every", "validate_every", "validation_batches", "accumulate", "recompute", "compiler",
-     "fused_optimizer", "tensorboard", "wandb", "rank_timeout")
+     "fused_optimizer", "sharded", "sample_every", "tensorboard", "wandb", "rank_timeout")
 )  # fmt: skip
 """Fields that may change when a run is resumed: they do not change the result, except by the order of additions."""
 STAGE_MODALITIES = {"1": ("vision",), "2": ("audio",), "3": ("vision", "audio")}
@@ -47,6 +47,9 @@ class TrainConfig:
         third more time
     compiler: backend of torch.compile for the blocks, e.g. inductor; "" for none
     fused_optimizer: one kernel for the update of all weights. On CUDA devices always
+    sharded: several processes share weights, moments and moving average (FSDP2), instead of one copy for each
+    sample_every: steps between samples, film strips and sounds of windows of the validation split, which are also made
+        at the end of a stage; 0: never
     tensorboard: also write TensorBoard files, if the package is installed · wandb: project at Weights & Biases, or ""
     rank_timeout: seconds after which a process that does not answer ends a training of several processes
     """
@@ -95,6 +98,8 @@ class TrainConfig:
     recompute: bool = False
     compiler: str = ""
     fused_optimizer: bool = False
+    sharded: bool = False
+    sample_every: int = 1000
     tensorboard: bool = True
     wandb: str = ""
     rank_timeout: float = 600.0

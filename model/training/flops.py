@@ -7,11 +7,15 @@ repeated to save memory do not (model FLOP utilisation, arXiv 2204.02311).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+from avw.model.av_cdit import AvCdit
+from avw.model.training.batches import Batches, Part
 
 DENSE_PEAKS: dict[str, tuple[float, float]] = {
     "H200": (67e12, 989e12),
@@ -52,6 +56,29 @@ def counted(task: Callable[[], object]) -> int:
     with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
         task()
     return counter.get_total_flops()
+
+
+def step_flops(loss: nn.Module, net: AvCdit, batches: Batches, contexts: int, steps: Sequence[int] = (0, 1)) -> float:
+    """FLOPs of a training step over all processes: the mean over some steps, because batches of a kind take turns.
+
+    loss: gives the loss terms of a batch from `net`
+    contexts: a divisor of the contexts of all batches. The FLOPs of a part with a share of them are counted
+    """
+    kept, net.recompute = net.recompute, False
+    total = 0
+    try:
+        with torch.compiler.set_stance("force_eager"):
+            for step in steps:
+                part = batches.at(step, Part(0, contexts))
+                total += counted(lambda part=part, step=step: _backward(loss(part, step)))  # type: ignore[misc]
+    finally:
+        net.recompute = kept
+        loss.zero_grad(set_to_none=True)
+    return total * contexts / len(steps)
+
+
+def _backward(losses: dict[str, Tensor]) -> None:
+    torch.stack(list(losses.values())).sum().backward()
 
 
 def peak_flops(device: torch.device, precision: str = "fp32") -> float:

@@ -1,4 +1,4 @@
-"""What a training needs: parameters, disk space and memory, from the configuration and the size of the dataset."""
+"""What a training needs: parameters, disk space, memory and hours, from configuration and size of the dataset."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from avw.avw4k.reading.dataset import Dataset
 from avw.model.av_cdit import MODALITIES, AvCdit
 from avw.model.memory.config import MemoryConfig
 from avw.model.training.config import TrainConfig
+from avw.model.training.hours import gpu_hours, step_costs
 from avw.model.training.weights import parameters_of
 
 NUMBER = 4  # bytes of a float32
@@ -24,6 +25,8 @@ class TrainForecast:
     checkpoint: the largest file of a stage that is running · latents: encoded frames of both splits
     disk_peak: at most, during the training; a checkpoint exists twice while it is written · disk_after: in the end
     free: on the disk of the run now
+    step_flops: of each stage, over all processes · gpu_hours: of the stages on one GPU, see `hours.py`; both are empty
+        for networks with a sound memory
     """
 
     parameters: dict[str, int]
@@ -33,6 +36,8 @@ class TrainForecast:
     disk_peak: int
     disk_after: int
     free: int
+    step_flops: dict[str, int]
+    gpu_hours: dict[str, float]
 
 
 def forecast(dataset: Dataset, out: Path, config: TrainConfig) -> TrainForecast:
@@ -47,7 +52,8 @@ def forecast(dataset: Dataset, out: Path, config: TrainConfig) -> TrainForecast:
     # All weights, and of the trained ones the average and two moments (`StageState.save`).
     running = {stage: NUMBER * (whole + 3 * count) if config.steps[stage] else 0 for stage, count in trained.items()}
     finished = NUMBER * whole
-    splits = ["train", "val"] if config.validate_every and dataset.episodes("val") else ["train"]
+    held_out = (config.validate_every or config.sample_every) and dataset.episodes("val")
+    splits = ["train", "val"] if held_out else ["train"]
     frames = sum(ref.steps + 1 for split in splits for ref in dataset.episodes(split))
     latents = frames * frame_bytes(config, dataset.spec.simulator.size)
     after = latents + finished * (len(running) + 1)  # the stages and the model
@@ -61,6 +67,8 @@ def forecast(dataset: Dataset, out: Path, config: TrainConfig) -> TrainForecast:
         disk_peak=max(latents + max(during), after),
         disk_after=after,
         free=shutil.disk_usage(existing).free,
+        step_flops=step_costs(config),
+        gpu_hours=gpu_hours(config),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
 from avw.model.av_cdit import AvCdit
@@ -16,12 +19,15 @@ from avw.model.frames import EncodedFrames
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.batches import Batches, Part, StageBatch
 from avw.model.training.config import TrainConfig
+from avw.model.training.flops import peak_flops, step_flops
+from avw.model.training.held_out import HeldOut
 from avw.model.training.losses import stage_losses
 from avw.model.training.out_of_memory import memory_advice
 from avw.model.training.ranks import Ranks, lost_ranks
+from avw.model.training.sharding import shard
 from avw.model.training.stage_state import StageState, file_of, schedule
 from avw.model.training.train_log import Board, TrainLog
-from avw.model.training.validation import Validation
+from avw.model.training.weights import prepare
 from avw.sim_bridge.errors import TrainingError
 
 Report = Callable[[str, int, int, dict[str, float]], None]
@@ -61,19 +67,23 @@ def run_stage(
         report(stage, state.steps, state.steps, {})
         return
     loss = StageLoss(net, stage, Diffusion(config.diffusion, device), config, device)
+    batches = Batches(frames, tokenizers, config, stage, device)
+    share = None if state.finished else _share_of_peak(loss, batches, ranks, device)
     shared: nn.Module = loss
-    if ranks.count > 1:
+    if ranks.count > 1 and config.sharded:
+        copy = deepcopy(net)  # what was sharded cannot be made whole again in place
+        prepare(copy, config)
+        shared = loss = StageLoss(copy, stage, loss.diffusion, config, device)
+        shard(loss, ranks, device)
+        state.continue_with(copy)
+    elif ranks.count > 1:
         shared = DistributedDataParallel(loss, broadcast_buffers=False, find_unused_parameters=True)
     first = ranks.rank * config.accumulate
     parts = [Part(first + n, ranks.count * config.accumulate) for n in range(config.accumulate)]
-    batches = Batches(frames, tokenizers, config, stage, device)
-    measured = None
-    if validation is not None and config.validate_every and ranks.first:
-        measured = Validation(validation, tokenizers, config, stage, device)
-    log = TrainLog(
-        out / "log.jsonl", stage, state.step, config.contexts_of(stage) * config.targets, boards=boards, ranks=ranks
-    )
-    net.train()
+    held_out = HeldOut(validation, tokenizers, config, stage, device, out, boards)
+    targets = config.contexts_of(stage) * config.targets
+    log = TrainLog(out / "log.jsonl", stage, state.step, targets, boards=boards, ranks=ranks, share=share)
+    loss.train()
     updating = False
     try:
         with memory_advice(config, stage, ranks.count, device), lost_ranks(f"in stage {stage}"):
@@ -92,24 +102,24 @@ def run_stage(
                 if asked and (stopped := state.stopped_at()) is not None:
                     state.step = stopped
                     raise _not_finite(state, stopped, {}, out, ranks)
+                beside = None
+                if held_out.due(state.step, at_line=due) and (ranks.first or state.sharded):
+                    updating = True  # weights and average are exchanged
+                    with state.averaged() as average:
+                        beside = held_out.measure(average, loss.diffusion, state.step, at_line=due)
+                    updating = False
                 if due:
-                    beside = None
-                    if measured is not None and measured.due(state.step):
-                        updating = True  # weights and average are exchanged
-                        with state.averaged():
-                            beside = measured.measure(net, loss.diffusion)
-                        updating = False
                     shown = log.write(state.step, beside)
                 report(stage, state.step, state.steps, shown)
-                if state.step % config.save_every == 0 and not state.finished and ranks.first:
-                    state.save(out)
+                if state.step % config.save_every == 0 and not state.finished:
+                    state.save(out, write=ranks.first)
     except KeyboardInterrupt:
-        # During an update, weights and EMA may belong to different steps: keep the last checkpoint.
-        if not updating and ranks.first and state.stopped_at() is None:
+        # During an update, weights and EMA may belong to different steps: keep the last checkpoint. It is kept too if
+        # this process has a part of the state only.
+        if not updating and not state.sharded and ranks.first and state.stopped_at() is None:
             state.save(out)
         raise
-    if ranks.first:
-        state.save(out)
+    state.save(out, write=ranks.first)
     ranks.wait()  # the next stage reads the file
     state.finish()
 
@@ -122,6 +132,8 @@ def gradients(loss: nn.Module, parts: Sequence[StageBatch], step: int) -> dict[s
         last = number + 1 == len(parts)
         # The gradients of the processes are averaged once per step, with the last part.
         later = nullcontext() if last or not isinstance(loss, DistributedDataParallel) else loss.no_sync()
+        if isinstance(loss, FSDPModule):
+            loss.set_requires_gradient_sync(last)
         with later:
             losses = loss(part, step)
             total = sum(losses.values(), torch.zeros((), device=next(iter(losses.values())).device))
@@ -131,10 +143,17 @@ def gradients(loss: nn.Module, parts: Sequence[StageBatch], step: int) -> dict[s
     return means
 
 
+def _share_of_peak(loss: StageLoss, batches: Batches, ranks: Ranks, device: torch.device) -> float:
+    """The share of the FLOP/s of all devices that one target per second uses."""
+    config, stage = loss.config, loss.stage
+    sizes = [config.contexts_of(stage)] + ([config.reward_contexts] if stage == "3" else [])
+    flops = step_flops(loss, loss.net, batches, math.gcd(*sizes)) / (sizes[0] * config.targets)
+    return flops / (peak_flops(device, config.precision) * ranks.count)
+
+
 def _not_finite(state: StageState, step: int, losses: dict[str, Tensor], out: Path, ranks: Ranks) -> TrainingError:
     """Save the state before the step, and name the batch."""
-    if ranks.first:
-        state.save(out)
+    state.save(out, write=ranks.first)
     wrong = [name for name, value in losses.items() if not torch.isfinite(value)]
     cause = f" (its {', '.join(wrong)} loss is {float(losses[wrong[0]])})" if wrong else ""
     return TrainingError(

@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit
 from avw.model.training.config import TrainConfig
+from avw.model.training.sharding import clip, like, local, wholes
 from avw.model.training.weights import parameters_of
 from avw.sim_bridge.errors import CheckpointError
 
@@ -32,14 +34,13 @@ class StageState:
 
     def __init__(self, net: AvCdit, stage: str, config: TrainConfig, device: torch.device) -> None:
         self.net, self.stage, self.config = net, stage, config
+        self.whole = net  # the network that gets the result
         self.trained = dict(parameters_of(net, stage))
         for name, parameter in net.named_parameters():
             parameter.requires_grad_(name in self.trained)
         self.deferred = config.fused_optimizer or device.type == "cuda"
-        self.optimizer = torch.optim.AdamW(
-            self.trained.values(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0,
-            fused=True if self.deferred else None,
-        )  # fmt: skip
+        self.sharded = False
+        self.optimizer = self._optimizer()
         self.step = 0
         self.ema: dict[str, Tensor] = {}
         self._stopped_at = torch.full((), -1.0, device=device)  # step of the first gradient that is not finite
@@ -79,18 +80,49 @@ class StageState:
         self.ema = {name: p.detach().clone() for name, p in self.trained.items()}
         return False
 
-    def save(self, folder: Path) -> None:
-        """Write the checkpoint: everything that resuming needs, and of a finished stage its moving average."""
-        weights = self.net.state_dict()
+    def _optimizer(self) -> torch.optim.AdamW:
+        # One kernel of the optimizer cannot take whole tensors and shards together.
+        groups: dict[bool, list[nn.Parameter]] = {}
+        for parameter in self.trained.values():
+            groups.setdefault(isinstance(parameter, DTensor), []).append(parameter)
+        return torch.optim.AdamW(
+            [{"params": group} for group in groups.values()], lr=self.config.learning_rate, betas=(0.9, 0.99),
+            weight_decay=0.0, fused=True if self.deferred else None,
+        )  # fmt: skip
+
+    def continue_with(self, net: AvCdit) -> None:
+        """Train a copy of the network instead, whose parameters `sharding.shard` has sharded, and shard all state."""
+        moments = checkpoint.optimizer_tensors(self.optimizer, list(self.trained))
+        self.net = net
+        found = dict(net.named_parameters())
+        names = sorted(self.trained, key=lambda name: isinstance(found[name], DTensor), reverse=True)
+        self.trained = {name: found[name] for name in names}
+        self.ema = {name: like(tensor, self.trained[name]) for name, tensor in self.ema.items()}
+        self.optimizer, self.sharded = self._optimizer(), True
+        parts = {
+            name: tensor if name.endswith(".step") else like(tensor, self.trained[_parameter_of(name)])
+            for name, tensor in moments.items()
+        }
+        checkpoint.restore_optimizer(self.optimizer, list(self.trained), parts)
+
+    def save(self, folder: Path, *, write: bool = True) -> None:
+        """Write the checkpoint: everything that resuming needs, and of a finished stage its moving average.
+
+        write: whether this process writes. With shards all processes must call this, and one of them writes
+        """
+        if not write and not self.sharded:
+            return
+        weights = wholes(self.net.state_dict())
         if self.finished:
-            tensors = checkpoint.prefixed("ema", {**weights, **self.ema})
+            tensors = checkpoint.prefixed("ema", {**weights, **wholes(self.ema)})
         else:
             tensors = {
                 **checkpoint.prefixed("net", weights),
-                **checkpoint.prefixed("ema", self.ema),
-                **checkpoint.optimizer_tensors(self.optimizer, list(self.trained)),
+                **checkpoint.prefixed("ema", wholes(self.ema)),
+                **wholes(checkpoint.optimizer_tensors(self.optimizer, list(self.trained))),
             }
-        checkpoint.save(file_of(folder, self.stage), tensors, {"stage": self.stage, "step": self.step})
+        if write:
+            checkpoint.save(file_of(folder, self.stage), tensors, {"stage": self.stage, "step": self.step})
 
     def update(self, rate: float) -> Tensor:
         """One step of the optimizer and of the moving average. Returns the norm of the gradient, before clipping.
@@ -100,10 +132,12 @@ class StageState:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        norm = nn.utils.clip_grad_norm_(self.trained.values(), self.config.clip)
+        parameters = list(self.trained.values())
+        most = self.config.clip
+        norm = clip(parameters, most) if self.sharded else nn.utils.clip_grad_norm_(parameters, most)
         lag = 1 - min(self.config.ema, (self.step + 1) / (self.step + 10))
-        averages = list(self.ema.values())
-        weights: list[Tensor] = [self.trained[name] for name in self.ema]
+        averages = [local(average) for average in self.ema.values()]
+        weights: list[Tensor] = [local(self.trained[name]) for name in self.ema]
         if self.deferred:
             bad = ~torch.isfinite(norm) & (self._stopped_at < 0)
             self._stopped_at = torch.where(bad, float(self.step), self._stopped_at)
@@ -129,22 +163,34 @@ class StageState:
         return step
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """The network with the moving average of its weights, and without gradients."""
+    def averaged(self) -> Iterator[AvCdit]:
+        """A network with the moving average of the weights, and without gradients: the same one, until the end of the
+        block, or with shards a whole copy. Then all processes must call this."""
+        if self.sharded:
+            copy = AvCdit(self.net.config).to(self._stopped_at.device)
+            copy.load_state_dict({**wholes(self.net.state_dict()), **wholes(self.ema)})
+            with torch.no_grad():
+                yield copy
+            return
         self._swap()
         try:
             with torch.no_grad():
-                yield
+                yield self.net
         finally:
             self._swap()
 
     def finish(self) -> None:
         """Give the network the moving average for good."""
-        self.net.load_state_dict({**self.net.state_dict(), **self.ema})
+        self.whole.load_state_dict({**wholes(self.net.state_dict()), **wholes(self.ema)})
 
     def _swap(self) -> None:
         for name, parameter in self.trained.items():
             parameter.data, self.ema[name] = self.ema[name], parameter.data
+
+
+def _parameter_of(moment: str) -> str:
+    """The name of the parameter in optimizer.NAME.exp_avg."""
+    return moment.removeprefix("optimizer.").rpartition(".")[0]
 
 
 def file_of(folder: Path, stage: str) -> Path:

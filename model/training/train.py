@@ -37,7 +37,7 @@ from avw.model.training.run_config import claim, fingerprint
 from avw.model.training.stage import Report, run_stage
 from avw.model.training.stage_state import file_of
 from avw.model.training.train_log import Board, boards
-from avw.model.training.weights import init_weights
+from avw.model.training.weights import init_weights, prepare
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
@@ -98,7 +98,7 @@ def _train(
     with ranks.in_turn():
         frames = _encoded(dataset, "train", tokenizers, config, out / "latents", report)
     validation = None
-    if config.validate_every and dataset.episodes("val") and ranks.first:
+    if (config.validate_every or config.sample_every) and dataset.episodes("val") and ranks.first:
         validation = _encoded(dataset, "val", tokenizers, config, out / "latents-val", _silent)
     tokenizers = tokenizers.to(place)
     for stage in [s for s in ("1", "2", "3") if s in stages]:
@@ -117,14 +117,6 @@ def _train(
                 model.calibration = calibrate(model, dataset, validation)
             model.save(out / MODEL)
     return model
-
-
-def prepare(net: AvCdit, config: TrainConfig) -> None:
-    """Make the blocks of the network compute as the configuration says."""
-    net.recompute = config.recompute
-    if config.compiler:
-        for block in net.blocks:
-            block.compile(backend=config.compiler)
 
 
 def _encoded(

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,12 +21,17 @@ from avw.model.run_folder import read_log
 from avw.model.training.config import TrainConfig
 from avw.model.training.ranks import Ranks
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import SAMPLE_RATE
 
 
 class Board(Protocol):
     """Another place for the lines of the log."""
 
     def write(self, stage: str, step: int, values: Mapping[str, float]) -> None: ...
+
+    def picture(self, stage: str, step: int, name: str, rgb_HWC: np.ndarray) -> None: ...
+
+    def sound(self, stage: str, step: int, name: str, sound_ES: np.ndarray) -> None: ...
 
     def close(self) -> None: ...
 
@@ -34,6 +40,7 @@ class TrainLog:
     """The lines of one stage. Those after step `start`, from an interrupted run, are removed.
 
     targets: targets per step, over all processes, for the speed
+    share: share of the FLOP/s of the devices that one target per second uses, for the MFU; None if it is not known
     """
 
     def __init__(
@@ -45,7 +52,9 @@ class TrainLog:
         *,
         boards: Sequence[Board] = (),
         ranks: Ranks | None = None,
+        share: float | None = None,
     ) -> None:
+        self.share = share
         self.path, self.stage, self.targets, self.boards = path, stage, targets, boards
         self.ranks = ranks or Ranks()
         self.sums: dict[str, Tensor] = {}
@@ -62,7 +71,7 @@ class TrainLog:
             self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value.detach().double()
 
     def write(self, step: int, validation: Mapping[str, float] | None = None) -> dict[str, float]:
-        """Write the means since the line before. Returns them, with `targets_per_second`.
+        """Write the means since the line before. Returns them, with the speed: `targets_per_second` and `mfu`.
 
         validation: losses on the validation split; their names get the prefix "val_"
         """
@@ -73,14 +82,15 @@ class TrainLog:
         seconds = now - self.time
         self.sums, self.count, self.time = {}, 0, now
         beside = {f"val_{name}": value for name, value in (validation or {}).items()}
-        values = {"loss": sum(means.values()), **means, **beside, "gradient": gradient, "targets_per_second": speed}
+        fast = {"targets_per_second": speed, **({} if self.share is None else {"mfu": speed * self.share})}
+        values = {"loss": sum(means.values()), **means, **beside, "gradient": gradient, **fast}
         if self.ranks.first:
             row = {"stage": self.stage, "step": step, **values, "seconds": seconds}
             with self.path.open("a") as file:
                 file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}) + "\n")
             for board in self.boards:
                 board.write(self.stage, step, values)
-        return means | beside | {"targets_per_second": speed}
+        return means | beside | fast
 
     def _means(self) -> dict[str, float]:
         """The means over steps and processes. Waits for the device once."""
@@ -116,6 +126,13 @@ class TensorBoard:
         for name, value in values.items():
             self.writer.add_scalar(f"stage {stage}/{name}", value, step)
 
+    def picture(self, stage: str, step: int, name: str, rgb_HWC: np.ndarray) -> None:
+        self.writer.add_image(f"stage {stage}/{name}", rgb_HWC, step, dataformats="HWC")
+
+    def sound(self, stage: str, step: int, name: str, sound_ES: np.ndarray) -> None:
+        """The mean of both ears: TensorBoard plays one channel."""
+        self.writer.add_audio(f"stage {stage}/{name}", sound_ES.mean(0), step, sample_rate=SAMPLE_RATE)
+
     def close(self) -> None:
         self.writer.close()
 
@@ -131,6 +148,7 @@ class WeightsAndBiases:
                 f"--set wandb={config.wandb} needs the package wandb; type: pip install 'avw[wandb]'"
             ) from error
         name = out.resolve().name
+        self.wandb = wandb
         self.run = wandb.init(
             project=config.wandb, name=name, id=name, resume="allow", dir=str(out), config=checkpoint.as_json(config)
         )
@@ -138,6 +156,13 @@ class WeightsAndBiases:
     def write(self, stage: str, step: int, values: Mapping[str, float]) -> None:
         named = {f"stage {stage}/{name}": value for name, value in values.items()}
         self.run.log({**named, f"stage {stage}/step": step})
+
+    def picture(self, stage: str, step: int, name: str, rgb_HWC: np.ndarray) -> None:
+        self.run.log({f"stage {stage}/{name}": self.wandb.Image(rgb_HWC), f"stage {stage}/step": step})
+
+    def sound(self, stage: str, step: int, name: str, sound_ES: np.ndarray) -> None:
+        clip = self.wandb.Audio(sound_ES.T, sample_rate=SAMPLE_RATE)
+        self.run.log({f"stage {stage}/{name}": clip, f"stage {stage}/step": step})
 
     def close(self) -> None:
         self.run.finish()

@@ -27,14 +27,15 @@ class Validation:
         self.config, self.stage = config, stage
         self.batches = Batches(frames, tokenizers, config, stage, device)
 
-    def due(self, step: int) -> bool:
+    @staticmethod
+    def due(config: TrainConfig, stage: str, step: int) -> bool:
         """Whether to measure at a line of the log: the lines 1, 2, 4, 8 … of a stage, and every `validate_every` steps.
 
         Early lines show at once whether anything is learned that holds in other houses.
         """
-        line = step // self.config.log_every
+        line = step // config.log_every
         early = line > 0 and line & (line - 1) == 0
-        return early or step % self.config.validate_every == 0 or step == self.config.steps[self.stage]
+        return early or step % config.validate_every == 0 or step == config.steps[stage]
 
     @cached_property
     def _kept(self) -> list[StageBatch]:

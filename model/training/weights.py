@@ -1,4 +1,4 @@
-"""The weights of the network: how they start, and which of them a stage trains."""
+"""The network in a training: how its weights start, which of them a stage trains, and how its blocks compute."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from avw.model.av_cdit import AvCdit
+from avw.model.training.config import TrainConfig
 
 
 def parameters_of(net: AvCdit, stage: str) -> Iterator[tuple[str, nn.Parameter]]:
@@ -35,3 +36,11 @@ def init_weights(net: AvCdit, seed: int) -> None:
                 parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1) * bound)
             elif name.endswith("bias"):
                 parameter.zero_()
+
+
+def prepare(net: AvCdit, config: TrainConfig) -> None:
+    """Make the blocks of the network compute as the configuration says."""
+    net.recompute = config.recompute
+    if config.compiler:
+        for block in net.blocks:
+            block.compile(backend=config.compiler)

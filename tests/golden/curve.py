@@ -16,7 +16,7 @@ from tests.model.small_dataset import write_flats, write_small_dataset
 
 FILE = Path(__file__).with_name("curve.txt")
 STEPS = [16, 8, 12]
-BESIDE = ("stage", "step", "loss", "seconds", "targets_per_second")
+BESIDE = ("stage", "step", "loss", "seconds", "targets_per_second", "mfu")
 
 
 def measure(dataset: Dataset, out: Path) -> list[str]:
@@ -30,6 +30,7 @@ def measure(dataset: Dataset, out: Path) -> list[str]:
         reward_targets=4,
         compositor_steps=0,
         validate_every=0,
+        sample_every=0,
         log_every=4,
     )
     train(dataset, out, config)

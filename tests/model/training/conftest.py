@@ -28,6 +28,7 @@ def config(dataset: Dataset) -> TrainConfig:
         reward_targets=3,
         save_every=2,
         log_every=2,
+        sample_every=4,
     )
 
 

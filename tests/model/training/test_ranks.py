@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,8 +24,7 @@ from avw.model.training.batches import Batches, Part
 from avw.model.training.config import TrainConfig
 from avw.model.training.ranks import joined, lost_ranks, own_device
 from avw.model.training.stage import StageLoss, gradients
-from avw.model.training.train import prepare
-from avw.model.training.weights import init_weights, parameters_of
+from avw.model.training.weights import init_weights, parameters_of, prepare
 from avw.sim_bridge.errors import TrainingError, UsageError
 from tests import ROOT
 from tests.model.training.runs import copied, tensors_of
@@ -173,3 +173,29 @@ def test_two_processes_train_what_one_trains(dataset: Dataset, config: TrainConf
     assert two_processes(dataset, cut, run / "config.json").returncode == 0
     resumed, whole = tensors_of(cut / "stage-3.safetensors"), tensors_of(out / "stage-3.safetensors")
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_two_processes_with_shards_train_what_one_trains(
+    dataset: Dataset, config: TrainConfig, run: Path, tmp_path: Path
+) -> None:
+    out = copied(run, tmp_path / "shards")
+    settings = tmp_path / "shards.json"
+    document = json.loads((run / "config.json").read_text())
+    document["train"]["sharded"] = True
+    settings.write_text(json.dumps(document))
+    assert two_processes(dataset, out, settings, "2:3:die").returncode != 0  # rank 1 dies in stage 2
+    tensors, note = checkpoint.load(out / "stage-2.safetensors")
+    assert note["step"] == 2
+    assert any(name.startswith("optimizer.") for name in tensors)
+    done = two_processes(dataset, out, settings)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for stage in "123":
+        one, two = (tensors_of(folder / f"stage-{stage}.safetensors") for folder in (run, out))
+        assert one.keys() == two.keys()
+        apart = max(float((one[name] - two[name]).abs().max()) for name in one)
+        assert 0 < apart < 2e-4
+    whole = copied(run, tmp_path / "whole")
+    assert two_processes(dataset, whole, settings).returncode == 0
+    resumed, uncut = tensors_of(out / "model.safetensors"), tensors_of(whole / "model.safetensors")
+    assert all(torch.equal(resumed[name], uncut[name]) for name in uncut)

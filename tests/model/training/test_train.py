@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from PIL import Image
 
 from avw import open_dataset
 from avw.avw4k.reading.dataset import Dataset
@@ -30,6 +32,7 @@ from avw.model.training.forecast import forecast
 from avw.model.training.losses import stage_losses
 from avw.model.training.presets import preset
 from avw.model.training.run_config import claim
+from avw.model.training.samples import FOLDER
 from avw.model.training.stage_state import schedule
 from avw.model.training.train import train
 from avw.model.training.weights import init_weights
@@ -76,6 +79,7 @@ def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: 
     ]  # fmt: skip
     assert set(rows[0]) >= {"vision", "loss", "gradient", "targets_per_second", "val_vision"}
     assert rows[0]["gradient"] > 0 < rows[0]["targets_per_second"]
+    assert all(0 < row["mfu"] < 1 for row in rows)
     assert ["val_vision" in row for row in rows[:3]] == [True, True, True]  # the lines 1 and 2, and the last
     assert "val_loss" not in rows[0]
     assert "audio" not in rows[0]
@@ -85,6 +89,22 @@ def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: 
     assert model.ages[-1] == 0
     assert 0 < model.calibration.stop_threshold < 1
     assert model.note["licences"] == dataset.info["licences"] != {}
+
+
+def test_samples_show_what_a_stage_predicts(run: Path):
+    names = {path.name for path in (run / FOLDER).iterdir()}
+    for stage, steps in (("1", (4, 5)), ("2", (4,)), ("3", (4, 6))):
+        for step, number in itertools.product(steps, (0, 1)):
+            stem = f"stage-{stage}-{step:07d}-{number}"
+            assert (f"{stem}.png" in names) == (stage in "13")
+            assert (f"{stem}-truth.wav" in names) == (f"{stem}-model.wav" in names) == (stage in "23")
+    first, last = (np.asarray(Image.open(run / FOLDER / f"stage-1-000000{step}-0.png")) for step in (4, 5))
+    assert first.shape == last.shape
+    assert (first != last).any()  # the weights have moved
+    truth, model = (soundfile.read(run / FOLDER / f"stage-3-0000006-0-{name}.wav")[0] for name in ("truth", "model"))
+    assert truth.shape == model.shape
+    assert np.abs(truth).max() == pytest.approx(0.5, abs=1e-3)
+    assert (truth != model).any()
 
 
 def test_a_stage_changes_only_its_own_parameters(run: Path, config: TrainConfig):

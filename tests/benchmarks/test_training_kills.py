@@ -1,0 +1,35 @@
+"""Trainings of two processes that are killed end at the weights of one that is not; and a difference is noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import training_kills
+from benchmarks.training_kills import measure
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_killed_trainings_end_at_the_same_weights(tmp_path: Path) -> None:
+    outcomes, places = measure(tmp_path, 2, seed=1)
+    assert outcomes["killed"] == sum(places.values()) == 2
+    assert outcomes["exact"] >= 1
+    assert set(outcomes) <= {"killed", "finished", "exact"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_other_weights_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = training_kills.train
+
+    def changed(dataset, out, config):  # type: ignore[no-untyped-def]
+        model = trained(dataset, out, config)
+        if out.name == "killed":
+            (out / "model.safetensors").write_bytes((out / "model.safetensors").read_bytes() + b"x")
+        return model
+
+    monkeypatch.setattr(training_kills, "train", changed)
+    outcomes, _ = measure(tmp_path, 1, seed=1)
+    assert outcomes["not exact"] == 1
