@@ -4,6 +4,7 @@ PYTHON ?= python3
 # The torch package to install, in any form that pip accepts; e.g. TORCH='torch==2.13.0+cu128' or a path to a wheel.
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
+TAG ?=
 
 BIN := .venv/bin
 STAMP := .venv/installed
@@ -33,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	grep -v '^torch==' constraints.txt > .venv/constraints.txt
 	$(BIN)/pip install $(QUIET) -c .venv/constraints.txt $(TORCH)
-	$(BIN)/pip install $(QUIET) -c .venv/constraints.txt -e '.[model,dev]'
+	$(BIN)/pip install $(QUIET) -c .venv/constraints.txt -e '.[model,dev,docs]'
 	$(BIN)/avw doctor --compile
 	@touch $@
 
@@ -68,16 +69,27 @@ lint: install ## check the code style
 types: install ## check the static types
 	$(BIN)/mypy
 
+docs: install ## build the documentation as a site in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/site/index.html in a browser."
+
+licences: install ## list the licences of all installed dependencies; fails for one that is refused
+	$(BIN)/python -m benchmarks.licences model docs dev
+
+tag: ## check that TAG is the version of the project, as in make tag TAG=v0.2.0
+	@grep -qx 'version = "$(TAG:v%=%)"' pyproject.toml || \
+	  { echo "TAG is '$(TAG)', but pyproject.toml says $$(grep '^version' pyproject.toml)"; exit 1; }
+
 wheel: install ## build the wheel and the source distribution in dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
-ci: ## run everything that continuous integration runs: lint, types, test, and the main commands
-	$(MAKE) lint types test
+ci: ## run everything that continuous integration runs: lint, types, docs, test, and the main commands
+	$(MAKE) lint types docs test
 	$(MAKE) generate train navigate
 
 clean: ## remove build results and caches (keeps data/, runs/ and .venv)
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .numba_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-all generate train navigate results lint types wheel ci clean
+.PHONY: help install demo test test-all generate train navigate results lint types docs licences tag wheel ci clean

@@ -19,7 +19,7 @@ from avw.cli.main import COMMANDS, avw
 from tests import ROOT
 from tests.test_architecture import LAYERS
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINKED = [*PAGES, ROOT / "CHANGELOG.md"]  # the changelog quotes commands and files of older versions
 LAUNCHERS = ("srun ",)
 RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.sh"))
@@ -121,6 +121,8 @@ def test_every_quoted_make_target_exists(quotation: Quoted) -> None:
 @pytest.mark.parametrize("quotation", commands("python"), ids=str)
 def test_every_quoted_module_exists(quotation: Quoted) -> None:
     words = words_of(quotation.line)
+    if words[1].endswith(".py") and words[1].startswith("examples/"):
+        assert (ROOT / words[1]).is_file(), f"{quotation}: no such file"
     if words[1:2] == ["-m"] and words[2].split(".")[0] in ("avw", "benchmarks", "validation"):
         assert importlib.util.find_spec(words[2]), f"{quotation}: no module {words[2]}"
 

@@ -83,7 +83,7 @@ def card_text(card: Mapping[str, Any], *, name: str, facts: Sequence[str]) -> st
         f"* {source}: {card['episodes']} episodes of {spec['steps']} steps in {len(splits)} scenes ({counts}); only "
         "the training scenes were trained on",
         f"* SHA-256 of the dataset's spec: `{card['spec_sha256']}`",
-        *(f"* {key}: {value}" for key, value in card["licences"].items()),
+        *(f"* {line}" for line in terms(card)),
         "",
         "## Made by",
         "",
@@ -96,6 +96,14 @@ def card_text(card: Mapping[str, Any], *, name: str, facts: Sequence[str]) -> st
         "",
     ]
     return "\n".join([*lines, *_evaluation_lines(card["evaluation"]), *_navigation_lines(card["navigation"])])
+
+
+def terms(card: Mapping[str, Any]) -> list[str]:
+    """The licences of the data, one line each."""
+    licences = dict(card.get("licences") or {})
+    restricted = licences.pop("restricted", False)
+    lines = [f"licence of the {name}: {text}" for name, text in licences.items()]
+    return [*lines, *(["publishing needs the permission of the owners of the data"] if restricted else [])]
 
 
 def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:

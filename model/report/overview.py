@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avw.model.checkpoint_header import STORED, read_header
-from avw.model.pretrained.card import CARD
+from avw.model.pretrained.card import CARD, terms
 from avw.model.run_folder import MODEL, PRETRAINED, SHIPPED, read_log, read_result_object, run_summary
 
 STAGES = ("1", "2", "3", "pixels")
@@ -85,7 +85,7 @@ def checkpoint_text(values: Mapping[str, Any]) -> str:
     if isinstance(card, dict):
         lines.append(f"  weights in {values['stored']}; dataset spec {card.get('spec_sha256')}")
         lines += _horizon_lines(_part(card, "evaluation")) + _success_lines(_part(card, "navigation"))
-        lines += [f"  licence of the {name}: {text}" for name, text in _part(card, "licences").items()]
+        lines += [f"  {line}" for line in terms(card)]
     named = PRETRAINED if path == SHIPPED / MODEL else shlex.quote(str(path.parent if path.name == MODEL else path))
     return "\n".join([*lines, *([f"Next: avw play {named}"] if whole else [])])
 

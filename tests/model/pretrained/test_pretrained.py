@@ -113,7 +113,7 @@ def test_the_card_as_text_has_data_licences_and_figures(shipped: Path) -> None:
     origin = read_origin(shipped)
     assert origin is not None
     assert origin.spec.sha256 in text
-    assert "* sounds: synthesised by AVW" in text
+    assert "* licence of the sounds: synthesised by AVW" in text
 
 
 def test_values_that_float16_does_not_cover_keep_32_bits() -> None:
