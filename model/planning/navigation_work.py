@@ -14,9 +14,10 @@ from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, run_ep
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import PRIVILEGED, Policy, make_policy, make_privileged
 from avw.model.planning.policy_file import policy_label
+from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
-from avw.sim_bridge.simulators.protocol import Simulator
+from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
 from avw.sim_bridge.task.episode_file import FiledEpisode
 
 PolicyFactory = Callable[[], Policy]
@@ -80,6 +81,7 @@ class NavigationWork:
                 hfov=self.config.simulator.hfov,
                 max_steps=self.config.task.max_steps,
             )
+            check_camera(name, self._policies[name], self.config.simulator)
         return self._policies[name]
 
     def _privileged(self, name: str, simulator: Simulator) -> Policy:
@@ -94,11 +96,24 @@ class NavigationWork:
                 success_distance=self.config.task.success_distance,
             )
             self._policies[name] = policy
+            check_camera(name, policy, simulator.config)
         policy.simulator = simulator  # a loaded model is kept for the next scene
         return cast("Policy", policy)
 
     def _model_dir(self) -> Path | None:
         return None if self.config.model_dir is None else Path(self.config.model_dir)
+
+
+def check_camera(name: str, policy: Any, simulator: SimulatorConfig) -> None:
+    """Raises UsageError for a policy whose model was trained with another camera than the simulator has."""
+    model = getattr(policy, "model", None)
+    hfov, size = getattr(model, "hfov", None), getattr(model, "size", None)
+    if None not in (hfov, size) and (hfov, size) != (simulator.hfov, simulator.size):
+        raise UsageError(
+            f"the policy {name}: its model was trained on images of {size} pixels over {hfov:g}°, and the simulator "
+            f"has {simulator.size} pixels over {simulator.hfov:g}°: use SimulatorConfig(size={size}, hfov={hfov:g}) or "
+            "leave the camera to the dataset of the run"
+        )
 
 
 @contextmanager

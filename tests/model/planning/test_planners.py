@@ -163,6 +163,14 @@ def test_the_cloned_policy_reads_its_last_action_and_keeps_a_memory(cloned_run: 
     torch.testing.assert_close(policy.hidden, hidden)
 
 
+@pytest.mark.parametrize("camera", [{"hfov": 60.0}, {"size": 48}])
+def test_a_model_of_another_camera_is_refused(tiny_run: Path, flats: tuple[str, ...], camera: dict[str, float]) -> None:
+    config = asked(tiny_run, flats, "reward-only", 5)
+    other = dataclasses.replace(config, simulator=dataclasses.replace(config.simulator, **camera))
+    with pytest.raises(UsageError, match="its model was trained on images of"):
+        run_policies(other, execute=run_in_this_process)
+
+
 def test_what_is_missing_is_named(tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes((tiny_run / "model.safetensors").read_bytes())
     with pytest.raises(CheckpointError, match="contains no cloned policy, which --policy beam needs"):
