@@ -98,7 +98,9 @@ class StageState:
         names = sorted(self.trained, key=lambda name: isinstance(found[name], DTensor), reverse=True)
         self.trained = {name: found[name] for name in names}
         self.ema = {name: like(tensor, self.trained[name]) for name, tensor in self.ema.items()}
-        self.optimizer, self.sharded = self._optimizer(), True
+        # The fused kernel takes no `found_inf` beside shards, so the host looks at every gradient.
+        self.deferred, self.sharded = False, True
+        self.optimizer = self._optimizer()
         parts = {
             name: tensor if name.endswith(".step") else like(tensor, self.trained[_parameter_of(name)])
             for name, tensor in moments.items()

@@ -1,0 +1,154 @@
+"""What tokenizers keep of images and sounds: `python -m benchmarks.tokenizers DATA [--minutes 30] [--json]`.
+
+Each tokenizer is fitted on the training split and measured on frames of the test split, in houses that it has not seen.
+kl and codec are trained for some minutes of CPU time each, and the schedule of the learning rate fits into them; the
+linear ones take what they take. Trained tokenizers are kept in the folder --keep, so that another run can continue.
+
+    PSNR, SSIM             of images · LSD, dB  log-spectral distance of sounds
+    ILD, ITD, coherence    errors of level difference (dB), time difference (µs) and interaural coherence
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+
+from avw.avw4k.reading.dataset import Dataset, open_dataset
+from avw.model.metrics.audio import lsd
+from avw.model.metrics.binaural import coherence_error_per_clip, itd_error_per_clip
+from avw.model.metrics.physical import ild_error
+from avw.model.metrics.vision import psnr, ssim
+from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
+from avw.model.tokenizers.codec import CodecConfig, SoundCodec
+from avw.model.tokenizers.fit import sample_frames
+from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
+from avw.model.tokenizers.kl_image import KlImageConfig, KlImageTokenizer
+from avw.model.tokenizers.learned import Progress
+from avw.model.tokenizers.protocol import ImageCoder, OnStep, SoundCoder
+from benchmarks.machine import machine, sentence
+
+PROBE = 4  # steps whose time decides how many fit into the budget
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """numbers: of a latent · steps: of training, 0 for a linear code · seconds: of CPU time for the fit
+    values: by metric"""
+
+    name: str
+    numbers: int
+    steps: int
+    seconds: float
+    values: dict[str, float]
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--minutes", default=30.0, show_default=True, help="CPU time of the training of kl and of codec, each.")
+@click.option("--frames", default=3000, show_default=True, help="Frames of the training split.")
+@click.option("--test-frames", default=400, show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for the state of the training.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def tokenizers(data: Path, minutes: float, frames: int, test_frames: int, keep: Path | None, as_json: bool) -> None:
+    """Measure what pca, kl, cues and codec keep of the frames of DATA."""
+    torch.set_num_threads(1)
+    dataset = open_dataset(data)
+    train = {name: torch.from_numpy(x) for name, x in sample_frames(dataset, frames, 0).items()}
+    test = sample_frames(dataset, test_frames, 0, split="test")
+    rows = images(dataset, train["rgb"], test["rgb"], minutes, keep)
+    rows += sounds(dataset, train["audio"], test["audio"], minutes, keep)
+    if as_json:
+        found = {"benchmark": "tokenizers", "machine": machine(), "rows": [asdict(row) for row in rows]}
+        click.echo(json.dumps(found, indent=1))
+        return
+    for part in (rows[:2], rows[2:]):
+        click.echo(table(part) + "\n")
+    click.echo(f"Test houses of {data}; {sentence(machine())}.")
+
+
+def images(
+    dataset: Dataset, train_NHWC: torch.Tensor, test_NHWC: np.ndarray, minutes: float, keep: Path | None
+) -> list[Kept]:
+    size = dataset.spec.simulator.size
+    rows = []
+
+    def pca(steps: int, progress: Progress, on_step: OnStep) -> ImageCoder:
+        return ImageTokenizer.fit(train_NHWC, ImageTokenizerConfig(size=size), progress=progress, on_step=on_step)
+
+    def kl(steps: int, progress: Progress, on_step: OnStep) -> ImageCoder:
+        config = KlImageConfig(size=size, width=64)
+        return KlImageTokenizer.fit(train_NHWC, config, steps=steps, progress=progress, on_step=on_step)
+
+    for name, fit, learned in (("pca", pca, False), ("kl", kl, True)):
+        found, steps, seconds = fitted(name, fit, minutes if learned else 0.0, keep)
+        parts = [found.decode(found.encode(part)) for part in torch.from_numpy(test_NHWC).split(50)]
+        decoded = torch.cat(parts).numpy()
+        values = {"PSNR": psnr(decoded, test_NHWC), "SSIM": ssim(decoded, test_NHWC)}
+        numbers = int(np.prod(found.latent_shape))
+        rows.append(Kept(name=name, numbers=numbers, steps=steps, seconds=seconds, values=values))
+    return rows
+
+
+def sounds(
+    dataset: Dataset, train_NES: torch.Tensor, test_NES: np.ndarray, minutes: float, keep: Path | None
+) -> list[Kept]:
+    full = dataset.spec.audio_full_scale
+    rows = []
+
+    def cues(steps: int, progress: Progress, on_step: OnStep) -> SoundCoder:
+        return AudioTokenizer.fit(train_NES, AudioTokenizerConfig(full_scale=full))
+
+    def codec(steps: int, progress: Progress, on_step: OnStep) -> SoundCoder:
+        config = CodecConfig(full_scale=full, width=16)
+        return SoundCodec.fit(train_NES, config, steps=steps, progress=progress, on_step=on_step)
+
+    for name, fit, learned in (("cues", cues, False), ("codec", codec, True)):
+        found, steps, seconds = fitted(name, fit, minutes if learned else 0.0, keep)
+        parts = [found.decode(found.encode(part)) for part in torch.from_numpy(test_NES).split(50)]
+        decoded = torch.cat(parts).numpy()
+        values = {
+            "LSD, dB": lsd(decoded, test_NES, full_scale=full),
+            "ILD, dB": ild_error(decoded, test_NES, full_scale=full),
+            "ITD, µs": float(np.nanmean(itd_error_per_clip(decoded, test_NES, full_scale=full))),
+            "coherence": float(np.nanmean(coherence_error_per_clip(decoded, test_NES, full_scale=full))),
+        }
+        numbers = int(np.prod(found.latent_shape))
+        rows.append(Kept(name=name, numbers=numbers, steps=steps, seconds=seconds, values=values))
+    return rows
+
+
+def fitted(
+    name: str, fit: Callable[[int, Progress, OnStep], Any], minutes: float, keep: Path | None
+) -> tuple[Any, int, float]:
+    """(tokenizer, steps, CPU seconds). minutes: of training; 0 for a tokenizer with a fit of its own"""
+    steps = 0
+    if minutes:
+        times: list[float] = []
+        fit(PROBE, Progress(), lambda step, loss: times.append(time.process_time()))
+        steps = max(PROBE, round(60 * minutes / ((times[-1] - times[0]) / (PROBE - 1))))
+    path = None if keep is None else keep / f"{name}.safetensors"
+    began = time.process_time()
+    found = fit(steps, Progress(path, f"{name} {minutes}"), lambda step, loss: None)
+    return found, steps, time.process_time() - began
+
+
+def table(rows: list[Kept]) -> str:
+    """Markdown: one line per tokenizer."""
+    names = list(rows[0].values)
+    lines = [["tokenizer", "numbers", "steps", "CPU time, min", *names], ["---", *["---:"] * (3 + len(names))]]
+    for row in rows:
+        figures = [f"{row.values[name]:.3g}" for name in names]
+        lines.append([row.name, str(row.numbers), f"{row.steps:,}", f"{row.seconds / 60:.1f}", *figures])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    tokenizers()
