@@ -5,14 +5,16 @@
 
 Each training is killed (SIGKILL: both processes, or one of them, whose partner must end by itself with a message) at a
 random time and continued until the next kill, and a finished one is compared with one that was never interrupted: its
-model.safetensors must have the same bytes. Then the next begins, until there were enough kills. The exit code is 1 if
-a training cannot be continued or ends at other weights.
+model.safetensors must have the same tensors, to the last bit, and the same note. Then the next begins, until there were
+enough kills. The exit code is 1 if a training cannot be continued or ends at other weights.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -163,12 +165,22 @@ def where(out: Path, config: TrainConfig) -> str:
     return "stage 1" if (out / "latents").exists() else "tokenizers"
 
 
+def digest(path: Path) -> str:
+    """SHA-256 of the tensors and the note. The header of a file lists them in random order."""
+    tensors, note = checkpoint.load(path)
+    found = hashlib.sha256(json.dumps(note, sort_keys=True).encode())
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
 def measure(folder: Path, kills: int, seed: int, *, sharded: bool = False) -> tuple[Counter[str], Counter[str]]:
     """(outcomes, parts of the training that the kills fell into)."""
     data = small_data(folder / "data")
     config = small_config(data, sharded=sharded)
     duration = whole(data, folder / "whole", config)
-    wanted = (folder / "whole" / MODEL).read_bytes()
+    wanted = digest(folder / "whole" / MODEL)
     rng = keyed_rng("training kills", seed)
     outcomes: Counter[str] = Counter()
     places: Counter[str] = Counter()
@@ -184,7 +196,7 @@ def measure(folder: Path, kills: int, seed: int, *, sharded: bool = False) -> tu
             break
         if found == "finished" or (out / MODEL).exists() or outcomes["killed"] == kills:
             whole(data, out, config)  # what a user types again: it continues, or finds everything finished
-            exact = (out / MODEL).read_bytes() == wanted
+            exact = digest(out / MODEL) == wanted
             outcomes["exact" if exact else "not exact"] += 1
             print("the weights are those of the uninterrupted training" if exact else "OTHER WEIGHTS", file=sys.stderr)
             shutil.rmtree(out)
