@@ -125,6 +125,21 @@ def test_an_unreachable_start_a_missing_sound_and_a_silent_one_are_skipped_with_
     assert "is silent" in reasons[2]
 
 
+def test_a_task_applies_to_episode_files_of_others(config, tmp_path: Path) -> None:
+    """A file as SoundSpaces writes it says nothing about what happens to the sound."""
+    path = tmp_path / "episodes.json.gz"
+    write_episode_set(path, config(episodes=2))
+    document = json.loads(gzip.decompress(path.read_bytes()))
+    del document["avw_task"]
+    for row in document["episodes"]:
+        del row["avw"]
+    path.write_bytes(gzip.compress(json.dumps(document).encode()))
+    for variant in ("standard", "silent"):
+        records = run(config(episodes=2, episode_file=str(path), sound=None, variant=variant)).records["oracle"]
+        assert [record.task for record in records] == [variant] * 2
+        assert all((record.silent_after is not None) == (variant == "silent") for record in records)
+
+
 def test_a_silent_sound_of_a_drawn_episode_is_an_error(config, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "mute.wav", np.zeros(16_000), 16_000)
     with pytest.raises(SoundError, match="is silent"):
