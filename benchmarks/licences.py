@@ -32,13 +32,14 @@ def licence_of(package: Distribution) -> str:
     metadata = package.metadata
     if stated := STATED.get(canonicalize_name(metadata["Name"])):
         return stated
-    if expression := metadata.get("License-Expression"):
-        return expression
+    fields = metadata.json
+    if expression := fields.get("license_expression"):
+        return str(expression)
     classes = [line for line in metadata.get_all("Classifier") or () if line.startswith(CLASSIFIER)]
     named = [line.rpartition(" :: ")[2] for line in classes if line.rpartition(" :: ")[2] != "OSI Approved"]
     if named:
         return ", ".join(named)
-    return (metadata.get("License") or "").strip().partition("\n")[0][:60]
+    return str(fields.get("license") or "").strip().partition("\n")[0][:60]
 
 
 def required(requirements: Iterable[str]) -> dict[str, Distribution]:
