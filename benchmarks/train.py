@@ -35,7 +35,6 @@ from benchmarks.results_table import with_sections
 from benchmarks.rows import alternate
 from benchmarks.train_steps import Step, Work, cdit, dit, nwm_models, ours
 
-SIZES = ("nano", "S", "B")
 FRAMES, TARGETS, LATENTS = (1, 2, 4, 8), (1, 2, 4, 8), (8, 16, 28)
 RULE = "| {} | ---: | ---: | ---: | ---: |"
 
@@ -54,37 +53,39 @@ class Measured:
 @click.command()
 @click.option("--nwm", metavar="URL", help="Git repository of Navigation World Models, e.g. its address at GitHub.")
 @click.option("--compiler", default="", help="Also measure with torch.compile, e.g. inductor (compiles for minutes).")
+@click.option("--sizes", default="nano,S,B", show_default=True, help="Sizes of `avw train`. B needs 8 GB of memory.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--rounds", default=5, show_default=True, help="Rounds of each comparison.")
 @click.option("--quick", is_flag=True, help="nano only, and two rounds: seconds, not minutes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--write", type=click.Path(path_type=Path), help="Replace the section `train` of this page.")
 def train(
-    nwm: str | None, compiler: str, device: str, rounds: int, quick: bool, as_json: bool, write: Path | None
+    nwm: str | None, compiler: str, sizes: str, device: str, rounds: int, quick: bool, as_json: bool, write: Path | None
 ) -> None:
     """Measure training steps of AV-CDiT beside DiT and CDiT."""
     torch.set_num_threads(1)
     models, commit = nwm_models(nwm) if nwm else (None, "")
     rounds = 2 if quick else rounds
     peaks = {precision: peak_flops(torch.device(device), precision) for precision in ("fp32", "bf16")}
-    sizes = [
-        row
-        for size in SIZES[: 1 if quick else None]
-        for row in beside_peers(Work(size=size, device=device), models, compiler, peaks, rounds)
+    chosen = ["nano"] if quick else [size.strip() for size in sizes.split(",")]
+    beside = [
+        row for size in chosen for row in beside_peers(Work(size=size, device=device), models, compiler, peaks, rounds)
     ]
     base = Work(size="nano" if quick else "S", device=device)
     gains = one_by_one(base, compiler, peaks, rounds)
-    costs = measured({name: (work, ours(work)) for name, work in series(base, quick).items()}, peaks, rounds)
+    costs = []
+    for works in series(base, quick):
+        costs += measured({name: (work, ours(work)) for name, work in works.items()}, peaks, rounds)
     notes = {
         "diffusers": installed_version("diffusers"), "nwm": commit or None,
         "peaks": {name: round(peak / 1e9) for name, peak in peaks.items()},
     }  # fmt: skip
     if as_json:
-        rows = {"sizes": sizes, "gains": gains, "costs": costs}
+        rows = {"sizes": beside, "gains": gains, "costs": costs}
         listed = {name: [asdict(row) for row in found] for name, found in rows.items()}
         click.echo(json.dumps({"benchmark": "train", "machine": machine(), **notes, **listed}, indent=1))
         return
-    text = page(sizes, gains, costs, notes)
+    text = page(beside, gains, costs, notes)
     click.echo(text)
     if write is not None:
         page_text = write.read_text(encoding="utf-8")
@@ -94,19 +95,20 @@ def train(
 def beside_peers(
     work: Work, models: ModuleType | None, compiler: str, peaks: Mapping[str, float], rounds: int
 ) -> list[Measured]:
-    """Our network and the peers that are installed, in both precisions, measured alternately."""
-    entries: dict[str, tuple[Work, Step]] = {}
+    """Our network and the peers that are installed, in both precisions. Those of one precision alternate."""
+    rows = []
     for precision in ("fp32", "bf16"):
         same = replace(work, precision=precision)
-        entries[f"ours, {precision}"] = same, ours(same)
+        entries: dict[str, tuple[Work, Step]] = {f"ours, {precision}": (same, ours(same))}
         if importlib.util.find_spec("diffusers") is not None:
             entries[f"DiT, {precision}"] = same, dit(same)
         if models is not None:
             entries[f"CDiT, {precision}"] = same, cdit(same, models)
-    if compiler:
-        compiled = replace(work, precision="bf16", compiler=compiler, fused=True)
-        entries["ours, bf16, compiled"] = compiled, ours(compiled)
-    return measured(entries, peaks, rounds)
+        if compiler and precision == "bf16":
+            compiled = replace(same, compiler=compiler, fused=True)
+            entries["ours, bf16, compiled"] = compiled, ours(compiled)
+        rows += measured(entries, peaks, rounds)
+    return rows
 
 
 def one_by_one(base: Work, compiler: str, peaks: Mapping[str, float], rounds: int) -> list[Measured]:
@@ -145,14 +147,14 @@ def fused_attention() -> Iterator[None]:
         layers.attended = kept
 
 
-def series(base: Work, quick: bool) -> dict[str, Work]:
+def series(base: Work, quick: bool) -> list[dict[str, Work]]:
     """The settings against which the cost is measured. The number of targets in a batch stays the same."""
     few = 2 if quick else 4
-    return {
-        **{f"context frames: {n}": replace(base, frames=n) for n in FRAMES[:few]},
-        **{f"targets per context: {n}": replace(base, targets=n, contexts=base.count // n) for n in TARGETS[:few]},
-        **{f"tokens of a target: {(n // base.net.patch) ** 2}": replace(base, latent=n) for n in LATENTS[:few]},
-    }
+    return [
+        {f"context frames: {n}": replace(base, frames=n) for n in FRAMES[:few]},
+        {f"targets per context: {n}": replace(base, targets=n, contexts=base.count // n) for n in TARGETS[:few]},
+        {f"tokens of a target: {(n // base.net.patch) ** 2}": replace(base, latent=n) for n in LATENTS[:few]},
+    ]
 
 
 def measured(entries: Mapping[str, tuple[Work, Step]], peaks: Mapping[str, float], rounds: int) -> list[Measured]:
@@ -171,6 +173,7 @@ def measured(entries: Mapping[str, tuple[Work, Step]], peaks: Mapping[str, float
                 mfu=rate / peaks[work.precision],
             )
         )  # fmt: skip
+        click.echo(f"{work.size}, {name}: {rows[-1].targets_per_second:.3g} targets/s", err=True)
     return rows
 
 

