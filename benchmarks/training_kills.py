@@ -141,14 +141,17 @@ def kill_once(data: Path, out: Path, config: TrainConfig, seconds: float, victim
     codes = wait(children, seconds)
     if codes == [0, 0]:
         return "finished"
-    if any(code is not None for code in codes):
+    if any(code not in (None, 0) for code in codes):
         end(children, codes)
         return "ended by itself"
-    for number in VICTIMS[victims]:
-        os.kill(children[number], signal.SIGKILL)
-    codes = wait(children, 3 * config.rank_timeout)
-    end(children, codes)
-    others = [code for number, code in enumerate(codes) if number not in VICTIMS[victims]]
+    # In the last moments one process may have finished, while the first still writes the model.
+    running = [child for child, code in zip(children, codes, strict=True) if code is None]
+    killed = [child for number in VICTIMS[victims] if (child := children[number]) in running] or running
+    for child in killed:
+        os.kill(child, signal.SIGKILL)
+    codes = wait(running, 3 * config.rank_timeout)
+    end(running, codes)
+    others = [code for child, code in zip(running, codes, strict=True) if child not in killed]
     if any(code is None for code in others):
         return "partner hung"
     # The partner may have finished its part, if the kill came in the last moment.
