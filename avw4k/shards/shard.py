@@ -44,7 +44,7 @@ from avw.sim_bridge.storage.untrusted_hdf5 import (
 )
 from avw.sim_bridge.types import STEP_SAMPLES
 
-LARGE = 2**20  # bytes
+LARGE = 2**17  # bytes
 CHUNK_STEPS = 8  # a clip, not a frame: windows are read whole, and neighbours compress together
 
 
