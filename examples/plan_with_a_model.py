@@ -3,7 +3,8 @@
     python examples/plan_with_a_model.py [--model RUN] [--scenes procedural:40-41] [--episodes 2]
 
 Without --model, it uses the model that ships with AVW. The planner of `avw navigate --policy mpc` also uses a map and
-remembers where the source may be; this one shows the principle in a few lines.
+remembers where the source may be; this one shows the principle in a few lines. It looks one metre ahead and walks
+back and forth where a wall is between it and the source: expect few successes.
 """
 
 from __future__ import annotations
