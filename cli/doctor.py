@@ -36,7 +36,7 @@ def doctor(context: click.Context, backend: str, acoustics: str, compile_only: b
       avw doctor
       avw doctor --compile
       avw doctor --acoustics rlr
-      avw doctor --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
+      avw doctor --backend habitat --habitat-python ~/envs/habitat/bin/python
     """
     if compile_only:
         from avw.cli.compile_ahead import compile_ahead

@@ -72,7 +72,7 @@ def evaluate(
       avw evaluate
       avw evaluate pretrained data/rooms-v1
       avw evaluate runs/demo data/demo --horizons 1,4,16 --count 500 --json
-      avw evaluate runs/demo --against runs/vision,runs/sound --parts ranking,sequences
+      avw evaluate runs/demo --against runs/vision,runs/sound --parts ranking
     """
     from avw.cli.progress import Bar
     from avw.model.evaluation.parts import PARTS

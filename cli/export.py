@@ -32,9 +32,9 @@ def export(what: Path | None, to: str, out: Path | None, splits: tuple[str, ...]
     \b
     Formats:
       lerobot     LeRobot 3.0: Parquet files with lossless images; sound as arrays
-      webdataset  one tar file per shard and one sample per episode, as .npy arrays; lossless
+      webdataset  one tar file per shard, one sample per episode; lossless
       mp4         one video with sound per episode; lossy, needs ffmpeg
-      checkpoint  the model of a run in 16 bits, with tokenizers and calibration, and its card beside it as text
+      checkpoint  the model of a run in 16 bits, and its card beside it as text
 
     \b
     Examples:

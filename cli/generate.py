@@ -98,12 +98,12 @@ def generate(
 
     \b
     Examples:
-      avw generate                                             12 houses, 72 trajectories, in data/avw
+      avw generate                                12 houses in data/avw
       avw generate data/big --scenes procedural:60 --trajectories 600 --workers 8
       avw generate data/mine --scenes flat.glb --trajectories 20 --dry-run
       avw generate data/avw-4k --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
       avw generate data/mp3d --preset avw-4k --scenes mp3d --dry-run
-      avw generate data/mp3d --scenes mp3d:val --backend habitat --habitat-python ~/miniconda3/envs/habitat/bin/python
+      avw generate data/mp3d --scenes mp3d:val --backend habitat
     """
     from avw.avw4k.writing.forecast import forecast
     from avw.avw4k.writing.generate import generate as run

@@ -90,11 +90,11 @@ def imagine(
 
     \b
     Examples:
-      avw imagine                                               16 steps of a test episode of runs/latest
+      avw imagine                                    16 steps of a test episode
       avw imagine pretrained --scene procedural-4000 --actions forward*8
       avw imagine runs/demo --episode 3 --step 40 --actions forward*8,left*3
       avw imagine runs/demo --episode 3 --step 40 --swap-action --swap-sound 7
-      avw imagine runs/demo --scene procedural-4000 --seed 3 --walk 24 --actions left*9,forward*6
+      avw imagine runs/demo --scene procedural-4000 --seed 3 --actions left*9
       avw imagine runs/demo --horizon 64 --autoregressive --out imagined
     """
     from avw.model.imagine.request import ImagineConfig

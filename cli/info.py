@@ -39,7 +39,7 @@ def info(
     Examples:
       avw info data/avw --plots plots
       avw info runs/latest
-      avw info pretrained                             the model that ships with AVW
+      avw info pretrained                             the model that ships
       avw info data/avw/train-00000.h5
       avw info procedural-0007
       avw info scan.glb --strict --picture scan.png

@@ -142,7 +142,7 @@ def avw(context: click.Context, debug: bool) -> None:
 
     \b
     Quick start (each command has defaults for everything):
-      avw play                      Walk through a house and listen, in the browser.
+      avw play                      Walk through a house and listen.
       avw generate                  Simulate a dataset of 12 houses in data/avw.
       avw train                     Train a world model on it in runs/latest.
       avw navigate                  Plan with the model in houses it has not seen.

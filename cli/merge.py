@@ -25,7 +25,8 @@ def merge(out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
 
     \b
     Examples:
-      avw generate data/part-$SLURM_ARRAY_TASK_ID --preset avw-4k --shard $SLURM_ARRAY_TASK_ID/64
+      avw generate data/part-$SLURM_ARRAY_TASK_ID --preset avw-4k \\
+        --shard $SLURM_ARRAY_TASK_ID/64
       avw merge data/avw-4k data/part-*     parts in folders of their own
       avw merge data/avw-4k                 all jobs wrote to this shared folder
     """

@@ -99,18 +99,18 @@ def navigate(
       mpc            plans with the images and sounds that the model predicts
       reward-only    the same planner without predicted images and sounds
       gated          reward-only, and mpc in decisions that are uncertain
-      beam           beam search over actions that the cloned policy proposes (arXiv 2512.00883)
+      beam           beam search over actions of the cloned policy (the paper)
       cem            the cross-entropy method over motions, with the same model
-      cloned         a recurrent policy that imitates the oracle (avw train --policy)
-      acoustic-field the same planner, walking to where the predicted sound is loudest
-      inverse-dynamics  mpc that walks by learned inverse dynamics instead of a map
+      cloned         a recurrent policy that imitates the oracle (train --policy)
+      acoustic-field the same planner, towards the loudest predicted sound
+      inverse-dynamics  mpc that walks by inverse dynamics, without a map
       greedy-audio   turns to the louder ear and walks
-      mapping-audio  builds a map from depth and localises the source from the sound, without learning
+      mapping-audio  maps depth and localises the source, without learning
       random         random actions
       forward        walks straight ahead and turns at obstacles
       oracle-stop    mpc that stops as soon as it is near enough (bound)
-      oracle-observation  mpc with true images and sounds instead of predicted ones (bound)
-      oracle-reward  the planner of mpc with true distances and a true STOP (bound)
+      oracle-observation  mpc with true images and sounds (bound)
+      oracle-reward  mpc with true distances and a true STOP (bound)
       oracle         follows the shortest path to the source (upper bound)
 
     \b
@@ -125,13 +125,13 @@ def navigate(
 
     \b
     Examples:
-      avw navigate --policy mpc                                   the test houses of runs/latest
+      avw navigate --policy mpc                      the test houses of the run
       avw navigate --model pretrained --scenes procedural:40-43
       avw navigate --policy mpc --policy greedy-audio --episodes 100
       avw navigate --policy oracle --scenes procedural:40-43 --video videos
-      avw navigate --policy mpc --record 4                        then: avw view runs/latest
+      avw navigate --policy mpc --record 4           then: avw view runs/latest
       avw navigate --policy mpc --task silent --episode-file rooms-v1-test-silent
-      avw navigate --policy oracle --episode-file data/datasets/audionav/mp3d/v1/test_telephone/test_telephone.json.gz
+      avw navigate --policy oracle --episode-file test_telephone.json.gz
     """
     if gate:
         policies = tuple(dict.fromkeys("gated" if policy == "mpc" else policy for policy in policies))

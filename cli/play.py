@@ -59,9 +59,10 @@ def play(
       avw play                                        a test house of the model
       avw play procedural-0042 --seed 3
       avw play flat.glb --sound alarm.wav --simulator-only
-      avw play runs/latest                            a test house, and what the model imagines
+      avw play runs/latest                            the model of a run
       avw play runs/latest --scene procedural-0042 --anchor-every 0
-      avw play --no-browser --port 8000               on a server; then: ssh -L 8000:localhost:8000 SERVER
+      avw play --no-browser --port 8000               on a server; and here:
+                                            ssh -L 8000:localhost:8000 SERVER
     """
     from avw.model.play.site import PlayServer
     from avw.sim_bridge.process.compilation import announced_compilation

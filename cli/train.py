@@ -72,11 +72,11 @@ def train(
 
     \b
     Examples:
-      avw train                                 train on data/avw, write runs/latest
+      avw train                                 from data/avw to runs/latest
       avw train data/demo --out runs/demo --scale 0.3
       avw train data/avw-4k --size B --device cuda
       avw train --out runs/no-memory --set net.prior=none --set net.sound_memory=0
-      avw train data/rooms-v1 --policy --out runs/latest     the policy that --planner beam starts from
+      avw train data/rooms-v1 --policy --out runs/latest     for --planner beam
       avw train --config runs/latest/config.json --set seed=1 --out runs/again
       torchrun --nproc-per-node 8 -m avw.cli train data/avw-4k --size B
     """

@@ -30,7 +30,7 @@ def verify(data: Path, repair: bool, replay: int, workers: int, as_json: bool) -
     \b
     Examples:
       avw verify                        check data/avw
-      avw verify data/big --replay 5    also simulate five episodes again and compare them
+      avw verify data/big --replay 5    also simulate five episodes again
       avw verify data/big --repair      write damaged and missing shards again
     """
     from avw.avw4k.reading.info import INFO

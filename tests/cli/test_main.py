@@ -106,6 +106,15 @@ def test_every_command_has_help_texts(name: str) -> None:
     assert not bare, f"options of avw {name} without help: {bare}"
 
 
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_pages_fit_into_80_columns(name: str) -> None:
+    group = click.Context(avw, info_name="avw", terminal_width=80)
+    command = avw.get_command(group, name) if name else avw
+    assert command is not None
+    text = command.get_help(click.Context(command, info_name=name, parent=group, terminal_width=80))
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
 def test_the_reference_page_is_up_to_date() -> None:
     # In a separate process, because click caches the --help option of a command with the settings of the first caller.
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
