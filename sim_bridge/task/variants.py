@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avw.sim_bridge.acoustics.sounds import SOUNDS
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.randomness import keyed_rng
@@ -78,6 +77,8 @@ def scenario(variant: str, navgrid: FreeSpace, start: Pose, source: Source, seed
 
 
 def _another(source: Source, rng: np.random.Generator) -> str:
+    from avw.sim_bridge.acoustics.sounds import SOUNDS  # with SciPy, which `avw navigate --help` does not need
+
     return str(rng.choice([sound for sound in SOUNDS if sound != source.sound]))
 
 
