@@ -196,6 +196,8 @@ def measure(folder: Path, kills: int, seed: int, *, sharded: bool = False) -> tu
         outcomes[found] += 1
         print(f"{sum(places.values())} of {kills}: {found}", file=sys.stderr, flush=True)
         if found not in ("killed", "finished"):
+            for path in out.glob("rank-*.error"):
+                print(path.read_text(), file=sys.stderr)
             break
         if found == "finished" or (out / MODEL).exists() or outcomes["killed"] == kills:
             whole(data, out, config)  # what a user types again: it continues, or finds everything finished

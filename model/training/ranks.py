@@ -90,9 +90,11 @@ def joined(device: str, timeout: float) -> Iterator[Ranks]:
         yield Ranks()
         return
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    with lost_ranks("at the start"):
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        waiting = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
     try:
-        yield Ranks(rank, count, dist.new_group(backend="gloo", timeout=LONGEST_WAIT))
+        yield Ranks(rank, count, waiting)
     finally:
         dist.destroy_process_group()
 

@@ -32,7 +32,7 @@ from avw.model.training.calibrate import calibrate
 from avw.model.training.config import TrainConfig
 from avw.model.training.nwm_import import import_nwm, init_path
 from avw.model.training.pixels import fit_compositor
-from avw.model.training.ranks import Ranks, joined, launched, own_device
+from avw.model.training.ranks import Ranks, joined, launched, lost_ranks, own_device
 from avw.model.training.run_config import claim, fingerprint
 from avw.model.training.stage import Report, run_stage
 from avw.model.training.stage_state import file_of
@@ -102,10 +102,11 @@ def _train(
         validation = _encoded(dataset, "val", tokenizers, config, out / "latents-val", _silent)
     tokenizers = tokenizers.to(place)
     for stage in [s for s in ("1", "2", "3") if s in stages]:
-        run_stage(
-            net, stage, frames, tokenizers, config, out, place, report, validation=validation, boards=listeners,
-            ranks=ranks,
-        )  # fmt: skip
+        with lost_ranks(f"in stage {stage}"):  # also where a stage begins and ends
+            run_stage(
+                net, stage, frames, tokenizers, config, out, place, report, validation=validation, boards=listeners,
+                ranks=ranks,
+            )  # fmt: skip
     with ranks.in_turn():
         if not ranks.first and "3" in stages:
             return WorldModel.load(out, device=device)
