@@ -101,7 +101,7 @@ def table(run: Path, kind: str, beside: Sequence[Path] = ()) -> str:
         parts.append(navigation_table(navigation, SHORT_MEASURES if kind == "short" else tuple(MEASURES)))
     if navigation is not None and kind == "full":
         parts.append(paired_table(navigation))
-    if beside:
+    if beside and kind == "full":
         parts.append(seeds_table([run, *beside]))
     return "\n".join(part for part in parts if part)
 

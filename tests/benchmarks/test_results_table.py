@@ -107,11 +107,12 @@ def test_other_seeds_stand_below_with_the_policies_that_all_have(run: Path, tmp_
     other = tmp_path / "seed-1"
     other.mkdir()
     (other / "navigation.json").write_text(json.dumps({"episodes": 100, "policies": {"mpc": {"sr": [0.7, 0.6, 0.8]}}}))
-    text = table(run, "short", [other])
+    text = table(run, "full", [other])
     below = text[text.index("other random seeds") :]
     assert row_of(below, "| `mpc` | run |").startswith("| `mpc` | run | 0.60 [0.50, 0.70] |")
     assert row_of(below, "|  | seed-1 |").startswith("|  | seed-1 | 0.70 [0.60, 0.80] |")
     assert "random`" not in below
     (other / "navigation.json").unlink()
     with pytest.raises(UsageError, match=r"seed-1 has no navigation\.json"):
-        table(run, "short", [other])
+        table(run, "full", [other])
+    assert "seed-1" not in table(run, "short", [other])
