@@ -84,7 +84,7 @@ wheel: install ## build the wheel and the source distribution in dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
-ci: ## run everything that continuous integration runs: lint, types, docs, test, and the main commands
+ci: ## run what every change has to pass: lint, types, docs, test, and the main commands
 	$(MAKE) lint types docs test
 	$(MAKE) generate train navigate
 

@@ -18,7 +18,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
-REFUSED = re.compile(r"(?<!L)(?<!Lesser )GPL|Affero|NonCommercial|CC-BY-NC", re.IGNORECASE)
+REFUSED = re.compile(
+    r"(?<!L)(?<!Lesser )GPL|(?<!Lesser )General Public Licen[sc]e|Affero|"
+    r"non-?commercial|CC[- ]BY-(NC|SA)|SSPL|proprietary",
+    re.IGNORECASE,
+)
 CLASSIFIER = "License :: "
 STATED = {  # read from their licence files and documentation, because their metadata do not say it, or not all of it
     "embreex": "BSD-2-Clause; the wheel contains Embree, Apache-2.0",

@@ -48,7 +48,7 @@ class PolicyName(click.ParamType):
         help="Policy to run: one of those above, or FILE.py:CLASS for your own. Repeat the option to compare policies "
         "on the same episodes.")  # fmt: skip
 @option("--model", type=UserPath(), metavar="RUN", default_text="runs/latest, or else pretrained",
-        help="Folder of the trained run that mpc, reward-only and acoustic-field plan with; pretrained: the model that "
+        help="Folder of the trained run that the policies plan with; pretrained: the model that "
         "ships with AVW.")  # fmt: skip
 @option("--gate", is_flag=True, help="Short for --policy gated in place of mpc: imagine only in uncertain decisions.")
 @shared.denoising_steps
@@ -133,6 +133,8 @@ def navigate(
       avw navigate --policy mpc --task silent --episode-file rooms-v1-test-silent
       avw navigate --policy oracle --episode-file test_telephone.json.gz
     """
+    if gate and "mpc" not in policies:
+        raise click.UsageError("--gate imagines less in --policy mpc, and does nothing for others; leave it out")
     if gate:
         policies = tuple(dict.fromkeys("gated" if policy == "mpc" else policy for policy in policies))
     if denoising_steps is not None and not set(IMAGINING) & set(policies):

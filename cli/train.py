@@ -15,6 +15,7 @@ from avw.cli.help_page import command, option
 from avw.cli.options import WholeNumbers
 from avw.cli.paths import UserPath
 from avw.cli.train_policy import train_policy
+from avw.model.run_folder import PRETRAINED
 
 if TYPE_CHECKING:
     from avw.model.training.forecast import TrainForecast
@@ -80,6 +81,10 @@ def train(
       avw train --config runs/latest/config.json --set seed=1 --out runs/again
       torchrun --nproc-per-node 8 -m avw.cli train data/avw-4k --size B
     """
+    if str(out) == PRETRAINED:
+        raise click.UsageError(f"--out {out} names the model that ships with AVW; choose another folder")
+    if workers is not None and not policy:
+        raise click.UsageError("--workers applies to --policy only; leave it out")
     if policy:
         refuse_options(context)
         train_policy(data, out, scale=scale, seed=seed, device=device, workers=workers, as_json=as_json)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -48,7 +48,8 @@ from avw.sim_bridge.types import STEP_SAMPLES, Action
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
-    """Learned on validation houses: P(success) = sigmoid(logit / temperature + bias); STOP above `stop_threshold`."""
+    """Learned on validation houses: P(success) = sigmoid(logit / temperature + bias). `stop_threshold` is the best for
+    single predictions; planners stop by several."""
 
     temperature: float = 1.0
     bias: float = 0.0
@@ -137,6 +138,11 @@ class WorldModel:
     @property
     def predicts_depth(self) -> bool:
         return self.tokenizers.depth is not None
+
+    @property
+    def sees(self) -> bool:
+        """Whether it reads and predicts images."""
+        return "vision" in self.net.config.modalities
 
     @property
     def hears(self) -> bool:
@@ -270,12 +276,11 @@ class WorldModel:
         memories: tuple[SpatialMemory, ...] | None = None,
     ) -> History:
         context = self.net.context(vision, audio, past_BT3, sound)
-        here = None
-        if not self.net.config.progress_head:
-            # Progress is measured from the expected distance at the current pose: a target without motion.
-            still, now = past_BT3.new_zeros(len(past_BT3), 1, 3), past_BT3.new_zeros(len(past_BT3), 1)
-            here = self._reward_alone(context, still, now).distance_BK
-        return History(context, last_rgb, here, memories)
+        if self.net.config.progress_head:
+            return History(context, last_rgb, None, memories)
+        # Progress is measured from the expected distance at the current pose: a target without motion.
+        still, now = past_BT3.new_zeros(len(past_BT3), 1, 3), past_BT3.new_zeros(len(past_BT3), 1)
+        return History(context, last_rgb, self._reward_alone(context, still, now).distance_BK, memories)
 
     @torch.inference_mode()
     def predict(
@@ -289,10 +294,9 @@ class WorldModel:
         pixels: bool = True,
     ) -> Prediction:
         """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), in `steps` passes
-        (None: `denoising_steps`).
+        (None: `denoising_steps`). The starting noise depends on `seed` alone and is shared by all candidates: they
+        differ by action, not luck.
 
-        The starting noise depends on `seed` alone and is shared by all candidates: they differ by action, not luck.
-        steps: None for the number that belongs to the checkpoint
         pixels: whether the prediction will be decoded; without, the memory is drawn in `planning_size` only
         """
         seen = prior = None
@@ -328,8 +332,7 @@ class WorldModel:
             prior = self._rotation_prior(self.rotation, history, motion_BK3)
         elif targets.seen is not None:
             prior = memory_prior(self.tokenizers, targets.seen, motion_BK3[..., 2].flatten(), self.hfov)
-            if pixels:
-                seen = frames.reproject(window.context_BT[:, -1], motion_BK3.cpu().numpy())
+            seen = frames.reproject(window.context_BT[:, -1], motion_BK3.cpu().numpy()) if pixels else None
         return self._forecast(history, motion_BK3, targets.offset_BK, prior, seen, steps, seed)
 
     def _forecast(
@@ -367,8 +370,8 @@ class WorldModel:
         latents = self.diffusion.sample(denoise, predicted, self.denoising_steps if steps is None else steps)
         # A unimodal model predicts nothing of the other modality: what the memory shows, or the mean of all sounds.
         if "vision" not in latents:
-            C = config.latent_channels
-            latents["vision"] = torch.zeros_like(noise["vision"]) if prior is None else prior[..., :C]
+            channels = config.latent_channels
+            latents["vision"] = torch.zeros_like(noise["vision"]) if prior is None else prior[..., :channels]
         latents.setdefault("audio", torch.zeros_like(noise["audio"]))
         assert reward is not None
         return self._prediction(latents, reward, history, seen)
@@ -396,8 +399,7 @@ class WorldModel:
         step_BK = torch.full(offset_BK.shape, self.diffusion.config.steps - 1.0, device=self.device)
         _, reward = self.net({}, step_BK, motion_BK3, offset_BK, context, reward=True)
         assert reward is not None
-        found: RewardPrediction = reward
-        return found
+        return cast("RewardPrediction", reward)
 
     def _prediction(
         self, latents: Latents, reward: RewardPrediction, history: History, seen: Reprojection | None
@@ -405,8 +407,7 @@ class WorldModel:
         if reward.progress_BK is None:
             assert history.here_BK is not None
             reward = replace(reward, progress_BK=history.here_BK - reward.distance_BK)
-        c = self.calibration
-        success_BK = reward.success_BK(c.temperature, c.bias)
+        success_BK = reward.success_BK(self.calibration.temperature, self.calibration.bias)
         return Prediction(latents, reward, success_BK, seen, history.context.belief)
 
     def _rotation_prior(self, rotation: Rotation, history: History, motion_BK3: Tensor) -> Tensor:

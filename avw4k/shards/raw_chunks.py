@@ -45,7 +45,7 @@ def same(stored: int, words_N: np.ndarray) -> bool:
     """Whether a stored Fletcher-32 is that of the words. As in HDF5, a sum of 0 modulo 65,535 is stored as 65,535,
     unless all words are 0."""
     first, second = sums(words_N, WEIGHTS)
-    wanted = [(int(total) - 1) % 65_535 + 1 if total else 0 for total in (second, first)]
+    wanted = [(int(total) - 1) % 65_535 + 1 if first else 0 for total in (second, first)]
     return stored == wanted[0] << 16 | wanted[1]
 
 
@@ -54,7 +54,9 @@ WEIGHTS = np.arange(BLOCK, 0, -1).astype(np.uint32)
 
 @njit(cache=True)
 def sums(words_N: np.ndarray, weights_B: np.ndarray) -> tuple[np.uint64, np.uint64]:
-    """The sum of all words and the sum of all partial sums. Words are big-endian, in memory as they are in the file.
+    """The sum of all words and the sum of all partial sums, which is reduced modulo 65,535 to fit.
+
+    Words are big-endian, in memory as they are in the file.
 
     Within a block, sums and weighted sums of 256 words fit in 32 bits, so the inner loop is vectorised.
     """
@@ -67,7 +69,7 @@ def sums(words_N: np.ndarray, weights_B: np.ndarray) -> tuple[np.uint64, np.uint
             value = np.uint32(np.uint16((word >> 8) | (word << 8)))
             low = np.uint32(low + value)
             high = np.uint32(high + np.uint32(value * weights_B[i]))
-        second = second + np.uint64(BLOCK) * first + np.uint64(high)
+        second = (second + np.uint64(BLOCK) * first + np.uint64(high)) % np.uint64(65_535)
         first = first + np.uint64(low)
     for i in range(BLOCK * whole, len(words_N)):
         word = words_N[i]

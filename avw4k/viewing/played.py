@@ -16,7 +16,7 @@ import numpy as np
 from avw.avw4k.viewing.clip import Json, played_clip
 from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.paths import own_files, plain_name
-from avw.sim_bridge.storage.small_files import as_object, parse_json
+from avw.sim_bridge.storage.small_files import DAMAGED_ARRAYS, as_object, parse_json, refuse_irregular
 from avw.sim_bridge.storage.typed_json import from_json
 from avw.sim_bridge.types import STEP_SAMPLES, Action
 
@@ -82,6 +82,7 @@ def read_note(path: Path) -> PlayedNote:
 def read_played(path: Path, *, pictures: bool = True) -> Played:
     """A recording. Raises DatasetError for a file that is damaged or not a recording. pictures: False reads none."""
     try:
+        refuse_irregular(path)
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
                 raise ValueError(f"more than {LARGEST // 2**20} MB")
@@ -95,11 +96,11 @@ def read_played(path: Path, *, pictures: bool = True) -> Played:
                 note, stored["rgb"], stored["audio"], stored["action"], stored["path"], stored["distance"],
                 stored["collided"], stored["decision"], views,
             )  # fmt: skip
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        _check(path, played)
+    except DAMAGED_ARRAYS as error:
         raise DatasetError(
             f"{path} is not a readable recording ({error}); remove it and run avw navigate --record again"
         ) from error
-    _check(path, played)
     return played
 
 

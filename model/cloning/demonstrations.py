@@ -26,6 +26,7 @@ from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
 from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.small_files import DAMAGED_ARRAYS
 from avw.sim_bridge.task.follower import ShortestPathFollower
 from avw.sim_bridge.task.task import AudioNavTask, TaskConfig, sample_episode
 from avw.sim_bridge.types import FORWARD_METRES, Action
@@ -165,8 +166,9 @@ def read_demonstration(path: Path) -> Demonstration:
             shown = Demonstration(*(stored[name] for name in ("sight", "sound", "taken", "expert", "value")))
         T = len(shown.taken_T)
         fits = shown.sight_T.shape == (T, SIDE, SIDE, 4) and shown.sound_TF.shape == (T, SOUND) and T > 0
-        if not fits or shown.expert_T.shape != (T,) or shown.value_T.shape != (T,) or int(shown.expert_T.max()) > 3:
+        fits = fits and all(x.shape == (T,) for x in (shown.taken_T, shown.expert_T, shown.value_T))
+        if not fits or not all(x.min() >= 0 and x.max() <= 3 for x in (shown.taken_T, shown.expert_T)):
             raise ValueError("its arrays do not fit together")
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED_ARRAYS as error:
         raise DatasetError(f"{path} is not a demonstration ({error}); remove it, and it is made again") from error
     return shown

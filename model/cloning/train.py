@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ from avw.model.cloning.inverse import save_inverse, train_inverse
 from avw.model.cloning.network import START, ClonedNet, ClonedNetConfig, cloning_loss
 from avw.model.device import pick_device
 from avw.model.run_folder import INVERSE, POLICY
+from avw.model.training.run_config import fingerprint
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng, keyed_seed
@@ -77,7 +79,7 @@ def train_policy(
     Raises UsageError if `out` holds a training with another configuration.
     """
     config = config or CloningConfig()
-    _same_config(out / FOLDER / "config.json", config)
+    _same_config(out / FOLDER / "config.json", config, dataset)
     scenes = sorted({ref.scene for ref in dataset.episodes("train")})
     if not scenes:
         raise UsageError("the dataset has no training episodes yet, so there are no houses to demonstrate in")
@@ -96,7 +98,7 @@ def train_policy(
     if not (out / INVERSE).exists():
         inverse, right = train_inverse(shown, config.net, seed=config.seed, steps=config.steps, device=chosen)
         save_inverse(out / INVERSE, inverse)
-        report("inverse dynamics", config.steps, config.steps, {"right": right})
+        report("inverse dynamics", config.steps, config.steps, {} if math.isnan(right) else {"inverse_right": right})
     net = load_net(round_file(out, config.rounds - 1))
     checkpoint.save(out / POLICY, *_content(net, config))
     return net
@@ -112,8 +114,8 @@ def _content(net: ClonedNet, config: CloningConfig) -> tuple[dict[str, torch.Ten
     return checkpoint.prefixed("net", net.state_dict()), note
 
 
-def _same_config(path: Path, config: CloningConfig) -> None:
-    wanted = checkpoint.as_json(config)
+def _same_config(path: Path, config: CloningConfig, dataset: Dataset) -> None:
+    wanted = checkpoint.as_json(config) | {"dataset": fingerprint(dataset)}
     if path.exists():
         differing = config_differences(read_object(path), wanted)
         if differing:

@@ -72,7 +72,7 @@ class BeamPolicy:
         Raises UsageError for a model that does not predict all that the policy observes.
         """
         self.model = WorldModel.load(Path(model), device) if isinstance(model, str | Path) else model
-        if not (self.model.hears and self.model.predicts_depth):
+        if not (self.model.sees and self.model.hears and self.model.predicts_depth):
             raise UsageError("the planner beam needs a model that predicts images, depth and sound")
         self.policy = ClonedPolicy(net, device)
         self.config = config or BeamConfig()
@@ -121,7 +121,8 @@ class BeamPolicy:
         return list(best[: self._length(best[0])])
 
     def _length(self, action: Action) -> int:
-        return self.config.forward if action == Action.FORWARD else self.config.turn
+        wanted = self.config.forward if action == Action.FORWARD else self.config.turn
+        return min(wanted, self.model.max_offset)
 
     def _imagine(self, history: object, context: Context, grown: list[tuple[Future, Action]]) -> list[Future]:
         """The futures with one more segment each, imagined in one batch."""

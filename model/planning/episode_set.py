@@ -18,6 +18,7 @@ from typing import Any
 
 from avw.model.planning.episode_run import episode_seed
 from avw.model.planning.navigate_config import NavigateConfig
+from avw.sim_bridge.acoustics.sounds import SOUNDS
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.navigation.open_free_space import free_space_of
@@ -47,6 +48,11 @@ def write_episode_set(
             f"an episode set names scenes that others have, and {local[0]} is a file of this machine: put it below "
             "--scene-root and name it from there, or use generated houses"
         )
+    if config.sound is not None and config.sound not in SOUNDS:
+        raise UsageError(
+            f"an episode set names sounds that others have, and {config.sound} is a file: use --sound with one of "
+            f"{', '.join(SOUNDS)}"
+        )
     content = packed_sets({"": config}, on_episode)[""]
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, content)
@@ -72,7 +78,8 @@ def packed_sets(
 
 def _packed(task: str, rows: Mapping[int, dict[str, Any]]) -> bytes:
     document = {"avw_task": task, "episodes": [rows[episode] for episode in sorted(rows)]}
-    return gzip.compress(json.dumps(document, separators=(",", ":")).encode(), mtime=0)
+    packed = gzip.compress(json.dumps(document, separators=(",", ":")).encode(), mtime=0)
+    return packed[:9] + b"\x03" + packed[10:]  # the byte of the system, which versions of Python write differently
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class InverseDynamicsPolicy(MpcPolicy):
         sound, and CheckpointError if the run has no network of inverse dynamics."""
         super().__init__(model, config, device)
         self.name = "inverse-dynamics"
-        if not (self.model.hears and self.model.predicts_depth):
+        if not (self.model.sees and self.model.hears and self.model.predicts_depth):
             raise UsageError(f"the policy {self.name} needs a model that predicts images, depth and sound")
         self.net = net if isinstance(net, InverseNet) else load_inverse(Path(net) / INVERSE, device)
 

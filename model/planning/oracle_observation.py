@@ -31,6 +31,12 @@ class OracleObservationPolicy(MpcPolicy):
     def __init__(self, model: Path | str | WorldModel, config: MpcConfig | None = None, device: str = "cpu") -> None:
         super().__init__(model, config, device)
         self.name = "oracle-observation"
+        diffusion = self.model.diffusion.config
+        if diffusion.zero_noise and diffusion.last_share >= 1:
+            raise UsageError(
+                f"--policy {self.name} shows the network true images and sounds, and this model was trained to start "
+                "from zeros only: train one with --set diffusion.last_share=0.5"
+            )
 
     def predict(self, poses: ReachablePoses) -> Outlook:
         if not isinstance(self.simulator, SceneSimulator):

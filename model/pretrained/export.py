@@ -87,10 +87,21 @@ def made_card(
         "spec": dataset.info["spec"],
         "episodes": len(dataset.episodes()),
         "licences": dataset.info.get("licences", {}),
-        "train": config.get("train"),
+        "train": _published(config.get("train") or {}),
         "evaluation": None if evaluation is None else _evaluated(evaluation),
         "navigation": None if navigation is None else _navigated(navigation),
     }
+
+
+def _published(train: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a training without paths of this machine."""
+    found = dict(train)
+    if found.get("init"):
+        found["init"] = "nwm:" + Path(found["init"].removeprefix("nwm:")).name
+    tokenizers = found.get("tokenizers") or {}
+    if str(tokenizers.get("image", "")).startswith("sd-vae:"):
+        found["tokenizers"] = {**tokenizers, "image": "sd-vae"}
+    return found
 
 
 def preset_of(spec: DatasetSpec) -> str | None:

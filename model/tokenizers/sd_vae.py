@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.storage.small_files import as_object, parse_json
 
 HUB_NAME = "stabilityai/sd-vae-ft-mse"
 
@@ -33,11 +34,27 @@ class SdVaeConfig:
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of a latent."""
-        values = json.loads(self.architecture)
+        values = architecture_of(self.architecture)
         reduction = 2 ** (len(values["block_out_channels"]) - 1)
         if self.size % reduction:
             raise UsageError(f"images of {self.size} pixels cannot be reduced by {reduction}: choose a multiple")
         return self.size // reduction, self.size // reduction, int(values["latent_channels"])
+
+
+def architecture_of(text: str) -> dict[str, Any]:
+    """The configuration of an AutoencoderKL that a checkpoint stores.
+
+    Raises ValueError for what is none, and for sizes with which a hostile file could ask for any amount of memory.
+    """
+    values = as_object(parse_json(text))
+    for name, value in values.items():
+        items = value if isinstance(value, list) else [value]
+        most = 16 if name == "layers_per_block" else 4096
+        if len(items) > 16 or any(isinstance(item, dict | list) for item in items):
+            raise ValueError(f"architecture.{name} is not that of an AutoencoderKL")
+        if any(isinstance(item, int) and not 0 <= item <= most for item in items):
+            raise ValueError(f"architecture.{name} is {value}: expected 0 to {most}")
+    return values
 
 
 class SdVaeTokenizer(nn.Module):
@@ -46,7 +63,7 @@ class SdVaeTokenizer(nn.Module):
     def __init__(self, config: SdVaeConfig) -> None:
         super().__init__()
         self.config = config
-        values = json.loads(config.architecture)
+        values = architecture_of(config.architecture)
         self.vae = _autoencoder().from_config(values)
         self.scale = float(values.get("scaling_factor", 0.18215))
 

@@ -6,6 +6,7 @@ repeated to save memory do not (model FLOP utilisation, arXiv 2204.02311).
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -88,7 +89,7 @@ def peak_flops(device: torch.device, precision: str = "fp32") -> float:
     """
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
-        stated = next((peaks for part, peaks in DENSE_PEAKS.items() if part in name), None)
+        stated = next((peaks for part, peaks in DENSE_PEAKS.items() if re.search(rf"\b{part}\b", name)), None)
         if stated is not None:
             return stated[precision == "bf16"]
     return measured_flops(device, precision)

@@ -45,8 +45,9 @@ def _stage(config: TrainConfig, stage: str) -> int:
     if futures:
         both = _counted(net, config, senses, K, futures=True, reward=stage == "3")
         total += both * config.contexts_of(stage)
-    if stage == "3":  # half of the reward batches have no images
-        kinds = [config.net.modalities, ("audio",)]
+    if stage == "3":  # half of the reward batches have no images, or all of them
+        blind = [("audio",)] if "audio" in config.net.modalities else []
+        kinds = blind if config.net.blind_reward else [config.net.modalities, *blind]
         alone = sum(_counted(net, config, kind, config.reward_targets, futures=False, reward=True) for kind in kinds)
         total += alone * config.reward_contexts // len(kinds)
     return total

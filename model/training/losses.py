@@ -5,6 +5,8 @@ Shapes: B contexts · K targets per context · C counterfactual poses per contex
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -52,7 +54,9 @@ def future_losses(
         motion_BK3 = torch.cat([motion_BK3, poses.motion_BC3], 1)
         offset_BK = torch.cat([offset_BK, poses.offset_BC], 1)
 
-    def network(latents: dict[str, Tensor], at_P: Tensor) -> tuple[dict[str, Tensor], RewardPrediction | None]:
+    def network(
+        latents: dict[str, Tensor], at_P: Tensor, context: EncodedContext
+    ) -> tuple[dict[str, Tensor], RewardPrediction | None]:
         at_BK = F.pad(at_P.float().view(B, K), (0, C), value=float(diffusion.config.steps - 1))
         padded = {name: with_zeros(x, B, C) for name, x in latents.items()}
         outputs, reward = net(
@@ -63,8 +67,9 @@ def future_losses(
 
     consistent: dict[str, Tensor] = {}
     if diffusion.config.prediction == "shortcut":
-        consistent = diffusion.consistent_targets(noisy, step_P, lambda latents, at_P: network(latents, at_P)[0])
-    outputs, reward = network(noisy, step_P)
+        given = replace(context, keys_values=[(k.detach(), v.detach()) for k, v in context.keys_values])
+        consistent = diffusion.consistent_targets(noisy, step_P, lambda latents, at_P: network(latents, at_P, given)[0])
+    outputs, reward = network(noisy, step_P, context)
     losses = {
         name: diffusion.loss(outputs[name], clean[name], noisy[name], noise[name], step_P, consistent.get(name)).mean()
         for name in modalities

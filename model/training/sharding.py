@@ -51,7 +51,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def wholes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: whole(tensor) for name, tensor in tensors.items()}
+    return {name: whole(tensor).cpu() for name, tensor in tensors.items()}
 
 
 def local(tensor: Tensor) -> Tensor:

@@ -11,6 +11,9 @@ import json
 import math
 import os
 import stat
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,13 @@ DEEPEST = 32  # brackets within brackets; AVW's own files have at most 8
 LARGEST = 16 * 2**20  # bytes of a file that its caller gives no other limit for
 LARGEST_WHOLE = 2**128  # above the seeds that AVW draws; larger whole numbers only cost time
 LONGEST_LINE = 4 * 2**20  # bytes of one line of a file of JSON lines
+
+
+DAMAGED_ARRAYS = (
+    OSError, KeyError, ValueError, TypeError, EOFError, MemoryError, RuntimeError, SyntaxError, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading a damaged .npz file raises; SyntaxError and TokenError come from the header of an array."""
 
 
 def refuse_irregular(path: Path, *, links: bool = False) -> None:

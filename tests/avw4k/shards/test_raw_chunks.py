@@ -73,3 +73,8 @@ def test_a_damaged_chunk_is_an_error(tmp_path: Path) -> None:
         assert np.array_equal(out[:8], array[:8])
         with pytest.raises(OSError, match="checksum of the chunk at row 8 is wrong"):
             read_rows(file["x"], 0, out)
+
+
+def test_the_sums_of_a_bright_large_chunk_fit() -> None:
+    """A sum of sums over eight images of 2,048 pixels is more than 64 bits hold."""
+    assert same(0xFFFFFFFF, np.full(8 * 2048**2 * 3 // 2, 0xFFFF, np.uint16))

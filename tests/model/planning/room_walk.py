@@ -108,7 +108,7 @@ class KnowingModel:
     hears = True
     predicts_depth = False
     max_offset = 64
-    audio = SimpleNamespace(cue_std_D=torch.ones(1), cue_mean_D=torch.zeros(1), config=SimpleNamespace(full_scale=1.0))
+    audio = SimpleNamespace(levels=lambda latent_NAD: latent_NAD[..., 0], config=SimpleNamespace(full_scale=1.0))
 
     def __init__(self, distance: Callable[[np.ndarray], float], sharpness: float = 50.0) -> None:
         self.distance, self.sharpness = distance, sharpness

@@ -108,7 +108,7 @@ def asked(run: Path, flats: tuple[str, ...], policy: str, steps: int) -> Navigat
 
 @pytest.mark.parametrize(
     ("policy", "steps"),
-    [("cloned", 20), ("beam", 9), ("oracle-observation", 42), ("inverse-dynamics", 44), ("gated", 42)],
+    [("cloned", 20), ("beam", 9), ("inverse-dynamics", 44), ("gated", 42)],
 )
 def test_policies_of_a_trained_run_are_deterministic(
     cloned_run: Path, flats: tuple[str, ...], policy: str, steps: int
@@ -116,6 +116,13 @@ def test_policies_of_a_trained_run_are_deterministic(
     config = asked(cloned_run, flats, policy, steps)
     first, again = (run_policies(config, execute=run_in_this_process).records[policy] for _ in range(2))
     assert [record.path for record in first] == [record.path for record in again]
+
+
+def test_true_observations_are_not_read_by_a_model_that_starts_from_zeros(
+    cloned_run: Path, flats: tuple[str, ...]
+) -> None:
+    with pytest.raises(UsageError, match="trained to start from zeros only"):
+        run_policies(asked(cloned_run, flats, "oracle-observation", 4), execute=run_in_this_process)
 
 
 def test_beam_search_keeps_the_best_futures_and_executes_the_first_segment(

@@ -9,6 +9,7 @@ import pytest
 
 from avw.model.planning.as_action import as_action
 from avw.model.planning.policies import (
+    CLONED,
     LEARNED,
     POLICIES,
     PRIVILEGED,
@@ -151,7 +152,7 @@ def test_unknown_policies_and_invalid_actions_are_refused():
 
 def test_every_policy_has_its_name():
     assert [make_policy(name).name for name in UNLEARNED] == list(UNLEARNED)
-    assert set(UNLEARNED) | set(LEARNED) | set(PRIVILEGED) == set(POLICIES)
+    assert set(UNLEARNED) | set(LEARNED) | set(CLONED) | set(PRIVILEGED) == set(POLICIES)
 
 
 def test_policy_seeds_differ_from_episode_seeds():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from avw.model.interaural_delay import interaural_delays
 from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
 from avw.model.tokenizers.sound_cache import SoundCache
 
@@ -21,11 +22,13 @@ def test_each_sound_is_encoded_once_and_alone() -> None:
     tokenizer = Counting(AudioTokenizerConfig())
     audio_NES = np.random.default_rng(0).normal(size=(5, 2, 2400)).astype(np.float32)
     cache = SoundCache(tokenizer)
-    found = cache.encode(audio_NES[[0, 1, 1, 2]])
+    found, delays = cache.encode(audio_NES[[0, 1, 1, 2]])
     alone = [AudioTokenizer.encode(tokenizer, torch.from_numpy(audio_NES[i : i + 1]))[0] for i in (0, 1, 1, 2)]
     assert torch.equal(found, torch.stack(alone))
+    expected = [interaural_delays(torch.from_numpy(audio_NES[i : i + 1]))[0] for i in (0, 1, 1, 2)]
+    assert torch.equal(delays, torch.stack(expected))
     assert tokenizer.count == 3
-    assert torch.equal(cache.encode(audio_NES[[2, 3]])[0], found[3])
+    assert torch.equal(cache.encode(audio_NES[[2, 3]])[0][0], found[3])
     assert tokenizer.count == 4
 
 

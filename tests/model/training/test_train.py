@@ -369,6 +369,15 @@ def test_lines_of_the_log_go_to_the_boards(
         def add_scalar(self, name: str, value: float, step: int) -> None:
             curves.append((name, value, step))
 
+        def add_image(self, name: str, rgb_HWC: np.ndarray, step: int, dataformats: str) -> None:
+            assert dataformats == "HWC"
+            assert rgb_HWC.dtype == np.uint8
+            curves.append((name, 0.0, step))
+
+        def add_audio(self, name: str, sound_S: np.ndarray, step: int, sample_rate: int) -> None:
+            assert sound_S.ndim == 1
+            curves.append((name, 0.0, step))
+
         def close(self) -> None:
             curves.append(("closed", 0.0, 0))
 
