@@ -62,8 +62,15 @@ def test_the_licences_of_the_dependencies_are_known_and_permissive() -> None:
     assert {name: licence for name, licence in found.items() if licences.problem(licence)} == {}
 
 
-@pytest.mark.parametrize("licence", ["", "GPL-3.0-only", "GNU Affero General Public License v3", "CC-BY-NC-4.0"])
+@pytest.mark.parametrize(
+    "licence",
+    [
+        "", "GPL-3.0-only", "GNU Affero General Public License v3", "GNU General Public License v3", "CC-BY-NC-4.0",
+        "CC BY-NC 4.0", "CC-BY-SA-4.0", "Free for non-commercial use", "SSPL-1.0", "Proprietary",
+    ],
+)  # fmt: skip
 def test_licences_that_are_refused(licence: str) -> None:
     assert licences.problem(licence)
     assert not licences.problem("LGPL-2.1-or-later")
+    assert not licences.problem("GNU Lesser General Public License v3 (LGPLv3)")
     assert not licences.problem("MIT")

@@ -71,7 +71,7 @@ def test_a_similar_command_is_proposed(run) -> None:
     [
         (("train", "--learning-rate", "-1"), "-1.0 is not in the range"),
         (("navigate", "--policy", "orcale"), "Did you mean 'oracle'?"),
-        (("navigate", "--policy", "random", "--denoising-steps", "2"), "applies to --policy mpc only"),
+        (("navigate", "--policy", "random", "--denoising-steps", "2"), "applies to policies that imagine only"),
         (("generate", "--ray-address", "x"), "applies to --executor ray only"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -91,11 +92,24 @@ def test_a_folder_with_another_training_is_refused(run: Path, dataset: Dataset) 
         trained(dataset, run, dataclasses.replace(SMALL, steps=5))
 
 
+def test_a_folder_with_demonstrations_of_another_dataset_is_refused(
+    run: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "fingerprint", lambda dataset: "another")
+    with pytest.raises(UsageError, match=r"training of another policy .*dataset"):
+        trained(dataset, run)
+
+
 def test_a_damaged_demonstration_and_another_checkpoint_are_named(run: Path, tiny_run: Path, tmp_path: Path) -> None:
     path = tmp_path / "episode.npz"
     path.write_bytes(demonstrations(run, 0)[0].read_bytes()[:-50])
     with pytest.raises(DatasetError, match="not a demonstration"):
         read_demonstration(path)
+    whole = demonstrations(run, 0)[0].read_bytes()
+    for at in range(0, len(whole), max(1, len(whole) // 60)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with suppress(DatasetError):  # some bytes do not matter
+            read_demonstration(path)
     with pytest.raises(CheckpointError, match="not a cloned policy"):
         load_net(tiny_run / "model.safetensors")
     last, result = load_net(round_file(run, 1)).state_dict(), load_net(run / POLICY).state_dict()

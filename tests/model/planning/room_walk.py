@@ -105,7 +105,7 @@ class KnowingModel:
     hfov = 90.0
     needs = ContextNeeds(ages=(1, 0), sound_memory=0, memory=True, hfov=hfov, size=SIZE)
     calibration = Calibration()
-    hears = True
+    hears = sees = True
     predicts_depth = False
     max_offset = 64
     audio = SimpleNamespace(levels=lambda latent_NAD: latent_NAD[..., 0], config=SimpleNamespace(full_scale=1.0))

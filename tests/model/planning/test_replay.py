@@ -173,3 +173,15 @@ def test_damaged_files_and_pickles_are_refused(run: Path, tmp_path: Path) -> Non
         np.savez(file, note=np.array([{"policy": "x"}], dtype=object))
     with pytest.raises(DatasetError, match="not a readable recording"):
         read_played(path)
+
+
+def test_any_damaged_byte_of_a_recording_is_a_dataset_error(run: Path, tmp_path: Path) -> None:
+    whole = recordings(run)["forward-000"].read_bytes()
+    refused = 0
+    for at in range(0, len(whole), max(1, len(whole) // 80)):
+        (tmp_path / "x.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            read_played(tmp_path / "x.npz")
+        except DatasetError:
+            refused += 1
+    assert refused > 40

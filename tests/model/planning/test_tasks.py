@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from avw.avw4k.execution.this_process import run_in_this_process
 from avw.cli.navigate import navigate
 from avw.model.planning.episode_run import EpisodeRecord
+from avw.model.planning.episode_set import _packed as packed
 from avw.model.planning.episode_set import write_episode_set
 from avw.model.planning.navigate import NavigationResult, run_policies
 from avw.model.planning.navigate_config import NavigateConfig
@@ -227,3 +228,16 @@ def test_the_command_writes_a_set_and_runs_it(flats: tuple[str, ...], tmp_path: 
     wrong = CliRunner().invoke(navigate, [*words, "--episode-file", str(path), "--task", "moving"])
     assert isinstance(wrong.exception, UsageError)
     assert "leave out --task moving" in str(wrong.exception)
+
+
+def test_a_set_names_sounds_that_others_have(config, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"mine\.wav is a file"):
+        write_episode_set(tmp_path / "episodes.json.gz", config(sound=str(tmp_path / "mine.wav")))
+
+
+@pytest.mark.parametrize("name", ["small-houses", "rooms-v1-val"])
+def test_shipped_sets_have_the_bytes_that_this_python_writes(name: str) -> None:
+    content = episode_set(name).read_bytes()
+    document = json.loads(gzip.decompress(content))
+    rows = dict(enumerate(document["episodes"]))
+    assert packed(document["avw_task"], rows) == content
