@@ -44,7 +44,7 @@ class SdVaeConfig:
 def architecture_of(text: str) -> dict[str, Any]:
     """The configuration of an AutoencoderKL that a checkpoint stores.
 
-    Raises ValueError for what is none, and for sizes with which a hostile file could ask for any amount of memory.
+    Raises ValueError for what is none, and for sizes with which a malicious file could ask for any amount of memory.
     """
     values = as_object(parse_json(text))
     for name, value in values.items():
