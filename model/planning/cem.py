@@ -47,14 +47,16 @@ class CemPolicy(MpcPolicy):
         self.decisions += 1
         self._left = 0
         context, rng = self.observer.context(), keyed_rng(self.seed, self.name, self.decisions)
+        history = self.model.encode([context])
         noise_seed = int(rng.integers(2**31))
         mean_3, spread_3 = np.zeros(3), np.array(s.spread)
         for iteration in range(s.iterations):
             motion_K3 = (mean_3 + spread_3 * rng.standard_normal((s.samples, 3))).astype(np.float32)
             steps_K = walking_steps(motion_K3).clip(1, self.model.max_offset).round().astype(np.int64)
             predicted = outlook(
-                self.model, context, motion_K3, steps_K, denoising_steps=c.denoising_steps, seed=noise_seed
-            )
+                self.model, context, motion_K3, steps_K, denoising_steps=c.denoising_steps, seed=noise_seed,
+                history=history,
+            )  # fmt: skip
             if iteration == 0 and self.arrived(predicted):
                 return True
             best_E3 = motion_K3[
@@ -69,13 +71,8 @@ class CemPolicy(MpcPolicy):
         """Follow the path to the reachable pose that is nearest to where a motion leads."""
         space, cost_HW = self.map()
         poses = reachable_poses(space, nearest=self.config.nearest, farthest=self.config.farthest, cost_HW=cost_HW)
-        here_2 = self.walker.position_2
-        if not len(poses):  # walled in: turn around
-            heading = self.memory.pose_4[3]
-            self.goal_2 = None
-            self.walker.follow(
-                space, cost_HW, np.stack([here_2, here_2 - 0.5 * np.array([np.cos(heading), np.sin(heading)])])
-            )
+        if not len(poses):
+            self.turn_around(space, cost_HW)
             return
         nearest = int(np.linalg.norm(poses.motion_K3[:, :2] - motion_3[:2], axis=1).argmin())
         self.goal_2 = compose(self.memory.pose_4, poses.motion_K3)[nearest, :2]

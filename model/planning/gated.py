@@ -44,7 +44,8 @@ class GatedPolicy(MpcPolicy):
 
     def predict(self, poses: ReachablePoses) -> Outlook:
         context = self.observer.context()
-        quick = outlook(self.model, context, poses.motion_K3, poses.steps_K, denoising_steps=0, seed=0)
+        history = self.model.encode([context])
+        quick = outlook(self.model, context, poses.motion_K3, poses.steps_K, denoising_steps=0, seed=0, history=history)
         chosen = uncertain(quick, poses.motion_K3[:, :2], self.gate)
         if not len(chosen):
             return quick
@@ -52,7 +53,7 @@ class GatedPolicy(MpcPolicy):
         seed = int(keyed_rng(self.seed, self.name, self.decisions).integers(2**31))
         full = outlook(
             self.model, context, poses.motion_K3[chosen], poses.steps_K[chosen],
-            denoising_steps=self.config.denoising_steps, seed=seed,
+            denoising_steps=self.config.denoising_steps, seed=seed, history=history,
         )  # fmt: skip
         replaced = {}
         for name in ("distance_K", "variance_K", "success_K"):

@@ -139,9 +139,8 @@ class MpcPolicy:
         if self.arrived(predicted):
             return True
         self._left = int(np.clip(round(predicted.distance_K[-1]), *c.execute))
-        if not len(poses):  # walled in: turn around
-            self.goal_2 = None
-            self.walker.follow(space, cost_HW, np.stack([here_2, here_2 - 0.5 * _ahead(self.memory.pose_4[3])]))
+        if not len(poses):
+            self.turn_around(space, cost_HW)
             return False
         distance_K = self.field.at(place_K2)
         paths_K = self.paths(space, cost_HW, place_K2, predicted)
@@ -158,6 +157,12 @@ class MpcPolicy:
         self.goal_2 = place_K2[best]
         self.walker.follow(space, cost_HW, poses.paths[best])
         return False
+
+    def turn_around(self, space: FreeSpace, cost_HW: np.ndarray) -> None:
+        """Walk towards what is behind: the agent is walled in."""
+        here_2 = self.walker.position_2
+        self.goal_2 = None
+        self.walker.follow(space, cost_HW, np.stack([here_2, here_2 - 0.5 * _ahead(self.memory.pose_4[3])]))
 
     def map(self) -> tuple[FreeSpace, np.ndarray]:
         """The map and the cost of walking in it. If there is no way out, gaps that look too narrow are open."""

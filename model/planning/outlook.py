@@ -13,7 +13,7 @@ from torch import Tensor
 
 from avw.model.context import Context
 from avw.model.reward import RewardPrediction, bin_centres
-from avw.model.world_model import WorldModel
+from avw.model.world_model import History, WorldModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,17 @@ def outlook(
     *,
     denoising_steps: int | None,
     seed: int,
+    history: History | None = None,
 ) -> Outlook:
     """Predict all poses, and the current one, in one batch.
 
     motion_K3: (forward, left, turn) of the poses from the current one · steps_K: actions to walk there
     denoising_steps: network passes per imagined future; None: as many as the model was trained for; 0: nothing is
         imagined, and the reward is read from the context alone
+    history: the encoded context, if it is known already
     """
-    history = model.encode([context])
+    if history is None:
+        history = model.encode([context])
     # The current pose has nothing to imagine: its reward is read from the context in either case.
     motion_13, steps_1 = np.zeros((1, 3), np.float32), np.zeros(1, np.int64)
     if denoising_steps != 0 and len(motion_K3):
