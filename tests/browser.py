@@ -111,6 +111,22 @@ class Browser:
             place = {"x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
             self.send("Input.dispatchMouseEvent", {"type": kind, **place})
 
+    def move(self, x: float, y: float) -> None:
+        """Move the pointer without a pressed button."""
+        self.send("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float], *, shift: bool = False) -> None:
+        for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)):
+            place = {"x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "modifiers": 8 if shift else 0}
+            self.send("Input.dispatchMouseEvent", {"type": kind, **place})
+
+    def box(self, element: str) -> tuple[float, float, float, float]:
+        """(left, top, width, height) of an element, given as a JavaScript expression."""
+        found = self.evaluate(
+            f"(({{left, top, width, height}}) => [left, top, width, height])({element}.getBoundingClientRect())"
+        )
+        return tuple(found)
+
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", {"format": "png"})["data"]))
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avw.avw4k.plan.episode import DEPTH_UNITS
-from avw.avw4k.viewing.hearing import ILD_HOP, decibels, level_difference, outline, spectrogram
+from avw.avw4k.viewing.colour_ramp import depth_ramp, level_ramp
+from avw.avw4k.viewing.hearing import ILD_HOP, SPECTRUM_FLOOR, decibels, level_difference, outline, spectrogram
 from avw.avw4k.viewing.media import SHEET_COLUMNS, depth_colours, levels, picture, sheet, sound
 from avw.avw4k.viewing.plans import Plan, blank_plan, floor_plan
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
@@ -29,7 +30,6 @@ def episode_clip(dataset: Dataset, ref: EpisodeRef) -> Json:
     audio_ES = _episode_sound(dataset, rows)
     views = _episode_views(rows, apart=True)
     views[0]["about"] = f"{dataset.spec.simulator.hfov:g}° wide"
-    views[1]["about"] = f"near to {FARTHEST:g} m"
     return {
         **_clip(len(rows["rgb"]), rows["rgb"].shape[1]),
         "views": views,
@@ -112,7 +112,12 @@ def _episode_views(rows: dict[str, np.ndarray], *, apart: bool = False) -> list[
     depth_THW = rows["depth"].astype(np.float32) / np.float32(DEPTH_UNITS)
     return [
         {"caption": "Camera", "about": "", "sheet": sheet(rows["rgb"], apart=apart)},
-        {"caption": "Depth", "about": "", "sheet": sheet(depth_colours(depth_THW, FARTHEST), apart=apart)},
+        {
+            "caption": "Depth",
+            "about": "",
+            "sheet": sheet(depth_colours(depth_THW, FARTHEST), apart=apart),
+            "ramp": depth_ramp(FARTHEST).note(),
+        },
     ]
 
 
@@ -138,6 +143,7 @@ def _analysed_sound(name: str, audio_ES: np.ndarray, peak: float) -> Json:
         **_sound(name, audio_ES, peak),
         "outline": outline(scaled_ES, min(OUTLINE_COLUMNS, scaled_ES.shape[1])),
         "spectrogram": picture(spectrogram(scaled_ES), quality=86),
+        "ramp": level_ramp(SPECTRUM_FLOOR).note(),
         "ild": level_difference(scaled_ES),
         "ild_seconds": ILD_HOP / SAMPLE_RATE,
     }
@@ -155,13 +161,17 @@ def _place(dataset: Dataset, ref: EpisodeRef, rows: dict[str, np.ndarray]) -> Js
 
 
 def _map(plan: Plan, position_T3: np.ndarray, yaw_T: np.ndarray, source_3: np.ndarray) -> Json:
-    """The floor plan, and in its pixels: the path (x, y, and yaw in radians), the source, the length of a metre."""
+    """The floor plan, and in its pixels: the path (x, y, and yaw in radians), the source, the length of a metre.
+
+    origin: (x, z) of its upper left corner in metres
+    """
     points = [plan.pixels(position[0], position[2]) for position in position_T3]
     return {
         "picture": plan.picture,
         "width": plan.width,
         "height": plan.height,
         "metre": round(1.0 / plan.metres_per_pixel, 2),
+        "origin": [round(metres, 3) for metres in plan.origin_xz],
         "path": [[round(x, 1), round(y, 1), round(float(yaw), 3)] for (x, y), yaw in zip(points, yaw_T, strict=True)],
         "source": [round(v, 1) for v in plan.pixels(float(source_3[0]), float(source_3[2]))],
     }

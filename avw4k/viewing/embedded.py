@@ -10,7 +10,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("stage.js", "player.js", "embedded.js")
+SCRIPTS = ("hover.js", "ramp.js", "stage.js", "player.js", "embedded.js")
 # An exported file may fetch nothing, and a served page may fetch from its own server only.
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; media-src data: blob:; "

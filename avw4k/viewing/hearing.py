@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from avw.avw4k.viewing.colour_ramp import level_ramp
+
 WINDOW = 512  # samples of a spectrum, 32 ms
 HOP = 160
 SPECTRUM_FLOOR = -72.0  # dB below the loudest
@@ -12,8 +14,6 @@ MOST_COLUMNS = 1600
 ILD_HOP = 400  # 25 ms
 ILD_WINDOW = 1600
 SILENCE = -60.0  # dB below the loudest: an ear that hears less has no level difference
-# Night blue, violet, ember, cream: quiet to loud, even in lightness.
-_STOPS = np.array([[13, 15, 32], [66, 32, 110], [150, 44, 110], [224, 92, 72], [250, 178, 92], [253, 244, 200]], float)
 
 
 def outline(audio_ES: np.ndarray, columns: int) -> list[list[float]]:
@@ -41,11 +41,8 @@ def spectrogram(audio_ES: np.ndarray) -> np.ndarray:
         columns = np.arange(MOST_COLUMNS) * power_ECR.shape[1] // MOST_COLUMNS
         power_ECR = np.maximum.reduceat(power_ECR, columns, axis=1)
     level = 10 * np.log10(np.maximum(power_ECR / max(float(power_ECR.max()), 1e-20), 10 ** (SPECTRUM_FLOOR / 10)))
-    share = (1 - level / SPECTRUM_FLOOR) * (len(_STOPS) - 1)
-    below = np.minimum(share.astype(int), len(_STOPS) - 2)
-    mix = (share - below)[..., None]
-    colours_ECRc = _STOPS[below] * (1 - mix) + _STOPS[below + 1] * mix
-    return np.concatenate(list(colours_ECRc.transpose(0, 2, 1, 3)[:, ::-1])).round().astype(np.uint8)
+    colours_ECRc = level_ramp(SPECTRUM_FLOOR).paint(level)
+    return np.concatenate(list(colours_ECRc.transpose(0, 2, 1, 3)[:, ::-1]))
 
 
 def level_difference(audio_ES: np.ndarray) -> list[float | None]:

@@ -45,7 +45,7 @@ class Library:
             spec = self.dataset.spec
             facts["about"] = (
                 f"{len(self._refs)} episodes, {spec.hours * len(self._refs) / spec.trajectories:.2f} h, "
-                f"{len(spec.scenes)} scenes, sound by “{spec.simulator.acoustics}”"
+                f"{len(spec.scenes)} scene{'' if len(spec.scenes) == 1 else 's'}, sound by “{spec.simulator.acoustics}”"
             )
         return facts
 

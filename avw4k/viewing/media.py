@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from avw.avw4k.viewing.colour_ramp import depth_ramp
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 SHEET_COLUMNS = 16
-# Yellow, green, teal, dark blue: near to far. The lightness decreases evenly, so it also works in grey.
-_DEPTH_STOPS = np.array([[255, 238, 150], [122, 201, 121], [33, 145, 140], [49, 88, 139], [52, 28, 78]], float)
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -52,12 +51,9 @@ def sheet(rgb_THWC: np.ndarray, *, quality: int = 80, apart: bool = False) -> st
 
 def depth_colours(depth_THW: np.ndarray, farthest: float = 6.0) -> np.ndarray:
     """Depth in metres as colours, uint8 (T, H, W, 3): near is light, far is dark, missing depth is black."""
-    share = np.clip(depth_THW / farthest, 0.0, 1.0) * (len(_DEPTH_STOPS) - 1)
-    below = np.minimum(share.astype(int), len(_DEPTH_STOPS) - 2)
-    mix = (share - below)[..., None]
-    colours = _DEPTH_STOPS[below] * (1 - mix) + _DEPTH_STOPS[below + 1] * mix
+    colours = depth_ramp(farthest).paint(depth_THW)
     colours[depth_THW <= 0] = 0
-    return colours.round().astype(np.uint8)
+    return colours
 
 
 def sound(audio_ES: np.ndarray, *, peak: float | None = None, plain: bool = False) -> str:

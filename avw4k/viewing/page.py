@@ -12,7 +12,8 @@ from avw.avw4k.viewing.library import Library
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
 
-SCRIPTS = ("stage.js", "player.js", "tracks.js", "viewer.js")
+SCRIPTS = ("hover.js", "ramp.js", "stage.js", "player.js", "series.js", "tracks.js", "entries.js", "viewer.js")
+STYLES = ("colours.css", "hover.css", "viewer.css")
 
 
 def served_page(library: Library) -> str:
@@ -36,7 +37,7 @@ def _page(library: Library, rows: list[dict[str, Any]], clips: dict[str, Any] | 
     values = {
         "policy": policy,
         "title": escape(library.title),
-        "style": resource("colours.css") + resource("viewer.css"),
+        "style": "".join(resource(name) for name in STYLES),
         "script": "\n".join(resource(name) for name in SCRIPTS),
         "data": script_json(data),
     }

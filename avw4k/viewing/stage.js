@@ -5,6 +5,10 @@ function stageOf(clip, room) {
   room.replaceChildren();
   const views = clip.views.map((view) => {
     const canvas = pane(room, "square", view.caption, view.about);
+    if (view.ramp) {
+      canvas.parentElement.append(rampBar(view.ramp));
+      hoverRamp(canvas, view);
+    }
     return { canvas, image: loaded(view.sheet) };
   });
   const plan = clip.map ? { canvas: pane(room, "map", "From above", "path, heading, source"), image: clip.map.picture ? loaded(clip.map.picture) : null } : null;
@@ -18,6 +22,17 @@ function pane(room, kind, caption, about) {
   canvas.setAttribute("role", "img"); canvas.setAttribute("aria-label", caption);
   text.append(more); frame.append(canvas); figure.append(frame, text); room.append(figure);
   return canvas;
+}
+
+// The value below the pointer, e.g. the depth.
+function hoverRamp(canvas, { caption, ramp }) {
+  canvas.addEventListener("pointermove", (event) => {
+    const ratio = canvas.width / canvas.clientWidth;
+    const { data } = canvas.getContext("2d").getImageData(Math.floor(event.offsetX * ratio), Math.floor(event.offsetY * ratio), 1, 1);
+    const value = rampValue(ramp, data);
+    showHover(event.clientX, event.clientY, caption, [[`rgb(${data.slice(0, 3).join()})`, "", value === null ? "missing" : `${plain(value, 1)} ${ramp.unit}`]]);
+  });
+  canvas.addEventListener("pointerleave", hideHover);
 }
 
 function loaded(source) {

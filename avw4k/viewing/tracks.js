@@ -1,43 +1,49 @@
-// The lanes below the pictures. They share one time axis, in seconds from the first sample (see player.js).
-// Action k leads from frame k to frame k + 1.
+// The lanes below the pictures (series.js), drawn on one time axis.
 "use strict";
-const GAP = 9, RULER = 20, REWARD = 0.2;
-const ACTIONS = [["stop", "--stop"], ["forward", "--walk"], ["turn left", "--left"], ["turn right", "--right"]];
+const GAP = 9, RULER = 20;
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-const farthest = (clip) => Math.max(1, ...clip.distance) * 1.06;
-const ildRange = (sound) => Math.max(6, Math.ceil(Math.max(0, ...sound.ild.filter((value) => value !== null).map(Math.abs)) / 3) * 3);
-
-function lanesOf(clip, sound) {
-  const lanes = [
-    { name: "Waveform", unit: "left, right", height: 58, draw: drawOutline },
-    { name: "Spectrum", unit: "left, right, 8 kHz", height: 100, draw: drawSpectrum },
-    { name: "ILD", unit: `left − right, ± ${ildRange(sound)} dB`, height: 54, draw: drawIld },
-  ];
-  if (clip.distance) lanes.push({ name: "Distance", unit: `geodesic, 0 to ${farthest(clip).toFixed(1)} m`, height: 54, draw: drawDistance });
-  if (clip.progress) lanes.push({ name: "Progress", unit: `true, predicted, ${Math.max(...clip.progress.flat()).toFixed(1)} m`, height: 64, draw: drawProgress });
-  if (clip.rewards) lanes.push({ name: "Reward", unit: `± ${REWARD} per step`, height: 36, draw: drawReward });
-  if (clip.actions) lanes.push({ name: "Action", unit: "", height: 20, draw: drawActions });
+// Where each lane stands. hidden: keys of series that are not shown
+function layoutOf(clip, sound, hidden) {
+  const lanes = lanesOf(clip, sound), dense = window.innerHeight < 840 ? 0.74 : 1;
   let top = 4;
-  const dense = window.innerHeight < 840 ? 0.74 : 1;
   for (const lane of lanes) {
     if (lane.height > 40) lane.height = Math.round(lane.height * dense);
     lane.top = top;
+    lane.shown = new Set(lane.series.filter((series) => !hidden.has(series.key)).map((series) => series.name));
     top += lane.height + GAP;
   }
   return { lanes, height: top + RULER - GAP + 4 };
 }
 
-function drawTracks(canvas, clip, sound, picture, layout) {
+// The parts of a lane: one, or one per shown ear. y: from a value to pixels of the lane
+function partsOf(lane) {
+  const ears = lane.stacked ? EARS.map(([name], ear) => ({ name, ear })).filter(({ name }) => lane.shown.has(name)) : [{ ear: 0 }];
+  const high = (lane.height - 2 * (ears.length - 1)) / Math.max(1, ears.length);
+  return ears.map((part, i) => {
+    const top = i * (high + 2), y = (value) => top + 1 + (1 - (value - lane.low) / (lane.high - lane.low)) * (high - 2);
+    return { ...part, top, high, y };
+  });
+}
+
+// The value at a height of a lane, and the ear it belongs to. y: pixels from the top of the lane
+function valueAt(lane, y) {
+  const part = partsOf(lane).find(({ top, high }) => y >= top && y <= top + high + 2);
+  if (!part) return null;
+  const share = Math.max(0, Math.min(1, (y - part.top - 1) / (part.high - 2)));
+  return { ear: part.name, value: lane.high - share * (lane.high - lane.low) };
+}
+
+function drawTracks(canvas, clip, sound, layout) {
   const { pen, width } = fitted(canvas);
   const total = clip.frames * clip.step;
   for (const lane of layout.lanes) {
     pen.save();
     pen.translate(0, lane.top);
-    lane.draw(pen, width, lane.height, clip, sound, picture, (seconds) => (seconds / total) * width);
+    lane.draw({ pen, width, lane, clip, sound, at: (seconds) => (seconds / total) * width });
     pen.restore();
   }
   drawRuler(pen, width, layout.height - RULER, total);
@@ -49,61 +55,57 @@ function rule(pen, width, y, dashed) {
   pen.setLineDash([]);
 }
 
-function note(pen, text, x, y, align) {
-  pen.font = "11px system-ui, sans-serif"; pen.textAlign = align || "right"; pen.textBaseline = "middle";
-  pen.lineWidth = 3; pen.lineJoin = "round"; pen.strokeStyle = colour("--paper"); pen.strokeText(text, x, y);
+// A note with a background, for places where it may overlap a curve.
+function tag(pen, text, x, y) {
+  pen.font = "11px system-ui, sans-serif"; pen.textAlign = "right"; pen.textBaseline = "middle";
+  const wide = pen.measureText(text).width;
+  pen.fillStyle = colour("--paper"); pen.fillRect(x - wide - 5, y - 8, wide + 7, 16);
   pen.fillStyle = colour("--soft"); pen.fillText(text, x, y);
 }
 
-// A note with a background, for places where it may overlap a curve.
-function tag(pen, text, x, y) {
-  pen.font = "11px system-ui, sans-serif";
-  const wide = pen.measureText(text).width;
-  pen.fillStyle = colour("--paper"); pen.fillRect(x - wide - 5, y - 8, wide + 7, 16);
-  note(pen, text, x, y);
+function curve(pen, points, stroke, wide, dash = []) {
+  pen.beginPath();
+  points.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+  pen.strokeStyle = stroke; pen.lineWidth = wide; pen.lineJoin = "round"; pen.setLineDash(dash); pen.stroke();
+  pen.setLineDash([]);
 }
 
-function drawOutline(pen, width, height, clip, sound) {
-  const half = height / 2;
-  sound.outline.length && [0, 1].forEach((ear) => {
-    const low = sound.outline[2 * ear], high = sound.outline[2 * ear + 1], middle = half * (ear + 0.5);
-    rule(pen, width, middle);
-    pen.fillStyle = colour(ear ? "--right" : "--left");
+function drawOutline({ pen, width, lane, sound }) {
+  for (const { ear, y } of partsOf(lane)) {
+    const low = sound.outline[2 * ear], high = sound.outline[2 * ear + 1], x = (i) => (i / low.length) * width;
+    rule(pen, width, y(0));
+    pen.fillStyle = colour(EARS[ear][1]);
     pen.beginPath();
-    const x = (i) => (i / low.length) * width, size = half / 2 - 1;
-    high.forEach((value, i) => pen.lineTo(x(i), middle - Math.max(value * size, 0.4)));
-    for (let i = low.length - 1; i >= 0; i--) pen.lineTo(x(i), middle - Math.min(low[i] * size, -0.4));
+    high.forEach((value, i) => pen.lineTo(x(i), y(0) - Math.max(y(0) - y(value), 0.4)));
+    for (let i = low.length - 1; i >= 0; i--) pen.lineTo(x(i), y(0) + Math.max(y(low[i]) - y(0), 0.4));
     pen.closePath(); pen.fill();
-  });
+  }
 }
 
-function drawSpectrum(pen, width, height, clip, sound, picture) {
+function drawSpectrum({ pen, width, lane, sound: { picture } }) {
   if (!picture || !picture.complete || !picture.naturalWidth) return;
-  const half = picture.naturalHeight / 2, high = height / 2 - 1;
+  const half = picture.naturalHeight / 2;
   pen.imageSmoothingQuality = "high";
-  [0, 1].forEach((ear) => {
-    const top = ear * (high + 2);
+  for (const { ear, top, high } of partsOf(lane)) {
     pen.drawImage(picture, 0, ear * half, picture.naturalWidth, half, 0, top, width, high);
-  });
+  }
 }
 
 // A curve, filled to the zero line with one colour above it and another below.
-function drawIld(pen, width, height, clip, sound, picture, at) {
-  const most = ildRange(sound), middle = height / 2;
-  const y = (value) => middle - (value / most) * (middle - 2);
-  rule(pen, width, y(0));
-  [["--left", 0, middle], ["--right", middle, middle]].forEach(([name, top, high]) => {
-    pen.save(); pen.beginPath(); pen.rect(0, top, width, high); pen.clip();
+function drawIld({ pen, width, lane, sound, at }) {
+  const [{ y }] = partsOf(lane), middle = y(0);
+  rule(pen, width, middle);
+  if (!lane.shown.has("ILD")) return;
+  [["--left", 0], ["--right", middle]].forEach(([name, top]) => {
+    pen.save(); pen.beginPath(); pen.rect(0, top, width, lane.height / 2 + 1); pen.clip();
     let run = [];
     const close = () => {
       if (run.length) {
         pen.beginPath(); pen.moveTo(run[0][0], middle);
         run.forEach(([px, py]) => pen.lineTo(px, py));
         pen.lineTo(run[run.length - 1][0], middle);
-        pen.fillStyle = colour(name); pen.globalAlpha = 0.22; pen.fill();
-        pen.globalAlpha = 1; pen.beginPath();
-        run.forEach(([px, py], i) => (i ? pen.lineTo(px, py) : pen.moveTo(px, py)));
-        pen.strokeStyle = colour(name); pen.lineWidth = 1.6; pen.lineJoin = "round"; pen.stroke();
+        pen.fillStyle = colour(name); pen.globalAlpha = 0.22; pen.fill(); pen.globalAlpha = 1;
+        curve(pen, run, colour(name), 1.6);
       }
       run = [];
     };
@@ -114,53 +116,47 @@ function drawIld(pen, width, height, clip, sound, picture, at) {
   });
 }
 
-function drawDistance(pen, width, height, clip, sound, picture, at) {
-  const most = farthest(clip), y = (metres) => height - 2 - (metres / most) * (height - 6);
-  const x = (k) => at((k + 1) * clip.step);
-  rule(pen, width, height - 2);
-  pen.beginPath(); pen.moveTo(x(0), height - 2);
-  clip.distance.forEach((metres, k) => pen.lineTo(x(k), y(metres)));
-  pen.lineTo(x(clip.distance.length - 1), height - 2); pen.closePath();
-  pen.fillStyle = colour("--path"); pen.globalAlpha = 0.13; pen.fill(); pen.globalAlpha = 1;
-  pen.beginPath();
-  clip.distance.forEach((metres, k) => (k ? pen.lineTo(x(k), y(metres)) : pen.moveTo(x(k), y(metres))));
-  pen.strokeStyle = colour("--path"); pen.lineWidth = 1.8; pen.lineJoin = "round"; pen.stroke();
-  pen.strokeStyle = colour("--source"); pen.setLineDash([4, 4]); pen.lineWidth = 1;
-  pen.beginPath(); pen.moveTo(0, y(clip.success_distance)); pen.lineTo(width, y(clip.success_distance)); pen.stroke();
-  pen.setLineDash([]);
-}
-
-function drawProgress(pen, width, height, clip, sound, picture, at) {
-  const all = clip.progress.flat(), low = Math.min(0, ...all), high = Math.max(0.1, ...all);
-  const y = (value) => 4 + (1 - (value - low) / (high - low)) * (height - 8);
+function drawDistance({ pen, width, lane, clip, at }) {
+  const [{ y }] = partsOf(lane), points = clip.distance.map((metres, k) => [at((k + 1) * clip.step), y(metres)]);
   rule(pen, width, y(0));
-  clip.progress.forEach((values, which) => {
-    pen.beginPath();
-    values.forEach((value, k) => { const x = at((k + 1) * clip.step); k ? pen.lineTo(x, y(value)) : pen.moveTo(x, y(value)); });
-    pen.strokeStyle = colour(which ? "--right" : "--left"); pen.lineWidth = 2; pen.setLineDash(which ? [6, 4] : []); pen.stroke();
-  });
-  pen.setLineDash([]);
+  if (lane.shown.has("geodesic")) {
+    pen.beginPath(); pen.moveTo(points[0][0], y(0));
+    points.forEach(([px, py]) => pen.lineTo(px, py));
+    pen.lineTo(points[points.length - 1][0], y(0)); pen.closePath();
+    pen.fillStyle = colour("--path"); pen.globalAlpha = 0.13; pen.fill(); pen.globalAlpha = 1;
+    curve(pen, points, colour("--path"), 1.8);
+  }
+  if (lane.shown.has("success")) curve(pen, [[0, y(clip.success_distance)], [width, y(clip.success_distance)]], colour("--source"), 1, [4, 4]);
 }
 
-function drawReward(pen, width, height, clip, sound, picture, at) {
-  const middle = height / 2, bar = at(clip.step);
+function drawProgress({ pen, width, lane, clip, at }) {
+  const [{ y }] = partsOf(lane);
+  rule(pen, width, y(0));
+  lane.series.forEach(({ name, variable }, which) => {
+    if (!lane.shown.has(name)) return;
+    curve(pen, clip.progress[which].map((value, k) => [at((k + 1) * clip.step), y(value)]), colour(variable), 2, which ? [6, 4] : []);
+  });
+}
+
+function drawReward({ pen, width, lane, clip, at }) {
+  const [{ y }] = partsOf(lane), middle = y(0), bar = at(clip.step);
   rule(pen, width, middle);
+  if (!lane.shown.has("reward")) return;
   clip.rewards.forEach((reward, k) => {
-    const x = at((k + 1) * clip.step), won = reward > 1;
-    const share = Math.max(-1, Math.min(1, reward / REWARD)), high = Math.max(1, Math.abs(share) * (middle - 1));
+    const x = at((k + 1) * clip.step), won = reward > 1, end = y(Math.max(-REWARD, Math.min(REWARD, reward)));
     pen.fillStyle = colour(reward >= 0 ? "--good" : "--bad"); pen.globalAlpha = won ? 1 : 0.75;
-    pen.fillRect(x + 0.3, share >= 0 ? middle - high : middle, Math.max(1, bar - 0.6), high);
+    pen.fillRect(x + 0.3, Math.min(middle - (reward >= 0 ? 1 : 0), end), Math.max(1, bar - 0.6), Math.max(1, Math.abs(end - middle)));
     pen.globalAlpha = 1;
     if (won) tag(pen, `success +${reward.toFixed(0)}`, x - 4, 8);
   });
 }
 
-function drawActions(pen, width, height, clip, sound, picture, at) {
-  const bar = at(clip.step), bumped = new Set(clip.collided);
+function drawActions({ pen, lane, clip, at }) {
+  const bar = at(clip.step), bumped = new Set(lane.shown.has("collision") ? clip.collided : []);
   clip.actions.forEach((action, k) => {
-    const x = at((k + 1) * clip.step);
-    pen.fillStyle = colour(ACTIONS[action][1]);
-    pen.fillRect(x + 0.4, action === 1 ? 4 : 0, Math.max(1, bar - 0.8), action === 1 ? 8 : 12);
+    const x = at((k + 1) * clip.step), [name, variable] = ACTIONS[action];
+    pen.fillStyle = colour(variable);
+    if (lane.shown.has(name)) pen.fillRect(x + 0.4, action === 1 ? 4 : 0, Math.max(1, bar - 0.8), action === 1 ? 8 : 12);
     if (bumped.has(k)) { pen.fillStyle = colour("--bad"); pen.fillRect(x + 0.4, 15, Math.max(1.5, bar - 0.8), 4); }
   });
 }

@@ -1,70 +1,9 @@
 // The viewer's page: a list of episodes, and the player with its lanes for the one that is open.
 "use strict";
-const MOST_ROWS = 1500, RATES = [0.25, 0.5, 1, 2];
+const RATES = [0.25, 0.5, 1, 2];
 const $ = (id) => document.getElementById(id);
 const library = JSON.parse($("data").textContent);
-const now = { rows: [], id: null, player: null, layout: null, hover: null, asked: 0 };
-
-// ---- the list
-
-const FILTERS = [
-  ["split", "all splits"], ["mode", "all modes"], ["scene", "all scenes"],
-  ["outcome", "all outcomes"],
-];
-const outcome = (row) => (row.kind === "predicted" ? "predicted" : row.success ? "success" : "no success");
-
-function buildFilters() {
-  for (const [key, all] of FILTERS) {
-    const values = [...new Set(library.entries.map((row) => (key === "outcome" ? outcome(row) : row[key])))].filter(Boolean).sort();
-    const select = document.createElement("select");
-    select.id = `filter-${key}`; select.setAttribute("aria-label", key);
-    select.append(new Option(all, ""), ...values.map((value) => new Option(value, value)));
-    select.addEventListener("change", buildList);
-    if (values.length < 2) select.disabled = true;
-    $("filters").append(select);
-  }
-}
-
-function buildList() {
-  const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  now.rows = library.entries.filter((row) => {
-    const text = `${row.id} #${row.id} ${row.kind} ${row.mode} ${row.scene} ${row.split} ${row.sound || ""} ${outcome(row)}`.toLowerCase();
-    return words.every((word) => text.includes(word)) && FILTERS.every(([key]) => {
-      const wanted = $(`filter-${key}`).value;
-      return !wanted || (key === "outcome" ? outcome(row) : row[key]) === wanted;
-    });
-  });
-  const list = $("list");
-  list.replaceChildren(...now.rows.slice(0, MOST_ROWS).map(rowElement));
-  if (!now.rows.length) list.innerHTML = '<li class="none">Nothing matches.</li>';
-  const shown = Math.min(MOST_ROWS, now.rows.length);
-  $("count").textContent = `${shown < now.rows.length ? `${shown} of ` : ""}${now.rows.length} of ${library.entries.length}`.replace(/^(\d+) of \1$/, "$1 in all");
-}
-
-function rowElement(row) {
-  const item = document.createElement("li"), number = document.createElement("span"), name = document.createElement("b");
-  const won = document.createElement("span"), more = document.createElement("small");
-  item.id = `row-${row.id}`; item.role = "option"; item.setAttribute("aria-selected", row.id === now.id);
-  number.className = "n"; won.className = "won";
-  if (row.kind === "predicted") {
-    number.textContent = "✦"; name.textContent = "Predicted";
-    more.textContent = `#${row.episode} from step ${row.step}, ${row.scene.split("/").pop()}`;
-  } else {
-    number.textContent = `#${row.id}`; name.textContent = row.mode;
-    won.textContent = row.success ? "found" : "";
-    const distance = row.geodesic_start === undefined ? "" : `, ${row.geodesic_start.toFixed(1)} → ${row.geodesic_end.toFixed(1)} m`;
-    more.textContent = `${row.scene.split("/").pop()}${distance}`;
-  }
-  item.append(number, name, won, more);
-  item.addEventListener("click", () => open(row.id));
-  return item;
-}
-
-function neighbour(by) {
-  const place = now.rows.findIndex((row) => row.id === now.id);
-  const next = now.rows[Math.max(0, Math.min(now.rows.length - 1, place < 0 ? 0 : place + by))];
-  if (next && next.id !== now.id) open(next.id);
-}
+const now = { rows: [], id: null, player: null, layout: null, hover: null, asked: 0, hidden: new Set() };
 
 // ---- one clip
 
@@ -103,17 +42,10 @@ function show(row, clip) {
   player.set("volume", +$("volume").value);
   player.set("muted", document.body.classList.contains("muted"));
   player.set("playbackRate", +$("rate").value);
-  layOut();
   $("lanes").setAttribute("aria-valuemax", player.total.toFixed(2));
   const where = [row.scene, row.split, row.shard ? `${row.shard}, demo ${row.demo}` : "", `sound +${clip.sounds[0].gain} dB for listening`.replace("+-", "−")];
   $("name").textContent = row.kind === "predicted" ? `Predicted from step ${row.step} of episode ${row.episode}` : `Episode ${row.id}: ${row.mode}`;
   $("where").textContent = where.filter(Boolean).join(" · ");
-  const legend = clip.actions ? [...ACTIONS.slice(1), ACTIONS[0], ["collision", "--bad"]] : [];
-  $("legend").replaceChildren(...legend.map(([name, variable]) => {
-    const chip = document.createElement("span"), dot = document.createElement("i");
-    dot.style.background = `var(${variable})`; chip.append(dot, name);
-    return chip;
-  }));
   $("sounds").replaceChildren(...(player.sounds.length > 1 ? player.sounds.map((sound, i) => {
     const button = document.createElement("button");
     button.textContent = sound.name; button.addEventListener("click", () => choose(i));
@@ -123,18 +55,53 @@ function show(row, clip) {
 }
 
 function layOut() {
-  now.layout = lanesOf(now.player.clip, now.player.sounds[0]);
-  $("tracks").style.height = `${now.layout.height + 12}px`;
-  $("names").replaceChildren(...now.layout.lanes.map((lane) => {
-    const box = document.createElement("div"), unit = document.createElement("small");
-    box.style.top = `${lane.top + Math.max(0, lane.height / 2 - (lane.unit ? 18 : 11))}px`; box.textContent = lane.name; unit.textContent = lane.unit;
-    box.append(unit);
-    return box;
-  }));
+  const { clip, sound } = now.player, { lanes, height } = now.layout = layoutOf(clip, sound, now.hidden);
+  $("tracks").style.height = `${height + 12}px`;
+  $("names").replaceChildren(...lanes.flatMap((lane) => [nameOf(lane), ...ticksOf(lane)]));
+  const actions = lanes.find((lane) => lane.name === "Action");
+  $("legend").replaceChildren(...(actions ? actions.series.map(chipOf) : []));
+}
+
+// The name of a lane, with its unit, its series and its colour bar.
+function nameOf(lane) {
+  const box = document.createElement("div"), unit = document.createElement("small");
+  box.className = "name";
+  box.style.top = `${lane.top}px`; box.style.height = `${lane.height}px`; box.textContent = lane.name;
+  unit.textContent = lane.unit;
+  if (lane.series.length > 1 && lane.name !== "Action") unit.append(...lane.series.map(chipOf));
+  box.append(unit);
+  if (lane.ramp && lane.height > 80) box.append(rampBar(lane.ramp));
+  return box;
+}
+
+// Clicking a series in a legend hides or shows it.
+function chipOf(series) {
+  const chip = document.createElement("button"), dot = document.createElement("i");
+  chip.className = "series"; chip.dataset.key = series.key; chip.title = "Hide or show";
+  chip.setAttribute("aria-pressed", !now.hidden.has(series.key));
+  dot.style.background = `var(${series.variable})`; chip.append(dot, series.name);
+  chip.addEventListener("click", () => {
+    if (!now.hidden.delete(series.key)) now.hidden.add(series.key);
+    layOut(); redraw();
+  });
+  return chip;
+}
+
+// The axis of a lane.
+function ticksOf(lane) {
+  return partsOf(lane).flatMap(({ y, ear }, part, parts) => lane.marks.map((value, i) => {
+    const tick = document.createElement("span");
+    if (parts.length > 1 && lane.height / parts.length < 60 && (lane.name === "Waveform" ? value : i === lane.marks.length - 1 && part === 0)) return null;
+    const unit = lane.markUnit && i === 0 && part === 0 ? ` ${lane.markUnit}` : "";
+    tick.className = "tick"; tick.style.top = `${lane.top + Math.max(5, Math.min(lane.height - 5, y(value)))}px`;
+    tick.textContent = `${lane.low < 0 && value > 0 && lane.name !== "Waveform" ? "+" : ""}${plain(value, Number.isInteger(value) ? 0 : 1)}${unit}`;
+    return tick;
+  })).filter(Boolean);
 }
 
 function choose(which) {
   now.player.choose(which);
+  layOut();
   [...$("sounds").children].forEach((button, i) => button.setAttribute("aria-pressed", i === which));
   redraw();
 }
@@ -145,7 +112,7 @@ function toggle() { now.player.toggle().catch((error) => say(error.message)); }
 
 function redraw() {
   const { clip, sound } = now.player;
-  drawTracks($("drawn"), clip, sound, sound.picture, now.layout);
+  drawTracks($("drawn"), clip, sound, now.layout);
   now.player.draw();
 }
 
@@ -165,14 +132,14 @@ function draw(player) {
 // under: the action that is in progress
 function readout(player, frame, under) {
   const { clip, sound, seconds } = player, values = [];
-  if (clip.distance) values.push(["to the source", `${clip.distance[frame].toFixed(2)} m`]);
+  if (clip.distance) values.push(["distance", `${clip.distance[frame].toFixed(2)} m`]);
   if (clip.actions) {
     const done = under >= 0 && under < clip.actions.length;
     values.push(["action", done ? ACTIONS[clip.actions[under]][0] + (clip.collided.includes(under) ? " ✕" : "") : "–"]);
     if (clip.rewards) values.push(["reward", done ? clip.rewards[under].toFixed(3).replace("-", "−") : "–"]);
   }
   const ild = sound.ild[Math.min(sound.ild.length - 1, Math.round(seconds / sound.ild_seconds))];
-  values.push(["left − right", ild === null ? "silent" : `${ild.toFixed(1).replace("-", "−")} dB`]);
+  values.push(["ILD", ild === null ? "silent" : `${ild.toFixed(1).replace("-", "−")} dB`]);
   const box = $("readout");
   if (box.children.length !== values.length) {
     box.replaceChildren(...values.map(() => { const pair = document.createElement("div"); pair.append(document.createElement("dt"), document.createElement("dd")); return pair; }));
@@ -189,10 +156,28 @@ function scrub(event) {
   const box = $("lanes").getBoundingClientRect();
   now.hover = Math.max(0, Math.min(box.width, event.clientX - box.left));
   if (event.buttons & 1) now.player.seek((now.hover / box.width) * now.player.total); else draw(now.player);
+  hoverTracks(event.clientX, event.clientY, now.hover / box.width, event.clientY - box.top);
 }
+
+// The values of all shown series at the time below the pointer.
+function hoverTracks(x, y, share, height) {
+  const { clip, total } = now.player, seconds = share * total, rows = [];
+  for (const lane of now.layout.lanes) {
+    const inside = height >= lane.top && height <= lane.top + lane.height ? valueAt(lane, height - lane.top) : null;
+    const kilohertz = lane.ramp && inside ? inside.value : undefined;
+    for (const series of lane.series) {
+      const text = lane.shown.has(series.name) ? valueText(series, series.at(seconds, kilohertz)) : "";
+      const name = lane.series.length === 1 ? lane.name : lane.name === "Action" ? (series.name === text ? "Action" : "Collision") : `${lane.name}, ${series.name}`;
+      if (text && !series.constant) rows.push([colour(series.variable), kilohertz === undefined ? name : `${name}, ${kilohertz.toFixed(1)} kHz`, text]);
+    }
+  }
+  showHover(x, y, `${seconds.toFixed(2)} s, step ${frameAt(clip, seconds)}`, rows);
+}
+function leave() { now.hover = null; hideHover(); if (now.player) draw(now.player); }
+
 $("lanes").addEventListener("pointerdown", (event) => { $("lanes").setPointerCapture(event.pointerId); scrub(event); });
 $("lanes").addEventListener("pointermove", scrub);
-$("lanes").addEventListener("pointerleave", () => { now.hover = null; if (now.player) draw(now.player); });
+$("lanes").addEventListener("pointerleave", leave);
 $("play").addEventListener("click", () => now.player && toggle());
 $("back").addEventListener("click", () => now.player && now.player.step(-1));
 $("forth").addEventListener("click", () => now.player && now.player.step(1));
