@@ -14,7 +14,7 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
 from avw.cli.serving import serve
-from avw.model.run_folder import MODEL, PRETRAINED, chosen_run, has_model, run_path
+from avw.model.run_folder import MODEL, PRETRAINED, SHIPPED, chosen_run, has_model, run_path
 from avw.sim_bridge.paths import local_path
 from avw.sim_bridge.suggestions import similar_path
 
@@ -83,10 +83,16 @@ def play(
 
             config = dataclasses.replace(config, sound=expand_sounds(sound, sound_root)[0])
         config = dataclasses.replace(config, seed=seed, anchor_every=anchor_every)
-        with PlayServer(config, model, run=str(run or ""), port=port, out=out) as server:
+        with PlayServer(config, model, run=_called(run), port=port, out=out) as server:
             click.echo(f"Opening {config.scene} …", err=True)
             server.prepare()
             serve(server, browser=browser, as_json=as_json)
+
+
+def _called(run: Path | None) -> str:
+    if run is None:
+        return ""
+    return "the model that ships with AVW" if run == SHIPPED else str(run)
 
 
 def _named_run(what: str) -> Path | None:

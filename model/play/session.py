@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from avw.sim_bridge.navigation.free_space import FreeSpace
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig, require_interpreter
 from avw.sim_bridge.task.task import TaskConfig, sample_episode
-from avw.sim_bridge.types import Action, Observation, Pose, Source, moved, wrap_angle
+from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS, Action, Observation, Pose, Source, moved, wrap_angle
 
 if TYPE_CHECKING:
     from avw.model.play.dream import Dreamed
     from avw.model.world_model import WorldModel
 
+HEADINGS = 36  # turns of the start
+MOST_AHEAD = 40  # steps of free floor that are looked for
 NEAREST = 1.0  # metres of walking between start and source at least, where the scene has no farther places
 
 
@@ -84,7 +89,8 @@ class Session:
         return self.simulator.source
 
     def reset(self, seed: int) -> Moment:
-        """Begin a walk from a random start, with a random source. Depends on the scene and the seed only."""
+        """Begin a walk from a random start, looking where there is space to walk, with a random source. Depends on the
+        scene and the seed only."""
         began = time.perf_counter()
         self.seed, self.number = seed, 0
         start, source = self._placed(seed)
@@ -122,9 +128,10 @@ class Session:
         from avw.sim_bridge.errors import UsageError
 
         try:
-            return sample_episode(self.simulator, seed, sound=self.config.sound)
+            start, source = sample_episode(self.simulator, seed, sound=self.config.sound)
         except UsageError:  # a small scene
-            return sample_episode(self.simulator, seed, min_distance=NEAREST, sound=self.config.sound)
+            start, source = sample_episode(self.simulator, seed, min_distance=NEAREST, sound=self.config.sound)
+        return _facing_space(self.simulator.navgrid, start), source
 
     def _moment(self, observation: Observation, dreamed: Dreamed | None, began: float) -> Moment:
         pose, source = self.simulator.pose, self.source
@@ -142,6 +149,20 @@ class Session:
             dream_pose=None if dreamed is None else moved(self._anchor_pose, *dreamed.motion_3.tolist()),
             seconds=time.perf_counter() - began,
         )
+
+
+def _facing_space(space: FreeSpace, pose: Pose) -> Pose:
+    """The pose, turned to where one can walk farthest: a person who begins in front of a wall sees nothing."""
+    turned = [replace(pose, yaw=wrap_angle(pose.yaw + k * TURN_RADIANS)) for k in range(HEADINGS)]
+    return max(turned, key=lambda one: _steps_ahead(space, one))
+
+
+def _steps_ahead(space: FreeSpace, pose: Pose) -> int:
+    for steps in range(1, MOST_AHEAD + 1):
+        ahead = moved(pose, steps * FORWARD_METRES, 0.0, 0.0)
+        if not space.is_free(np.array([ahead.x, ahead.y, ahead.z])):
+            return steps - 1
+    return MOST_AHEAD
 
 
 def default_config(run: Path | None, scene: str | None) -> tuple[str, SimulatorConfig, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import struct
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from avw.model.play.packing import depth_bytes, packed_moment
 from avw.model.play.session import PlayConfig, Session
 from avw.model.world_model import WorldModel
-from avw.sim_bridge.types import Action
+from avw.sim_bridge.types import Action, Pose, moved
 
 FORWARD, LEFT, RIGHT, STOP = Action.FORWARD, Action.TURN_LEFT, Action.TURN_RIGHT, Action.STOP
 WAY = (FORWARD, STOP, LEFT, LEFT, FORWARD, STOP)
@@ -80,3 +82,22 @@ def test_a_moment_can_be_unpacked(config: PlayConfig, model: WorldModel):
 
 def test_depth_is_a_byte():
     assert depth_bytes(np.array([[0.0, 0.001, 3.0, 6.0, 60.0]])).tolist() == [[0, 1, 128, 255, 255]]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_walk_begins_where_one_can_see_and_walk_far(config: PlayConfig, seed: int):
+    session = Session(config)
+    session.reset(seed)
+    begun = session.simulator.pose
+    space = session.simulator.navgrid
+
+    def metres_ahead(pose: Pose) -> float:
+        target = moved(pose, 6.0, 0.0, 0.0)
+        end, _ = space.move(pose, target)
+        return math.hypot(end.x - pose.x, end.z - pose.z)
+
+    turned = [
+        metres_ahead(dataclasses.replace(begun, yaw=begun.yaw + math.radians(turn))) for turn in range(0, 360, 10)
+    ]
+    assert metres_ahead(begun) >= np.median(turned)
+    assert session.reset(seed).pose == begun
