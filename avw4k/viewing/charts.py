@@ -1,4 +1,4 @@
-"""Charts as inline SVG: lines, bars, and means with their intervals. No library and no script."""
+"""Charts as inline SVG: lines, bars, and means with their intervals. charts.js shows values below the pointer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One curve. dash: an SVG dash pattern, "" for a solid line · points: whether to mark each value."""
+    """One curve. dash: an SVG dash pattern, "" for a solid line · points: whether to mark each value
+    series: the entry of the legend that hides it (default: its name)
+    """
 
     name: str
     x: Sequence[float]
@@ -21,6 +23,7 @@ class Line:
     dash: str = ""
     points: bool = False
     width: float = 2.0
+    series: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +69,8 @@ def line_chart(
     low, high = _padded(float(y_all.min()), float(y_all.max()), log_y)
     to_y = _scale(low, high, height - bottom, top, log_y)
     parts = [
-        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">',
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
+        f'data-x="{escape(x_label)}">',
         f'<text class="chart-title" x="0" y="16">{escape(title)}</text>',
     ]
     for tick in _log_ticks(low, high) if log_y else _ticks(low, high, 4):
@@ -81,23 +85,32 @@ def line_chart(
     middle = (left + width - right) / 2
     parts.append(f'<text class="axis" x="{middle}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>')
     for line in drawn:
-        pairs = [
-            (to_x(float(x)), to_y(float(y)))
-            for x, y in zip(line.x, line.y, strict=True)
-            if math.isfinite(y) and (not log_y or y > 0)
-        ]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)
-        dash = f' stroke-dasharray="{line.dash}"' if line.dash else ""
-        parts.append(
-            f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="{line.width}"{dash} '
-            f'stroke-linejoin="round" stroke-linecap="round"><title>{escape(line.name)}</title></polyline>'
-        )
-        if line.points:
-            parts += [
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" fill="#fff" stroke="{line.colour}" stroke-width="2"/>'
-                for x, y in pairs
-            ]
+        parts += _curve(line, to_x, to_y, log_y)
     return "".join([*parts, "</svg>"])
+
+
+def _curve(line: Line, to_x: _scale, to_y: _scale, log_y: bool) -> list[str]:
+    """A curve and its points, with the values that the page shows below the pointer."""
+    kept = [
+        (float(x), float(y)) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y) and (not log_y or y > 0)
+    ]
+    pairs = [(to_x(x), to_y(y)) for x, y in kept]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)
+    dash = f' stroke-dasharray="{line.dash}"' if line.dash else ""
+    series = f'data-series="{escape(line.series or line.name)}"'
+    values = f'data-x="{" ".join(f"{x:g}" for x, _ in kept)}" data-y="{" ".join(f"{y:.4g}" for _, y in kept)}"'
+    parts = [
+        f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="{line.width}"{dash} '
+        f'stroke-linejoin="round" stroke-linecap="round" {series} {values}>'
+        f"<title>{escape(line.name)}</title></polyline>"
+    ]
+    if line.points:
+        parts += [
+            f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="3.2" fill="#fff" stroke="{line.colour}" '
+            f'stroke-width="2" {series}/>'
+            for x, y in pairs
+        ]
+    return parts
 
 
 def interval_chart(rows: Sequence[Row], *, title: str, low: float, high: float, width: int = 520) -> str:
@@ -122,7 +135,10 @@ def interval_chart(rows: Sequence[Row], *, title: str, low: float, high: float, 
             f'<line x1="{x0:.1f}" x2="{max(x1, x0 + 0.5):.1f}" y1="{y}" y2="{y}" stroke="{row.colour}" '
             'stroke-width="7" stroke-linecap="round" opacity="0.28"/>'
         )
-        parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="5.5" fill="{row.colour}"/>')
+        about = f"{row.name}: {row.mean:.3g} ({row.low:.3g} to {row.high:.3g})"
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y}" r="5.5" fill="{row.colour}"><title>{escape(about)}</title></circle>'
+        )
         parts.append(f'<text class="row-value" x="{width - right + 14}" y="{y + 4}">{row.mean:.2f}</text>')
     return "".join([*parts, "</svg>"])
 
@@ -168,7 +184,8 @@ def bar_chart(
             y = to_y(bars.values[number])
             parts.append(
                 f'<rect x="{left + slot * number + gap / 2 + bar * place:.2f}" y="{y:.1f}" width="{bar:.2f}" '
-                f'height="{height - bottom - y:.1f}" fill="{bars.colour}"/>'
+                f'height="{height - bottom - y:.1f}" fill="{bars.colour}">'
+                f"<title>{escape(f'{bars.name}, {labels[number]}: {bars.values[number]:.3g}')}</title></rect>"
             )
     middle = (left + width - right) / 2
     parts.append(f'<text class="axis" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(x_label)}</text>')
@@ -188,12 +205,14 @@ def standalone(svg: str) -> str:
     return f"{sized}>{style}{rest}\n"
 
 
-def legend(entries: Sequence[tuple[str, str]]) -> str:
-    """(name, colour) chips."""
+def legend(entries: Sequence[tuple[str, str]], *, everywhere: bool = False) -> str:
+    """(name, colour) chips. A click hides the series of that name beside the legend, or on the whole page."""
     chips = "".join(
-        f'<span class="chip"><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in entries
+        f'<button type="button" class="chip" aria-pressed="true" data-series="{escape(name)}" title="Hide or show">'
+        f'<i style="background:{colour}"></i>{escape(name)}</button>'
+        for name, colour in entries
     )
-    return f'<div class="legend">{chips}</div>'
+    return f'<div class="legend{" everywhere" if everywhere else ""}">{chips}</div>'
 
 
 class _scale:  # noqa: N801 - used as a function

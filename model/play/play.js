@@ -6,14 +6,14 @@ const facts = JSON.parse($("data").textContent);
 const model = facts.run !== null;
 const STOP = 0, FORWARD = 1, LEFT = 2, RIGHT = 3;
 const KEYS = { ArrowUp: FORWARD, ArrowLeft: LEFT, ArrowRight: RIGHT, w: FORWARD, a: LEFT, d: RIGHT };
-const SHOWN_SECONDS = 30, MOST_LATENCIES = 200;
+const MOST_LATENCIES = 200;
 const HEARD = [["simulator", "Simulator"], ["imagination", "Imagination"], ["both", "Both"]];
 const MIX = { simulator: { real: 1, dream: 0 }, imagination: { real: 0, dream: 1 }, both: { real: 0.5, dream: 0.5 } };
 const SHOWN = [["camera", "Camera"], ["depth", "Depth"]];
 const now = {
   walk: null, seed: facts.seed, running: false, asking: null, sounds: null, moment: null, queue: [], history: [], path: [], source: null,
   plan: null, planImage: null, dreamPose: null, heard: "simulator", shown: "camera", hidden: false, unseen: false, recording: false, muted: false,
-  margin: 0.05, pace: 0.06, timer: 0,
+  margin: 0.05, pace: 0.06, timer: 0, hoverX: null, off: new Set(),
 };
 const stats = { latencies: [], soundLatencies: [], seconds: [], steps: 0 };
 
@@ -270,59 +270,6 @@ function drawCompass() {
   pen.fillStyle = colour("--source"); pen.fill();
 }
 
-// ---- curves
-
-function drawCurves() {
-  const { pen, width, height } = fitted($("curves")), history = now.history, most = SHOWN_SECONDS / facts.step;
-  const dark = colour("--dream"), x = (k) => width - 8 - (history.length - 1 - k) * ((width - 8 - LANE_NAME) / most);
-  const lanes = [
-    { name: "Distance", unit: "m", low: 0, high: Math.max(2, ...history.map((p) => Math.max(now.hidden ? 0 : p.distance, p.predicted || 0))) * 1.08,
-      curves: [[now.hidden ? null : "distance", "--path"], ["predicted", "--dream"]], mark: facts.success_distance },
-    { name: "ILD", unit: "left − right, dB", ...ildSpan(history), curves: [["ild", "--path"], ["dreamIld", "--dream"]], mark: 0 },
-    ...(model ? [{ name: "P(success)", unit: "predicted", low: 0, high: 1, curves: [["success", "--dream"]], mark: null }] : []),
-  ];
-  const gap = 10, high = (height - gap * (lanes.length - 1)) / lanes.length;
-  lanes.forEach((lane, number) => {
-    pen.save();
-    pen.translate(0, number * (high + gap));
-    const y = (value) => high - 2 - ((value - lane.low) / (lane.high - lane.low)) * (high - 4);
-    pen.fillStyle = colour("--ink"); pen.font = "600 12.5px system-ui, sans-serif"; pen.textAlign = "left"; pen.textBaseline = "middle";
-    pen.fillText(lane.name, 0, high / 2 - 8);
-    pen.fillStyle = colour("--soft"); pen.font = "11.5px system-ui, sans-serif"; pen.fillText(lane.unit, 0, high / 2 + 8);
-    pen.strokeStyle = colour("--line"); pen.lineWidth = 1;
-    for (const value of [lane.low, lane.high]) { pen.beginPath(); pen.moveTo(LANE_NAME, Math.round(y(value)) + 0.5); pen.lineTo(width, Math.round(y(value)) + 0.5); pen.stroke(); }
-    pen.textAlign = "right"; pen.font = "11px system-ui, sans-serif";
-    pen.fillText(shortNumber(lane.high), LANE_NAME - 6, 8); pen.fillText(shortNumber(lane.low), LANE_NAME - 6, high - 7);
-    if (lane.mark !== null) {
-      pen.strokeStyle = colour(lane.mark ? "--source" : "--faint"); pen.setLineDash(lane.mark ? [4, 4] : []);
-      pen.beginPath(); pen.moveTo(LANE_NAME, y(lane.mark)); pen.lineTo(width, y(lane.mark)); pen.stroke(); pen.setLineDash([]);
-    }
-    for (const [name, variable] of lane.curves) {
-      pen.beginPath();
-      let drawing = false;
-      history.forEach((place, k) => {
-        const value = name && place[name];
-        if (value === null || value === undefined) { drawing = false; return; }
-        if (drawing) pen.lineTo(x(k), y(value)); else pen.moveTo(x(k), y(value));
-        drawing = true;
-      });
-      pen.strokeStyle = variable === "--dream" ? dark : colour(variable); pen.lineWidth = 1.8; pen.lineJoin = "round"; pen.stroke();
-    }
-    if (!number) history.forEach((place, k) => { // anchors
-      if (place.anchored) { pen.fillStyle = dark; pen.globalAlpha = 0.55; pen.fillRect(x(k) - 0.75, high - 7, 1.5, 7); pen.globalAlpha = 1; }
-    });
-    pen.restore();
-  });
-}
-
-function ildSpan(history) {
-  const most = Math.max(6, ...history.flatMap((place) => [place.ild, place.dreamIld]).filter((value) => value !== null).map(Math.abs));
-  return { low: -Math.ceil(most / 3) * 3, high: Math.ceil(most / 3) * 3 };
-}
-
-const LANE_NAME = 118;
-const shortNumber = (value) => String(Math.abs(value) >= 10 ? Math.round(value) : +value.toFixed(1)).replace("-", "−");
-
 // ---- settings
 
 function hear(which) {
@@ -440,6 +387,8 @@ for (const [id, act] of [["begin", start], ["play", toggle], ["found", found], [
 $("help-open").addEventListener("click", () => $("help").showModal());
 $("volume").addEventListener("input", setVolume);
 $("every").addEventListener("change", () => { now.every = +$("every").value; $("every").blur(); });
+$("curves").addEventListener("pointermove", hoverCurves);
+$("curves").addEventListener("pointerleave", () => { now.hoverX = null; hideHover(); redraw(); });
 window.addEventListener("resize", redraw);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 document.addEventListener("visibilitychange", () => { if (document.hidden && now.running) { pause(); say("Paused while this tab was hidden. An arrow key continues.", 0); } });
@@ -469,6 +418,7 @@ function build() {
   const stops = facts.depth_colours.filter((_, n) => n % 32 === 0).map((rgb) => `rgb(${rgb.join()})`);
   document.documentElement.style.setProperty("--depth", `linear-gradient(90deg, ${stops.join()})`);
   for (const scale of document.querySelectorAll(".scale b")) scale.textContent = `${facts.farthest} m`;
+  buildCurveLegend();
   $("map-note").textContent = model ? "simulator, imagination, source" : "path, heading, source";
 }
 

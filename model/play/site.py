@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 MOST_WALKS = 4  # tabs at the same time; the one that was not used for the longest time ends
 MOST_STEPS = 10_000  # of --anchor
-SCRIPTS = ("stage.js", "tracks.js")  # of the viewer
+SCRIPTS = ("hover.js", "stage.js", "tracks.js")  # of the viewer
 
 
 @dataclass
@@ -219,7 +219,7 @@ class PlayServer(LocalServer):
         values = {
             "policy": SERVED_POLICY,
             "title": escape(Path(self.config.scene).stem),
-            "style": resource("colours.css") + resource("play.css", __package__),
+            "style": resource("colours.css") + resource("hover.css") + resource("play.css", __package__),
             "script": "\n".join(
                 [*(resource(name) for name in SCRIPTS), *(resource(name, __package__) for name in PLAY_SCRIPTS)]
             ),
@@ -266,4 +266,4 @@ def _whole(values: dict[str, Any], name: str, *, least: int, most: int) -> int:
     return value
 
 
-PLAY_SCRIPTS = ("sound.js", "play.js")
+PLAY_SCRIPTS = ("sound.js", "curves.js", "play.js")

@@ -102,12 +102,12 @@ def _curves(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
         pairs = [(float(row["step"]), float(row[name])) for row in rows if name in row]
         colour = COLOURS[number % len(COLOURS)]
         steps, values = [s for s, _ in pairs], [v for _, v in pairs]
-        lines.append(Line(name=name, x=steps, y=_smoothed(values), colour=colour))
+        lines.append(Line(name=name.replace("_", " "), x=steps, y=_smoothed(values), colour=colour))
     finite = [v for line in lines for v in line.y if math.isfinite(v)]
     # A log axis suits a large decrease, a linear axis a small one.
     wide = bool(finite) and min(finite) > 0 and max(finite) > 4 * min(finite)
     chart = line_chart(lines, title=title, x_label="step", log_y=wide)
-    return f"<div>{chart}{legend([(line.name.replace('_', ' '), line.colour) for line in lines])}</div>"
+    return f"<div>{chart}{legend([(line.name, line.colour) for line in lines])}</div>"
 
 
 def _smoothed(values: Sequence[float]) -> list[float]:

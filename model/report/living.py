@@ -49,14 +49,18 @@ class Run:
         """A value of the log against the step."""
         rows = [row for row in self.stages.get(stage, []) if isinstance(row.get(name), int | float)]
         steps, values = [float(row["step"]) for row in rows], [float(row[name]) for row in rows]
-        return Line(name=f"{self.name} {name}", x=steps, y=values, colour=self.colour, dash=dash)
+        return self._line(name, steps, values, dash)
 
     def rate(self, stage: str) -> Line:
         """The learning rate at the steps of the log, from the configuration."""
         steps = [float(row["step"]) for row in self.stages.get(stage, [])]
         total = self.steps_of(stage)
         values = [self.train.learning_rate * schedule(int(step), total, self.train) for step in steps if total]
-        return Line(name=f"{self.name} {RATE}", x=steps if values else [], y=values, colour=self.colour)
+        return self._line(RATE, steps if values else [], values, "")
+
+    def _line(self, name: str, steps: list[float], values: list[float], dash: str) -> Line:
+        shown = f"{self.name} {name.replace('_', ' ')}"
+        return Line(name=shown, series=self.name, x=steps, y=values, colour=self.colour, dash=dash)
 
 
 class LivingServer(LocalServer):
@@ -86,7 +90,8 @@ def page(folders: Sequence[Path]) -> str:
     values = {
         "policy": SERVED_POLICY,
         "title": escape(", ".join(map(str, folders))),
-        "style": resource("style.css", __package__),
+        "style": resource("style.css", __package__) + resource("hover.css"),
+        "script": resource("hover.js") + resource("charts.js"),
         "body": curves(folders),
     }
     return filled(resource("living.html", __package__), values)
@@ -109,7 +114,7 @@ def _progress(runs: Sequence[Run]) -> str:
             total = run.steps_of(stage)
             cells.append(f"{STAGES.get(stage, stage)}: step {lines[-1]['step']}{f' of {total}' if total else ''}")
         rows.append(f"<tr><td>{escape(run.name)}</td><td>{escape('; '.join(cells) or 'no step yet')}</td></tr>")
-    key = legend([(run.name, run.colour) for run in runs])
+    key = legend([(run.name, run.colour) for run in runs], everywhere=True)
     return f'<section><h2>Progress</h2><div class="card scroll">{key}<table>{"".join(rows)}</table></div></section>'
 
 

@@ -41,13 +41,14 @@ def trajectory_map(plan: Plan, routes: Sequence[Route], source_3: Sequence[float
         points = _thinned([plan.pixels(pose[0], pose[2]) for pose in route.path_T4])
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         shape = f'points="{line}" fill="none" stroke-linejoin="round" stroke-linecap="round"'
-        parts.append(f'<polyline {shape} stroke="#fff" stroke-width="7.5" stroke-opacity="0.85"/>')
         parts.append(
-            f'<polyline {shape} stroke="{route.colour}" stroke-width="4"><title>{escape(route.name)}</title></polyline>'
+            f'<g data-series="{escape(route.name)}"><polyline {shape} stroke="#fff" stroke-width="7.5" '
+            f'stroke-opacity="0.85"/><polyline {shape} stroke="{route.colour}" stroke-width="4">'
+            f"<title>{escape(route.name)}</title></polyline></g>"
         )
     for route in routes:
         x, y = plan.pixels(route.path_T4[-1, 0], route.path_T4[-1, 2])
-        parts.append(_end_mark(x, y, route))
+        parts.append(f'<g data-series="{escape(route.name)}">{_end_mark(x, y, route)}</g>')
     if routes:
         x, y = plan.pixels(routes[0].path_T4[0, 0], routes[0].path_T4[0, 2])
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="#fff" stroke="#1f2937" stroke-width="4"/>')

@@ -86,8 +86,8 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
         "tiles": _made(run_dir, lambda: _tiles(dataset, evaluation, navigation)),
         "links": "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name, _ in sections),
         "body": body,
-        "style": resource("style.css", __package__),
-        "script": player_script(),
+        "style": resource("style.css", __package__) + resource("hover.css"),
+        "script": player_script() + resource("charts.js"),
         "terms": _terms(dataset) if dataset else "",
     }
     return filled(resource("page.html", __package__), values)

@@ -127,6 +127,12 @@ def test_imagination_and_settings(page: Browser):
     page.key("x")
     walk_until(page, "now.moment.dreamed.steps <= 3")
     assert page.evaluate("$('predicted').textContent").endswith(" m")
+    left, top, width, height = page.box("$('curves')")
+    page.move(left + width - 20, top + height / 2)
+    assert "Distance, imagination" in page.evaluate("Hover.box.textContent")
+    page.evaluate("$('curve-legend').children[1].click()")
+    page.move(left + width - 21, top + height / 2)
+    assert "imagination" not in page.evaluate("Hover.box.textContent")
     page.key("s")
     assert page.evaluate("now.heard") == "imagination"
     page.wait_for("now.sounds.buses.dream.bus.gain.value > 0.9 && now.sounds.buses.real.bus.gain.value < 0.1")
@@ -161,6 +167,27 @@ def test_two_tabs_and_a_closed_tab(server: PlayServer):
         before = browser.evaluate("now.path.length")
         browser.evaluate("start()")
         walk_until(browser, f"now.path.length > {before} + 3")
+        assert browser.errors == []
+
+
+def test_the_curves_show_the_values_below_the_pointer(serve: Callable):
+    with serve() as server, Browser() as browser:
+        browser.open(server.url)
+        browser.wait_for(READY)
+        browser.hold("ArrowUp")
+        walk_until(browser, "now.history.length >= 6")
+        browser.let_go("ArrowUp")
+        browser.key(" ")
+        browser.wait_for("!now.running && !now.asking && now.queue.length === 0")
+        left, top, width, height = browser.box("$('curves')")
+        browser.move(left + width - 9, top + height / 2)
+        last = browser.evaluate("now.history[now.history.length - 1]")
+        shown = browser.evaluate("[...Hover.box.querySelectorAll('output')].map((value) => value.textContent)")
+        assert shown[0] == f"{last['distance']:.2f} m"
+        assert shown[1] == f"{last['ild']:.1f} dB".replace("-", "−")
+        assert browser.evaluate("Hover.box.querySelector('b').textContent").endswith(f"step {last['number']}")
+        browser.move(5, 5)
+        assert browser.evaluate("Hover.box.hidden")
         assert browser.errors == []
 
 

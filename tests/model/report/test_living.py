@@ -17,6 +17,7 @@ from avw.cli.main import avw
 from avw.model.report.living import LivingServer, Run, curves, page
 from avw.model.run_folder import read_log
 from avw.sim_bridge.errors import NoRunError, RunError, UsageError
+from tests.browser import MISSING, Browser, find_browser
 
 
 @pytest.fixture
@@ -77,6 +78,40 @@ def test_the_page_updates_while_the_training_goes_on(going: Path) -> None:
             assert "step 4321" in answer.read().decode()
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(server.url + "other").close()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_browser() is None, reason=MISSING)
+def test_values_below_the_pointer_and_a_hidden_run_stays_hidden(going: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(going, other)
+    for run, loss in ((going, 0.25), (other, 0.5)):
+        rows = [{"stage": "3", "step": step, "vision": loss} for step in (10, 20, 30)]
+        (run / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    hidden = f"getComputedStyle(document.querySelector('polyline[data-series=\"{other}\"]')).display"
+    with LivingServer([going, other]) as server, Browser() as browser:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        browser.open(server.url)
+        browser.evaluate("document.querySelector('svg.chart').scrollIntoView({block: 'center', behavior: 'instant'})")
+        left, top, width, height = browser.box("document.querySelector('svg.chart polyline')")
+        browser.move(left + width / 2, top + height / 2)
+        assert browser.evaluate("Hover.box.textContent").startswith("step 20")
+        assert browser.evaluate("[...Hover.box.querySelectorAll('output')].map((o) => o.textContent)") == [
+            "0.25",
+            "0.5",
+        ]
+        browser.evaluate("document.querySelectorAll('button.chip')[1].click()")
+        with (going / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"stage": "3", "step": 40, "vision": 0.1}) + "\n")
+        browser.evaluate("refresh()")
+        assert "step 40" in browser.evaluate("runs.textContent")
+        assert browser.evaluate(hidden) == "none"
+        browser.evaluate("document.querySelectorAll('button.chip')[1].click()")
+        assert browser.evaluate(hidden) != "none"
+        assert browser.errors == []
         server.shutdown()
         thread.join()
 

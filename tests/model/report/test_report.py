@@ -419,7 +419,7 @@ def test_a_map_shows_paths_on_the_plan():
     path_T4 = np.array([[1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.1], [2.0, 0.0, 1.0, 0.0]])
     route = Route(name="mpc", colour="#0f766e", path_T4=path_T4, success=False)
     root = ET.fromstring(trajectory_map(plan, [route], (2.0, 1.5, 2.0), "t"))
-    points = root.findall("polyline")[0].attrib["points"].split()
+    points = root.findall(".//polyline")[0].attrib["points"].split()
     assert len(points) == 2  # the turn on the spot adds no point
     x0, x1 = (float(point.split(",")[0]) for point in points)
     assert x1 - x0 == pytest.approx(1.0 / plan.metres_per_pixel, abs=0.2)

@@ -23,12 +23,20 @@ MEAN = """(() => { const canvas = %s[0].stage.views[0].canvas;
   data.forEach((value, i) => { if (i %% 4 < 3) sum[i %% 4] += value; });
   return sum.map((value) => value / (data.length / 4)); })()"""
 
+LOG = [
+    {"stage": "1", "step": step, "audio": 4.0 - step / 100, "vision": 1.0 + step / 100} for step in range(0, 300, 100)
+]
+HOVER = (
+    "[...Hover.box.querySelectorAll('div')].map((row) => [...row.children].slice(1).map((part) => part.textContent))"
+)
+
 
 @pytest.fixture(scope="module")
 def exported(data_path: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     run = tmp_path_factory.mktemp("report") / "run"
     run.mkdir()
     (run / "config.json").write_text(json.dumps({"data": str(data_path)}))
+    (run / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in LOG))
     return write_report(run).as_uri()
 
 
@@ -85,3 +93,35 @@ def test_nothing_is_cut_off(exported: str, width: int):
         )
         assert view[0] == pytest.approx(view[1], abs=1)
         assert min(*view, *plan) >= 120
+
+
+def test_charts_show_values_below_the_pointer_and_hide_series(page: Browser):
+    page.evaluate("document.querySelector('svg.chart').scrollIntoView({block: 'center', behavior: 'instant'})")
+    left, top, width, height = page.box("document.querySelector('svg.chart polyline')")
+    page.move(left + width / 2 + 2, top + height / 2)
+    assert page.evaluate("Hover.box.querySelector('b').textContent") == "step 100"
+    assert page.evaluate(HOVER) == [["audio", "3"], ["vision", "2"]]
+    page.evaluate("document.querySelector('#training .chip[data-series=audio]').click()")
+    page.move(left + width / 2, top + height / 2)
+    assert page.evaluate(HOVER) == [["vision", "2"]]
+    assert page.evaluate("getComputedStyle(document.querySelector('polyline[data-series=audio]')).display") == "none"
+    page.evaluate("document.querySelector('.levels').scrollIntoView({block: 'center', behavior: 'instant'})")
+    left, top, width, height = page.box("document.querySelector('.levels')")
+    page.move(left + width / 2, top + 10)
+    assert [row[0] for row in page.evaluate(HOVER)] == ["left ear", "right ear"]
+    assert all(row[1].endswith(" dB") for row in page.evaluate(HOVER))
+
+
+def test_the_dark_version_has_light_text_and_no_bright_area(exported: str):
+    with Browser(dark=True) as browser:
+        browser.open(exported)
+        browser.wait_for(READY)
+        luminance = (
+            "((rgb) => 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2])(getComputedStyle(%s).%s.match(/\\d+/g))"
+        )
+        for place in ("document.body", "document.querySelector('.card')", "document.querySelector('nav')"):
+            assert browser.evaluate(luminance % (place, "backgroundColor")) < 50
+            assert browser.evaluate(luminance % (place, "color")) > 200
+        ink = "getComputedStyle(document.querySelector('.levels')).getPropertyValue('--ink')"
+        assert browser.evaluate(ink) == "#e6e9ee"
+        assert browser.errors == []
