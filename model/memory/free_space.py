@@ -6,7 +6,6 @@ an episode.
 
 from __future__ import annotations
 
-import heapq
 import math
 from dataclasses import dataclass
 
@@ -19,6 +18,8 @@ from avw.sim_bridge.types import AGENT_RADIUS, CAMERA_HEIGHT, FORWARD_METRES, TU
 FREE_REACH = 5.0  # metres along a ray
 RINGS = (0.6, 1.2, 2.1, 3.0, 4.0, 5.0, 6.0)  # metres of path at which poses are chosen
 MARGIN = 0.25  # metres to obstacles, in addition to the radius of the agent, in which cells have a higher cost
+_DIAGONAL = math.sqrt(2.0)
+_NOWHERE = np.empty(0, np.int64)
 _GRID_EXCESS = 0.96  # paths with eight directions are longer than straight ones by 4 % on average
 
 
@@ -151,24 +152,43 @@ def reachable_poses(
 def _spread(cells_N2: np.ndarray, centre: tuple[int, int], spacing: float) -> list[np.ndarray]:
     """Cells that are at least `spacing` cells apart, in the order of their bearing."""
     bearing_N = np.arctan2(cells_N2[:, 1] - centre[1], cells_N2[:, 0] - centre[0])
-    kept: list[np.ndarray] = []
-    for cell_2 in cells_N2[np.argsort(bearing_N, kind="stable")]:
-        if not kept or (np.square(np.array(kept) - cell_2).sum(1) >= spacing**2).all():
-            kept.append(cell_2)
+    sorted_N2 = cells_N2[np.argsort(bearing_N, kind="stable")]
+    return list(sorted_N2[_apart(sorted_N2, spacing**2)])
+
+
+@njit(cache=True, nogil=True)
+def _apart(cells_N2, least):
+    """Which cells have a squared distance of `least` or more from all earlier ones that were kept."""
+    kept = np.zeros(len(cells_N2), np.bool_)
+    for n in range(len(cells_N2)):
+        kept[n] = True
+        for m in range(n):
+            down, across = cells_N2[n, 0] - cells_N2[m, 0], cells_N2[n, 1] - cells_N2[m, 1]
+            if kept[m] and down * down + across * across < least:
+                kept[n] = False
+                break
     return kept
 
 
 def _path(parent_HW: np.ndarray, end_2: np.ndarray, space: FreeSpace) -> np.ndarray:
     """Points (n, 2) about 0.3 m apart along the cheapest path, from the agent to a cell."""
-    cells, node, width = [], int(end_2[0]) * parent_HW.shape[1] + int(end_2[1]), parent_HW.shape[1]
-    while node >= 0:
-        cells.append((node // width, node % width))
-        node = int(parent_HW[node // width, node % width])
+    width = parent_HW.shape[1]
+    node_N = _trace(parent_HW.reshape(-1), end_2[0] * width + end_2[1])
     every = max(1, round(0.3 / space.cell))
-    kept = [*cells[:-1:every], cells[-1]][::-1]
-    path_N2 = (np.array(kept, np.float64) + 0.5) * space.cell + np.array(space.origin)
+    kept_n = np.append(node_N[:-1:every], node_N[-1])[::-1]
+    path_N2 = (np.stack(np.divmod(kept_n, width), axis=1) + 0.5) * space.cell + np.array(space.origin)
     path_N2[0] = space.pose_4[:2]
     return path_N2
+
+
+@njit(cache=True, nogil=True)
+def _trace(parent, node):
+    """The cells of a path, from its end to its start."""
+    nodes = []
+    while node >= 0:
+        nodes.append(node)
+        node = parent[node]
+    return np.array(nodes, np.int64)
 
 
 def _end_of(path_N2: np.ndarray, pose_4: np.ndarray) -> tuple[np.ndarray, float]:
@@ -228,27 +248,79 @@ def _downsample(cells, tiles, first_row, first_column, fine, free_HW, obstacle_H
 
 
 @njit(cache=True, nogil=True)
-def flood(cost_HW, row, column, most_metres, cell):
-    """(metres of the cheapest path to each cell, inf where there is none; its parent, row · W + column, or -1)."""
+def flood(cost_HW, row, column, most_metres, cell, until=_NOWHERE):
+    """(metres of the cheapest path to each cell, inf where there is none; its parent, row · W + column, or -1).
+
+    until: cells, row · W + column, after which the search ends; metres and parents of other cells are then not final
+
+    Dijkstra's algorithm with a queue of buckets (Dial 1969). No cell costs less than 1 per cell of path, so a path
+    leaves its bucket with every step, and the cells of a bucket are final in any order. Of paths that cost the same,
+    the one through the cheaper parent counts, then the one through the parent with the lower number.
+    """
     height, width = cost_HW.shape
-    cost = np.full((height, width), np.inf)
-    metres = np.full((height, width), np.inf)
-    parent = np.full((height, width), -1, np.int32)
-    cost[row, column] = metres[row, column] = 0.0
-    queue = [(0.0, row, column)]
-    while queue:
-        reached, r0, c0 = heapq.heappop(queue)
-        if reached > cost[r0, c0] or metres[r0, c0] > most_metres:
+    wide = width + 2  # a border of cells where the agent does not fit
+    half = np.full((height + 2) * wide, np.inf)
+    most_cost = 1.0
+    for r in range(height):
+        for c in range(width):
+            half[(r + 1) * wide + c + 1] = 0.5 * cost_HW[r, c]
+            if most_cost < cost_HW[r, c] < np.inf:
+                most_cost = cost_HW[r, c]
+    cost, metres = np.full(len(half), np.inf), np.full(len(half), np.inf)
+    parent = np.full(len(half), -1, np.int32)
+    final, wanted = np.zeros(len(half), np.bool_), np.zeros(len(half), np.bool_)
+    for number in until:
+        wanted[(number // width + 1) * wide + number % width + 1] = True
+    left = wanted.sum() if len(until) else -1
+    buckets = 2
+    while buckets < _DIAGONAL * most_cost + 2.0:  # more than one step can cost
+        buckets *= 2
+    head = np.full(buckets, -1, np.int32)
+    entry_node, entry_next = np.empty(8 * height * width + 1, np.int32), np.empty(8 * height * width + 1, np.int32)
+    first = (row + 1) * wide + column + 1
+    cost[first] = metres[first] = 0.0
+    entry_node[0], entry_next[0], head[0] = first, -1, 0
+    entries, waiting, bucket = 1, 1, 0
+    steps = (-wide - 1, -wide, -wide + 1, -1, 1, wide - 1, wide, wide + 1)
+    lengths = (_DIAGONAL, 1.0, _DIAGONAL, 1.0, 1.0, _DIAGONAL, 1.0, _DIAGONAL)
+    while waiting and left != 0:
+        entry = head[bucket & (buckets - 1)]
+        if entry < 0:
+            bucket += 1
             continue
-        for step in range(9):
-            r, c = r0 + step // 3 - 1, c0 + step % 3 - 1
-            if step == 4 or r < 0 or c < 0 or r >= height or c >= width or not np.isfinite(cost_HW[r, c]):
+        head[bucket & (buckets - 1)] = entry_next[entry]
+        waiting -= 1
+        node = entry_node[entry]
+        if final[node]:
+            continue
+        final[node] = True
+        if wanted[node]:
+            left -= 1
+        if metres[node] > most_metres:
+            continue
+        reached, here = cost[node], half[node]
+        for step in range(8):
+            there = node + steps[step]
+            if final[there]:
                 continue
-            length = 1.0 if step % 2 else 1.4142135623730951
-            onward = reached + length * 0.5 * (cost_HW[r, c] + cost_HW[r0, c0])
-            if onward < cost[r, c]:
-                cost[r, c] = onward
-                metres[r, c] = metres[r0, c0] + length * cell
-                parent[r, c] = r0 * width + c0
-                heapq.heappush(queue, (onward, r, c))
-    return metres, parent
+            onward = reached + lengths[step] * (half[there] + here)
+            known = cost[there]
+            if onward > known or onward == np.inf:
+                continue
+            if onward == known:
+                other = parent[there]
+                if cost[other] < reached or (cost[other] == reached and other < node):
+                    continue
+            elif known == np.inf or int(known) != int(onward):
+                slot = int(onward) & (buckets - 1)
+                entry_node[entries], entry_next[entries], head[slot] = there, head[slot], entries
+                entries, waiting = entries + 1, waiting + 1
+            cost[there] = onward
+            metres[there] = metres[node] + lengths[step] * cell
+            parent[there] = node
+    parent_HW = parent.reshape(height + 2, wide)[1:-1, 1:-1].copy()
+    for r in range(height):
+        for c in range(width):
+            if parent_HW[r, c] >= 0:
+                parent_HW[r, c] = (parent_HW[r, c] // wide - 1) * width + parent_HW[r, c] % wide - 1
+    return metres.reshape(height + 2, wide)[1:-1, 1:-1].copy(), parent_HW

@@ -40,12 +40,13 @@ def expected_paths(
     nearest_2HW = distance_transform_edt(~open_HW, return_distances=False, return_indices=True)
     row_K, column_K = space.nodes(place_K2[:, 0], place_K2[:, 1])
     row_K, column_K = nearest_2HW[:, row_K.clip(0, rows - 1), column_K.clip(0, columns - 1)]
+    places_K = row_K * columns + column_K
     metres_K, weight_K = np.zeros(len(place_K2)), np.zeros(len(place_K2))
     for goal_2, beyond, p in zip(here_2 + share_N[:, None] * away_N2, beyond_N, p_G[likely_N], strict=True):
         row, column = space.nodes(goal_2[0], goal_2[1])
         row, column = nearest_2HW[:, np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
-        there_HW, _ = flood(cost_HW, int(row), int(column), FARTHEST, space.cell)
-        there_K = there_HW[row_K, column_K]
+        there_HW, _ = flood(cost_HW, int(row), int(column), FARTHEST, space.cell, places_K)
+        there_K = there_HW.flat[places_K]
         known_K = np.isfinite(there_K)
         metres_K += p * np.where(known_K, there_K + beyond, 0.0)
         weight_K += p * known_K

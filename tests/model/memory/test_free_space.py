@@ -1,11 +1,13 @@
 """Free space and reachable poses in rooms of exact geometry."""
 
+import heapq
+import itertools
 import math
 
 import numpy as np
 import pytest
 
-from avw.model.memory.free_space import FreeSpace, carve, enclosed, reachable_poses, space_around, walking_cost
+from avw.model.memory.free_space import FreeSpace, carve, enclosed, flood, reachable_poses, space_around, walking_cost
 from avw.model.memory.rolling import Obstacles
 from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS
 from tests.model.memory.rooms import closed_room, depth_in_room
@@ -140,3 +142,43 @@ def test_free_cells_are_not_points_of_obstacles():
     points_N2 = seen(walls).points()
     assert len(points_N2) > 100
     assert np.abs(points_N2).max(axis=1).min() > 0.95  # the floor of the room is free, and all points are on its walls
+
+
+def dijkstra(cost_HW: np.ndarray, start: int) -> tuple[dict[int, float], dict[int, int]]:
+    """(cost, parent) of the cells that can be reached, with a heap; ties go to the parent that was taken first."""
+    height, width = cost_HW.shape
+    cost, parent, queue = {start: 0.0}, {start: -1}, [(0.0, start)]
+    while queue:
+        reached, node = heapq.heappop(queue)
+        if reached > cost[node]:
+            continue
+        for down, across in itertools.product((-1, 0, 1), repeat=2):
+            r, c = node // width + down, node % width + across
+            if (down, across) == (0, 0) or not (0 <= r < height and 0 <= c < width and np.isfinite(cost_HW[r, c])):
+                continue
+            length = math.sqrt(2.0) if down and across else 1.0
+            onward = reached + length * (0.5 * cost_HW[r, c] + 0.5 * cost_HW[node // width, node % width])
+            if onward < cost.get(r * width + c, math.inf):
+                cost[r * width + c], parent[r * width + c] = onward, node
+                heapq.heappush(queue, (onward, r * width + c))
+    return cost, parent
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_buckets_find_the_paths_that_a_heap_finds(seed: int):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(3, 40, 2))
+    cost_HW = [np.ones(shape), rng.choice([1.0, 2.5, 10.0], shape), rng.uniform(1, 4, shape)][seed % 3]
+    cost_HW[rng.random(shape) < 0.25] = np.inf
+    row, column = (int(rng.integers(side)) for side in shape)
+    cost_HW[row, column] = 1.0
+    _, parent = dijkstra(cost_HW, row * shape[1] + column)
+    metres_HW, parent_HW = flood(cost_HW, row, column, np.inf, 0.1)
+    found = {node: int(parent_HW.flat[node]) for node in np.flatnonzero(np.isfinite(metres_HW))}
+    assert found == parent
+    for node, before in parent.items():
+        if before >= 0:
+            step = 0.1 * math.hypot(node // shape[1] - before // shape[1], node % shape[1] - before % shape[1])
+            assert metres_HW.flat[node] == pytest.approx(metres_HW.flat[before] + step)
+    few = rng.integers(cost_HW.size, size=4)
+    np.testing.assert_array_equal(flood(cost_HW, row, column, np.inf, 0.1, few)[0].flat[few], metres_HW.flat[few])
