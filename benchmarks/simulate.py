@@ -84,9 +84,10 @@ def simulate(
         f"{size}x{size}, {emitters} emitters, {len(simulator.scene.faces_F3)} triangles, "
         f"{_share_of_turns(poses):.0%} turns, one core"
     )
+    seeds = itertools.count(1)  # a source that was traced before is not traced again
     once = alternate(
         {
-            "once per source: trace": lambda: simulator.engine.set_source(source_3, 1),
+            "once per source: trace": lambda: simulator.engine.set_source(source_3, next(seeds)),
             "once per source: geodesic field": lambda: simulator.navgrid.build_geodesic(floor_3),
         },
         rounds=3,

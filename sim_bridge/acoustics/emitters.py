@@ -38,6 +38,7 @@ from avw.sim_bridge.scenes.materials.materials import OCTAVE_BANDS
 from avw.sim_bridge.types import SAMPLE_RATE, Pose
 
 _OMNI = make_directivity("omni")
+KEPT_SOURCES = 16  # traced sources: those of the last episodes, which other policies walk to again
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +120,7 @@ class EmittersEngine:
         air_QB = air_amplitude(metres_Q).T if self.config.air else np.ones((len(metres_Q), len(OCTAVE_BANDS)))
         self._air_QB = np.ascontiguousarray(air_QB, dtype=np.float32)
         self._traced: list[_Traced] = []
+        self._kept: OrderedDict[tuple[object, ...], _Traced] = OrderedDict()
         self._cache: OrderedDict[tuple[int, float, float, float], Arrivals] = OrderedDict()
 
     def set_source(self, position_3: np.ndarray, seed: int = 0) -> None:
@@ -131,29 +133,39 @@ class EmittersEngine:
 
         The response to a source does not depend on the others. Raises UsageError for a position that is not finite.
         """
-        traced = []
-        for source in sources:
-            source_3 = checked_position(source.position_3)
-            rng = keyed_rng("emitters", seed)
-            emitters, images = trace_emitters(
-                self._rays,
-                self._surfaces,
-                source_3,
-                rng,
-                count=self.config.rays,
-                budget=self.config.emitters,
-                longest=self.config.length_seconds * SPEED_OF_SOUND,
-                image_order=self.config.image_order,
-                transmission=self.config.transmission,
-                directivity=source.directivity,
-                forward_3=np.asarray(source.forward_3, dtype=np.float64),
-            )
-            edges = None
-            if self.config.diffraction:
-                edges = edges_in_sight(scene_edges(self._rays), self._rays, source_3)
-            traced.append(_Traced(source, source_3, emitters, images, edges, int(rng.integers(1 << 31))))
-        self._traced = traced
+        self._traced = [self._trace(source, seed) for source in sources]
         self._cache.clear()
+
+    def _trace(self, source: PlacedSource, seed: int) -> _Traced:
+        """A source with its emitters, from the last `KEPT_SOURCES` ones if it is one of them."""
+        source_3 = checked_position(source.position_3)
+        pattern = source.directivity
+        key = (*source_3.tolist(), *source.forward_3, pattern.angle_K.tobytes(), pattern.amplitude_KB.tobytes(), seed)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        rng = keyed_rng("emitters", seed)
+        emitters, images = trace_emitters(
+            self._rays,
+            self._surfaces,
+            source_3,
+            rng,
+            count=self.config.rays,
+            budget=self.config.emitters,
+            longest=self.config.length_seconds * SPEED_OF_SOUND,
+            image_order=self.config.image_order,
+            transmission=self.config.transmission,
+            directivity=source.directivity,
+            forward_3=np.asarray(source.forward_3, dtype=np.float64),
+        )
+        edges = None
+        if self.config.diffraction:
+            edges = edges_in_sight(scene_edges(self._rays), self._rays, source_3)
+        traced = _Traced(source, source_3, emitters, images, edges, int(rng.integers(1 << 31)))
+        self._kept[key] = traced
+        if len(self._kept) > KEPT_SOURCES:
+            self._kept.popitem(last=False)
+        return traced
 
     def impulse_response(self, pose: Pose, source: int = 0) -> np.ndarray:
         """float32 (channels, S): from a source to the receiver at `pose`; channels 0, 1 are the left and right ear."""
@@ -169,6 +181,7 @@ class EmittersEngine:
     def close(self) -> None:
         """Release the traced sources; `set_source` makes the engine usable again."""
         self._cache.clear()
+        self._kept.clear()
         self._traced = []
 
     def _arrivals_at(self, ear_3: np.ndarray, source: int) -> Arrivals:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avw.sim_bridge.acoustics import emitters
 from avw.sim_bridge.acoustics.bands import air_amplitude
-from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine
+from avw.sim_bridge.acoustics.directivity import make_directivity
+from avw.sim_bridge.acoustics.emitters import EmittersConfig, EmittersEngine, PlacedSource
 from avw.sim_bridge.acoustics.measures import drr, ild_db, level_db, octave_bands, onset, rt60
 from avw.sim_bridge.acoustics.open_engine import make_engine
 from avw.sim_bridge.errors import UsageError
@@ -43,6 +45,27 @@ def test_the_response_depends_only_on_scene_source_seed_and_pose(room: EmittersE
     assert room.impulse_response(POSE).tobytes() != first.tobytes()
     room.set_source(SOURCE, seed=1)
     assert room.impulse_response(POSE).tobytes() == first.tobytes()
+
+
+def test_a_source_that_was_traced_before_is_not_traced_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = shoebox((4.0, 3.0, 3.0), 0.4, 0.5)
+    engine = engine_in(scene)
+    first = engine.impulse_response(POSE)
+    engine.set_source(SOURCE, seed=2)
+    cardioid = PlacedSource(position_3=tuple(SOURCE), directivity=make_directivity("cardioid"))
+    engine.set_sources([cardioid], seed=1)
+    assert engine.impulse_response(POSE).tobytes() != first.tobytes()
+    monkeypatch.setattr(emitters, "trace_emitters", None)
+    engine.set_source(SOURCE, seed=1)
+    assert engine.impulse_response(POSE).tobytes() == first.tobytes()
+    monkeypatch.undo()
+    for seed in range(3, 3 + emitters.KEPT_SOURCES):
+        engine.set_source(SOURCE, seed=seed)
+    monkeypatch.setattr(emitters, "trace_emitters", None)
+    with pytest.raises(TypeError):
+        engine.set_source(SOURCE, seed=1)
+    monkeypatch.undo()
+    assert engine_in(scene).impulse_response(POSE).tobytes() == first.tobytes()
 
 
 def test_shape_type_and_finiteness(room: EmittersEngine) -> None:
