@@ -22,8 +22,8 @@ from avw.model.diffusion import DiffusionConfig
 from avw.model.memory.poses import walking_steps, wrapped
 from avw.model.priors import planning_size
 from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
+from avw.model.tokenizers.budget import TokenizerBudget
 from avw.model.tokenizers.depth import DepthTokenizer
-from avw.model.tokenizers.fit import TokenizerBudget
 from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.weights import init_weights

@@ -2,7 +2,8 @@
 
 Each tokenizer is fitted on the training split and measured on frames of the test split, in houses that it has not seen.
 kl and codec are trained for some minutes of CPU time each, and the schedule of the learning rate fits into them; the
-linear ones take what they take. Trained tokenizers are kept in the folder --keep, so that another run can continue.
+linear ones take what they take. With --keep FOLDER, an interrupted run continues, its steps and CPU time add up, and
+the fitted tokenizers are files: `avw train --image-tokenizer kl:FOLDER/kl.safetensors` uses one.
 
     PSNR, SSIM             of images · LSD, dB  log-spectral distance of sounds
     ILD, ITD, coherence    errors of level difference (dB), time difference (µs) and interaural coherence
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 import torch
 
 from avw.avw4k.reading.dataset import Dataset, open_dataset
+from avw.model import checkpoint
 from avw.model.metrics.audio import lsd
 from avw.model.metrics.binaural import coherence_error_per_clip, itd_error_per_clip
 from avw.model.metrics.physical import ild_error
@@ -30,9 +32,11 @@ from avw.model.tokenizers.audio import AudioTokenizer, AudioTokenizerConfig
 from avw.model.tokenizers.codec import CodecConfig, SoundCodec
 from avw.model.tokenizers.fit import sample_frames
 from avw.model.tokenizers.image import ImageTokenizer, ImageTokenizerConfig
+from avw.model.tokenizers.kept import kept_config, load_kept, save_kept
 from avw.model.tokenizers.kl_image import KlImageConfig, KlImageTokenizer
 from avw.model.tokenizers.learned import Progress
 from avw.model.tokenizers.protocol import ImageCoder, OnStep, SoundCoder
+from avw.sim_bridge.storage.atomic_write import atomic_write
 from benchmarks.machine import machine, sentence
 
 PROBE = 4  # steps whose time decides how many fit into the budget
@@ -40,8 +44,8 @@ PROBE = 4  # steps whose time decides how many fit into the budget
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """numbers: of a latent · steps: of training, 0 for a linear code · seconds: of CPU time for the fit
-    values: by metric"""
+    """numbers: of a latent · steps: of training, 0 for a linear code · seconds: of CPU time for the fit, of all
+    processes that worked on it · values: by metric"""
 
     name: str
     numbers: int
@@ -55,7 +59,7 @@ class Kept:
 @click.option("--minutes", default=30.0, show_default=True, help="CPU time of the training of kl and of codec, each.")
 @click.option("--frames", default=3000, show_default=True, help="Frames of the training split.")
 @click.option("--test-frames", default=400, show_default=True)
-@click.option("--keep", type=click.Path(path_type=Path), help="Folder for the state of the training.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for the fitted tokenizers, and to continue.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def tokenizers(data: Path, minutes: float, frames: int, test_frames: int, keep: Path | None, as_json: bool) -> None:
     """Measure what pca, kl, cues and codec keep of the frames of DATA."""
@@ -88,12 +92,12 @@ def images(
         return KlImageTokenizer.fit(train_NHWC, config, steps=steps, progress=progress, on_step=on_step)
 
     for name, fit, learned in (("pca", pca, False), ("kl", kl, True)):
-        found, steps, seconds = fitted(name, fit, minutes if learned else 0.0, keep)
+        found, effort = fitted(name, "image", fit, minutes if learned else 0.0, keep)
         parts = [found.decode(found.encode(part)) for part in torch.from_numpy(test_NHWC).split(50)]
         decoded = torch.cat(parts).numpy()
         values = {"PSNR": psnr(decoded, test_NHWC), "SSIM": ssim(decoded, test_NHWC)}
         numbers = int(np.prod(found.latent_shape))
-        rows.append(Kept(name=name, numbers=numbers, steps=steps, seconds=seconds, values=values))
+        rows.append(Kept(name=name, numbers=numbers, steps=effort.steps, seconds=effort.seconds, values=values))
     return rows
 
 
@@ -111,7 +115,7 @@ def sounds(
         return SoundCodec.fit(train_NES, config, steps=steps, progress=progress, on_step=on_step)
 
     for name, fit, learned in (("cues", cues, False), ("codec", codec, True)):
-        found, steps, seconds = fitted(name, fit, minutes if learned else 0.0, keep)
+        found, effort = fitted(name, "audio", fit, minutes if learned else 0.0, keep)
         parts = [found.decode(found.encode(part)) for part in torch.from_numpy(test_NES).split(50)]
         decoded = torch.cat(parts).numpy()
         values = {
@@ -121,23 +125,75 @@ def sounds(
             "coherence": float(np.nanmean(coherence_error_per_clip(decoded, test_NES, full_scale=full))),
         }
         numbers = int(np.prod(found.latent_shape))
-        rows.append(Kept(name=name, numbers=numbers, steps=steps, seconds=seconds, values=values))
+        rows.append(Kept(name=name, numbers=numbers, steps=effort.steps, seconds=effort.seconds, values=values))
     return rows
 
 
+@dataclass(slots=True)
+class Effort:
+    """What a fit takes, over all processes that work on it. minutes: as asked for · steps: that it has
+    seconds: CPU time up to the state that the next process continues from"""
+
+    minutes: float
+    steps: int
+    seconds: float = 0.0
+    _began: float = field(default_factory=lambda: time.process_time())
+
+    @classmethod
+    def kept(cls, path: Path, minutes: float) -> Effort | None:
+        """That of earlier processes. None if there were none, or if they were to train for another time."""
+        if not path.exists():
+            return None
+        note = json.loads(path.read_text())
+        return cls(minutes, note["steps"], note["seconds"]) if note["minutes"] == minutes else None
+
+    def add(self) -> None:
+        """Count the CPU time since the last call, or since the start."""
+        now = time.process_time()
+        self.seconds, self._began = self.seconds + now - self._began, now
+
+    @property
+    def note(self) -> dict[str, float]:
+        return {"minutes": self.minutes, "steps": self.steps, "seconds": self.seconds}
+
+
 def fitted(
-    name: str, fit: Callable[[int, Progress, OnStep], Any], minutes: float, keep: Path | None
-) -> tuple[Any, int, float]:
-    """(tokenizer, steps, CPU seconds). minutes: of training; 0 for a tokenizer with a fit of its own"""
-    steps = 0
-    if minutes:
-        times: list[float] = []
-        fit(PROBE, Progress(), lambda step, loss: times.append(time.process_time()))
-        steps = max(PROBE, round(60 * minutes / ((times[-1] - times[0]) / (PROBE - 1))))
-    path = None if keep is None else keep / f"{name}.safetensors"
-    began = time.process_time()
-    found = fit(steps, Progress(path, f"{name} {minutes}"), lambda step, loss: None)
-    return found, steps, time.process_time() - began
+    name: str, sense: str, fit: Callable[[int, Progress, OnStep], Any], minutes: float, keep: Path | None
+) -> tuple[Any, Effort]:
+    """The tokenizer, and what it took. minutes: of training; 0 for a tokenizer with a fit of its own"""
+    if keep is None:
+        effort = planned(fit, minutes)
+        found = fit(effort.steps, Progress(), lambda step, loss: None)
+        effort.add()
+        return found, effort
+    finished, record = keep / f"{name}.safetensors", keep / f"{name}.json"
+    if finished.exists() and (note := checkpoint.read_note(finished))["minutes"] == minutes:
+        config = kept_config(finished, sense, name)
+        return load_kept(finished, sense, config), Effort(minutes, note["steps"], note["seconds"])
+    keep.mkdir(parents=True, exist_ok=True)
+    effort = Effort.kept(record, minutes) or planned(fit, minutes)
+    progress = Progress(keep / f"{name}-fit.safetensors", f"{name} {minutes}")
+
+    def on_step(step: int, loss: float) -> None:
+        if step % progress.every == 0:  # a state that another process continues from was written
+            effort.add()
+            atomic_write(record, json.dumps(effort.note))
+
+    found = fit(effort.steps, progress, on_step)
+    effort.add()
+    save_kept(finished, sense, found, effort.note)
+    progress.remove()
+    record.unlink(missing_ok=True)
+    return found, effort
+
+
+def planned(fit: Callable[[int, Progress, OnStep], Any], minutes: float) -> Effort:
+    """As many steps as fit into the minutes, from the time of the first few."""
+    if not minutes:
+        return Effort(minutes, 0)
+    times: list[float] = []
+    fit(PROBE, Progress(), lambda step, loss: times.append(time.process_time()))
+    return Effort(minutes, max(PROBE, round(60 * minutes / ((times[-1] - times[0]) / (PROBE - 1)))))
 
 
 def table(rows: list[Kept]) -> str:

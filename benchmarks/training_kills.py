@@ -36,7 +36,7 @@ from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.writing.generate import generate
 from avw.model import checkpoint
 from avw.model.run_folder import MODEL
-from avw.model.tokenizers.fit import TokenizerBudget
+from avw.model.tokenizers.budget import TokenizerBudget
 from avw.model.training.config import TrainConfig
 from avw.model.training.presets import preset
 from avw.model.training.train import train

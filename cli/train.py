@@ -50,10 +50,11 @@ STAGES = ("tokenizers", "1", "2", "3")
 @shared.device("auto")
 @option("--init", metavar="nwm:FILE", default="",
         help="Start from a checkpoint of Navigation World Models; init.json lists what was used.")  # fmt: skip
-@option("--image-tokenizer", metavar="pca|kl|sd-vae[:PATH]", default="", default_text="pca",
-        help="kl is trained, sd-vae is Stable Diffusion's (needs diffusers), from PATH or from the Hub.")  # fmt: skip
-@option("--audio-tokenizer", metavar="cues|codec", default="", default_text="cues",
-        help="codec is a convolutional network, which is trained.")  # fmt: skip
+@option("--image-tokenizer", metavar="KIND[:PATH]", default="", default_text="pca",
+        help="pca, kl (which is trained), or sd-vae (Stable Diffusion's, from PATH or from the Hub; needs diffusers). "
+        "pca:PATH and kl:PATH take the one in a file, e.g. tokenizers.safetensors of another run.")  # fmt: skip
+@option("--audio-tokenizer", metavar="KIND[:PATH]", default="", default_text="cues",
+        help="cues, or codec: a convolutional network, which is trained. With :PATH, the one in a file.")  # fmt: skip
 @option("--policy", is_flag=True,
         help="Train the policy `cloned` instead: it imitates the oracle in the training houses, which it walks through "
         "itself in later rounds (DAgger). Only --out, --scale, --seed, --device and --workers apply.")  # fmt: skip

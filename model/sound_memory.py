@@ -29,7 +29,7 @@ class SoundHistory:
 
 
 def heard_features(sound: SoundHistory) -> Tensor:
-    """(B, M, Da + A + C): the mean over each step, the level (the first cue) of its tokens, and the delays."""
+    """(B, M, Da + A + C): the mean over each step, the level of its tokens (their first number), and the delays."""
     found = [sound.audio_BMAD.mean(2), sound.audio_BMAD[..., 0]]
     return torch.cat(found if sound.delay_BMC is None else [*found, sound.delay_BMC], -1)
 

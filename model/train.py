@@ -43,7 +43,8 @@ def train(
     settings: changes of single fields of the configuration, e.g. ["net.prior=none", "net.sound_memory=0"]
     config_file: a TOML file with fields of the configuration, or the config.json of another run
     init: "nwm:FILE" starts from a checkpoint of Navigation World Models; "" from random weights
-    image_tokenizer: "pca", "kl", "sd-vae" or "sd-vae:PATH" · audio_tokenizer: "cues" or "codec"; "": that of the size
+    image_tokenizer: "pca", "kl" or "sd-vae" · audio_tokenizer: "cues" or "codec" · "": those of the size
+        With ":PATH", e.g. "kl:runs/first/tokenizers.safetensors", the one in this file, which is not trained again
     seed: of weights, windows and noise; None: that of the file, or 0
     device: "auto", "cpu", "cuda", … · report: called in every step with (stage, step, steps, losses)
 

@@ -37,7 +37,7 @@ from avw.model.rotation import Rotation
 from avw.model.run_folder import model_file, read_result_object
 from avw.model.sound_memory import SoundHistory
 from avw.model.source_belief import SourceBelief
-from avw.model.tokenizers.fit import TokenizerConfigs
+from avw.model.tokenizers.configs import TokenizerConfigs
 from avw.model.tokenizers.sound_cache import SoundCache
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.sim_bridge.errors import CheckpointError, UsageError

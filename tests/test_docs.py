@@ -222,7 +222,7 @@ PROGRAMS = [page for page in PAGES if python_blocks(page)]
 @pytest.mark.parametrize("page", PROGRAMS, ids=relative)
 def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, in one namespace and one empty folder: later blocks may use what earlier ones made."""
-    from avw.model.tokenizers.fit import TokenizerBudget
+    from avw.model.tokenizers.budget import TokenizerBudget
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])

@@ -2,8 +2,8 @@
 
 Both ears are the two channels of one signal. Strided convolutions reduce it by the hop (160, 80 or 40 samples: 15, 30
 or 60 tokens per step), and transposed ones restore it. Its latents are numbers, not indices of a codebook, because a
-diffusion model predicts numbers. A clip is divided by its level, which is one more number of each token, so the network
-sees signals of one size.
+diffusion model predicts numbers. A clip is divided by its level, which is the first number of each token (as in those
+of `audio.py`), so the network sees signals of one size.
 
 Shapes: N clips · E ears (0 left, 1 right) · S samples · A tokens per step · D numbers per token.
 """
@@ -27,7 +27,7 @@ STRIDES = {160: (2, 4, 4, 5), 80: (2, 2, 4, 5), 40: (2, 4, 5)}
 FLOOR = 1e-4  # of the level relative to full scale: -80 dBFS
 DILATIONS = (1, 3)
 WAVEFORM_WEIGHT, INTERAURAL_WEIGHT, LATENT_WEIGHT = 1.0, 0.5, 1e-3
-LEVEL_UNIT = 20.0  # dB per unit of the last number of a token
+LEVEL_UNIT = 20.0  # dB per unit of the first number of a token
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,15 +82,15 @@ class SoundCodec(nn.Module):
         return (self._tokens(self.encoder(normal_NES), level_N) - self.mean_D) / self.std_D
 
     def levels(self, latent_NAD: Tensor) -> Tensor:
-        """The level of each token in dBFS, (N, A): that of its step."""
-        return LEVEL_UNIT * (latent_NAD[..., -1] * self.std_D[-1] + self.mean_D[-1])
+        """The level of each token in dBFS, (N, A): its first number, that of its step."""
+        return LEVEL_UNIT * (latent_NAD[..., 0] * self.std_D[0] + self.mean_D[0])
 
     @torch.no_grad()
     def decode(self, latent_NAD: Tensor) -> Tensor:
         """float32 (N, A, D) -> float32 (N, 2, 2400) in linear units."""
         raw_NAD = latent_NAD.float() * self.std_D + self.mean_D
-        normal_NES = self.decoder(raw_NAD[..., :-1].transpose(1, 2))
-        return normal_NES * self._gain(raw_NAD[..., -1].mean(1))[:, None, None]
+        normal_NES = self.decoder(raw_NAD[..., 1:].transpose(1, 2))
+        return normal_NES * self._gain(raw_NAD[..., 0].mean(1))[:, None, None]
 
     @torch.no_grad()
     def decode_sequence(self, latent_NAD: Tensor) -> Tensor:
@@ -99,8 +99,8 @@ class SoundCodec(nn.Module):
         The decoder runs over the border of steps, and gains are interpolated between the middles of steps.
         """
         raw_NAD = latent_NAD.float() * self.std_D + self.mean_D
-        normal_ES = self.decoder(raw_NAD[..., :-1].flatten(0, 1).T[None])[0]
-        gain_N = self._gain(raw_NAD[..., -1].mean(1))
+        normal_ES = self.decoder(raw_NAD[..., 1:].flatten(0, 1).T[None])[0]
+        gain_N = self._gain(raw_NAD[..., 0].mean(1))
         gain_S = F.interpolate(gain_N[None, None], scale_factor=STEP_SAMPLES, mode="linear")[0, 0]
         return normal_ES * gain_S
 
@@ -147,7 +147,7 @@ class SoundCodec(nn.Module):
 
     def _tokens(self, latent_NDA: Tensor, level_N: Tensor) -> Tensor:
         level_NA1 = level_N[:, None, None].expand(-1, latent_NDA.shape[-1], 1)
-        return torch.cat([latent_NDA.transpose(1, 2), level_NA1], -1)
+        return torch.cat([level_NA1, latent_NDA.transpose(1, 2)], -1)
 
 
 class _Unit(nn.Module):

@@ -57,7 +57,7 @@ class SoundCoder(Coder, Protocol):
         """(A, D): tokens per step, numbers per token."""
 
     def encode(self, audio_NES: Tensor) -> Tensor:
-        """float32 (N, 2, 2400) in linear units -> float32 (N, A, D)."""
+        """float32 (N, 2, 2400) in linear units -> float32 (N, A, D). The first number of a token is its level."""
 
     def decode(self, latent_NAD: Tensor) -> Tensor:
         """float32 (N, A, D) -> float32 (N, 2, 2400) in linear units."""

@@ -9,7 +9,7 @@ from avw.avw4k.reading.windows import WindowConfig
 from avw.model.av_cdit import AvCditConfig
 from avw.model.compositor import CompositorConfig
 from avw.model.diffusion import DiffusionConfig
-from avw.model.tokenizers.fit import TokenizerBudget
+from avw.model.tokenizers.budget import TokenizerBudget
 from avw.sim_bridge.errors import UsageError
 
 PRECISIONS = ("fp32", "bf16")

@@ -10,7 +10,7 @@ from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.reading.windows import WindowConfig
 from avw.model.av_cdit import SIZES, AvCditConfig
 from avw.model.diffusion import DiffusionConfig
-from avw.model.tokenizers.fit import TokenizerBudget
+from avw.model.tokenizers.budget import TokenizerBudget
 from avw.model.training.config import STAGE_MODALITIES, TrainConfig
 from avw.model.training.config_file import from_file
 from avw.model.training.nwm_import import init_path
@@ -104,15 +104,10 @@ def _with_latents(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """The configuration with the latents that its tokenizers make of the dataset."""
     simulator = dataset.spec.simulator
     budget = config.tokenizers
-    if budget.image != "pca" and (config.net.prior != "none" or budget.depth_channels):
+    if budget.image_kind != "pca" and (config.net.prior != "none" or budget.depth_channels):
         raise UsageError(
-            f"the image tokenizer {budget.image} cannot encode a reprojected or turned image; add --set net.prior=none "
-            "--set tokenizers.depth_channels=0, or choose --size S, B, L or XL"
-        )
-    if budget.audio != "cues" and config.net.sound_memory:
-        raise UsageError(
-            f"the sound memory reads the cues of the audio tokenizer cues, which {budget.audio} does not have; add "
-            "--set net.sound_memory=0, or choose --size S, B, L or XL"
+            f"the image tokenizer {budget.image_kind} cannot encode a reprojected or turned image; add "
+            "--set net.prior=none --set tokenizers.depth_channels=0, or choose --size S, B, L or XL"
         )
     tokenizers = budget.configs(simulator.size, dataset.spec.audio_full_scale)
     side, _, channels = tokenizers.vision_shape

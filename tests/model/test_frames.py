@@ -15,7 +15,8 @@ from avw.avw4k.reading.windows import WindowConfig, Windows
 from avw.model.av_cdit import AvCditConfig
 from avw.model.context import context_at
 from avw.model.frames import EncodedFrames
-from avw.model.tokenizers.fit import TokenizerBudget, fit_tokenizers
+from avw.model.tokenizers.budget import TokenizerBudget
+from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.world_model import WorldModel
 

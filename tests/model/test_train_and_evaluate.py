@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import avw
-from avw.model.tokenizers.fit import TokenizerBudget
+from avw.model.tokenizers.budget import TokenizerBudget
 from avw.sim_bridge.errors import UsageError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from avw.avw4k.reading.dataset import Dataset
-from avw.model.tokenizers.fit import TokenizerBudget
+from avw.model.tokenizers.budget import TokenizerBudget
 from avw.model.training.config import TrainConfig
 from avw.model.training.presets import preset
 from avw.model.training.train import train

@@ -1,0 +1,42 @@
+"""Fitted tokenizers in files: a run can use that of another run, or of `benchmarks.tokenizers --keep`, as it is.
+
+A file that has one is `tokenizers.safetensors` or `model.safetensors` of a run, or was written by `save_kept`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from avw.model import checkpoint
+from avw.model.tokenizers.configs import KINDS, MODULES, from_note, noted
+from avw.model.tokenizers.protocol import ImageCoder, SoundCoder
+from avw.sim_bridge.errors import UsageError
+
+
+def save_kept(path: Path, name: str, tokenizer: ImageCoder | SoundCoder, more: Mapping[str, Any]) -> None:
+    """Write a tokenizer and a note. name: "image" or "audio"."""
+    note = {**more, name: noted(tokenizer.config)}
+    checkpoint.save(path, checkpoint.prefixed(name, tokenizer.state_dict()), note)
+
+
+def kept_config(path: Path, name: str, kind: str) -> Any:
+    """The configuration of the tokenizer in a file. Raises UsageError if the file has another one than `kind`."""
+    note = checkpoint.read_note(path)
+    try:
+        config = from_note(note[name], name)
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"--{name}-tokenizer {kind}:{path}: the file has no {name} tokenizer ({error})") from error
+    plain = {"image": "pca", "audio": "cues"}[name]
+    if (found := KINDS.get(type(config), plain)) != kind:
+        raise UsageError(f"--{name}-tokenizer {kind}:{path}: the tokenizer in this file is {found}")
+    return config
+
+
+def load_kept(path: Path, name: str, config: Any) -> Any:
+    """The tokenizer in a file. Raises CheckpointError if its tensors are not those of `config`."""
+    tensors, _ = checkpoint.load(path)
+    tokenizer = MODULES[type(config)](config).eval()
+    checkpoint.restore(tokenizer, tensors, name, path)
+    return tokenizer
