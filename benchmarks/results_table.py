@@ -3,9 +3,11 @@
     python -m benchmarks.results_table runs/rooms-v1/seed-0 --write README.md docs/performance.md
 
 Reads RUN/evaluation.json (`avw evaluate`), RUN/navigation.json (`avw navigate`) and RUN/machine.json
-(`benchmarks.machine`), and replaces the text between `<!-- results:short -->` (navigation) or `<!-- results:full -->`
-and `<!-- results:end -->` in each file. Without --write it prints the full table. These sections are only written by
-this program, so no figure in them is typed by hand.
+(`benchmarks.machine`), and replaces the text between `<!-- results:KIND -->` and `<!-- results:end -->` in each file.
+Kinds: `short` (navigation, few measures), `navigation` (all measures and differences), `seeds` (with --beside) and
+`prediction`. A section of a
+file that RUN lacks stays as it is. Without --write it prints the full tables. These sections are only written by this
+program, so no figure in them is typed by hand.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ PREDICTORS = {
     "oracle_tokenizer": "oracle tokenizer (bound)",
 }
 BOUNDS = ("oracle_tokenizer",)
+KINDS = ("short", "navigation", "seeds", "prediction")
 SHORT_MEASURES = ("sr", "spl", "softspl", "dtg")
 
 
@@ -55,7 +58,7 @@ def results_table(run: Path, files: tuple[Path, ...], write: bool, beside: tuple
     if write != bool(files):
         raise UsageError("--write needs files, and files need --write; type: RUN --write README.md docs/performance.md")
     if not write:
-        click.echo(table(run, "full", beside))
+        click.echo("\n".join(filter(None, (table(run, kind, beside) for kind in KINDS[1:]))))
     for path in files:
         path.write_text(with_results(path.read_text(encoding="utf-8"), run, str(path), beside), encoding="utf-8")
         click.echo(f"wrote the results of {run} into {path}")
@@ -63,19 +66,21 @@ def results_table(run: Path, files: tuple[Path, ...], write: bool, beside: tuple
 
 def with_results(text: str, run: Path, where: str = "the text", beside: Sequence[Path] = ()) -> str:
     """Replace the text between the markers. Raises UsageError if `text` lacks the markers. where: for the message"""
-    contents = {kind: partial(table, run, kind, beside) for kind in ("short", "full")}
+    contents = {kind: partial(table, run, kind, beside) for kind in KINDS}
     return with_sections(text, "results", contents, where)
 
 
 def with_sections(text: str, name: str, contents: Mapping[str, Callable[[], str]], where: str) -> str:
-    """Replace what stands between `<!-- NAME:KIND -->` and `<!-- NAME:end -->`, for each KIND of `contents`.
+    """Replace what stands between `<!-- NAME:KIND -->` and `<!-- NAME:end -->`, for each KIND of `contents`. Sections
+    without content stay as they are.
 
     Raises UsageError if there is no such section. where: the name of the text, for the message
     """
     kinds = "|".join(contents)
 
     def section(found: re.Match[str]) -> str:
-        return f"{found[1]}{contents[found[2]]()}\n{found[3]}"
+        content = contents[found[2]]()
+        return f"{found[1]}{content}\n{found[3]}" if content else found[0]
 
     text, count = re.subn(
         rf"(<!-- {name}:({kinds}) -->\n).*?(<!-- {name}:end -->)", section, text, flags=re.DOTALL
@@ -89,21 +94,23 @@ def with_sections(text: str, name: str, contents: Mapping[str, Callable[[], str]
 
 
 def table(run: Path, kind: str, beside: Sequence[Path] = ()) -> str:
-    """The figures of `run` as Markdown. kind: "short" (navigation) or "full" (all metrics, predictions, differences)
-    beside: runs with other random seeds"""
+    """The figures of `run` as Markdown; empty if `run` lacks the file that has them.
+
+    kind: one of `KINDS` · beside: runs with other random seeds
+    """
     evaluation, navigation = read(run / "evaluation.json"), read(run / "navigation.json")
     if evaluation is None and navigation is None:
         raise UsageError(f"{run} has neither evaluation.json nor navigation.json; type: make results")
-    parts = [provenance(run)]
-    if evaluation is not None and kind == "full":
-        parts.append(prediction_table(evaluation["horizons"]))
-    if navigation is not None:
-        parts.append(navigation_table(navigation, SHORT_MEASURES if kind == "short" else tuple(MEASURES)))
-    if navigation is not None and kind == "full":
-        parts.append(paired_table(navigation))
-    if beside and kind == "full":
-        parts.append(seeds_table([run, *beside]))
-    return "\n".join(part for part in parts if part)
+    parts: list[str] = []
+    if kind == "prediction" and evaluation is not None:
+        parts = [prediction_table(evaluation["horizons"])]
+    elif kind == "short" and navigation is not None:
+        parts = [navigation_table(navigation, SHORT_MEASURES)]
+    elif kind == "navigation" and navigation is not None:
+        parts = [navigation_table(navigation, tuple(MEASURES)), paired_table(navigation)]
+    elif kind == "seeds" and beside:
+        parts = [seeds_table([run, *beside])]
+    return "\n".join([provenance(run), *filter(None, parts)]) if parts else ""
 
 
 def seeds_table(runs: Sequence[Path]) -> str:

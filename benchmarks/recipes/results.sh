@@ -7,6 +7,7 @@ DATA="${DATA:-data/rooms-v1}"
 RUN="${RUN:-runs/rooms-v1/seed-0}"
 SEEDS="${SEEDS:-}" # further seeds of the training, e.g. "1 2"; an hour more for each
 WORKERS="${WORKERS:-2}"
+EPISODES="${EPISODES:-216}"
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
@@ -19,14 +20,14 @@ avw train "$DATA" --out "$RUN" --size nano
 say "3/5 evaluate"
 avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 108
 
-say "4/5 navigate: three episodes in each of the 18 test houses, the same for every policy"
+say "4/5 navigate: $EPISODES episodes in the 18 test houses, the same for every policy"
 avw navigate --model "$RUN" --policy mpc --policy reward-only --policy mapping-audio --policy greedy-audio --policy oracle-reward --policy oracle \
-  --episodes 54 --seed 0 --workers "$WORKERS"
+  --episodes "$EPISODES" --seed 0 --workers "$WORKERS"
 BESIDE=()
 for seed in $SEEDS; do
   other="$(dirname "$RUN")/seed-$seed"
   avw train "$DATA" --out "$other" --size nano --seed "$seed"
-  avw navigate --model "$other" --policy mpc --policy reward-only --episodes 54 --seed 0 --workers "$WORKERS"
+  avw navigate --model "$other" --policy mpc --policy reward-only --episodes "$EPISODES" --seed 0 --workers "$WORKERS"
   BESIDE+=(--beside "$other")
 done
 

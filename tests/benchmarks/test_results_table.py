@@ -44,7 +44,7 @@ def row_of(text: str, start: str) -> str:
 
 
 def test_horizons_are_in_order_and_the_best_of_model_and_baselines_is_bold(run: Path) -> None:
-    text = table(run, "full")
+    text = table(run, "prediction")
     assert "| Δ = 1 | Δ = 16 |" in text
     assert row_of(text, "| PSNR").endswith("| 23.60 | **17.70** |")
     assert row_of(text, "|  | rotation warp").endswith("| **23.90** | 17.50 |")
@@ -52,15 +52,15 @@ def test_horizons_are_in_order_and_the_best_of_model_and_baselines_is_bold(run: 
 
 
 def test_smaller_errors_are_better(run: Path) -> None:
-    assert row_of(table(run, "full"), "| reward error").endswith("| – | **0.457** |")
+    assert row_of(table(run, "prediction"), "| reward error").endswith("| – | **0.457** |")
 
 
 def test_a_single_figure_is_not_marked_as_best(run: Path) -> None:
-    assert row_of(table(run, "full"), "| ILD error").endswith("| 1.25 | – |")
+    assert row_of(table(run, "prediction"), "| ILD error").endswith("| 1.25 | – |")
 
 
 def test_navigation_shows_intervals_and_paired_differences(run: Path) -> None:
-    text = table(run, "full")
+    text = table(run, "navigation")
     assert row_of(text, "| `mpc` ") == "| `mpc` | 0.60 [0.50, 0.70] | 210 |"
     assert row_of(text, "| `mpc - greedy-audio`") == "| `mpc - greedy-audio` | +0.25 [+0.10, +0.40] |"
 
@@ -78,6 +78,16 @@ def test_only_the_section_between_the_markers_changes(run: Path) -> None:
     assert with_results(after, run) == after
 
 
+def test_a_section_stays_if_the_run_lacks_its_file(run: Path) -> None:
+    kept = "<!-- results:prediction -->\nOLD\n<!-- results:end -->\n"
+    before = f"{kept}<!-- results:short -->\nOLD\n<!-- results:end -->\n"
+    (run / "evaluation.json").unlink()
+    after = with_results(before, run)
+    assert after.startswith(kept)
+    assert "mpc" in after
+    assert with_results("<!-- results:seeds -->\nOLD\n<!-- results:end -->\n", run).splitlines()[1] == "OLD"
+
+
 def test_a_file_without_markers_is_an_error(run: Path) -> None:
     with pytest.raises(UsageError, match="no results section"):
         with_results("# Title\n", run, "README.md")
@@ -85,18 +95,18 @@ def test_a_file_without_markers_is_an_error(run: Path) -> None:
 
 def test_a_run_without_figures_is_an_error_with_the_command_to_type(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="make results"):
-        table(tmp_path, "full")
+        table(tmp_path, "short")
 
 
 def test_a_damaged_file_is_an_error_with_its_name(run: Path) -> None:
     (run / "evaluation.json").write_text("{")
     with pytest.raises(UsageError, match=r"evaluation\.json"):
-        table(run, "full")
+        table(run, "prediction")
 
 
 def test_the_command_writes_files(run: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("<!-- results:full -->\n<!-- results:end -->\n")
+    page.write_text("<!-- results:navigation -->\n<!-- results:end -->\n")
     result = CliRunner().invoke(results_table, [str(run), "--write", str(page)])
     assert result.exit_code == 0
     assert "mpc" in page.read_text()
@@ -107,12 +117,12 @@ def test_other_seeds_stand_below_with_the_policies_that_all_have(run: Path, tmp_
     other = tmp_path / "seed-1"
     other.mkdir()
     (other / "navigation.json").write_text(json.dumps({"episodes": 100, "policies": {"mpc": {"sr": [0.7, 0.6, 0.8]}}}))
-    text = table(run, "full", [other])
+    text = table(run, "seeds", [other])
     below = text[text.index("other random seeds") :]
     assert row_of(below, "| `mpc` | run |").startswith("| `mpc` | run | 0.60 [0.50, 0.70] |")
     assert row_of(below, "|  | seed-1 |").startswith("|  | seed-1 | 0.70 [0.60, 0.80] |")
     assert "random`" not in below
     (other / "navigation.json").unlink()
     with pytest.raises(UsageError, match=r"seed-1 has no navigation\.json"):
-        table(run, "full", [other])
+        table(run, "seeds", [other])
     assert "seed-1" not in table(run, "short", [other])
