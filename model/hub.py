@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from avw.avw4k.exports.hub import HubReport, hub_errors, hub_library
+from avw.avw4k.exports.hub import HubReport, hub_errors, hub_library, refusal
 from avw.model.pretrained.card import CARD, read_origin
 from avw.model.pretrained.export import export_checkpoint
 from avw.model.run_folder import MODEL, model_file
@@ -70,11 +70,7 @@ def push_to_hub(
         licences = dict(card.get("licences") or {})
         restricted = bool(licences.get("restricted", True))
         if restricted and not allow_restricted:
-            listed = "; ".join(f"{name}: {text}" for name, text in licences.items() if name != "restricted")
-            raise UsageError(
-                f"the data that {run} was trained on restrict publishing ({listed}). If the holders of these rights "
-                "have given you permission, add --allow-restricted"
-            )
+            raise refusal(f"the data that {run} was trained on restrict publishing", licences)
         text = (folder / README).read_text(encoding="utf-8")
         (folder / README).write_text(_metadata(restricted=restricted) + text, encoding="utf-8")
         files = tuple(sorted(path.name for path in folder.iterdir()))

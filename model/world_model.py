@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,13 +30,13 @@ from avw.model.memory.poses import walking_steps
 from avw.model.memory.reprojection import Reprojection
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.pixels import composite, joined, layers_of
+from avw.model.prediction import Calibration, Decoded, History, Prediction
 from avw.model.priors import memory_prior, planning_size, prior_size
 from avw.model.reward import RewardPrediction
 from avw.model.rollout import RolloutConfig, roll_out
 from avw.model.rotation import Rotation
 from avw.model.run_folder import model_file, read_result_object
 from avw.model.sound_memory import SoundHistory
-from avw.model.source_belief import SourceBelief
 from avw.model.tokenizers.configs import TokenizerConfigs
 from avw.model.tokenizers.sound_cache import SoundCache
 from avw.model.tokenizers.tokenizers import Tokenizers
@@ -44,54 +44,6 @@ from avw.sim_bridge.errors import CheckpointError, UsageError
 from avw.sim_bridge.storage.typed_json import typed
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import STEP_SAMPLES, Action
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Calibration:
-    """Learned on validation houses: P(success) = sigmoid(logit / temperature + bias). `stop_threshold` is the best for
-    single predictions; planners stop by several."""
-
-    temperature: float = 1.0
-    bias: float = 0.0
-    stop_threshold: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Encoded observation histories of B contexts.
-
-    context: what all targets share
-    last_rgb_BHWC: uint8, newest frame
-    here_BK: expected distance to the source at the current poses, metres, (B, 1); None if the model does not predict it
-    memories: the memory of each context; None for a model without one
-    """
-
-    context: EncodedContext
-    last_rgb_BHWC: Tensor
-    here_BK: Tensor | None = None
-    memories: tuple[SpatialMemory, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """latents: "vision" (B·K, H, W, C), "audio" (B·K, A, Da), clean · reward: what the same pass predicts of it
-    seen: the memory reprojected to the targets; None for a model without one
-    source: where the source is, as seen from the current pose; None for a model without this belief"""
-
-    latents: Latents
-    reward: RewardPrediction
-    success_BK: Tensor
-    seen: Reprojection | None = None
-    source: SourceBelief | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """rgb_PHWC: uint8 · depth_PHW: float32 metres, None if the model predicts none · audio_PES: float32."""
-
-    rgb_PHWC: Tensor
-    depth_PHW: Tensor | None
-    audio_PES: Tensor
 
 
 class WorldModel:

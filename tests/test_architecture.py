@@ -46,7 +46,7 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
             "compositor",
         ),
         ("tokenizers",),
-        ("context", "frames", "pixels", "priors", "rollout", "rotation", "world_model"),
+        ("context", "frames", "pixels", "prediction", "priors", "rollout", "rotation", "world_model"),
         ("training", "cloning"),
         ("train", "planning", "hub"),
         ("evaluation", "imagine", "play"),

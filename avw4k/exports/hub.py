@@ -7,7 +7,7 @@ downloaded dataset is checked against its manifest.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +55,7 @@ def push(
     # As the spec says, whatever is written in info.json: somebody else may have made the dataset.
     restricted = bool(terms.get("restricted", True)) or licences(dataset.spec)["restricted"]
     if restricted and not allow_restricted:
-        listed = "; ".join(f"{name}: {text}" for name, text in terms.items() if name != "restricted")
-        raise UsageError(
-            f"the licences of {folder} restrict publishing it ({listed}). If the holders of these rights have given "
-            "you permission, add --allow-restricted"
-        )
+        raise refusal(f"the licences of {folder} restrict publishing it", terms)
     if not dataset.complete:
         raise DatasetError(f"{folder} is not complete; type: avw generate {folder}")
     check(dataset)
@@ -85,6 +81,14 @@ def push(
         )  # fmt: skip
     return HubReport(
         repo=repo, path=str(folder), files=names, bytes=size, restricted=restricted, address=str(done.commit_url)
+    )
+
+
+def refusal(what: str, terms: Mapping[str, Any]) -> UsageError:
+    """The error of a command that would publish restricted data. terms: licences by name"""
+    listed = "; ".join(f"{name}: {text}" for name, text in terms.items() if name != "restricted")
+    return UsageError(
+        f"{what} ({listed}). If the holders of these rights have given you permission, add --allow-restricted"
     )
 
 

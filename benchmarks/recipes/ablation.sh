@@ -11,18 +11,7 @@ EPISODES="${EPISODES:-54}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 say() { printf '\n== %s\n' "$*" >&2; }
-
-# The tokenizers and the latents depend on the data only. They are made once and linked into the other runs.
-train() { # NAME OPTIONS…
-  local run="$RUNS/$1"
-  shift
-  if [ "$run" != "$RUNS/seed-0" ] && [ ! -e "$run/tokenizers.safetensors" ]; then
-    mkdir -p "$run"
-    cp "$RUNS/seed-0/tokenizers.safetensors" "$run/"
-    cp -al "$RUNS/seed-0/latents" "$run/"
-  fi
-  avw train "$DATA" --out "$run" --size nano "$@"
-}
+. "$(dirname "$0")/train.sh"
 
 navigate() { # NAME RUN SET OPTIONS…
   avw navigate --model "$RUNS/$2" --out "$OUT/$1" --episode-file "$3" --episodes "$EPISODES" --workers "$WORKERS" "${@:4}"

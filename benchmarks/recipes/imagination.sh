@@ -10,18 +10,7 @@ SEEDS="${SEEDS:-0 1 2}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 say() { printf '\n== %s\n' "$*" >&2; }
-
-# The tokenizers and the latents depend on the data only. They are made once and linked into the other runs.
-train() { # NAME OPTIONS…
-  local run="$RUNS/$1"
-  shift
-  if [ "$run" != "$RUNS/seed-0" ] && [ ! -e "$run/tokenizers.safetensors" ] && [[ "$*" != *tokenizers.* ]]; then
-    mkdir -p "$run"
-    cp "$RUNS/seed-0/tokenizers.safetensors" "$run/"
-    cp -al "$RUNS/seed-0/latents" "$run/"
-  fi
-  avw train "$DATA" --out "$run" --size nano "$@"
-}
+. "$(dirname "$0")/train.sh"
 
 say "1/4 generate → $DATA"
 avw generate "$DATA" --preset rooms-v1 --workers "$WORKERS"

@@ -11,9 +11,8 @@ from avw.model.context import Context
 from avw.model.memory.free_space import ReachablePoses
 from avw.model.pixels import joined
 from avw.model.planning.mpc import MpcConfig, MpcPolicy
-from avw.model.planning.outlook import Outlook, outlook
+from avw.model.planning.outlook import Outlook, moments, numbers, outlook
 from avw.model.priors import memory_prior, planning_size
-from avw.model.reward import bin_centres
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.simulators.protocol import Simulator
@@ -77,10 +76,6 @@ def true_outlook(
         {name: latents[name] for name in model.net.config.modalities}, torch.zeros(1, len(seen), device=device),
         motion_K3[None].to(device), offset_K[None].to(device).float(), history.context, prior_PHWC=prior, reward=True,
     )  # fmt: skip
-    p_Kn = reward.distance_logits_BKn[0].double().softmax(-1)
-    centres = torch.tensor(bin_centres(reward.edges), dtype=torch.float64, device=device)
-    mean_K = p_Kn @ centres
-    variance_K = (p_Kn * (centres - mean_K[:, None]).square()).sum(-1)
+    distance, variance = moments(reward)
     c = model.calibration
-    success_K = reward.success_BK(c.temperature, c.bias)[0].double()
-    return Outlook(mean_K.cpu().numpy(), variance_K.cpu().numpy(), success_K.cpu().numpy())
+    return Outlook(*(numbers([part]) for part in (distance, variance, reward.success_BK(c.temperature, c.bias))))

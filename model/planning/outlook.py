@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from avw.model.context import Context
+from avw.model.prediction import History
 from avw.model.reward import RewardPrediction, bin_centres
-from avw.model.world_model import History, WorldModel
+from avw.model.world_model import WorldModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,9 @@ def outlook(
         motion = torch.from_numpy(np.concatenate([motion_K3, motion_13]))[None]
         offset = torch.from_numpy(np.concatenate([steps_K, steps_1]))[None]
         parts = [model.predict_reward(history, motion, offset)]
-    moments = [_moments(part.reward) for part in parts]
-    distance_K, variance_K = (_numbers([pair[n] for pair in moments]) for n in (0, 1))
-    success_K = _numbers([part.success_BK for part in parts])
+    pairs = [moments(part.reward) for part in parts]
+    distance_K, variance_K = (numbers([pair[n] for pair in pairs]) for n in (0, 1))
+    success_K = numbers([part.success_BK for part in parts])
     belief = parts[-1].source
     if belief is None:
         return Outlook(distance_K, variance_K, success_K)
@@ -73,7 +74,7 @@ def outlook(
     return Outlook(distance_K, variance_K, success_K, source_G2, p_G)
 
 
-def _moments(reward: RewardPrediction) -> tuple[Tensor, Tensor]:
+def moments(reward: RewardPrediction) -> tuple[Tensor, Tensor]:
     """Mean and variance of the histogram of distance, each (B, K)."""
     p_BKn = reward.distance_logits_BKn.float().softmax(-1)
     centres = torch.tensor(bin_centres(reward.edges), device=p_BKn.device)
@@ -81,5 +82,6 @@ def _moments(reward: RewardPrediction) -> tuple[Tensor, Tensor]:
     return mean_BK, (p_BKn * (centres - mean_BK[..., None]).square()).sum(-1)
 
 
-def _numbers(parts: list[Tensor]) -> np.ndarray:
+def numbers(parts: list[Tensor]) -> np.ndarray:
+    """(K,) of the candidates of all parts, each (1, K)."""
     return torch.cat(parts, 1)[0].double().cpu().numpy()

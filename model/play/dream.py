@@ -16,10 +16,11 @@ import torch
 from avw.model.context import Observer
 from avw.model.imagination import expected_motion
 from avw.model.memory.poses import compose, seen_from
+from avw.model.prediction import History, Prediction
 from avw.model.rollout import RolloutConfig
 from avw.model.tokenizers.audio import AudioTokenizer
 from avw.model.tokenizers.sound_stream import SoundStream
-from avw.model.world_model import History, Prediction, WorldModel
+from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.types import Action, Observation

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avw.model.tokenizers.codec_losses import interaural_loss, spectral_loss, waveform_loss
-from avw.model.tokenizers.learned import Progress, train_tokenizer
+from avw.model.tokenizers.learned import Progress, initialised, statistics, train_tokenizer
 from avw.model.tokenizers.protocol import OnStep
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
@@ -110,17 +110,14 @@ class SoundCodec(nn.Module):
         progress: Progress | None = None, on_step: OnStep = lambda step, loss: None,
     ) -> SoundCodec:  # fmt: skip
         """Fit a codec to clips, float32 (N, 2, 2400), and the same with the ears exchanged."""
-        with torch.random.fork_rng(devices=[]):  # the initialisation uses the global generator: restore it
-            torch.manual_seed(int(keyed_rng(seed, "codec").integers(2**31)))
-            self = cls(config)
+        self = initialised(lambda: cls(config), keyed_rng(seed, "codec"))
         train_tokenizer(
             self, self.loss, audio_NES, lambda x: x.flip(1), steps=steps, batch=batch, rate=rate, seed=seed,
             progress=progress or Progress(), on_step=on_step,
         )  # fmt: skip
-        chosen = torch.from_numpy(keyed_rng(seed, "codec statistics").permutation(len(audio_NES))[:1000])
-        latents = torch.cat([self.encode(part) for part in audio_NES[chosen].split(100)]).flatten(0, 1)
-        self.mean_D.copy_(latents.mean(0))
-        self.std_D.copy_(latents.std(0).clamp(min=1e-3))
+        mean_D, std_D = statistics(self.encode, audio_NES, 1000, keyed_rng(seed, "codec statistics"))
+        self.mean_D.copy_(mean_D)
+        self.std_D.copy_(std_D)
         return self.eval()
 
     def loss(self, audio_NES: Tensor, generator: torch.Generator) -> Tensor:

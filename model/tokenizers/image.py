@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avw.model.tokenizers.components import whitened_components
-from avw.model.tokenizers.learned import Progress
+from avw.model.tokenizers.learned import Progress, initialised
+from avw.model.tokenizers.protocol import refuse_other_sizes
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 
@@ -75,10 +76,8 @@ class ImageTokenizer(nn.Module):
 
         Images of size/2 or size/4 give the latents of their enlargement by repetition, at a fraction of the cost.
         """
-        size = self.config.size
-        factor = reduction(rgb_NHWC.shape[1], size, self.config.patch) if rgb_NHWC.ndim == 4 else 0
-        if not factor or tuple(rgb_NHWC.shape[1:]) != (size // factor, size // factor, 3):
-            raise UsageError(f"this tokenizer expects images (N, {size}, {size}, 3), got {tuple(rgb_NHWC.shape)}")
+        factor = reduction(rgb_NHWC.shape[1], self.config.size, self.config.patch) or 1
+        refuse_other_sizes(rgb_NHWC, self.config.size, factor)
         if factor == 1:
             return (self._patches(rgb_NHWC) - self.mean_P) @ self.encoder_PC
         patches = patches_of(rgb_NHWC, self.config.patch // factor).float() / 255.0
@@ -117,9 +116,7 @@ class ImageTokenizer(nn.Module):
         if len(rgb_NHWC) == 0:
             raise UsageError("cannot fit an image tokenizer: there are no images")
         rng = keyed_rng(seed, "image tokenizer")
-        with torch.random.fork_rng(devices=[]):  # the initialisation uses the global generator: restore it
-            torch.manual_seed(int(rng.integers(2**31)))
-            self = cls(config)
+        self = initialised(lambda: cls(config), rng)
         self._fit_encoder(rgb_NHWC[torch.from_numpy(rng.permutation(len(rgb_NHWC))[:2000])])
         self.residual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(self.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avw.model.tokenizers.learned import Progress, train_tokenizer
-from avw.model.tokenizers.protocol import OnStep
+from avw.model.tokenizers.learned import Progress, initialised, statistics, train_tokenizer
+from avw.model.tokenizers.protocol import OnStep, refuse_other_sizes
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 
@@ -73,9 +73,7 @@ class KlImageTokenizer(nn.Module):
     @torch.no_grad()
     def encode(self, rgb_NHWC: Tensor) -> Tensor:
         """uint8 (N, size, size, 3) -> float32 (N, size/8, size/8, C). Raises UsageError for another size."""
-        size = self.config.size
-        if rgb_NHWC.ndim != 4 or tuple(rgb_NHWC.shape[1:]) != (size, size, 3):
-            raise UsageError(f"this tokenizer expects images (N, {size}, {size}, 3), got {tuple(rgb_NHWC.shape)}")
+        refuse_other_sizes(rgb_NHWC, self.config.size)
         mean_NCHW, _ = self._moments(rgb_NHWC)
         return (mean_NCHW.permute(0, 2, 3, 1) - self.mean_C) / self.std_C
 
@@ -95,17 +93,14 @@ class KlImageTokenizer(nn.Module):
         progress: Progress | None = None, on_step: OnStep = lambda step, loss: None,
     ) -> KlImageTokenizer:  # fmt: skip
         """Fit a tokenizer to images, uint8 (N, size, size, 3), and their mirror images."""
-        with torch.random.fork_rng(devices=[]):  # the initialisation uses the global generator: restore it
-            torch.manual_seed(int(keyed_rng(seed, "kl image tokenizer").integers(2**31)))
-            self = cls(config)
+        self = initialised(lambda: cls(config), keyed_rng(seed, "kl image tokenizer"))
         train_tokenizer(
             self, self.loss, rgb_NHWC, lambda x: x.flip(2), steps=steps, batch=batch, rate=rate, seed=seed,
             progress=progress or Progress(), on_step=on_step,
         )  # fmt: skip
-        chosen = keyed_rng(seed, "kl image statistics").permutation(len(rgb_NHWC))[:500]
-        latents = torch.cat([self.encode(part) for part in rgb_NHWC[torch.from_numpy(chosen)].split(50)]).flatten(0, 2)
-        self.mean_C.copy_(latents.mean(0))
-        self.std_C.copy_(latents.std(0).clamp(min=1e-3))
+        mean_C, std_C = statistics(self.encode, rgb_NHWC, 500, keyed_rng(seed, "kl image statistics"))
+        self.mean_C.copy_(mean_C)
+        self.std_C.copy_(std_C)
         return self.eval()
 
     def loss(self, rgb_NHWC: Tensor, generator: torch.Generator) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from avw.sim_bridge.errors import CheckpointError
 from avw.sim_bridge.randomness import keyed_rng
 
 BETAS, CLIP, WARMUP = (0.9, 0.99), 1.0, 20
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,22 @@ class Progress:
         """Delete the checkpoint of a finished fit."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def initialised(create: Callable[[], Module], rng: np.random.Generator) -> Module:
+    """A module whose initial weights come from `rng`. The global generator of PyTorch is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**31)))
+        return create()
+
+
+def statistics(
+    encode: Callable[[Tensor], Tensor], data_N: Tensor, count: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each latent number over `count` data."""
+    chosen_N = data_N[torch.from_numpy(rng.permutation(len(data_N))[:count])]
+    latents = torch.cat([encode(part) for part in chosen_N.split(50)]).flatten(0, -2)
+    return latents.mean(0), latents.std(0).clamp(min=1e-3)
 
 
 def train_tokenizer(

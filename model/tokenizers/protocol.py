@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from avw.sim_bridge.errors import UsageError
+
 OnStep = Callable[[int, float], object]
 """on_step(step, loss), after each step of a fit."""
 
@@ -67,3 +69,9 @@ class SoundCoder(Coder, Protocol):
 
     def decode_sequence(self, latent_NAD: Tensor) -> Tensor:
         """Consecutive steps, float32 (N, A, D) -> one continuous waveform, float32 (2, N * 2400)."""
+
+
+def refuse_other_sizes(rgb_NHWC: Tensor, size: int, factor: int = 1) -> None:
+    """Raise UsageError for images that are not of `size` pixels, divided by `factor`."""
+    if tuple(rgb_NHWC.shape[1:]) != (size // factor, size // factor, 3):
+        raise UsageError(f"this tokenizer expects images (N, {size}, {size}, 3), got {tuple(rgb_NHWC.shape)}")

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from avw.model.tokenizers.protocol import refuse_other_sizes
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.small_files import as_object, parse_json
 
@@ -75,9 +76,7 @@ class SdVaeTokenizer(nn.Module):
     @torch.no_grad()
     def encode(self, rgb_NHWC: Tensor) -> Tensor:
         """uint8 (N, size, size, 3) -> float32 (N, H, W, C). Raises UsageError for another size."""
-        size = self.config.size
-        if rgb_NHWC.ndim != 4 or tuple(rgb_NHWC.shape[1:]) != (size, size, 3):
-            raise UsageError(f"this tokenizer expects images (N, {size}, {size}, 3), got {tuple(rgb_NHWC.shape)}")
+        refuse_other_sizes(rgb_NHWC, self.config.size)
         x_NCHW = rgb_NHWC.permute(0, 3, 1, 2).float() / 127.5 - 1.0
         parts = [self.vae.encode(part).latent_dist.mode() for part in x_NCHW.split(16)]
         return (torch.cat(parts) * self.scale).permute(0, 2, 3, 1).contiguous()

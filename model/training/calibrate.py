@@ -13,7 +13,8 @@ from torch.nn import functional
 from avw.avw4k.reading.dataset import Dataset
 from avw.avw4k.reading.windows import WindowBatch, WindowConfig, Windows
 from avw.model.frames import EncodedFrames, encoded_frames
-from avw.model.world_model import Calibration, Prediction, WorldModel
+from avw.model.prediction import Calibration, Prediction
+from avw.model.world_model import WorldModel
 
 
 def predict_windows(

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from avw.model.context import Context, ContextNeeds
+from avw.model.prediction import Calibration
 from avw.model.reward import DISTANCE_EDGES, RewardPrediction, bin_centres
 from avw.model.source_belief import SourceBelief
-from avw.model.world_model import Calibration
 from avw.sim_bridge.types import (
     AGENT_RADIUS,
     FORWARD_METRES,

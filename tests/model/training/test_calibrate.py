@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from avw.avw4k.reading.dataset import Dataset
+from avw.model.prediction import Calibration
 from avw.model.training.calibrate import calibrate
-from avw.model.world_model import Calibration
 from avw.sim_bridge.randomness import keyed_rng
 
 
