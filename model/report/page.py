@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avw.model.report.documents import altered, read_evaluation, read_navigation
+from avw.model.report.lead import lead
 from avw.model.run_folder import read_log, read_result_object, run_data
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
@@ -84,6 +85,7 @@ def render(run_dir: Path, data_dir: Path | None = None) -> str:
         "policy": POLICY,
         "title": escape(run_dir.resolve().name),
         "tiles": _made(run_dir, lambda: _tiles(dataset, evaluation, navigation)),
+        "lead": _made(run_dir, lambda: lead(evaluation, navigation)),
         "links": "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name, _ in sections),
         "body": body,
         "style": resource("style.css", __package__) + resource("hover.css"),
