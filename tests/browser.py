@@ -127,6 +127,16 @@ class Browser:
         )
         return tuple(found)
 
+    def downloaded(self, folder: Path, act: str) -> Path:
+        """The file that the page saves when an expression is evaluated. folder: an empty one"""
+        self._send("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+        self.evaluate(act)
+        until = time.monotonic() + 30
+        while not (found := [path for path in folder.iterdir() if path.suffix != ".crdownload"]):
+            assert time.monotonic() < until, f"nothing was downloaded; {self.errors}"
+            time.sleep(0.05)
+        return found[0]
+
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", {"format": "png"})["data"]))
 

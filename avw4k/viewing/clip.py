@@ -104,7 +104,7 @@ def predicted_clip(truth: tuple[np.ndarray, np.ndarray], model: tuple[np.ndarray
 
 
 def _clip(frames: int, size: int) -> Json:
-    return {"frames": frames, "size": size, "columns": SHEET_COLUMNS, "step": STEP_SECONDS}
+    return {"frames": frames, "size": size, "columns": SHEET_COLUMNS, "step": STEP_SECONDS, "rate": SAMPLE_RATE}
 
 
 def _episode_views(rows: dict[str, np.ndarray], *, apart: bool = False) -> list[Json]:

@@ -12,7 +12,10 @@ from avw.avw4k.viewing.library import Library
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
 
-SCRIPTS = ("hover.js", "ramp.js", "stage.js", "player.js", "series.js", "tracks.js", "entries.js", "viewer.js")
+SCRIPTS = (
+    "hover.js", "ramp.js", "stage.js", "player.js", "series.js", "tracks.js", "download.js", "link.js", "entries.js",
+    "viewer.js",
+)  # fmt: skip
 STYLES = ("colours.css", "hover.css", "viewer.css")
 
 

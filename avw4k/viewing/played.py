@@ -146,8 +146,9 @@ def write_played(path: Path, played: Played) -> None:
 def row(name: str, note: PlayedNote) -> Json:
     """The entry of a recording in the list of the viewer."""
     return {
-        "id": name, "kind": "episode", "mode": note.policy, "scene": note.scene, "split": f"navigation: {note.task}",
-        "episode": note.episode, "success": note.success, "geodesic_start": note.shortest, "geodesic_end": note.dtg,
+        "id": name, "kind": "played", "policy": note.policy, "mode": "", "scene": note.scene,
+        "split": f"navigation: {note.task}", "episode": note.episode, "success": note.success,
+        "geodesic_start": note.shortest, "geodesic_end": note.dtg,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ function stageOf(clip, room) {
       canvas.parentElement.append(rampBar(view.ramp));
       hoverRamp(canvas, view);
     }
-    return { canvas, image: loaded(view.sheet) };
+    return { canvas, caption: view.caption, image: loaded(view.sheet) };
   });
   const plan = clip.map ? { canvas: pane(room, "map", "From above", "path, heading, source"), image: clip.map.picture ? loaded(clip.map.picture) : null } : null;
   return { views, plan, images: [...views.map((view) => view.image), ...(plan && plan.image ? [plan.image] : [])] };

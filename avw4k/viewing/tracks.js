@@ -173,8 +173,10 @@ function drawRuler(pen, width, top, total) {
   }
 }
 
-function drawCursor(canvas, share, hover) {
+// share, part: of the whole time, 0 to 1 · hover: CSS pixels or null
+function drawCursor(canvas, share, hover, part) {
   const { pen, width, height } = fitted(canvas);
+  if (part) { pen.fillStyle = colour("--left"); pen.globalAlpha = 0.16; pen.fillRect(part[0] * width, 0, (part[1] - part[0]) * width, height - RULER); pen.globalAlpha = 1; }
   if (hover !== null) { pen.fillStyle = colour("--soft"); pen.globalAlpha = 0.5; pen.fillRect(hover, 0, 1, height - RULER); pen.globalAlpha = 1; }
   const x = Math.round(share * width);
   pen.fillStyle = colour("--ink"); pen.fillRect(Math.min(width - 2, Math.max(0, x - 1)), 0, 2, height - RULER);

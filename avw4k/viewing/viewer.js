@@ -3,11 +3,12 @@
 const RATES = [0.25, 0.5, 1, 2];
 const $ = (id) => document.getElementById(id);
 const library = JSON.parse($("data").textContent);
-const now = { rows: [], id: null, player: null, layout: null, hover: null, asked: 0, hidden: new Set() };
+const now = { rows: [], id: null, player: null, layout: null, hover: null, asked: 0, hidden: new Set(), part: null };
 
 // ---- one clip
 
-async function open(id) {
+// seconds: where to open it
+async function open(id, seconds = 0) {
   const row = library.entries.find((entry) => entry.id === id), ticket = ++now.asked;
   if (!row) return;
   if (now.player) now.player.pause();
@@ -15,12 +16,13 @@ async function open(id) {
   for (const item of $("list").children) item.setAttribute("aria-selected", item.id === `row-${id}`);
   const item = $(`row-${id}`);
   if (item) item.scrollIntoView({ block: "nearest" });
-  history.replaceState(null, "", `#${id}`);
   const slow = setTimeout(() => say("Reading the episode and drawing the floor plan…"), 350);
   try {
     const clip = library.clips ? library.clips[id] : await fetched(id);
     if (ticket !== now.asked) return;
     show(row, clip);
+    if (seconds) now.player.seek(seconds);
+    updateLink();
     say("");
   } catch (error) {
     if (ticket === now.asked) say(error.message);
@@ -37,6 +39,7 @@ async function fetched(id) {
 
 function show(row, clip) {
   if (now.player) now.player.release();
+  now.part = null;
   const player = now.player = new Player(clip, $("stage"), draw);
   for (const { picture } of player.sounds) picture.addEventListener("load", () => { if (now.player === player) redraw(); });
   player.set("volume", +$("volume").value);
@@ -44,7 +47,7 @@ function show(row, clip) {
   player.set("playbackRate", +$("rate").value);
   $("lanes").setAttribute("aria-valuemax", player.total.toFixed(2));
   const where = [row.scene, row.split, row.shard ? `${row.shard}, demo ${row.demo}` : "", `sound +${clip.sounds[0].gain} dB for listening`.replace("+-", "−")];
-  $("name").textContent = row.kind === "predicted" ? `Predicted from step ${row.step} of episode ${row.episode}` : `Episode ${row.id}: ${row.mode}`;
+  $("name").textContent = titleOf(row);
   $("where").textContent = where.filter(Boolean).join(" · ");
   $("sounds").replaceChildren(...(player.sounds.length > 1 ? player.sounds.map((sound, i) => {
     const button = document.createElement("button");
@@ -120,7 +123,8 @@ function redraw() {
 function draw(player) {
   if (player !== now.player) return; // an image of an earlier clip arrived late
   const { seconds, total, frame } = player;
-  drawCursor($("cursor"), seconds / total, now.hover);
+  drawCursor($("cursor"), seconds / total, now.hover, now.part && now.part.map((time) => time / total));
+  updateLink();
   $("time").innerHTML = `<b>${seconds.toFixed(2)}</b> of ${total.toFixed(2)} s, step <b>${frame}</b>`;
   $("lanes").setAttribute("aria-valuenow", seconds.toFixed(2));
   $("lanes").setAttribute("aria-valuetext", `${seconds.toFixed(2)} seconds, step ${frame}`);
@@ -155,8 +159,29 @@ function scrub(event) {
   if (!now.player) return;
   const box = $("lanes").getBoundingClientRect();
   now.hover = Math.max(0, Math.min(box.width, event.clientX - box.left));
-  if (event.buttons & 1) now.player.seek((now.hover / box.width) * now.player.total); else draw(now.player);
+  const seconds = (now.hover / box.width) * now.player.total;
+  if (event.buttons & 1 && event.shiftKey) mark(seconds, event.type === "pointerdown");
+  else if (event.buttons & 1) now.player.seek(seconds); else draw(now.player);
   hoverTracks(event.clientX, event.clientY, now.hover / box.width, event.clientY - box.top);
+}
+
+// Shift and dragging marks a part, which the downloads take.
+let marked = 0;
+function mark(seconds, begin) {
+  if (begin) marked = seconds;
+  now.part = Math.abs(seconds - marked) < 0.02 ? null : [Math.min(marked, seconds), Math.max(marked, seconds)];
+  draw(now.player);
+}
+
+function unmark() { now.part = null; draw(now.player); }
+
+function buildDownloads() {
+  $("downloads").replaceChildren(...downloadsOf(now.player, now.id, now.part).map(([label, act]) => {
+    const button = document.createElement("button");
+    button.className = "item"; button.textContent = label;
+    button.addEventListener("click", () => { $("menu").open = false; act().catch((error) => say(error.message)); });
+    return button;
+  }));
 }
 
 // The values of all shown series at the time below the pointer.
@@ -182,6 +207,9 @@ $("play").addEventListener("click", () => now.player && toggle());
 $("back").addEventListener("click", () => now.player && now.player.step(-1));
 $("forth").addEventListener("click", () => now.player && now.player.step(1));
 $("search").addEventListener("input", buildList);
+$("menu").addEventListener("toggle", () => { if ($("menu").open && now.player) buildDownloads(); });
+document.addEventListener("pointerdown", (event) => { if (!$("menu").contains(event.target)) $("menu").open = false; });
+window.addEventListener("hashchange", () => { const { id, seconds } = readLink(); if (id) open(id, seconds); });
 $("rate").addEventListener("change", () => now.player && now.player.set("playbackRate", +$("rate").value));
 $("volume").addEventListener("input", () => now.player && now.player.set("volume", +$("volume").value));
 $("mute").addEventListener("click", mute);
@@ -213,9 +241,14 @@ const KEYS = {
   ArrowUp: () => neighbour(-1), ArrowDown: () => neighbour(1), k: () => neighbour(-1), j: () => neighbour(1),
   "/": () => $("search").focus(), "[": () => faster(-1), "]": () => faster(1), m: mute,
   s: () => now.player.sounds.length > 1 && choose(1 - now.player.which), "?": () => $("help").showModal(),
+  Escape: () => { $("menu").open = false; unmark(); },
 };
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && event.target === $("search")) { $("search").blur(); return; }
+  if (event.target === $("search")) {
+    if (event.key === "Enter" && now.rows.length) open(now.rows[0].id);
+    if (event.key === "Enter" || event.key === "Escape") $("search").blur();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || $("help").open) return;
   const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!action || (event.key === " " && event.target.tagName === "BUTTON")) return;
@@ -227,5 +260,5 @@ $("title").textContent = library.facts.title;
 $("about").textContent = library.facts.about || "";
 buildFilters();
 buildList();
-const asked = decodeURIComponent(location.hash.slice(1));
-open(library.entries.some((row) => row.id === asked) ? asked : library.entries[0].id);
+const link = readLink();
+open(link.id ?? library.entries[0].id, link.id ? link.seconds : 0);
