@@ -2,13 +2,17 @@
 
 A step has 0.15 s. Processor time is that of this process; wall time depends on what else the machine does. With
 --browser, keys are pressed in a headless Chromium at random times, and the time until they are heard and seen is
-measured in the page. Needs a checkout: the browser is that of the tests.
+measured in the page. With --start, `avw play` is started as a person does it, and the time until the first frame is
+on the page is measured. Needs a checkout: the browser is that of the tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -17,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avw.model.play.session import PlayConfig, Session, default_config
+from avw.model.run_folder import run_path
 from avw.sim_bridge.types import STEP_SECONDS, Action
 
 if TYPE_CHECKING:
@@ -29,11 +34,16 @@ KEYS = 30  # that are pressed in the page
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", nargs="?", type=Path, help="folder of a trained run; without, the simulator alone")
+    parser.add_argument("run", nargs="?", help="a trained run, or pretrained; without, the simulator alone")
     parser.add_argument("--scene")
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--browser", action="store_true", help="measure in the page")
+    parser.add_argument("--start", action="store_true", help="measure the start of the command")
     arguments = parser.parse_args()
+    arguments.run = run_path(arguments.run) if arguments.run else None
+    if arguments.start:
+        measure_start(arguments.run, arguments.scene)
+        return
     scene, simulator, sound = default_config(arguments.run, arguments.scene)
     model = None
     if arguments.run is not None:
@@ -65,6 +75,26 @@ def measure_steps(config: PlayConfig, model: WorldModel | None, steps: int) -> N
         counted = 1e3 * np.array(seconds[WARM:])
         late = 100 * np.mean(counted > 1e3 * STEP_SECONDS)
         print(f"  {name:<18} {spread(counted)}, {late:.0f} % over {1e3 * STEP_SECONDS:.0f} ms")
+
+
+def measure_start(run: Path | None, scene: str | None) -> None:
+    from tests.browser import Browser
+
+    command = [sys.executable, "-m", "avw.cli", "play", "--no-browser", "--json"]
+    command += [str(run)] if run else ["--simulator-only"]
+    command += ["--scene", scene] if scene else []
+    with Browser() as browser:
+        began = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as started:
+            assert started.stdout
+            address = json.loads(started.stdout.readline())["url"]
+            answered = time.perf_counter() - began
+            browser.open(address)
+            browser.wait_for("!$('begin').disabled && now.plan")
+            print(
+                f"  address after {answered:.1f} s, first frame on the page after {time.perf_counter() - began:.1f} s"
+            )
+            started.terminate()
 
 
 def measure_page(config: PlayConfig, model: WorldModel | None) -> None:
