@@ -172,6 +172,7 @@ def _map(plan: Plan, position_T3: np.ndarray, yaw_T: np.ndarray, source_3: np.nd
         "height": plan.height,
         "metre": round(1.0 / plan.metres_per_pixel, 2),
         "origin": [round(metres, 3) for metres in plan.origin_xz],
+        "rooms": plan.names(),
         "path": [[round(x, 1), round(y, 1), round(float(yaw), 3)] for (x, y), yaw in zip(points, yaw_T, strict=True)],
         "source": [round(v, 1) for v in plan.pixels(float(source_3[0]), float(source_3[2]))],
     }

@@ -91,7 +91,7 @@ class Player {
     this.looping = this.playing;
     if (!this.playing) return;
     this.target = null;
-    this.draw();
+    if (!document.hidden) this.draw();
     requestAnimationFrame(() => this.loop());
   }
 }

@@ -55,14 +55,25 @@ function fitted(canvas) {
 // at: frames since the first one, a real number. Pictures show the nearest frame; the map interpolates.
 function drawStage(stage, clip, at) {
   const frame = Math.max(0, Math.min(clip.frames - 1, Math.round(at)));
-  for (const { canvas, image } of stage.views) {
+  for (const view of stage.views) {
+    const { canvas, image } = view;
+    if (!changed(view, frame)) continue;
     const { pen, width, height } = fitted(canvas);
     if (!image.complete || !image.naturalWidth) continue;
     const column = frame % clip.columns, row = Math.floor(frame / clip.columns), size = clip.size;
     pen.imageSmoothingQuality = "high";
     pen.drawImage(image, column * size, row * size, size, size, 0, 0, width, height);
   }
-  if (stage.plan) drawPlan(stage.plan, clip, at);
+  if (stage.plan && changed(stage.plan, at)) drawPlan(stage.plan, clip, at);
+}
+
+// Whether a picture would look different than when it was drawn last.
+function changed(view, what) {
+  const { canvas, image } = view, loaded = Boolean(image && image.complete && image.naturalWidth);
+  const state = [what, canvas.clientWidth, canvas.clientHeight, window.devicePixelRatio, loaded, dark()].join();
+  const other = state !== view.drawn;
+  view.drawn = state;
+  return other;
 }
 
 // Whether the page has a dark version, and the reader prefers it.
@@ -91,6 +102,7 @@ function drawPlan({ canvas, image }, clip, at) {
   if (dark()) {
     pen.fillStyle = "rgba(16,21,26,0.3)"; pen.fillRect(-width * dot, -height * dot, 3 * width * dot, 3 * height * dot);
   }
+  for (const [name, x, y, wide] of map.rooms || []) drawRoom(pen, name, x, y, wide, dot);
   const walked = Math.max(0, Math.floor(at)), here = poseAt(map.path, at), [x, y, yaw] = here;
   const trace = (points, stroke, wide) => {
     pen.beginPath(); points.forEach((p, i) => (i ? pen.lineTo(p[0], p[1]) : pen.moveTo(p[0], p[1])));
@@ -110,6 +122,26 @@ function drawPlan({ canvas, image }, clip, at) {
   pen.beginPath(); pen.moveTo(x, y); pen.arc(x, y, reach, ahead - half, ahead + half); pen.closePath();
   pen.fillStyle = cone; pen.fill();
   drawAgent(pen, here, dot, "#0f766e");
+  pen.setTransform(window.devicePixelRatio || 1, 0, 0, window.devicePixelRatio || 1, 0, 0);
+  drawScaleBar(pen, map.metre * scale, height);
+}
+
+// The name of a room, if it fits in there.
+function drawRoom(pen, name, x, y, wide, dot) {
+  pen.font = `600 ${11 * dot}px system-ui, sans-serif`; pen.textAlign = "center"; pen.textBaseline = "middle";
+  if (pen.measureText(name).width > wide) return;
+  pen.lineWidth = 3 * dot; pen.lineJoin = "round"; pen.strokeStyle = "rgba(255,255,255,0.8)"; pen.strokeText(name, x, y);
+  pen.fillStyle = "#28343f"; pen.fillText(name, x, y);
+}
+
+// A round number of metres at the lower left. metre: CSS pixels of one
+function drawScaleBar(pen, metre, height) {
+  const length = [0.5, 1, 2, 5, 10, 20, 50].find((metres) => metres * metre >= 44) || 100, wide = length * metre;
+  pen.fillStyle = "rgba(255,255,255,0.78)"; pen.fillRect(6, height - 28, wide + 12, 22);
+  pen.strokeStyle = pen.fillStyle = "#28343f"; pen.lineWidth = 1.5;
+  pen.beginPath(); pen.moveTo(12, height - 15); pen.lineTo(12, height - 10); pen.lineTo(12 + wide, height - 10); pen.lineTo(12 + wide, height - 15); pen.stroke();
+  pen.font = "11px system-ui, sans-serif"; pen.textAlign = "center"; pen.textBaseline = "bottom";
+  pen.fillText(`${length} m`, 12 + wide / 2, height - 12);
 }
 
 // radius: of the success distance, in pixels of the plan · dot: size of a pixel of the screen

@@ -214,6 +214,7 @@ $("rate").addEventListener("change", () => now.player && now.player.set("playbac
 $("volume").addEventListener("input", () => now.player && now.player.set("volume", +$("volume").value));
 $("mute").addEventListener("click", mute);
 $("help-open").addEventListener("click", () => $("help").showModal());
+document.addEventListener("visibilitychange", () => { if (now.player && !document.hidden) now.player.draw(); });
 window.addEventListener("resize", () => { if (now.player) { layOut(); redraw(); } });
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => now.player && redraw());
 

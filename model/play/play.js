@@ -246,7 +246,7 @@ function drawMap() {
   if (!plan) return;
   const toPlan = ([x, z, yaw]) => [(x - plan.origin[0]) * plan.metre, (z - plan.origin[1]) * plan.metre, yaw || 0];
   const path = now.path.map(toPlan), source = now.hidden ? null : toPlan(now.source);
-  const map = { width: plan.width, height: plan.height, metre: plan.metre, path, source };
+  const map = { width: plan.width, height: plan.height, metre: plan.metre, rooms: plan.rooms, path, source };
   drawPlan({ canvas: $("map"), image: now.planImage }, { hfov: facts.hfov, success_distance: facts.success_distance, map }, path.length - 1);
   if (now.dreamPose && model) {
     const pen = $("map").getContext("2d"), scale = Math.min($("map").clientWidth / plan.width, $("map").clientHeight / plan.height);

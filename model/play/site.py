@@ -194,6 +194,7 @@ class PlayServer(LocalServer):
             "height": plan.height,
             "origin": list(plan.origin_xz),
             "metre": 1.0 / plan.metres_per_pixel,
+            "rooms": plan.names(),
         }
 
     def _any_session(self) -> Session:

@@ -10,6 +10,7 @@ import numpy as np
 
 from avw.avw4k.viewing.plans import Plan
 
+FONT = 15  # of names, in pixels of the plan, 40 of which are a metre
 SOURCE_COLOUR = "#c2410c"
 
 
@@ -31,6 +32,7 @@ def trajectory_map(plan: Plan, routes: Sequence[Route], source_3: Sequence[float
     ]
     if plan.picture:
         parts.append(f'<image href="{plan.picture}" width="{plan.width}" height="{plan.height}" opacity="0.82"/>')
+    parts += _names(plan)
     sx, sy = plan.pixels(source_3[0], source_3[2])
     reach = 1.0 / plan.metres_per_pixel
     parts.append(
@@ -58,7 +60,27 @@ def trajectory_map(plan: Plan, routes: Sequence[Route], source_3: Sequence[float
         for radius, opacity in ((11, 0.9), (18, 0.55), (25, 0.3))
     ]
     parts.append(f'<circle cx="{sx:.1f}" cy="{sy:.1f}" r="6" fill="{SOURCE_COLOUR}"/>')
-    return "".join([*parts, "</svg>"])
+    return "".join([*parts, _scale_bar(plan), "</svg>"])
+
+
+def _names(plan: Plan) -> list[str]:
+    """The names of the rooms in which they fit."""
+    return [
+        f'<text class="room" x="{x}" y="{y}" text-anchor="middle" font-size="{FONT}">{escape(name)}</text>'
+        for name, x, y, width in plan.names()
+        if len(name) * 0.56 * FONT < width
+    ]
+
+
+def _scale_bar(plan: Plan) -> str:
+    """Two metres, or less in a small plan, at the lower left."""
+    metres = 2 if plan.width * plan.metres_per_pixel > 6 else 1
+    width, y = metres / plan.metres_per_pixel, plan.height - 8
+    return (
+        f'<path d="M12,{y - 8}v8h{width:.1f}v-8" fill="none" stroke="#1f2937" stroke-width="2.5"/>'
+        f'<text class="scale" x="{12 + width / 2:.1f}" y="{y - 5}" text-anchor="middle" font-size="{FONT}">'
+        f"{metres} m</text>"
+    )
 
 
 def _end_mark(x: float, y: float, route: Route) -> str:

@@ -200,3 +200,38 @@ def test_nothing_is_cut_off(exported: str, width: int, height: int):
             )
             assert box[0] == pytest.approx(box[1], abs=1)
             assert box[0] >= 120
+        else:
+            for scrolled in (0, 300):  # the controls stay in sight
+                browser.evaluate(f"window.scrollTo(0, {scrolled})")
+                left, top, wide, high = browser.box("$('play')")
+                assert 0 <= left < left + wide <= width
+                assert top + high <= height
+
+
+def test_nothing_is_drawn_again_unless_it_changes(page: Browser):
+    page.evaluate("""(() => { const draw = CanvasRenderingContext2D.prototype.drawImage; window.drawn = 0;
+      CanvasRenderingContext2D.prototype.drawImage = function (...rest) { drawn++; return draw.apply(this, rest); };
+    })()""")
+    page.evaluate("now.player.seek(0.6)")
+    page.wait_for("!now.player.audio.seeking")
+    first = page.evaluate("drawn")
+    assert first >= 2  # camera and depth
+    page.evaluate("now.player.draw(), now.player.draw()")
+    assert page.evaluate("drawn") == first
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true }), now.player.seek(0)")
+    page.wait_for("!now.player.audio.seeking")
+    first = page.evaluate("drawn")
+    page.key(" ")
+    page.wait_for("now.player.audio.currentTime > 0.4")
+    assert page.evaluate("drawn") == first
+
+
+def test_the_plan_has_a_scale_bar(page: Browser):
+    """Its line, 10 pixels above the lower edge, is as long as a round number of metres on the plan."""
+    length, metre = page.evaluate("""(() => { const { canvas } = now.player.stage.plan, { map } = now.player.clip;
+      const { data } = canvas.getContext("2d").getImageData(0, canvas.height - 10, canvas.width, 1);
+      let length = 0;
+      while (data[4 * (14 + length)] < 150) length++;
+      return [length + 2, map.metre * Math.min(canvas.width / map.width, canvas.height / map.height)]; })()""")
+    assert min(abs(length - metres * metre) for metres in (0.5, 1, 2, 5)) <= 2
+    assert length >= 40

@@ -25,9 +25,11 @@ from avw.avw4k.reading.dataset import open_dataset
 from avw.avw4k.viewing.hearing import BAND_ROWS, level_difference, outline, spectrogram
 from avw.avw4k.viewing.library import Library
 from avw.avw4k.viewing.page import served_page, write_export
+from avw.avw4k.viewing.plans import Plan, blank_plan
 from avw.avw4k.viewing.server import ViewerServer
 from avw.cli.main import avw
 from avw.sim_bridge.errors import DatasetError, UsageError
+from avw.sim_bridge.scenes.scene import Room
 
 SECOND = np.arange(16000) / 16000
 
@@ -169,6 +171,13 @@ def test_folders_with_nothing_to_see_say_so(tmp_path: Path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(DatasetError, match="not a readable run"):
         Library(tmp_path)
+
+
+def test_rooms_are_named_where_they_are():
+    rooms = (Room(kind="kitchen", min_x=1.0, min_z=2.0, max_x=3.0, max_z=6.0),)
+    plan = Plan("", 200, 200, (0.0, 1.0), 0.05, rooms)
+    assert plan.names() == [("kitchen", 40.0, 60.0, 40.0)]
+    assert blank_plan(np.zeros((1, 3))).names() == []
 
 
 # The page

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -30,6 +31,7 @@ from avw.model.report import write_report
 from avw.model.report.maps import Route, trajectory_map
 from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
+from avw.sim_bridge.scenes.scene import Room
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.storage.file_lock import claimed
 from avw.sim_bridge.task.task import TaskConfig
@@ -423,6 +425,10 @@ def test_a_map_shows_paths_on_the_plan():
     assert len(points) == 2  # the turn on the spot adds no point
     x0, x1 = (float(point.split(",")[0]) for point in points)
     assert x1 - x0 == pytest.approx(1.0 / plan.metres_per_pixel, abs=0.2)
+    scale = next(text for text in root.findall("text") if text.attrib["class"] == "scale")
+    assert scale.text in ("1 m", "2 m")
+    named = replace(plan, rooms=(Room(kind="living kitchen", min_x=0.0, min_z=0.0, max_x=5.0, max_z=5.0),))
+    assert "living kitchen" in trajectory_map(named, [route], (2.0, 1.5, 2.0), "t")
 
 
 def test_a_scene_that_is_not_available_has_a_blank_plan():
