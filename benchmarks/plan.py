@@ -1,11 +1,12 @@
 """Cost of a decision of the planner: `python -m benchmarks.plan [--quick] [--json]`.
 
 A decision of `mpc` draws the map, chooses candidates on it, encodes what was seen and heard since the last decision,
-predicts all candidates in one batch and looks up the field. Its peers have the same network and the same number of
-predictions: the cross-entropy method (CEM) of NWM (arXiv 2412.03572), and the CEM solver of stable-worldmodel as
-shipped, if it is installed (`benchmarks.shipped_cem`). CEM predicts a quarter of the candidates per iteration, because
-each iteration samples around the best of the last one; it samples motions freely and needs no map. Weights are random,
-because they do not change the cost. Decisions per second of CPU time, one thread.
+predicts all candidates in one batch, looks up the field, and searches paths to the likely places of the source. Its
+peers have the same network and the same number of predictions: the cross-entropy method (CEM) of NWM (arXiv
+2412.03572), and the CEM solver of stable-worldmodel as shipped, if it is installed (`benchmarks.shipped_cem`). CEM
+predicts a quarter of the candidates per iteration, because each iteration samples around the best of the last one; it
+samples motions freely and needs no map. Weights are random, because they do not change the cost. Decisions per second
+of CPU time, one thread.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from avw.model.memory.poses import compose, walking_steps
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.planning.distance_field import DistanceField
 from avw.model.planning.outlook import outlook
+from avw.model.planning.source_paths import expected_paths
 from avw.model.planning.walking import Walker
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
@@ -109,14 +111,19 @@ def decide(model: WorldModel, context: Context, count: int, passes: int) -> np.n
     memory = context.memory
     assert isinstance(memory, SpatialMemory)
     space = Walker(memory).space()
-    poses = reachable_poses(space, cost_HW=walking_cost(space))
+    cost_HW = walking_cost(space)
+    poses = reachable_poses(space, cost_HW=cost_HW)
     chosen = np.linspace(0, len(poses) - 1, count).round().astype(int)
     motion_K3, steps_K = poses.motion_K3[chosen], poses.steps_K[chosen]
     predicted = outlook(model, context, motion_K3, steps_K, denoising_steps=passes, seed=0)
     place_K2 = compose(memory.pose_4, motion_K3)[:, :2]
     field = DistanceField()
     field.add(place_K2, predicted.distance_K[:-1], predicted.variance_K[:-1])
-    return np.asarray(place_K2[int(field.at(place_K2).argmin())])
+    distance_K = field.at(place_K2)
+    if predicted.source_G2 is not None and predicted.p_G is not None:
+        paths_K = expected_paths(space, cost_HW, place_K2, predicted.source_G2, predicted.p_G)
+        distance_K = distance_K if paths_K is None else 0.5 * (distance_K + paths_K)
+    return np.asarray(place_K2[int(distance_K.argmin())])
 
 
 def shipped(model: WorldModel, context: Context, count: int, passes: int) -> np.ndarray:
