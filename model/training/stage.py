@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from avw.model.training.held_out import HeldOut
 from avw.model.training.losses import stage_losses
 from avw.model.training.out_of_memory import memory_advice
 from avw.model.training.ranks import Ranks, lost_ranks
-from avw.model.training.sharding import shard
+from avw.model.training.sharding import outline, shard
 from avw.model.training.stage_state import StageState, file_of, schedule
 from avw.model.training.train_log import Board, TrainLog
 from avw.model.training.weights import prepare
@@ -60,8 +59,9 @@ def run_stage(
     Raises TrainingError for a gradient that is not finite, too little memory, and a process that is lost.
     """
     ranks = ranks or Ranks()
+    sharded = ranks.count > 1 and config.sharded
     state = StageState(net, stage, config, device)
-    finished = state.restore(out)
+    finished = state.restore(out, receives=sharded and not ranks.first)
     ranks.wait()  # nobody writes before everybody has read
     if finished:
         report(stage, state.steps, state.steps, {})
@@ -70,8 +70,8 @@ def run_stage(
     batches = Batches(frames, tokenizers, config, stage, device)
     share = None if state.finished else _share_of_peak(loss, batches, ranks, device)
     shared: nn.Module = loss
-    if ranks.count > 1 and config.sharded:
-        copy = deepcopy(net)  # what was sharded cannot be made whole again in place
+    if sharded:
+        copy = outline(net)  # what was sharded cannot be made whole again in place
         prepare(copy, config)
         shared = loss = StageLoss(copy, stage, loss.diffusion, config, device)
         shard(loss, ranks, device)

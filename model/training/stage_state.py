@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit
 from avw.model.training.config import TrainConfig
-from avw.model.training.sharding import clip, like, local, wholes
+from avw.model.training.sharding import clip, local, names_of_first, received, release, wholes
 from avw.model.training.weights import parameters_of
 from avw.sim_bridge.errors import CheckpointError
 
@@ -53,16 +54,19 @@ class StageState:
     def finished(self) -> bool:
         return self.step >= self.steps
 
-    def restore(self, folder: Path) -> bool:
+    def restore(self, folder: Path, *, receives: bool = False) -> bool:
         """Continue from the checkpoint of this stage, or start from the stage before.
 
+        receives: read only the step, because `continue_with` receives the state from the first process
         Returns whether the stage was finished before; the network then has its moving average. Raises CheckpointError
         for a stage before that is missing or not finished.
         """
         path = file_of(folder, self.stage)
         if path.exists():
-            tensors, note = checkpoint.load(path)
-            self.step = step_of(note, path)
+            self.step = step_of(checkpoint.read_note(path), path)
+            if receives and not self.finished:
+                return False
+            tensors, _ = checkpoint.load(path)
             if self.finished:
                 checkpoint.restore(self.net, tensors, "ema", path)
                 return True
@@ -73,10 +77,13 @@ class StageState:
         if self.stage != "1":
             before = str(int(self.stage) - 1)
             path = file_of(folder, before)
-            tensors, note = checkpoint.load(path)
-            if step_of(note, path) < self.config.steps[before]:
+            if step_of(checkpoint.read_note(path), path) < self.config.steps[before]:
                 raise CheckpointError(f"{path}: stage {before} is not complete; run avw train without --stages")
-            checkpoint.restore(self.net, tensors, "ema", path)
+            if not receives:
+                tensors, _ = checkpoint.load(path)
+                checkpoint.restore(self.net, tensors, "ema", path)
+        if receives:
+            return False
         self.ema = {name: p.detach().clone() for name, p in self.trained.items()}
         return False
 
@@ -91,19 +98,26 @@ class StageState:
         )  # fmt: skip
 
     def continue_with(self, net: AvCdit) -> None:
-        """Train a copy of the network instead, whose parameters `sharding.shard` has sharded, and shard all state."""
+        """Train an outline of the network instead, whose parameters `sharding.shard` has sharded, with the state of the
+        first process. The memory of the whole network is freed until `finish`."""
+        weights = dict(self.whole.named_parameters())
         moments = checkpoint.optimizer_tensors(self.optimizer, list(self.trained))
-        self.net = net
+        first = dist.get_rank() == 0
         found = dict(net.named_parameters())
+        for name, parameter in found.items():
+            local(parameter.data).copy_(local(received(weights[name] if first else None, parameter)))
         names = sorted(self.trained, key=lambda name: isinstance(found[name], DTensor), reverse=True)
-        self.trained = {name: found[name] for name in names}
-        self.ema = {name: like(tensor, self.trained[name]) for name, tensor in self.ema.items()}
+        self.net, self.trained = net, {name: found[name] for name in names}
+        self.ema = {name: received(self.ema.get(name), self.trained[name]) for name in names}
+        weights.clear()
+        release(self.whole)
         # The fused kernel takes no `found_inf` beside shards, so the host looks at every gradient.
         self.deferred, self.sharded = False, True
         self.optimizer = self._optimizer()
+        number = torch.zeros(())
         parts = {
-            name: tensor if name.endswith(".step") else like(tensor, self.trained[_parameter_of(name)])
-            for name, tensor in moments.items()
+            name: received(moments.get(name), number if name.endswith(".step") else self.trained[_parameter_of(name)])
+            for name in names_of_first(moments)
         }
         checkpoint.restore_optimizer(self.optimizer, list(self.trained), parts)
 
@@ -183,7 +197,12 @@ class StageState:
 
     def finish(self) -> None:
         """Give the network the moving average for good."""
-        self.whole.load_state_dict({**wholes(self.net.state_dict()), **wholes(self.ema)})
+        average = {**wholes(self.net.state_dict()), **wholes(self.ema)}
+        if self.sharded:  # its parameters have no memory
+            self.whole.load_state_dict(average, assign=True)
+            self.whole.to(self._stopped_at.device)
+        else:
+            self.whole.load_state_dict(average)
 
     def _swap(self) -> None:
         for name, parameter in self.trained.items():

@@ -188,8 +188,12 @@ def test_two_processes_with_shards_train_what_one_trains(
     tensors, note = checkpoint.load(out / "stage-2.safetensors")
     assert note["step"] == 2
     assert any(name.startswith("optimizer.") for name in tensors)
-    done = two_processes(dataset, out, settings)
+    done = two_processes(dataset, out, settings, "2:3:look")  # where it continues
     assert done.returncode == 0, done.stderr[-3000:]
+    weights = sum(p.numel() for p in AvCdit(config.net).parameters())
+    held = [[int(word) for word in (out / f"rank-{rank}.held").read_text().split()] for rank in (0, 1)]
+    assert [before for before, _ in held] == [0, 0]
+    assert all(0.4 * weights < trained < 0.6 * weights for _, trained in held)
     for stage in "123":
         one, two = (tensors_of(folder / f"stage-{stage}.safetensors") for folder in (run, out))
         assert one.keys() == two.keys()
