@@ -11,6 +11,7 @@ from avw.avw4k.viewing.colour_ramp import depth_ramp, level_ramp
 from avw.avw4k.viewing.hearing import ILD_HOP, SPECTRUM_FLOOR, decibels, level_difference, outline, spectrogram
 from avw.avw4k.viewing.media import SHEET_COLUMNS, depth_colours, levels, picture, sheet, sound
 from avw.avw4k.viewing.plans import Plan, blank_plan, floor_plan
+from avw.avw4k.viewing.point_cloud import point_cloud
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def episode_clip(dataset: Dataset, ref: EpisodeRef) -> Json:
         "rewards": [round(float(reward), 4) for reward in rows["rewards"]],
         "collided": np.flatnonzero(rows["collided"]).tolist(),
         "distance": [round(float(metres), 3) for metres in rows["geodesic"]],
+        "cloud": _cloud(dataset, rows),
         **_place(dataset, ref, rows),
     }
 
@@ -119,6 +121,13 @@ def _episode_views(rows: dict[str, np.ndarray], *, apart: bool = False) -> list[
             "ramp": depth_ramp(FARTHEST).note(),
         },
     ]
+
+
+def _cloud(dataset: Dataset, rows: dict[str, np.ndarray]) -> Json:
+    """The points for the 3-D view. floor: height of the lowest floor on the path, metres"""
+    depth_THW = rows["depth"].astype(np.float32) / np.float32(DEPTH_UNITS)
+    cloud = point_cloud(rows["rgb"], depth_THW, rows["position"], rows["yaw"], dataset.spec.simulator.hfov)
+    return {**cloud.note(), "floor": round(float(rows["position"][:, 1].min()), 3)}
 
 
 def _episode_sound(dataset: Dataset, rows: dict[str, np.ndarray]) -> np.ndarray:

@@ -13,8 +13,8 @@ from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
 
 SCRIPTS = (
-    "hover.js", "ramp.js", "stage.js", "player.js", "series.js", "tracks.js", "download.js", "link.js", "entries.js",
-    "viewer.js",
+    "hover.js", "ramp.js", "stage.js", "player.js", "series.js", "tracks.js", "point_cloud.js", "download.js",
+    "link.js", "entries.js", "viewer.js",
 )  # fmt: skip
 STYLES = ("colours.css", "hover.css", "viewer.css")
 

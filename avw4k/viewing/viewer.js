@@ -3,7 +3,7 @@
 const RATES = [0.25, 0.5, 1, 2];
 const $ = (id) => document.getElementById(id);
 const library = JSON.parse($("data").textContent);
-const now = { rows: [], id: null, player: null, layout: null, hover: null, asked: 0, hidden: new Set(), part: null };
+const now = { rows: [], id: null, player: null, layout: null, hover: null, asked: 0, hidden: new Set(), part: null, space: null, spatial: false };
 
 // ---- one clip
 
@@ -54,7 +54,34 @@ function show(row, clip) {
     button.textContent = sound.name; button.addEventListener("click", () => choose(i));
     return button;
   }) : []));
+  buildSpace(player);
   choose(0);
+}
+
+// A second canvas over the floor plan, and the buttons that choose between them.
+function buildSpace({ clip, stage }) {
+  if (!clip.cloud) return;
+  const { canvas } = stage.plan, space = document.createElement("canvas"), choice = document.createElement("span");
+  space.id = "space"; space.setAttribute("role", "img"); space.setAttribute("aria-label", "3-D view"); space.tabIndex = 0;
+  canvas.parentElement.append(space);
+  now.space = new PointView(space, clip, () => { now.space.stale = true; draw(now.player); });
+  choice.className = "choice";
+  for (const [name, value] of [["Floor plan", false], ["3-D", true]]) {
+    const button = document.createElement("button");
+    button.textContent = name; button.dataset.value = value; button.addEventListener("click", () => look(value));
+    choice.append(button);
+  }
+  canvas.closest("figure").querySelector("figcaption").replaceChildren(choice);
+  look(now.spatial);
+}
+
+function look(spatial) {
+  now.spatial = spatial;
+  if (!now.player.clip.cloud) return;
+  $("space").hidden = !spatial;
+  for (const button of document.querySelectorAll(".choice button")) button.setAttribute("aria-pressed", button.dataset.value === String(spatial));
+  now.space.stale = true;
+  draw(now.player);
 }
 
 function layOut() {
@@ -125,6 +152,7 @@ function draw(player) {
   const { seconds, total, frame } = player;
   drawCursor($("cursor"), seconds / total, now.hover, now.part && now.part.map((time) => time / total));
   updateLink();
+  if (now.spatial && player.clip.cloud && (changed(now.space, player.position) || now.space.stale)) { now.space.stale = false; now.space.draw(player.position); }
   $("time").innerHTML = `<b>${seconds.toFixed(2)}</b> of ${total.toFixed(2)} s, step <b>${frame}</b>`;
   $("lanes").setAttribute("aria-valuenow", seconds.toFixed(2));
   $("lanes").setAttribute("aria-valuetext", `${seconds.toFixed(2)} seconds, step ${frame}`);
@@ -241,6 +269,7 @@ const KEYS = {
   Home: () => { now.player.pause(); now.player.seek(0); }, End: () => { now.player.pause(); now.player.seek(now.player.total); },
   ArrowUp: () => neighbour(-1), ArrowDown: () => neighbour(1), k: () => neighbour(-1), j: () => neighbour(1),
   "/": () => $("search").focus(), "[": () => faster(-1), "]": () => faster(1), m: mute,
+  v: () => look(!now.spatial),
   s: () => now.player.sounds.length > 1 && choose(1 - now.player.which), "?": () => $("help").showModal(),
   Escape: () => { $("menu").open = false; unmark(); },
 };

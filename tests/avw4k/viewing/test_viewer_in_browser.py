@@ -235,3 +235,31 @@ def test_the_plan_has_a_scale_bar(page: Browser):
       return [length + 2, map.metre * Math.min(canvas.width / map.width, canvas.height / map.height)]; })()""")
     assert min(abs(length - metres * metre) for metres in (0.5, 1, 2, 5)) <= 2
     assert length >= 40
+
+
+def test_the_3d_view_shows_points_and_turns(page: Browser):
+    pixels = """(() => { const canvas = $("space"), { width, height } = canvas;
+      const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+      let count = 0, sum = 0;
+      for (let i = 0; i < data.length; i += 4) if (data[i + 3]) {
+        count++; sum += ((i / 4) % width) * (data[i] + data[i + 1]);
+      }
+      return [count / (width * height), sum]; })()"""
+    page.key("Home")
+    page.key("v")
+    assert page.evaluate("now.space.frames.length") > 300
+    share, first = page.evaluate(pixels)
+    assert share > 0.02
+    page.key("End")
+    _, seen = page.evaluate(pixels)
+    assert seen != first  # points that were pale have been seen
+    left, top, width, height = page.box("$('space')")
+    page.drag((left + width / 2, top + height / 2), (left + width / 2 + 90, top + height / 2 + 20))
+    share, turned = page.evaluate(pixels)
+    assert turned != seen
+    assert share > 0.02
+    assert page.evaluate("now.space.eye.turn") == pytest.approx(0.4 - 90 * 0.008)
+    page.evaluate("$('space').dispatchEvent(new WheelEvent('wheel', { deltaY: -400 }))")
+    assert page.evaluate("now.space.eye.zoom") > 1.5
+    page.key("v")
+    assert page.evaluate("getComputedStyle($('space')).display") == "none"
