@@ -247,8 +247,9 @@ def _downsample(cells, tiles, first_row, first_column, fine, free_HW, obstacle_H
                     obstacle_HW[i, j] |= cells[row, column] & OBSTACLE != 0
 
 
-@njit(cache=True, nogil=True)
-def flood(cost_HW, row, column, most_metres, cell, until=_NOWHERE):
+def flood(
+    cost_HW: np.ndarray, row: int, column: int, most_metres: float, cell: float, until: np.ndarray = _NOWHERE
+) -> tuple[np.ndarray, np.ndarray]:
     """(metres of the cheapest path to each cell, inf where there is none; its parent, row · W + column, or -1).
 
     until: cells, row · W + column, after which the search ends; metres and parents of other cells are then not final
@@ -257,6 +258,13 @@ def flood(cost_HW, row, column, most_metres, cell, until=_NOWHERE):
     leaves its bucket with every step, and the cells of a bucket are final in any order. Of paths that cost the same,
     the one through the cheaper parent counts, then the one through the parent with the lower number.
     """
+    # The kernel has no default of its own: Numba finds functions with an array as default in its cache in the same
+    # process only, and every process would compile it again.
+    return _flood(cost_HW, row, column, most_metres, cell, until)
+
+
+@njit(cache=True, nogil=True)
+def _flood(cost_HW, row, column, most_metres, cell, until):
     height, width = cost_HW.shape
     wide = width + 2  # a border of cells where the agent does not fit
     half = np.full((height + 2) * wide, np.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -45,6 +46,21 @@ def test_a_compilation_is_announced_once():
         assert twice(4) == 8
     thrice(1.5)  # compiled for another type, after the context
     assert heard == [NOTICE]
+
+
+def test_kernels_have_no_default_that_every_process_compiles_again():
+    """Numba compares a default that has no hash, such as an array, by its address, so its cache is never hit."""
+    kernels, wrong = 0, []
+    for package in ("sim_bridge", "avw4k", "model", "cli"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef) and "njit" in "".join(map(ast.unparse, node.decorator_list)):
+                    kernels += 1
+                    wrong += [
+                        f"{path}: {node.name}" for value in node.args.defaults if not isinstance(value, ast.Constant)
+                    ]
+    assert kernels > 20
+    assert wrong == []
 
 
 @pytest.mark.slow
