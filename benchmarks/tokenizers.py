@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,27 +60,32 @@ class Kept:
 @click.option("--frames", default=3000, show_default=True, help="Frames of the training split.")
 @click.option("--test-frames", default=400, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for the fitted tokenizers, and to continue.")
+@click.option("--only", default="pca,kl,cues,codec", show_default=True, help="Tokenizers to measure.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def tokenizers(data: Path, minutes: float, frames: int, test_frames: int, keep: Path | None, as_json: bool) -> None:
+def tokenizers(
+    data: Path, minutes: float, frames: int, test_frames: int, keep: Path | None, only: str, as_json: bool
+) -> None:
     """Measure what pca, kl, cues and codec keep of the frames of DATA."""
     torch.set_num_threads(1)
     dataset = open_dataset(data)
     train = {name: torch.from_numpy(x) for name, x in sample_frames(dataset, frames, 0).items()}
     test = sample_frames(dataset, test_frames, 0, split="test")
-    rows = images(dataset, train["rgb"], test["rgb"], minutes, keep)
-    rows += sounds(dataset, train["audio"], test["audio"], minutes, keep)
+    chosen = only.split(",")
+    seen = images(dataset, train["rgb"], test["rgb"], minutes, keep, chosen)
+    heard = sounds(dataset, train["audio"], test["audio"], minutes, keep, chosen)
     if as_json:
-        found = {"benchmark": "tokenizers", "machine": machine(), "rows": [asdict(row) for row in rows]}
+        found = {"benchmark": "tokenizers", "machine": machine(), "rows": [asdict(row) for row in seen + heard]}
         click.echo(json.dumps(found, indent=1))
         return
-    for part in (rows[:2], rows[2:]):
+    for part in filter(None, (seen, heard)):
         click.echo(table(part) + "\n")
     click.echo(f"Test houses of {data}; {sentence(machine())}.")
 
 
 def images(
-    dataset: Dataset, train_NHWC: torch.Tensor, test_NHWC: np.ndarray, minutes: float, keep: Path | None
-) -> list[Kept]:
+    dataset: Dataset, train_NHWC: torch.Tensor, test_NHWC: np.ndarray, minutes: float, keep: Path | None,
+    chosen: Sequence[str],
+) -> list[Kept]:  # fmt: skip
     size = dataset.spec.simulator.size
     rows = []
 
@@ -92,6 +97,8 @@ def images(
         return KlImageTokenizer.fit(train_NHWC, config, steps=steps, progress=progress, on_step=on_step)
 
     for name, fit, learned in (("pca", pca, False), ("kl", kl, True)):
+        if name not in chosen:
+            continue
         found, effort = fitted(name, "image", fit, minutes if learned else 0.0, keep)
         parts = [found.decode(found.encode(part)) for part in torch.from_numpy(test_NHWC).split(50)]
         decoded = torch.cat(parts).numpy()
@@ -102,8 +109,9 @@ def images(
 
 
 def sounds(
-    dataset: Dataset, train_NES: torch.Tensor, test_NES: np.ndarray, minutes: float, keep: Path | None
-) -> list[Kept]:
+    dataset: Dataset, train_NES: torch.Tensor, test_NES: np.ndarray, minutes: float, keep: Path | None,
+    chosen: Sequence[str],
+) -> list[Kept]:  # fmt: skip
     full = dataset.spec.audio_full_scale
     rows = []
 
@@ -115,6 +123,8 @@ def sounds(
         return SoundCodec.fit(train_NES, config, steps=steps, progress=progress, on_step=on_step)
 
     for name, fit, learned in (("cues", cues, False), ("codec", codec, True)):
+        if name not in chosen:
+            continue
         found, effort = fitted(name, "audio", fit, minutes if learned else 0.0, keep)
         parts = [found.decode(found.encode(part)) for part in torch.from_numpy(test_NES).split(50)]
         decoded = torch.cat(parts).numpy()

@@ -1,4 +1,4 @@
-"""Cost of training: `python -m benchmarks.train [--nwm URL] [--compiler inductor] [--quick] [--json]`.
+"""Cost of training: `python -m benchmarks.train [--nwm URL] [--compiler inductor] [--tables sizes] [--quick] [--json]`.
 
 Targets per second and MFU by size, beside DiT of diffusers, which has no context, and CDiT of Navigation World Models
 with the same context; what each measure for speed gives; and the cost against context, targets per context and tokens.
@@ -55,26 +55,29 @@ class Measured:
 @click.option("--compiler", default="", help="Also measure with torch.compile, e.g. inductor (compiles for minutes).")
 @click.option("--sizes", default="nano,S,B", show_default=True, help="Sizes of `avw train`. B needs 8 GB of memory.")
 @click.option("--device", default="cpu", show_default=True)
+@click.option("--tables", default="sizes,gains,costs", show_default=True, help="Which of the three tables.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds of each comparison.")
 @click.option("--quick", is_flag=True, help="nano only, and two rounds: seconds, not minutes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--write", type=click.Path(path_type=Path), help="Replace the section `train` of this page.")
 def train(
-    nwm: str | None, compiler: str, sizes: str, device: str, rounds: int, quick: bool, as_json: bool, write: Path | None
-) -> None:
+    nwm: str | None, compiler: str, sizes: str, device: str, tables: str, rounds: int, quick: bool, as_json: bool,
+    write: Path | None,
+) -> None:  # fmt: skip
     """Measure training steps of AV-CDiT beside DiT and CDiT."""
     torch.set_num_threads(1)
     models, commit = nwm_models(nwm) if nwm else (None, "")
     rounds = 2 if quick else rounds
     peaks = {precision: peak_flops(torch.device(device), precision) for precision in ("fp32", "bf16")}
     chosen = ["nano"] if quick else [size.strip() for size in sizes.split(",")]
+    chosen = chosen if "sizes" in tables else []
     beside = [
         row for size in chosen for row in beside_peers(Work(size=size, device=device), models, compiler, peaks, rounds)
     ]
     base = Work(size="nano" if quick else "S", device=device)
-    gains = one_by_one(base, compiler, peaks, rounds)
+    gains = one_by_one(base, compiler, peaks, rounds) if "gains" in tables else []
     costs = []
-    for works in series(base, quick):
+    for works in series(base, quick) if "costs" in tables else ():
         costs += measured({name: (work, ours(work)) for name, work in works.items()}, peaks, rounds)
     notes = {
         "diffusers": installed_version("diffusers"), "nwm": commit or None,
@@ -199,7 +202,9 @@ def page(
         f"{notes['diffusers'] or 'not installed'}, Navigation World Models at {notes['nwm'] or 'no commit'}. A matrix "
         f"product has {peaks['fp32']} GFLOP/s in float32 and {peaks['bf16']} in bfloat16."
     )
-    lines = [about, "", "| size | network | targets/s | ours / it | GFLOP per target | MFU |", RULE.format("--- | ---")]
+    lines = [about]
+    if sizes:
+        lines += ["", "| size | network | targets/s | ours / it | GFLOP per target | MFU |", RULE.format("--- | ---")]
     for size in dict.fromkeys(row.work.size for row in sizes):
         rows = [row for row in sizes if row.work.size == size]
         mine = {row.work.precision: row for row in rows if row.name.startswith("ours") and not row.work.compiler}
@@ -207,11 +212,14 @@ def page(
             ratio = mine[row.work.precision].targets_per_second / row.targets_per_second
             shown = "" if row.name.startswith("ours") else f"{ratio:.2f}"
             lines.append(line(f"{size} | {row.name}", row, shown))
-    lines += ["", "| measure, each with those above | targets/s | gain | GFLOP per target | MFU |", RULE.format("---")]
+    if gains:
+        named = "measure, each with those above"
+        lines += ["", f"| {named} | targets/s | gain | GFLOP per target | MFU |", RULE.format("---")]
     for before, row in zip([None, *gains], gains, strict=False):
         gain = "" if before is None else f"{row.targets_per_second / before.targets_per_second:.2f}"
         lines.append(line(row.name, row, gain))
-    lines += ["", "| cost against | targets/s | relative | GFLOP per target | MFU |", RULE.format("---")]
+    if costs:
+        lines += ["", "| cost against | targets/s | relative | GFLOP per target | MFU |", RULE.format("---")]
     lines += [line(row.name, row, f"{row.targets_per_second / costs[0].targets_per_second:.2f}") for row in costs]
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.training_kills                       # 20 kills
     python -m benchmarks.training_kills --kills 5 --sharded   # with FSDP2
+    python -m benchmarks.training_kills --keep kills          # continues if it is interrupted itself
 
 Each training is killed (SIGKILL: both processes, or one of them, whose partner must end by itself with a message) at a
 random time and continued until the next kill, and a finished one is compared with one that was never interrupted: its
@@ -25,7 +26,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -43,6 +44,7 @@ from avw.model.training.train import train
 from avw.sim_bridge.errors import AvwError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.storage.atomic_write import atomic_write
 
 FAILED, TOLD = 1, 3  # exit codes of a process: an error that is not ours, and one that has a message
 VICTIMS = {"both": (0, 1), "the first": (0,), "the second": (1,)}
@@ -178,34 +180,67 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def measure(folder: Path, kills: int, seed: int, *, sharded: bool = False) -> tuple[Counter[str], Counter[str]]:
-    """(outcomes, parts of the training that the kills fell into)."""
+@dataclass(slots=True)
+class Tally:
+    """What was counted so far. duration: seconds of a training without a kill · attempts: how often a training was
+    started to be killed · places: parts of the training that the kills fell into"""
+
+    duration: float = 0.0
+    attempts: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    places: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def kept(cls, path: Path) -> Tally:
+        """That of an interrupted command, or a new one."""
+        if not path.exists():
+            return cls()
+        note = json.loads(path.read_text())
+        return cls(note["duration"], note["attempts"], Counter(note["outcomes"]), Counter(note["places"]))
+
+    def keep(self, path: Path) -> None:
+        values = {"duration": self.duration, "attempts": self.attempts}
+        atomic_write(path, json.dumps({**values, "outcomes": self.outcomes, "places": self.places}))
+
+
+def measure(folder: Path, kills: int, seed: int, *, sharded: bool = False) -> Tally:
+    """Kill and continue trainings in `folder`, from where an interrupted command ended."""
+    record = folder / f"tally-{seed}{'-sharded' if sharded else ''}.json"
+    tally = Tally.kept(record)
     data = small_data(folder / "data")
     config = small_config(data, sharded=sharded)
-    duration = whole(data, folder / "whole", config)
-    wanted = digest(folder / "whole" / MODEL)
-    rng = keyed_rng("training kills", seed)
-    outcomes: Counter[str] = Counter()
-    places: Counter[str] = Counter()
-    out = folder / "killed"
-    while outcomes["killed"] < kills:
-        victims = str(rng.choice(list(VICTIMS)))
-        found = kill_once(data, out, config, float(rng.uniform(0.05, 0.9)) * duration, victims)
-        if found == "killed":
-            places[where(out, config)] += 1
-        outcomes[found] += 1
-        print(f"{sum(places.values())} of {kills}: {found}", file=sys.stderr, flush=True)
+    one, out = (folder / f"{name}-{record.stem}" for name in ("whole", "killed"))
+    if not tally.duration:
+        tally.duration = whole(data, one, config)
+    wanted = digest(one / MODEL)
+    while tally.outcomes["killed"] < kills:
+        tally.keep(record)
+        found = attempt(data, out, config, tally, seed)
+        tally.attempts += 1
+        tally.outcomes[found] += 1
+        print(f"{tally.outcomes['killed']} of {kills}: {found}", file=sys.stderr, flush=True)
         if found not in ("killed", "finished"):
             for path in out.glob("rank-*.error"):
                 print(path.read_text(), file=sys.stderr)
             break
-        if found == "finished" or (out / MODEL).exists() or outcomes["killed"] == kills:
+        if found == "finished" or (out / MODEL).exists() or tally.outcomes["killed"] == kills:
             whole(data, out, config)  # what a user types again: it continues, or finds everything finished
             exact = digest(out / MODEL) == wanted
-            outcomes["exact" if exact else "not exact"] += 1
+            tally.outcomes["exact" if exact else "not exact"] += 1
             print("the weights are those of the uninterrupted training" if exact else "OTHER WEIGHTS", file=sys.stderr)
             shutil.rmtree(out)
-    return outcomes, places
+    tally.keep(record)
+    return tally
+
+
+def attempt(data: Path, out: Path, config: TrainConfig, tally: Tally, seed: int) -> str:
+    """Continue the training in `out`, and kill it at a random time, which depends on the number of the attempt."""
+    rng = keyed_rng("training kills", seed, tally.attempts)
+    victims = str(rng.choice(list(VICTIMS)))
+    found = kill_once(data, out, config, float(rng.uniform(0.05, 0.9)) * tally.duration, victims)
+    if found == "killed":
+        tally.places[where(out, config)] += 1
+    return found
 
 
 def main() -> int:
@@ -214,17 +249,19 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sharded", action="store_true", help="with FSDP2 instead of DistributedDataParallel")
+    parser.add_argument("--keep", type=Path, help="folder for the trainings and the counts, to continue from")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    folder = Path(tempfile.mkdtemp(prefix="avw-training-kills-"))
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="avw-training-kills-"))
     try:
-        outcomes, places = measure(folder, options.kills, options.seed, sharded=options.sharded)
+        tally = measure(folder, options.kills, options.seed, sharded=options.sharded)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    for counted in (outcomes, places):
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    for counted in (tally.outcomes, tally.places):
         print(", ".join(f"{number} {name}" for name, number in sorted(counted.items())))
-    return 0 if set(outcomes) <= {"killed", "finished", "exact"} else 1
+    return 0 if set(tally.outcomes) <= {"killed", "finished", "exact"} else 1
 
 
 if __name__ == "__main__":
