@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from avw.avw4k.exports.export import Progress, episode_note
-from avw.avw4k.exports.video import find_ffmpeg, write_video
+from avw.avw4k.exports.video import write_video
 from avw.avw4k.reading.dataset import Dataset, EpisodeRef
 from avw.sim_bridge.errors import BackendError
+from avw.sim_bridge.process.ffmpeg import INSTALL, find_ffmpeg
 
 KEPT = ("actions", "rewards", "dones", "collided", "geodesic", "commanded", "realised", "position", "yaw")
 
@@ -22,8 +23,8 @@ def write(dataset: Dataset, refs: list[EpisodeRef], folder: Path, progress: Prog
     """Write {split}/000000.mp4 and .json. Raises BackendError if ffmpeg is not installed."""
     if find_ffmpeg() is None:
         raise BackendError(
-            "mp4 needs ffmpeg, which is not on the path; install it (Debian: apt-get install ffmpeg), or use --to "
-            "webdataset or --to lerobot, which do not need it"
+            f"mp4 needs ffmpeg, which was not found; {INSTALL}, or use --to webdataset or --to lerobot, which do not "
+            "need it"
         )
     # One gain for all episodes, so that loudness is comparable between videos.
     gain = np.float32(dataset.audio_scale / dataset.spec.audio_full_scale)

@@ -1,8 +1,7 @@
-"""Video: frames and their sound as one mp4, written by the ffmpeg that is installed."""
+"""Video: frames and their sound as one mp4, written by ffmpeg."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -10,12 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from avw.sim_bridge.errors import BackendError
+from avw.sim_bridge.process.ffmpeg import INSTALL, find_ffmpeg
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
-
-
-def find_ffmpeg() -> str | None:
-    """The path of ffmpeg, or None."""
-    return shutil.which("ffmpeg")
 
 
 def write_video(path: Path, rgb_THWC: np.ndarray, audio_ES: np.ndarray) -> None:
@@ -24,7 +19,7 @@ def write_video(path: Path, rgb_THWC: np.ndarray, audio_ES: np.ndarray) -> None:
 
     ffmpeg = find_ffmpeg()
     if ffmpeg is None:
-        raise BackendError(f"{path.name} needs ffmpeg, which is not on the path (Debian: apt-get install ffmpeg)")
+        raise BackendError(f"{path.name} needs ffmpeg, which was not found; {INSTALL}")
     _, height, width, _ = rgb_THWC.shape
     with tempfile.TemporaryDirectory() as folder:
         wave = Path(folder) / "sound.wav"

@@ -1,4 +1,4 @@
-"""Frames with sound: mp4 if ffmpeg is on the path; otherwise GIF and WAV, which need no other program.
+"""Frames with sound: mp4 if there is an ffmpeg; otherwise GIF and WAV, which need no other program.
 
 Shapes: T steps · H W image · C channels · E ears (0 left, 1 right) · S samples.
 """
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from avw.avw4k.exports.video import find_ffmpeg, write_video
+from avw.avw4k.exports.video import write_video
+from avw.sim_bridge.process.ffmpeg import find_ffmpeg
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SECONDS
 
 WALK_GAIN = 0.5
@@ -20,7 +21,7 @@ WALK_GAIN = 0.5
 def write_animation(stem: Path, frames: Sequence[np.ndarray], sound_ES: np.ndarray) -> list[Path]:
     """Write frames (uint8, one per step) and their sound, in [-1, 1], to files with the given stem.
 
-    Returns the paths written. Raises BackendError if ffmpeg is installed but fails.
+    Returns the paths written. Raises BackendError if ffmpeg fails.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     if find_ffmpeg() is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
+from avw.sim_bridge.process.ffmpeg import find_ffmpeg
 from avw.sim_bridge.process.threads import available_cores
 
 PACKAGES = (
@@ -17,7 +17,8 @@ OPTIONAL = {  # package: purpose, and how to install it
     "safetensors": "checkpoints. Install it with: pip install 'avw[model]'",
     "einops": "the model. Install it with: pip install 'avw[model]'",
     "rlr-audio-propagation": "--acoustics rlr (CC-BY-NC). Install it with: pip install 'avw[rlr]'",
-    "ffmpeg": "MP4 videos, and sound files that libsndfile cannot read. Install it with your system's package manager",
+    "ffmpeg": "MP4 videos. Install it with your system's package manager, which also makes other sound files readable, "
+    "or with: pip install 'avw[video]'",
 }
 TERMS = {  # component: licence
     "acoustics emitters": "part of AVW, MIT",
@@ -48,7 +49,7 @@ def installed_packages() -> dict[str, tuple[str, str] | None]:
             found[package] = None
         else:
             found[package] = metadata.version, _licence(metadata)
-    ffmpeg = shutil.which("ffmpeg")
+    ffmpeg = find_ffmpeg()
     found["ffmpeg"] = (ffmpeg, "LGPL or GPL, depending on the build") if ffmpeg else None
     return found
 

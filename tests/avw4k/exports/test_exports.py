@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
+import sys
 import tarfile
 import warnings
 from pathlib import Path
@@ -18,6 +18,7 @@ from avw.avw4k.exports.export import FORMATS, export
 from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.cli.main import avw
 from avw.sim_bridge.errors import BackendError, DatasetError, UsageError
+from avw.sim_bridge.process.ffmpeg import find_ffmpeg
 
 
 @pytest.fixture(scope="module")
@@ -127,20 +128,10 @@ def test_lerobots_own_library_reads_it(dataset: Dataset, lerobot: Path, monkeypa
 # mp4
 
 
-def with_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """ffmpeg on the path: the user's, or the one that imageio-ffmpeg carries."""
-    found = shutil.which("ffmpeg")
-    if found is None:
-        carried = pytest.importorskip("imageio_ffmpeg", reason="neither ffmpeg nor imageio-ffmpeg is installed")
-        (tmp_path / "bin").mkdir()
-        (tmp_path / "bin" / "ffmpeg").symlink_to(carried.get_ffmpeg_exe())
-        monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
-        found = str(tmp_path / "bin" / "ffmpeg")
-    return found
-
-
-def test_films_last_as_long_as_their_episodes_and_show_them(dataset: Dataset, tmp_path: Path, monkeypatch):
-    ffmpeg = with_ffmpeg(tmp_path, monkeypatch)
+def test_films_last_as_long_as_their_episodes_and_show_them(dataset: Dataset, tmp_path: Path):
+    ffmpeg = find_ffmpeg()
+    if ffmpeg is None:
+        pytest.skip("neither ffmpeg nor imageio-ffmpeg is installed")
     export(dataset, tmp_path / "out", "mp4", splits=("val",))
     films = sorted((tmp_path / "out" / "val").glob("*.mp4"))
     refs = {f"{ref.index:06d}": ref for ref in dataset.episodes("val")}
@@ -161,6 +152,7 @@ def test_films_last_as_long_as_their_episodes_and_show_them(dataset: Dataset, tm
 
 def test_without_ffmpeg_mp4_says_what_to_do(dataset: Dataset, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(BackendError, match=r"apt-get install ffmpeg.*--to webdataset"):
         export(dataset, tmp_path / "out", "mp4")
     assert not (tmp_path / "out").exists()

@@ -1,6 +1,7 @@
 """Frames with sound, with and without ffmpeg."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import soundfile
 from PIL import Image
 
 from avw.model.pictures.animation import common_scale, write_animation
+from avw.sim_bridge.process.ffmpeg import find_ffmpeg
 
 
 def frames(count=4):
@@ -20,6 +22,7 @@ def sound(count=4):
 
 def test_without_ffmpeg_a_gif_and_a_wav(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     animation, wave = write_animation(tmp_path / "deep" / "x", frames(), sound())
     with Image.open(animation) as image:
         assert image.n_frames == 4
@@ -28,7 +31,7 @@ def test_without_ffmpeg_a_gif_and_a_wav(tmp_path, monkeypatch):
     assert (samples.shape, rate) == ((9600, 2), 16000)
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here")
+@pytest.mark.skipif(find_ffmpeg() is None, reason="neither ffmpeg nor imageio-ffmpeg is installed")
 def test_with_ffmpeg_an_mp4(tmp_path):
     (video,) = write_animation(tmp_path / "x", frames(), sound())
     assert video.suffix == ".mp4"
