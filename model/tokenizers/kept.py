@@ -12,7 +12,7 @@ from typing import Any
 from avw.model import checkpoint
 from avw.model.tokenizers.configs import KINDS, MODULES, from_note, noted
 from avw.model.tokenizers.protocol import ImageCoder, SoundCoder
-from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.errors import CheckpointError, UsageError
 
 
 def save_kept(path: Path, name: str, tokenizer: ImageCoder | SoundCoder, more: Mapping[str, Any]) -> None:
@@ -23,14 +23,20 @@ def save_kept(path: Path, name: str, tokenizer: ImageCoder | SoundCoder, more: M
 
 def kept_config(path: Path, name: str, kind: str) -> Any:
     """The configuration of the tokenizer in a file. Raises UsageError if the file has another one than `kind`."""
-    note = checkpoint.read_note(path)
+    given = f"--{name}-tokenizer {kind}:{path}"
+    if path.is_dir():
+        raise UsageError(f"{given}: this is a folder; name the file in it, e.g. {path / 'tokenizers.safetensors'}")
+    if not path.exists():
+        raise UsageError(f"{given}: this file does not exist")
     try:
-        config = from_note(note[name], name)
+        config = from_note(checkpoint.read_note(path)[name], name)
+    except CheckpointError as error:  # whose advice, to delete the file, is for runs
+        raise UsageError(f"{given}: not a checkpoint of AVW ({error.__cause__})") from error
     except (KeyError, ValueError) as error:
-        raise UsageError(f"--{name}-tokenizer {kind}:{path}: the file has no {name} tokenizer ({error})") from error
+        raise UsageError(f"{given}: the file has no {name} tokenizer ({error})") from error
     plain = {"image": "pca", "audio": "cues"}[name]
     if (found := KINDS.get(type(config), plain)) != kind:
-        raise UsageError(f"--{name}-tokenizer {kind}:{path}: the tokenizer in this file is {found}")
+        raise UsageError(f"{given}: the tokenizer in this file is {found}")
     return config
 
 

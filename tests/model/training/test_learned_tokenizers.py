@@ -34,7 +34,7 @@ SMALL = [
         ("tokenizers.image=kl", "kl cannot encode a reprojected or turned image.*net.prior=none"),
         ("tokenizers.audio=mp3", "expected cues, codec"),
         ("tokenizers.audio=codec:", "expected cues, codec, or KIND:PATH"),
-        ("tokenizers.audio=codec:missing.safetensors", "missing.safetensors: this checkpoint does not exist"),
+        ("tokenizers.audio=codec:missing.safetensors", "missing.safetensors: this file does not exist"),
     ],
 )
 def test_tokenizers_that_do_not_fit_are_refused(dataset: Dataset, setting: str, message: str) -> None:
@@ -69,6 +69,11 @@ def test_tokenizers_of_files_are_used_as_they_are(dataset: Dataset, tmp_path: Pa
         replace(budget, audio=budget.audio.replace("codec:", "cues:")).configs(size)
     with pytest.raises(UsageError, match="the file has no image tokenizer"):
         replace(budget, image=budget.audio.replace("codec:", "kl:")).configs(size)
+    with pytest.raises(UsageError, match=r"this is a folder; name the file in it, .*run/tokenizers\.safetensors"):
+        replace(budget, image=f"kl:{tmp_path / 'run'}").configs(size)
+    (tmp_path / "other.safetensors").write_text("of another program")
+    with pytest.raises(UsageError, match=r"kl:.*other\.safetensors: not a checkpoint of AVW"):
+        replace(budget, image=f"kl:{tmp_path / 'other.safetensors'}").configs(size)
 
 
 def test_the_sound_memory_reads_the_level_of_every_tokenizer() -> None:
