@@ -67,8 +67,8 @@ function poseColumns({ map, step }) {
 }
 
 // The entries of the menu: [label, function that saves the file].
-function downloadsOf(player, id, part) {
-  const [from, to] = part || [0, player.total], name = `episode-${id}`, span = part ? `-${from.toFixed(2)}-${to.toFixed(2)}s` : "";
+function downloadsOf(player, part) {
+  const [from, to] = part || [0, player.total], name = `episode-${player.id}`, span = part ? `-${from.toFixed(2)}-${to.toFixed(2)}s` : "";
   const step = `step-${player.frame}`, gain = `${player.sound.gain < 0 ? "" : "+"}${player.sound.gain}dB`, file = (caption) => caption.toLowerCase().replace(/\W+/g, "-");
   const which = player.sounds.length > 1 ? `-${file(player.sound.name)}` : "", shown = part ? `${from.toFixed(2)} to ${to.toFixed(2)} s` : "whole";
   return [

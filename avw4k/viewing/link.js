@@ -2,7 +2,7 @@
 "use strict";
 
 function readLink() {
-  const text = location.hash.slice(1), values = new URLSearchParams(text), id = values.get("episode") ?? decodeURIComponent(text);
+  const values = new URLSearchParams(location.hash.slice(1)), id = values.get("episode") ?? [...values.keys()][0];
   const seconds = Number(values.get("t"));
   return { id: library.entries.some((row) => row.id === id) ? id : null, seconds: seconds > 0 ? seconds : 0 };
 }
@@ -18,7 +18,7 @@ function updateLink() {
   clearTimeout(linkTimer);
   linkTimer = setTimeout(() => {
     if (now.player.playing) return;
-    const link = linkTo(now.id, now.player.seconds);
+    const link = linkTo(now.player.id, now.player.seconds);
     if (location.hash !== link) history.replaceState(null, "", link);
   }, 200);
 }

@@ -39,8 +39,9 @@ async function fetched(id) {
 
 function show(row, clip) {
   if (now.player) now.player.release();
-  now.part = null;
+  now.part = null; $("menu").open = false;
   const player = now.player = new Player(clip, $("stage"), draw);
+  player.id = row.id; // now.id is that of the clip that is still being read
   for (const { picture } of player.sounds) picture.addEventListener("load", () => { if (now.player === player) redraw(); });
   player.set("volume", +$("volume").value);
   player.set("muted", document.body.classList.contains("muted"));
@@ -203,11 +204,14 @@ function mark(seconds, begin) {
 
 function unmark() { now.part = null; draw(now.player); }
 
+// A file is made of what is shown at the click, which the keys may have changed since the menu was opened.
 function buildDownloads() {
-  $("downloads").replaceChildren(...downloadsOf(now.player, now.id, now.part).map(([label, act]) => {
+  const items = () => downloadsOf(now.player, now.part);
+  now.player.pause();
+  $("downloads").replaceChildren(...items().map(([label], i) => {
     const button = document.createElement("button");
     button.className = "item"; button.textContent = label;
-    button.addEventListener("click", () => { $("menu").open = false; act().catch((error) => say(error.message)); });
+    button.addEventListener("click", () => { $("menu").open = false; items()[i][1]().catch((error) => say(error.message)); });
     return button;
   }));
 }

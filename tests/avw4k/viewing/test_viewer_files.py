@@ -93,8 +93,17 @@ def test_an_address_opens_its_moment_and_follows_it(page: Browser, exported: str
     page.open(f"{exported}#2")  # as older versions wrote it
     page.wait_for(f"{READY} && now.id === '2'")
     page.open("about:blank")
-    page.open(f"{exported}#episode=nowhere&t=x")
-    page.wait_for(f"{READY} && now.id")
+    for wrong in ("episode=nowhere&t=x", "%", "episode=2&t=Infinity"):
+        page.open(f"{exported}#{wrong}")
+        page.wait_for(f"{READY} && now.id")
+        page.open("about:blank")
+
+
+def test_a_file_has_the_name_of_what_is_in_it(page: Browser, tmp_path: Path):
+    page.evaluate("$('menu').open = true")
+    page.wait_for("$('downloads').children.length")
+    page.key("ArrowRight")
+    assert page.downloaded(tmp_path, "$('downloads').children[0].click()").name == "episode-1-step-6-camera.png"
 
 
 def test_the_frame_is_saved_in_its_own_resolution(page: Browser, reference: Path, tmp_path: Path):
