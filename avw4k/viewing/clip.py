@@ -146,7 +146,7 @@ def _sound(name: str, audio_ES: np.ndarray, peak: float) -> Json:
 
 
 def _analysed_sound(name: str, audio_ES: np.ndarray, peak: float) -> Json:
-    """`_sound` with what the lanes of the viewer draw: outline, spectrogram and level difference of the ears."""
+    """`_sound` with what the lanes of the viewer draw: outline, spectrogram and ILD."""
     scaled_ES = audio_ES * (PEAK / max(peak, 1e-9))
     return {
         **_sound(name, audio_ES, peak),

@@ -37,7 +37,7 @@ async function soundBlob({ clip, sound }, from, to) {
 // One line per frame: all series at that time, and the pose.
 function seriesText({ clip, sound }, from, to) {
   const columns = lanesOf(clip, sound).flatMap((lane) => (lane.name === "Action" ? actionColumns(clip) : lane.series.filter((series) => !series.constant)
-    .map((series) => [columnName(lane, series), (seconds) => series.at(seconds)]))).filter(([name]) => !name.startsWith("spectrum"));
+    .map((series) => [columnName(lane, series), (seconds) => series.at(seconds)]))).filter(([name]) => !name.startsWith("spectrogram"));
   if (clip.map) columns.push(...poseColumns(clip));
   const lines = [["time_s", "step", ...columns.map(([name]) => name)]];
   for (let k = 0; k < clip.frames; k++) {

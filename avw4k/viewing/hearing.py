@@ -1,4 +1,4 @@
-"""The curves and pictures of a sound: its outline, its spectrogram, and the level difference between the ears."""
+"""The curves and pictures of a sound: its outline, its spectrogram, and the interaural level difference (ILD)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def spectrogram(audio_ES: np.ndarray) -> np.ndarray:
 
 
 def level_difference(audio_ES: np.ndarray) -> list[float | None]:
-    """Level difference in dB, left minus right, every 25 ms over 100 ms; None where either ear is almost silent.
+    """ILD in dB, left minus right, every 25 ms over 100 ms; None where either ear is almost silent.
 
     ILD = 20 log10(RMS left / RMS right).
     """

@@ -25,10 +25,8 @@ def write_plots(folder: Path, statistics: Mapping[str, Any], measured: Mapping[s
     counted = Bars(name="trajectories", values=trajectories, colour=COLOURS["approach"])
     charts = {
         "modes": bar_chart([counted], list(modes), title="Trajectories per motion mode", x_label=""),
-        "level": _histogram(heard, "level", title="Level of a step, share of steps", x_label="dBFS, both ears"),
-        "ild": _histogram(
-            heard, "ild", title="Level difference between the ears, share of steps", x_label="left − right, dB"
-        ),
+        "level": _histogram(heard, "level", title="Level of a step, share of steps", x_label="dBFS"),
+        "ild": _histogram(heard, "ild", title="ILD, share of steps", x_label="ILD, dB"),
         "reward": _histogram(heard, "reward", title="Reward without success, share of steps", x_label="reward"),
     }
     if modes and all(group["actions"] for group in modes.values()):
@@ -39,12 +37,12 @@ def write_plots(folder: Path, statistics: Mapping[str, Any], measured: Mapping[s
     edges = statistics["distance_edges"]
     labels = [f"{low:g}–{high:g}" for low, high in itertools.pairwise(edges)] + [f"{edges[-1]:g}+"]
     for key, title in (
-        ("starts", "Distance at the start, share of trajectories"),
-        ("frames", "Distance, share of frames"),
+        ("starts", "Geodesic distance at the start, share of trajectories"),
+        ("frames", "Geodesic distance, share of frames"),
     ):
         if modes and all(group[key] for group in modes.values()):
             shares = {name: _shares(group[key]) for name, group in modes.items()}
-            charts[key] = _bars(shares, labels, title=title, x_label="metres to walk to the source")
+            charts[key] = _bars(shares, labels, title=title, x_label="geodesic distance to the source, m")
     with readable_errors("cannot write the plots", folder):
         folder.mkdir(parents=True, exist_ok=True)
         paths = []

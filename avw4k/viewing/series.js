@@ -51,7 +51,7 @@ function spectrumLane(clip, sound) {
       return rampValue(sound.ramp, pixels.data.slice(start, start + 3));
     },
   }));
-  return { name: "Spectrum", unit: "", ramp: sound.ramp, low: 0, high: HIGHEST, marks: [8, 4, 0], markUnit: "kHz", stacked: true, series, draw: drawSpectrum, height: 100 };
+  return { name: "Spectrogram", unit: "", ramp: sound.ramp, low: 0, high: HIGHEST, marks: [8, 4, 0], markUnit: "kHz", stacked: true, series, draw: drawSpectrum, height: 100 };
 }
 
 // The pixels of a spectrogram, read once.

@@ -11,7 +11,7 @@ function stageOf(clip, room) {
     }
     return { canvas, caption: view.caption, image: loaded(view.sheet) };
   });
-  const plan = clip.map ? { canvas: pane(room, "map", "From above", "path, heading, source"), image: clip.map.picture ? loaded(clip.map.picture) : null } : null;
+  const plan = clip.map ? { canvas: pane(room, "map", "Floor plan", "path, heading, source"), image: clip.map.picture ? loaded(clip.map.picture) : null } : null;
   return { views, plan, images: [...views.map((view) => view.image), ...(plan && plan.image ? [plan.image] : [])] };
 }
 

@@ -1,4 +1,4 @@
-// The curves of `avw play`: the last half minute of distance, level difference and predicted success.
+// The curves of `avw play`: the last half minute of distance, ILD and predicted success.
 "use strict";
 const SHOWN_SECONDS = 30, LANE_NAME = 118, LANE_GAP = 10;
 const CURVES = [["simulator", "--path"], ["imagination", "--dream"]];

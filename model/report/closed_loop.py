@@ -18,7 +18,7 @@ from avw.model.report.maps import Route, trajectory_map
 
 POLICIES = {
     "mpc": ("MPC on AV-CDiT", "#0f766e", "plans with predicted futures and the reward that the model predicts"),
-    "greedy-audio": ("greedy audio", "#d97706", "turns towards the louder ear and walks; not learned"),
+    "greedy-audio": ("greedy audio", "#d97706", "turns by the sign of the ILD and walks; not learned"),
     "mapping-audio": ("mapping audio", "#be123c", "localises the sound, maps obstacles from depth, plans; not learned"),
     "reward-only": (
         "reward only",

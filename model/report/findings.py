@@ -9,17 +9,17 @@ from typing import Any
 Names = Mapping[str, Sequence[Any]]
 PAIRED = ("psnr", "psnr_unseen", "ssim", "depth_absrel_unseen", "lsd", "ild_error", "pan_error")
 BEST = ' class="best"'
-CUES = {"ild": "level difference (ILD)", "itd": "time difference (ITD)", "pan": "pan score"}
+CUES = {"ild": "ILD", "itd": "ITD", "pan": "pan score"}
 
 
 def findings(evaluation: Mapping[str, Any], methods: Names, metrics: Names) -> str:
     """Cards for the parts that the evaluation has. methods, metrics: name → (title, …)"""
     cards = [
-        ("Is the model better?", _differences(evaluation, methods, metrics)),
-        ("Which place is nearer to the source?", _ranking(evaluation.get("ranking"))),
-        ("Other actions, other sound", _counterfactuals(evaluation.get("counterfactuals"))),
-        ("Step by step", _rollouts(evaluation.get("rollouts"))),
-        ("Can the metrics of sound be trusted?", _reliability(evaluation.get("reliability"))),
+        ("Paired differences", _differences(evaluation, methods, metrics)),
+        ("Ranking of poses", _ranking(evaluation.get("ranking"))),
+        ("Counterfactual actions", _counterfactuals(evaluation.get("counterfactuals"))),
+        ("Autoregressive roll-outs", _rollouts(evaluation.get("rollouts"))),
+        ("Reliability of the audio metrics", _reliability(evaluation.get("reliability"))),
         ("Perceptual metrics", _perceptual(evaluation)),
     ]
     return "".join(f'<div class="card"><h3>{title}</h3>{body}</div>' for title, body in cards if body)
@@ -50,14 +50,14 @@ def _ranking(ranking: Mapping[str, Any] | None) -> str:
     if not ranking:
         return ""
     rows = [
-        ["rank correlation of predicted and true distance", _with(ranking, "rank_correlation")],
-        ["metres gained by going to the best predicted place", _with(ranking, "argmax_gain")],
-        ["metres gained by going to the best place", _with(ranking, "possible_gain")],
-        ["error of the distance below 4 m, m", _with(ranking, "distance_error")],
+        ["Spearman correlation of predicted and true distance", _with(ranking, "rank_correlation")],
+        ["gain at the best predicted pose, m", _with(ranking, "argmax_gain")],
+        ["gain at the best pose, m", _with(ranking, "possible_gain")],
+        ["distance error below 4 m, m", _with(ranking, "distance_error")],
     ]
     low, high = ranking["metres"]
     return _table(["", "value [95 % interval]"], rows) + _note(
-        f"Random places that the agent can reach, {low:g} to {high:g} m away, from each of {ranking['states']} states. "
+        f"Random reachable poses, {low:g} to {high:g} m away, from each of {ranking['states']} states. "
         "The correlation is computed within each state and averaged."
     )
 
@@ -82,9 +82,7 @@ def _counterfactuals(swaps: Mapping[str, Any] | None) -> str:
             " With the sound of another episode in the context, the predicted sound changes by "
             f"{_number(sound['sound_lsd'])} dB (LSD) and the image by {_number(sound['image_difference'])} grey levels."
         )
-    return _table(["", "right direction", "share", "probability by chance", "share of the tokenizer"], rows) + _note(
-        text
-    )
+    return _table(["", "right direction", "accuracy", "p", "accuracy of the tokenizer"], rows) + _note(text)
 
 
 def _rollouts(rollouts: Mapping[str, Any] | None) -> str:
@@ -95,9 +93,9 @@ def _rollouts(rollouts: Mapping[str, Any] | None) -> str:
         for step, row in rollouts["psnr_seen"].items()
     ]
     level = rollouts["level_drift_db"]
-    return _table(["", "direct, dB", "step by step, dB", "difference, dB"], rows) + _note(
+    return _table(["", "direct, dB", "autoregressive, dB", "difference, dB"], rows) + _note(
         f"PSNR of pixels that were seen before, over {rollouts['rollouts']} roll-outs of {rollouts['steps']} steps. "
-        "Step by step, the model reads what it imagined before. At the end the sound is "
+        "Autoregressively, the model reads its own predictions. At the end the sound is "
         f"{_number(level['mean'], 2)} dB louder than predicted directly; the largest difference is "
         f"{_number(level['largest'], 2)} dB."
     )

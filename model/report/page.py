@@ -115,9 +115,7 @@ def _tiles(dataset: Dataset | None, evaluation: Mapping[str, Any] | None, naviga
         mean, low, high = navigation["policies"][leader]["sr"]
         tiles.append((f"{mean:.0%}", f"of episodes solved by {policy_name(leader)} ({low:.0%} to {high:.0%})"))
         if leader != "greedy-audio" and "greedy-audio" in names:
-            tiles.append(
-                (f"{navigation['policies']['greedy-audio']['sr'][0]:.0%}", "solved by turning towards the louder ear")
-            )
+            tiles.append((f"{navigation['policies']['greedy-audio']['sr'][0]:.0%}", "solved by greedy audio"))
     if evaluation:
         longest = max(evaluation["horizons"], key=int)
         row = evaluation["horizons"][longest]["psnr"]

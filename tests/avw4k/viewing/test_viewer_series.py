@@ -78,8 +78,8 @@ def test_level_and_spectrum_are_in_decibels(browser: Browser, dataset: Dataset, 
     sound_ES = dataset.read(ref, ["audio"])["audio"].transpose(1, 0, 2).reshape(2, -1).astype(float)
     sound_ES *= 0.9 / np.abs(sound_ES).max()
     seconds, middle = 1.0, 16000
-    found = hover(browser, "Spectrum", seconds, share=0.42)  # low frequencies of the left ear
-    name = next(name for name in found if name.startswith("Spectrum, left"))
+    found = hover(browser, "Spectrogram", seconds, share=0.42)  # low frequencies of the left ear
+    name = next(name for name in found if name.startswith("Spectrogram, left"))
     kilohertz = float(name.split()[-2])
     spectra_CF = (
         np.abs(

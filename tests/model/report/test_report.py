@@ -264,7 +264,7 @@ def test_findings_of_an_evaluation_are_shown(tmp_path):
 
 
 def test_an_evaluation_without_the_newer_parts_is_shown(page):
-    assert "Is the model better?" not in page
+    assert "Paired differences" not in page
     assert "PSNR, unseen" not in page
 
 
