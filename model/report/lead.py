@@ -59,4 +59,5 @@ def _images(evaluation: Mapping[str, Any]) -> str:
     verdict = "not clearly different from" if low <= 0.0 <= high else "better than" if mean > 0 else "worse than"
     than = "a reprojection of the frames seen before" if rival == "reprojection" else rival.replace("_", " ")
     gain = f"{mean:+.2f} dB [{low:+.2f}, {high:+.2f}] of PSNR"
-    return f"Images predicted {longest} steps ahead are {verdict} {escape(than)}: {gain}."
+    ahead = f"{longest} step{'' if longest == '1' else 's'} ahead"
+    return f"Images predicted {ahead} are {verdict} {escape(than)}: {gain}."

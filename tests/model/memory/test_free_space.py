@@ -180,5 +180,7 @@ def test_buckets_find_the_paths_that_a_heap_finds(seed: int):
         if before >= 0:
             step = 0.1 * math.hypot(node // shape[1] - before // shape[1], node % shape[1] - before % shape[1])
             assert metres_HW.flat[node] == pytest.approx(metres_HW.flat[before] + step)
+    near_HW, _ = flood(cost_HW, row, column, np.inf, 0.1, np.array([row * shape[1] + column]))
+    assert np.isfinite(near_HW).sum() <= 9  # the search ends at the start, whose neighbours it has reached
     few = rng.integers(cost_HW.size, size=4)
     np.testing.assert_array_equal(flood(cost_HW, row, column, np.inf, 0.1, few)[0].flat[few], metres_HW.flat[few])

@@ -35,6 +35,8 @@ def test_images_are_better_worse_or_not_clearly_different():
     assert "+0.50 dB [+0.30, +0.70]" in lead(evaluation(0.5, 0.3, 0.7), None)
     assert "Images predicted 16 steps ahead are worse than" in lead(evaluation(-0.5, -0.7, -0.3), None)
     assert "not clearly different from" in lead(evaluation(0.1, -0.1, 0.3), None)
+    one = {"paired": {"1": {"psnr": {"persistence": [9.0, 8.0, 9.5]}}}}
+    assert "Images predicted 1 step ahead are better than persistence" in lead(one, None)
 
 
 def test_without_figures_there_is_no_sentence():
