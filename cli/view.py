@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
 from avw.cli.serving import serve
-from avw.model.run_folder import CONFIG, LATEST, has_model, is_run
+from avw.model.run_folder import CONFIG, LATEST, has_model, is_run, run_data
 
 
 @command()
@@ -61,7 +62,7 @@ def view(
         with LivingServer(what or [LATEST], port) as living:
             serve(living, browser=browser, as_json=as_json)
         return
-    library = Library(folder)
+    library = Library(folder, _dataset_of(folder))
     if file is not None:
         from avw.avw4k.viewing.page import write_export
 
@@ -76,6 +77,15 @@ def view(
 
     with ViewerServer(library, port) as server:
         serve(server, browser=browser, as_json=as_json)
+
+
+def _dataset_of(folder: Path) -> Path | None:
+    """The dataset of a run, also after both were moved. None for other folders, and if it is not found."""
+    from avw.sim_bridge.errors import RunError
+
+    with suppress(RunError):
+        return run_data(folder) if is_run(folder) else None
+    return None
 
 
 def _is_unfinished(folder: Path) -> bool:

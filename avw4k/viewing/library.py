@@ -23,15 +23,21 @@ FROM_TABLE = ("success", "return", "geodesic_start", "geodesic_end", "path_metre
 class Library:
     """The entries of a dataset or a run. `entry` may be called from several threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: Path | None = None) -> None:
+        """data: the dataset of a run; None: where its config.json says"""
         self.folder = Path(folder)
-        self.dataset, self.samples = _open(self.folder)
+        self.dataset, self.samples = _open(self.folder, data)
         self.played = recordings(self.folder)
         refs = self.dataset.episodes() if self.dataset else []
         self._refs: dict[str, EpisodeRef] = {str(ref.index): ref for ref in sorted(refs, key=lambda ref: ref.index)}
         self._clips: OrderedDict[str, Json] = OrderedDict()
         self._lock = threading.Lock()
         if not self._refs and not self.samples and not self.played:
+            if self.dataset is None:
+                raise DatasetError(
+                    f"the dataset of the run {folder} is missing, and the run has no predictions or recordings to "
+                    f"show; type: avw evaluate {folder} DATA"
+                )
             raise DatasetError(f"{folder} has no episodes yet; type: avw generate {folder}")
 
     @property
@@ -118,7 +124,7 @@ class Library:
         return row | {name: table[name] for name in FROM_TABLE if name in table}
 
 
-def _open(folder: Path) -> tuple[Dataset | None, dict[str, Any]]:
+def _open(folder: Path, data: Path | None) -> tuple[Dataset | None, dict[str, Any]]:
     """A dataset, or the dataset of a run with the futures that it predicted. Raises DatasetError for other folders."""
     config = folder / "config.json"
     if not config.is_file() and not (folder / "info.json").is_file() and recordings(folder):
@@ -127,7 +133,7 @@ def _open(folder: Path) -> tuple[Dataset | None, dict[str, Any]]:
         return open_dataset(folder), {}
     samples = read_samples(folder / FOLDER)
     try:
-        data = Path(typed(str, read_object(config).get("data"), "data"))
+        data = data or Path(typed(str, read_object(config).get("data"), "data"))
     except ValueError as error:
         raise DatasetError(f"{folder} is not a readable run ({error}). To train a run, type: avw train") from error
     if not (data / "info.json").is_file():

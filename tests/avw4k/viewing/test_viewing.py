@@ -308,3 +308,19 @@ def test_the_command_exports(reference: Path, tmp_path: Path):
     wrong = CliRunner().invoke(avw, ["view", str(reference), "--episodes", "1"])
     assert wrong.exit_code == 2
     assert "needs --export FILE" in wrong.stderr
+
+
+def test_a_run_that_was_moved_with_its_data_shows_them(reference: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model.safetensors").touch()
+    shutil.copytree(reference, tmp_path / "data", symlinks=True)
+    (run / "config.json").write_text(json.dumps({"data": "/elsewhere/data", "data_from_run": "../data"}))
+    arguments = ["view", str(run), "--export", str(tmp_path / "tour.html"), "--episodes", "2", "--json"]
+    done = CliRunner().invoke(avw, arguments)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["clips"] == ["2"]
+    (tmp_path / "data").rename(tmp_path / "renamed")
+    wrong = CliRunner().invoke(avw, arguments)
+    assert wrong.exit_code == 1
+    assert f"the dataset of the run {run} is missing" in wrong.stderr
