@@ -13,17 +13,22 @@ The peers are compared with ours in their order, all windows of an episode after
 episodes, as a training needs them, have rows of their own: their frames come from memory instead of the cache of the
 processor, which takes longer whatever the format.
 
-All figures are CPU time of one process, which is the work of one DataLoader worker. WebDataset and PyAV are optional.
+All figures are CPU time of one process, which is the work of one DataLoader worker. A worker of each is then started as
+a process of its own (`benchmarks.readers`): the CPU time until its first batch, and the peak of its memory over an
+epoch. WebDataset and PyAV are optional.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import io
+import json
+import subprocess
+import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -32,16 +37,15 @@ import numpy as np
 
 from avw.avw4k.plan.spec import DatasetSpec
 from avw.avw4k.reading.dataset import Dataset, open_dataset
-from avw.avw4k.reading.windows import WindowConfig, Windows
+from avw.avw4k.reading.windows import Windows
 from avw.avw4k.writing.generate import generate
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from benchmarks.readers import FEW as H5PY_WINDOWS
+from benchmarks.readers import SENSES, TARGETS, WINDOW, episode_by_episode, h5py_windows, ours
 from benchmarks.rows import Row, present
 
-WINDOW = WindowConfig(ages=(3, 2, 1, 0), min_offset=-64, max_offset=64)
-TARGETS = 4
 STEPS_PER_WINDOW = len(WINDOW.ages) + TARGETS
 SPAN = 16
-SENSES = ("rgb", "audio")
 
 
 @click.command()
@@ -62,6 +66,7 @@ def benchmark(trajectories: int, workers: int, as_json: bool) -> None:
         rows.append(webdataset_row(data["none"], folder, "npy", raw))
         rows.append(mp4_row(data["blosc2"], folder, packed))
         rows.append(workers_row(data["blosc2"], workers))
+        rows += worker_rows(data, folder)
     present("read", rows, as_json=as_json)
 
 
@@ -83,11 +88,10 @@ def ours_and_h5py(dataset: Dataset, label: str) -> list[Row]:
     windows = Windows(dataset, "train", WINDOW)
     size = sum(record.bytes for record in dataset.records.values()) / dataset.spec.hours / 1e9
     about = f"{len(windows.episodes)} x {dataset.spec.steps} steps, 128x128, {size:.2f} GB per hour simulated"
-    epoch = min(_cpu_each(lambda: ours(windows, SENSES), len(windows)) for _ in range(3))
-    order = min(_cpu_each(lambda: ours(windows, SENSES, in_order=True), len(windows)) for _ in range(3))
-    all_senses = min(_cpu_each(lambda: ours(windows, (*SENSES, "depth")), len(windows)) for _ in range(2))
-    few = 200
-    plain = min(_cpu_each(lambda: h5py_windows(windows, few), few) for _ in range(2))
+    epoch = min(_cpu_each(lambda: used(ours(windows)), len(windows)) for _ in range(3))
+    order = min(_cpu_each(lambda: used(ours(windows, in_order=True)), len(windows)) for _ in range(3))
+    all_senses = min(_cpu_each(lambda: used(ours(windows, (*SENSES, "depth"))), len(windows)) for _ in range(2))
+    plain = min(_cpu_each(lambda: used(h5py_windows(windows)), H5PY_WINDOWS) for _ in range(2))
     spans = [(ref, start) for ref in windows.episodes for start in range(0, ref.steps - SPAN + 1, SPAN)]
     steps = len(spans) * SPAN
     checked = min(_cpu_each(lambda: [dataset.read(r, SENSES, s, s + SPAN) for r, s in spans], steps) for _ in range(3))
@@ -104,38 +108,6 @@ def ours_and_h5py(dataset: Dataset, label: str) -> list[Row]:
         Row(name=f"steps read once, {label}", ours=1 / checked, peer=1 / bare, peer_name="h5py, unchecked",
             unit="1/s", conditions=f"spans of {SPAN} in order, each step once, RGB and sound; {about}"),
     ]  # fmt: skip
-
-
-def ours(windows: Windows, senses: tuple[str, ...], *, in_order: bool = False) -> None:
-    """One epoch of the loader in this process from a cold start, which is the work of a single worker.
-
-    in_order: all windows of one episode, then the next episode, as the peers read them; otherwise shuffled over
-    several episodes, as for a training
-    """
-    from avw.avw4k.reading.epochs import EpochConfig
-    from avw.avw4k.reading.loader import LoaderConfig, WindowLoader
-
-    epochs = EpochConfig(lanes=1, pool=1) if in_order else EpochConfig()
-    for _ in WindowLoader(windows, LoaderConfig(targets=TARGETS, senses=senses, epochs=epochs)):
-        pass
-
-
-def h5py_windows(windows: Windows, count: int) -> None:
-    """Read random windows frame by frame from the file."""
-    windows.dataset.close()  # HDF5 opens a file only once with the same settings
-    files = {name: h5py.File(windows.dataset.path / name) for name in {ref.shard for ref in windows.episodes}}
-    window = windows.draw(0, "benchmark", 0, count, TARGETS)
-    for context_T, target_K in zip(window.context_BT, window.target_BK, strict=True):
-        episode = int(windows.episode_F[context_T[-1]])
-        ref, first = windows.episodes[episode], int(windows.first_n[episode])
-        demo = files[ref.shard][f"data/demo_{ref.demo}"]
-        for sense in SENSES:
-            array, low = demo[f"obs/{sense}"], int(context_T[0]) - first
-            context = array[low : int(context_T[-1]) - first + 1]
-            targets = [array[min(int(frame) - first, ref.steps - 1)] for frame in target_K]
-            np.concatenate([context, np.stack(targets)])
-    for file in files.values():
-        file.close()
 
 
 def h5py_spans(dataset: Dataset, spans: list[tuple]) -> None:
@@ -155,8 +127,6 @@ def webdataset_row(dataset: Dataset, folder: Path, kind: str, ours: float) -> Ro
     label = {"npz": "compressed", "npy": "raw"}[kind]
     if importlib.util.find_spec("webdataset") is None:
         return Row(name=f"windows, {label}", ours=ours, unit="1/s", conditions="webdataset is not installed")
-    import webdataset
-
     windows = Windows(dataset, "train", WINDOW)
     path = folder / f"{kind}.tar"
     save = {"npz": np.savez_compressed, "npy": np.save}[kind]
@@ -169,12 +139,7 @@ def webdataset_row(dataset: Dataset, folder: Path, kind: str, ours: float) -> Ro
                 info.size = buffer.tell()
                 tar.addfile(info, io.BytesIO(buffer.getvalue()))
 
-    def read() -> Iterator[dict[str, np.ndarray]]:
-        for sample in webdataset.WebDataset(str(path), shardshuffle=False, empty_check=False):
-            found = {sense: np.load(io.BytesIO(sample[f"{sense}.{kind}"]), allow_pickle=False) for sense in SENSES}
-            yield {sense: array["arr_0"] if kind == "npz" else array for sense, array in found.items()}
-
-    return _peer_row("WebDataset", windows, read, path, ours, label, f".{kind}")
+    return peer_row("WebDataset", windows, kind, path, ours, label, f".{kind}")
 
 
 def mp4_row(dataset: Dataset, folder: Path, ours: float) -> Row:
@@ -199,42 +164,12 @@ def mp4_row(dataset: Dataset, folder: Path, ours: float) -> Row:
         sound = np.moveaxis(row["audio"], 1, 2).reshape(-1, 2)
         soundfile.write(media / f"{ref.index:06d}.flac", sound, 16000, subtype="PCM_16")
 
-    def read() -> Iterator[dict[str, np.ndarray]]:
-        for path in sorted(media.glob("*.mp4")):
-            with av.open(str(path)) as container:
-                container.streams.video[0].thread_count = 1
-                rgb = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-            sound, _ = soundfile.read(path.with_suffix(".flac"), dtype="int16")
-            yield {"rgb": rgb, "audio": np.moveaxis(sound.reshape(len(rgb), -1, 2), 1, 2)}
-
-    return _peer_row("mp4", windows, read, media, ours, "compressed", "lossy, RGB by H.264 at crf 18")
+    return peer_row("mp4", windows, "mp4", media, ours, "compressed", "lossy, RGB by H.264 at crf 18")
 
 
-def _peer_row(
-    name: str,
-    windows: Windows,
-    read: Callable[[], Iterator[dict[str, np.ndarray]]],
-    path: Path,
-    ours: float,
-    label: str,
-    about: str,
-) -> Row:
-    """All windows of the episodes that a peer reads, assembled in the same way as ours."""
-
-    def epoch() -> None:
-        for episode, row in enumerate(read()):
-            first = windows.first_n[episode]
-            t_N = first + np.random.default_rng(0).permutation(windows.lengths_E[episode] - 1)
-            for t_B in np.array_split(t_N, max(1, len(t_N) // 16)):
-                window = windows.window(t_B, windows.offsets(t_B, TARGETS, np.random.default_rng(0)))
-                frame_BN = np.concatenate([window.context_BT, window.target_BK], 1) - first
-                scale = np.float32(windows.dataset.audio_scale)
-                for sense in SENSES:
-                    array = row[sense][frame_BN]
-                    if sense == "audio":
-                        np.multiply(array, scale, dtype=np.float32)
-
-    seconds = min(_cpu_each(epoch, len(windows)) for _ in range(2))
+def peer_row(name: str, windows: Windows, kind: str, path: Path, ours: float, label: str, about: str) -> Row:
+    """Windows per second of a peer, in its order."""
+    seconds = min(_cpu_each(lambda: used(episode_by_episode(windows, kind, path)), len(windows)) for _ in range(2))
     files = [path] if path.is_file() else list(path.iterdir())
     size = sum(file.stat().st_size for file in files) / windows.dataset.spec.hours / 1e9
     return Row(
@@ -259,6 +194,40 @@ def workers_row(dataset: Dataset, workers: int) -> Row:
         rates.append(len(windows) / (time.perf_counter() - started))
     return Row(name=f"windows by the clock, {workers} workers", ours=rates[0], peer=rates[1], peer_name="one worker",
                unit="1/s", conditions="second epoch, RGB and sound, through the queue to the trainer")  # fmt: skip
+
+
+def worker_rows(data: dict[str, Dataset], folder: Path) -> list[Row]:
+    """Start-up and memory of a worker of each reader, on the same episodes, of the peers that are installed."""
+    kinds = {
+        "h5py": ("blosc2", folder), "npz": ("blosc2", folder / "npz.tar"), "npy": ("none", folder / "npy.tar"),
+        "mp4": ("blosc2", folder / "mp4"),
+    }  # fmt: skip
+    mine = {compression: worker("ours", data[compression].path, folder) for compression in data}
+    rows = []
+    for kind, (compression, path) in kinds.items():
+        if not path.exists():
+            continue
+        peer = worker(kind, data[compression].path, path)
+        for key, name, unit in (("start_s", "start of a worker", "s"), ("peak_mb", "peak memory of a worker", "MB")):
+            label = {"blosc2": "compressed", "none": "raw"}[compression]
+            rows.append(
+                Row(name=f"{name}, {label}", ours=mine[compression][key], peer=peer[key], peer_name=kind, unit=unit,
+                    conditions="RGB and sound, episode by episode; a process of its own, one epoch")
+            )  # fmt: skip
+    return rows
+
+
+def worker(kind: str, data: Path, files: Path) -> dict[str, float]:
+    """CPU seconds until the first batch, and peak memory in MB, of a reader in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.readers", kind, str(data), str(files)]
+    found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return found
+
+
+def used(batches: Iterable[object]) -> None:
+    """Read all of them."""
+    for _ in batches:
+        pass
 
 
 def _cpu_each(task: Callable[[], object], count: int) -> float:

@@ -7,6 +7,7 @@ the fitted tokenizers are files: `avw train --image-tokenizer kl:FOLDER/kl.safet
 
     PSNR, SSIM             of images · LSD, dB  log-spectral distance of sounds
     ILD, ITD, coherence    errors of level difference (dB), time difference (µs) and interaural coherence
+    encode, decode         CPU time of one image, or of one step of sound
 """
 
 from __future__ import annotations
@@ -100,9 +101,8 @@ def images(
         if name not in chosen:
             continue
         found, effort = fitted(name, "image", fit, minutes if learned else 0.0, keep)
-        parts = [found.decode(found.encode(part)) for part in torch.from_numpy(test_NHWC).split(50)]
-        decoded = torch.cat(parts).numpy()
-        values = {"PSNR": psnr(decoded, test_NHWC), "SSIM": ssim(decoded, test_NHWC)}
+        decoded, times = round_trip(found, test_NHWC)
+        values = {"PSNR": psnr(decoded, test_NHWC), "SSIM": ssim(decoded, test_NHWC), **times}
         numbers = int(np.prod(found.latent_shape))
         rows.append(Kept(name=name, numbers=numbers, steps=effort.steps, seconds=effort.seconds, values=values))
     return rows
@@ -126,17 +126,30 @@ def sounds(
         if name not in chosen:
             continue
         found, effort = fitted(name, "audio", fit, minutes if learned else 0.0, keep)
-        parts = [found.decode(found.encode(part)) for part in torch.from_numpy(test_NES).split(50)]
-        decoded = torch.cat(parts).numpy()
+        decoded, times = round_trip(found, test_NES)
         values = {
             "LSD, dB": lsd(decoded, test_NES, full_scale=full),
             "ILD, dB": ild_error(decoded, test_NES, full_scale=full),
             "ITD, µs": float(np.nanmean(itd_error_per_clip(decoded, test_NES, full_scale=full))),
             "coherence": float(np.nanmean(coherence_error_per_clip(decoded, test_NES, full_scale=full))),
+            **times,
         }
         numbers = int(np.prod(found.latent_shape))
         rows.append(Kept(name=name, numbers=numbers, steps=effort.steps, seconds=effort.seconds, values=values))
     return rows
+
+
+@torch.inference_mode()
+def round_trip(tokenizer: Any, test_N: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """What the tokenizer keeps of the data, and the CPU time of one image or sound in each direction."""
+    parts = torch.from_numpy(test_N).split(50)
+    start = time.process_time()
+    latents = [tokenizer.encode(part) for part in parts]
+    between = time.process_time()
+    decoded = torch.cat([tokenizer.decode(latent) for latent in latents]).numpy()
+    scale = 1e3 / len(test_N)
+    times = {"encode, ms": scale * (between - start), "decode, ms": scale * (time.process_time() - between)}
+    return decoded, times
 
 
 @dataclass(slots=True)

@@ -77,7 +77,7 @@ def run_stage(
         shard(loss, ranks, device)
         state.continue_with(copy)
     elif ranks.count > 1:
-        shared = DistributedDataParallel(loss, broadcast_buffers=False, find_unused_parameters=True)
+        shared = DistributedDataParallel(loss, find_unused_parameters=True)
     first = ranks.rank * config.accumulate
     parts = [Part(first + n, ranks.count * config.accumulate) for n in range(config.accumulate)]
     held_out = HeldOut(validation, tokenizers, config, stage, device, out, boards)

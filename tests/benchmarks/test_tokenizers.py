@@ -24,8 +24,10 @@ def test_every_tokenizer_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyP
     arguments = [str(data), "--minutes", "0.02", "--frames", "40", "--test-frames", "16", "--json"]
     rows = json.loads(CliRunner().invoke(tokenizers, arguments, catch_exceptions=False).stdout)["rows"]
     assert [row["name"] for row in rows] == ["pca", "kl", "cues", "codec"]
-    assert set(rows[0]["values"]) == set(rows[1]["values"]) == {"PSNR", "SSIM"}
-    assert set(rows[2]["values"]) == set(rows[3]["values"]) == {"LSD, dB", "ILD, dB", "ITD, µs", "coherence"}
+    times = {"encode, ms", "decode, ms"}
+    assert set(rows[0]["values"]) == set(rows[1]["values"]) == {"PSNR", "SSIM"} | times
+    assert set(rows[2]["values"]) == set(rows[3]["values"]) == {"LSD, dB", "ILD, dB", "ITD, µs", "coherence"} | times
+    assert all(row["values"][name] > 0 for row in rows for name in times)
     assert rows[1]["steps"] >= 4 <= rows[3]["steps"]
 
 
