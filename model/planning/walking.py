@@ -12,6 +12,7 @@ import numpy as np
 
 from avw.model.memory.free_space import FreeSpace
 from avw.model.memory.spatial_memory import SpatialMemory
+from avw.model.planning.escape import Escape
 from avw.sim_bridge.types import AGENT_RADIUS, FORWARD_METRES, TURN_RADIANS, Action, wrap_angle
 
 TURNS = (Action.TURN_LEFT, Action.TURN_RIGHT)
@@ -42,6 +43,7 @@ class Walker:
         self.trail: list[np.ndarray] = []  # (2,) each: where the agent was, one entry per observation
         self.blocked = False  # whether the last forward step led almost nowhere
         self._blocks: list[tuple[int, np.ndarray]] = []  # when the agent was blocked, and where
+        self._escape = Escape()
         self._last: Action | None = None
 
     @property
@@ -60,6 +62,7 @@ class Walker:
             side_2 = np.array([-ahead_2[1], ahead_2[0]])
             spots = [here_2 + (AGENT_RADIUS + 0.1) * ahead_2 + side * side_2 for side in (-0.08, 0.0, 0.08)]
             self._blocks += [(len(self.trail), spot_2) for spot_2 in spots]
+        self._escape.arrived(here_2, self.blocked)
         self.trail.append(here_2)
         self._last = action
 
@@ -84,7 +87,10 @@ class Walker:
         self._path_M2 = np.stack([np.interp(metres_M, along_N, path_N2[:, axis]) for axis in (0, 1)], -1)
 
     def next_action(self) -> Action:
-        """The next action along the path."""
+        """The next action along the path, or out of a place where the agent is stuck."""
+        escape = self._escape.next_action()
+        if escape is not None:
+            return escape
         x, y = self._aim() - self.position_2
         bearing = wrap_angle(math.atan2(y, x) - self.memory.pose_4[3])
         # A turn in progress is completed: otherwise every heading would be off by the width of the deadband.

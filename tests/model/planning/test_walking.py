@@ -67,3 +67,22 @@ def test_a_blocked_step_becomes_an_obstacle():
     memory.observe(walk.observation(), Action.TURN_LEFT)
     walker.arrived(Action.TURN_LEFT)
     assert not walker.blocked
+
+
+def test_a_walker_that_is_blocked_again_and_again_turns_away():
+    """A planner that insists on a path ahead, and images that never change, as in front of a pane of glass."""
+    walk, memory = RoomWalk(), SpatialMemory(90.0)
+    walker, taken = Walker(memory), []
+    for _ in range(30):
+        last = taken[-1] if taken else None
+        observation = walk.observation()
+        memory.observe(observation, last)
+        walker.arrived(last)
+        space = walker.space()
+        cost_HW = np.ones_like(space.obstacle_HW, np.float64)
+        walker.follow(space, cost_HW, np.stack([walker.position_2, walker.position_2 + np.array([2.0, 0.0])]))
+        taken.append(walker.next_action())
+        if taken[-1] in (Action.TURN_LEFT, Action.TURN_RIGHT):
+            walk.act(taken[-1])
+    assert taken[:4] == [Action.FORWARD] * 4
+    assert taken[4:] == ([Action.TURN_LEFT, Action.TURN_LEFT, Action.FORWARD] * 9)[:26]
