@@ -70,7 +70,7 @@ def push_to_hub(
         licences = dict(card.get("licences") or {})
         restricted = bool(licences.get("restricted", True))
         if restricted and not allow_restricted:
-            raise refusal(f"the data that {run} was trained on restrict publishing", licences)
+            raise refusal(f"the data or weights that {run} was trained on restrict publishing", licences)
         text = (folder / README).read_text(encoding="utf-8")
         (folder / README).write_text(_metadata(restricted=restricted) + text, encoding="utf-8")
         files = tuple(sorted(path.name for path in folder.iterdir()))

@@ -78,6 +78,7 @@ def made_card(
 
     preset = preset_of(dataset.spec)
     name = "DATA" if preset is None else f"data/{preset}"
+    train = _published(config.get("train") or {})
     return {
         "avw": __version__,
         "preset": preset,
@@ -86,8 +87,8 @@ def made_card(
         "spec_sha256": dataset.spec.sha256,
         "spec": dataset.info["spec"],
         "episodes": len(dataset.episodes()),
-        "licences": dataset.info.get("licences", {}),
-        "train": _published(config.get("train") or {}),
+        "licences": {**dataset.info.get("licences", {}), **_terms_of_weights(train)},
+        "train": train,
         "evaluation": None if evaluation is None else _evaluated(evaluation),
         "navigation": None if navigation is None else _navigated(navigation),
     }
@@ -98,9 +99,28 @@ def _published(train: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(train)
     if found.get("init"):
         found["init"] = "nwm:" + Path(found["init"].removeprefix("nwm:")).name
-    tokenizers = found.get("tokenizers") or {}
-    if str(tokenizers.get("image", "")).startswith("sd-vae:"):
-        found["tokenizers"] = {**tokenizers, "image": "sd-vae"}
+    if found.get("tokenizers"):
+        found["tokenizers"] = {**found["tokenizers"], **_taken(found["tokenizers"])}
+    return found
+
+
+def _taken(tokenizers: Mapping[str, Any]) -> dict[str, str]:
+    """The tokenizers that are not trained with the model, "image" and "audio", as KIND:FILE without the folder."""
+    chosen = {sense: str(tokenizers.get(sense, "")).partition(":") for sense in ("image", "audio")}
+    return {
+        sense: kind if kind == "sd-vae" else f"{kind}:{Path(place).name}"
+        for sense, (kind, _, place) in chosen.items()
+        if place or kind == "sd-vae"
+    }
+
+
+def _terms_of_weights(train: Mapping[str, Any]) -> dict[str, Any]:
+    """The licences of the weights that a training began with, beside those of its data."""
+    found: dict[str, Any] = {}
+    if train.get("init"):
+        found = {"initial weights": "Navigation World Models: CC-BY-NC, no commercial use", "restricted": True}
+    for sense, name in _taken(train.get("tokenizers") or {}).items():
+        found[f"{sense} tokenizer"] = f"{name}: that of these weights, and of the data that they were fitted to"
     return found
 
 

@@ -15,7 +15,7 @@ from avw import WorldModel, open_dataset
 from avw.cli.main import avw
 from avw.model import checkpoint
 from avw.model.pretrained.card import read_origin
-from avw.model.pretrained.export import ExportedModel, export_checkpoint
+from avw.model.pretrained.export import ExportedModel, export_checkpoint, made_card
 from avw.model.run_folder import chosen_run
 from avw.sim_bridge.errors import CheckpointError, NoRunError, RunError, UsageError
 from benchmarks.half_precision import differences
@@ -114,6 +114,26 @@ def test_the_card_as_text_has_data_licences_and_figures(shipped: Path) -> None:
     assert origin is not None
     assert origin.spec.sha256 in text
     assert "* licence of the sounds: synthesised by AVW" in text
+
+
+def test_weights_from_elsewhere_have_their_terms_in_the_card_and_no_path_of_this_machine(data_path: Path) -> None:
+    dataset = open_dataset(data_path)
+    trained = made_card(dataset, {"train": {"init": "", "tokenizers": {"image": "pca", "audio": "cues"}}}, None, None)
+    assert trained["licences"] == dataset.info["licences"]
+    tokenizers = {"image": "kl:/home/me/kl.safetensors", "audio": "codec:/home/me/codec.safetensors", "hop": 160}
+    taken = made_card(dataset, {"train": {"init": "nwm:/home/me/xl.tar", "tokenizers": tokenizers}}, None, None)
+    assert "/home/me" not in json.dumps(taken)
+    assert taken["train"]["tokenizers"] == {
+        "image": "kl:kl.safetensors",
+        "audio": "codec:codec.safetensors",
+        "hop": 160,
+    }
+    assert taken["licences"]["restricted"]
+    assert "CC-BY-NC" in taken["licences"]["initial weights"]
+    assert {"image tokenizer", "audio tokenizer"} <= set(taken["licences"])
+    folder = made_card(dataset, {"train": {"tokenizers": {"image": "sd-vae:/home/me/sd", "audio": "cues"}}}, None, None)
+    assert folder["train"]["tokenizers"]["image"] == "sd-vae"
+    assert set(folder["licences"]) - set(dataset.info["licences"]) == {"image tokenizer"}
 
 
 def test_values_that_float16_does_not_cover_keep_32_bits() -> None:
