@@ -122,8 +122,10 @@ function drawPlan({ canvas, image }, clip, at) {
   pen.beginPath(); pen.moveTo(x, y); pen.arc(x, y, reach, ahead - half, ahead + half); pen.closePath();
   pen.fillStyle = cone; pen.fill();
   drawAgent(pen, here, dot, "#0f766e");
+  pen.save();
   pen.setTransform(window.devicePixelRatio || 1, 0, 0, window.devicePixelRatio || 1, 0, 0);
   drawScaleBar(pen, map.metre * scale, height);
+  pen.restore(); // play.js draws more on the plan
 }
 
 // The name of a room, if it fits in there.

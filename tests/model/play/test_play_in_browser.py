@@ -130,6 +130,13 @@ def test_imagination_and_settings(page: Browser):
     left, top, width, height = page.box("$('curves')")
     page.move(left + width - 20, top + height / 2)
     assert "Distance, imagination" in page.evaluate("Hover.box.textContent")
+    # The imagined agent is drawn on the plan, where its pose is.
+    page.evaluate(
+        "window.drawnAt = null; { const draw = drawAgent; drawAgent = (pen, pose, dot, fill) => { "
+        "if (fill === '#7c3aed') drawnAt = [pen.getTransform().a, pose]; draw(pen, pose, dot, fill); }; drawMap(); }"
+    )
+    scale = page.evaluate("Math.min($('map').clientWidth / now.plan.width, $('map').clientHeight / now.plan.height)")
+    assert page.evaluate("drawnAt[0]") == pytest.approx(scale)
     page.evaluate("$('curve-legend').children[1].click()")
     page.move(left + width - 21, top + height / 2)
     assert "imagination" not in page.evaluate("Hover.box.textContent")
