@@ -93,6 +93,12 @@ def test_nothing_is_cut_off(exported: str, width: int):
         )
         assert view[0] == pytest.approx(view[1], abs=1)
         assert min(*view, *plan) >= 120
+        if width == 400:  # the controls stay in sight while their pictures are
+            _, top, _, height = browser.box("document.querySelector('.player')")
+            assert height > 900
+            browser.evaluate(f"window.scrollTo({{top: {top} - 200, behavior: 'instant'}})")
+            _, top, _, height = browser.box("document.querySelector('.player audio')")
+            assert 0 < top < top + height <= 900
 
 
 def test_charts_show_values_below_the_pointer_and_hide_series(page: Browser):
