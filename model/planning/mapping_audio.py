@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from avw.model.planning.depth_map import DepthMap, DepthMapConfig
-from avw.model.planning.escape import Escape
 from avw.model.planning.hearing import Hearing, HearingConfig
 from avw.sim_bridge.types import TURN_RADIANS, Action, Observation, wrap_angle
 
@@ -66,7 +65,6 @@ class MappingAudioPolicy:
         self._last: Action | None = None
         self._goal: tuple[float, float] | None = None
         self._patience = 0
-        self._escape = Escape()
         self._trail: deque[tuple[float, float]] = deque(maxlen=self.config.stuck_steps)
         self._tried: list[float] = []
 
@@ -74,7 +72,6 @@ class MappingAudioPolicy:
         self.map.update(self._last, observation.depth_HW)
         if self._last is not None and not self.map.blocked:
             self.hearing.moved(self._last)
-        self._escape.arrived(np.array([self.map.x, self.map.y]), self.map.blocked)
         self.hearing.hear(observation.audio_ES)
         self._trail.append((self.map.x, self.map.y))
         self._last = self._choose()
@@ -85,9 +82,6 @@ class MappingAudioPolicy:
         level = self.hearing.level_db - c.clip_rms_db
         if level > c.stop_db and self.hearing.directness > c.stop_directness:
             return Action.STOP
-        escape = self._escape.next_action()
-        if escape is not None:
-            return escape
         self._patience -= 1
         if self._goal is None or self._patience <= 0 or math.dist(self._goal, (self.map.x, self.map.y)) < 0.3:
             self._set_goal(level)
