@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from avw.model import checkpoint
+from avw.model.tokenizers.audio import AudioTokenizerConfig
 from avw.model.tokenizers.configs import KINDS, MODULES, from_note, noted
 from avw.model.tokenizers.protocol import ImageCoder, SoundCoder
 from avw.sim_bridge.errors import CheckpointError, UsageError
@@ -43,6 +46,9 @@ def kept_config(path: Path, name: str, kind: str) -> Any:
 def load_kept(path: Path, name: str, config: Any) -> Any:
     """The tokenizer in a file. Raises CheckpointError if its tensors are not those of `config`."""
     tensors, _ = checkpoint.load(path)
+    if not isinstance(config, AudioTokenizerConfig):  # which computes constants, and is small
+        with torch.device("meta"):  # a network that is not in the file is refused before it takes memory
+            checkpoint.chosen_for(MODULES[type(config)](config), tensors, name, path)
     tokenizer = MODULES[type(config)](config).eval()
     checkpoint.restore(tokenizer, tensors, name, path)
     return tokenizer

@@ -19,7 +19,7 @@ from avw.model.tokenizers.kl_image import KlImageConfig, KlImageTokenizer
 from avw.model.training.presets import preset
 from avw.model.training.train import train
 from avw.model.world_model import WorldModel
-from avw.sim_bridge.errors import AvwError, UsageError
+from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError
 
 SMALL = [
     "net.width=32", "net.depth=1", "net.heads=2", "tokenizers.image=kl", "tokenizers.audio=codec",
@@ -67,6 +67,11 @@ def test_tokenizers_of_files_are_used_as_they_are(dataset: Dataset, tmp_path: Pa
         again.configs(64)
     with pytest.raises(UsageError, match="the tokenizer in this file is codec"):
         replace(budget, audio=budget.audio.replace("codec:", "cues:")).configs(size)
+    image.config = replace(image.config, width=40_000)  # 58 GB for one layer
+    save_kept(tmp_path / "large.safetensors", "image", image, {})
+    large = replace(budget, image=f"kl:{tmp_path / 'large.safetensors'}")
+    with pytest.raises(CheckpointError, match="belongs to a model of another size"):
+        fit_tokenizers(dataset, tmp_path / "large" / "tokenizers.safetensors", large)
     with pytest.raises(UsageError, match="the file has no image tokenizer"):
         replace(budget, image=budget.audio.replace("codec:", "kl:")).configs(size)
     with pytest.raises(UsageError, match=r"this is a folder; name the file in it, .*run/tokenizers\.safetensors"):
