@@ -77,7 +77,8 @@ def run_stage(
         shard(loss, ranks, device)
         state.continue_with(copy)
     elif ranks.count > 1:
-        shared = DistributedDataParallel(loss, find_unused_parameters=True)
+        shared = parallel = DistributedDataParallel(loss, find_unused_parameters=True)
+        parallel.broadcast_buffers = False  # they never change; PyTorch 2.13 warns of the argument of this name
     first = ranks.rank * config.accumulate
     parts = [Part(first + n, ranks.count * config.accumulate) for n in range(config.accumulate)]
     held_out = HeldOut(validation, tokenizers, config, stage, device, out, boards)
