@@ -36,6 +36,7 @@ PARTS_WITH_EXTRAS = {  # modules that may import what an extra brings, and nothi
     "avw4k/exports/hub.py": "hub",
     "avw4k/execution/ray_executor.py": "ray",
     "model/metrics/perceptual.py": "metrics",
+    "sim_bridge/process/ffmpeg.py": "video",
     "sim_bridge/rendering/warp.py": "gpu",
     **{f"sim_bridge/task/habitat_lab/{name}.py": "habitat" for name in LAB},
 }
