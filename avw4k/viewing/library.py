@@ -50,7 +50,8 @@ class Library:
         if self.dataset:
             spec = self.dataset.spec
             facts["about"] = (
-                f"{len(self._refs)} episodes, {spec.hours * len(self._refs) / spec.trajectories:.2f} h, "
+                f"{len(self._refs)} episode{'' if len(self._refs) == 1 else 's'}, "
+                f"{spec.hours * len(self._refs) / spec.trajectories:.2f} h, "
                 f"{len(spec.scenes)} scene{'' if len(spec.scenes) == 1 else 's'}, sound by “{spec.simulator.acoustics}”"
             )
         return facts
