@@ -19,6 +19,7 @@ from avw.model.planning.arrival import Arrival
 from avw.model.planning.decision import Decision
 from avw.model.planning.distance_field import DistanceField, FieldConfig
 from avw.model.planning.hearing import Hearing
+from avw.model.planning.last_heard import LastHeard
 from avw.model.planning.outlook import Outlook, outlook
 from avw.model.planning.source_paths import expected_paths
 from avw.model.planning.walking import Walker
@@ -88,6 +89,7 @@ class MpcPolicy:
         self.memory = self.observer.memory or SpatialMemory(self.model.hfov)
         self.walker = Walker(self.memory)
         self.hearing = Hearing()
+        self.last_heard = LastHeard()
         self.field = DistanceField(self.config.field)
         self.arrival = Arrival(self.config.stop_memory)
         self.goal_2: np.ndarray | None = None
@@ -105,6 +107,8 @@ class MpcPolicy:
             if self.last_action is not None and not self.walker.blocked:
                 self.hearing.moved(self.last_action)
             self.hearing.hear(observation.audio_ES)
+            if self.last_heard.hear(observation.audio_ES):
+                self.remember()
         if self._turns == 0 and (self._left == 0 or self.walker.blocked or self._at_goal()) and self.plan():
             return Action.STOP
         if self._turns > 0:
@@ -134,7 +138,8 @@ class MpcPolicy:
         poses = reachable_poses(space, nearest=c.nearest, farthest=c.farthest, spacing=c.spacing, cost_HW=cost_HW)
         here_2 = self.walker.position_2
         place_K2 = compose(self.memory.pose_4, poses.motion_K3)[:, :2]
-        predicted = self.predict(poses)
+        silent = self.last_heard.silent
+        predicted = self.last_heard.outlook(np.vstack([place_K2, here_2])) if silent else self.predict(poses)
         self.field.add(np.concatenate([place_K2, here_2[None]]), predicted.distance_K, predicted.variance_K)
         if self.arrived(predicted):
             return True
@@ -178,14 +183,26 @@ class MpcPolicy:
             denoising_steps=self.config.denoising_steps, seed=seed,
         )  # fmt: skip
 
+    def remember(self) -> None:
+        """Keep what the model believes about the source: it will not be heard again."""
+        nowhere_03, none_0 = np.zeros((0, 3), np.float32), np.zeros(0, np.int64)
+        predicted = outlook(self.model, self.observer.context(), nowhere_03, none_0, denoising_steps=0, seed=0)
+        if predicted.source_G2 is not None and predicted.p_G is not None:
+            self.last_heard.remember(self._on_map(predicted.source_G2), predicted.p_G)
+
+    def _on_map(self, place_G2: np.ndarray) -> np.ndarray:
+        """Places in the frame of the agent, in that of the map."""
+        return compose(self.memory.pose_4, np.pad(place_G2, ((0, 0), (0, 1))))[:, :2]
+
     def paths(
         self, space: FreeSpace, cost_HW: np.ndarray, place_K2: np.ndarray, predicted: Outlook
     ) -> np.ndarray | None:
         """Expected metres from each place to the source, along paths through the map; None if nothing is known."""
+        if self.last_heard.silent:
+            return expected_paths(space, cost_HW, place_K2, self.last_heard.place_12, np.ones(1))
         if predicted.source_G2 is None or predicted.p_G is None or not self.config.paths:
             return None
-        source_G2 = compose(self.memory.pose_4, np.pad(predicted.source_G2, ((0, 0), (0, 1))))[:, :2]
-        return expected_paths(space, cost_HW, place_K2, source_G2, predicted.p_G)
+        return expected_paths(space, cost_HW, place_K2, self._on_map(predicted.source_G2), predicted.p_G)
 
     def arrived(self, predicted: Outlook) -> bool:
         """Whether the source is near enough to stop, by the evidence of the last decisions."""
