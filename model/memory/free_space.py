@@ -116,6 +116,19 @@ def enclosed(space: FreeSpace, cost_HW: np.ndarray, *, most: float = 1.0) -> boo
     return bool(unseen_HW.sum() * space.cell**2 < most)
 
 
+def reachable(space: FreeSpace, cost_HW: np.ndarray, place_N2: np.ndarray) -> np.ndarray:
+    """bool (N,): whether a path leads from the agent to a cell within one of each place. True outside of the map."""
+    from scipy.ndimage import binary_dilation
+
+    row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
+    metres_HW, _ = flood(cost_HW, row, column, np.inf, space.cell)
+    there_HW = binary_dilation(np.isfinite(metres_HW), np.ones((3, 3), bool))
+    row_N, column_N = space.nodes(place_N2[:, 0], place_N2[:, 1])
+    rows, columns = there_HW.shape
+    outside_N = (row_N < 0) | (column_N < 0) | (row_N >= rows) | (column_N >= columns)
+    return np.asarray(outside_N | there_HW[row_N.clip(0, rows - 1), column_N.clip(0, columns - 1)])
+
+
 def reachable_poses(
     space: FreeSpace,
     *,

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from avw.model.context import Observer
-from avw.model.memory.free_space import FreeSpace, ReachablePoses, enclosed, reachable_poses, walking_cost
+from avw.model.memory.free_space import FreeSpace, ReachablePoses, enclosed, reachable, reachable_poses, walking_cost
 from avw.model.memory.poses import compose
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.planning.arrival import Arrival
@@ -139,7 +139,7 @@ class MpcPolicy:
         here_2 = self.walker.position_2
         place_K2 = compose(self.memory.pose_4, poses.motion_K3)[:, :2]
         silent = self.last_heard.silent
-        predicted = self.last_heard.outlook(np.vstack([place_K2, here_2])) if silent else self.predict(poses)
+        predicted = self.recall(space, cost_HW, place_K2) if silent else self.predict(poses)
         self.field.add(np.concatenate([place_K2, here_2[None]]), predicted.distance_K, predicted.variance_K)
         if self.arrived(predicted):
             return True
@@ -184,11 +184,16 @@ class MpcPolicy:
         )  # fmt: skip
 
     def remember(self) -> None:
-        """Keep what the model believes about the source: it will not be heard again."""
+        """Keep what the model believes about the source: it may not be heard again."""
         nowhere_03, none_0 = np.zeros((0, 3), np.float32), np.zeros(0, np.int64)
         predicted = outlook(self.model, self.observer.context(), nowhere_03, none_0, denoising_steps=0, seed=0)
         if predicted.source_G2 is not None and predicted.p_G is not None:
             self.last_heard.remember(self._on_map(predicted.source_G2), predicted.p_G)
+
+    def recall(self, space: FreeSpace, cost_HW: np.ndarray, place_K2: np.ndarray) -> Outlook:
+        """What to expect at the candidates and at the current pose from what was heard last."""
+        self.last_heard.choose(reachable(space, cost_HW, self.last_heard.places_G2))
+        return self.last_heard.outlook(np.vstack([place_K2, self.walker.position_2]))
 
     def _on_map(self, place_G2: np.ndarray) -> np.ndarray:
         """Places in the frame of the agent, in that of the map."""
@@ -198,11 +203,10 @@ class MpcPolicy:
         self, space: FreeSpace, cost_HW: np.ndarray, place_K2: np.ndarray, predicted: Outlook
     ) -> np.ndarray | None:
         """Expected metres from each place to the source, along paths through the map; None if nothing is known."""
-        if self.last_heard.silent:
-            return expected_paths(space, cost_HW, place_K2, self.last_heard.place_12, np.ones(1))
         if predicted.source_G2 is None or predicted.p_G is None or not self.config.paths:
             return None
-        return expected_paths(space, cost_HW, place_K2, self._on_map(predicted.source_G2), predicted.p_G)
+        source_G2 = predicted.source_G2 if self.last_heard.silent else self._on_map(predicted.source_G2)
+        return expected_paths(space, cost_HW, place_K2, source_G2, predicted.p_G)
 
     def arrived(self, predicted: Outlook) -> bool:
         """Whether the source is near enough to stop, by the evidence of the last decisions."""

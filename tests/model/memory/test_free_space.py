@@ -7,7 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from avw.model.memory.free_space import FreeSpace, carve, enclosed, flood, reachable_poses, space_around, walking_cost
+from avw.model.memory.free_space import (
+    FreeSpace,
+    carve,
+    enclosed,
+    flood,
+    reachable,
+    reachable_poses,
+    space_around,
+    walking_cost,
+)
 from avw.model.memory.rolling import Obstacles
 from avw.sim_bridge.types import FORWARD_METRES, TURN_RADIANS
 from tests.model.memory.rooms import closed_room, depth_in_room
@@ -184,3 +193,9 @@ def test_buckets_find_the_paths_that_a_heap_finds(seed: int):
     assert np.isfinite(near_HW).sum() <= 9  # the search ends at the start, whose neighbours it has reached
     few = rng.integers(cost_HW.size, size=4)
     np.testing.assert_array_equal(flood(cost_HW, row, column, np.inf, 0.1, few)[0].flat[few], metres_HW.flat[few])
+
+
+def test_places_behind_a_closed_wall_cannot_be_reached():
+    space = space_around(seen(closed_room(ahead=2.0, behind=2.0, left=2.0, right=2.0)), np.zeros(4))
+    places_N2 = np.array([[1.0, 1.0], [-1.5, 0.0], [3.5, 0.0], [0.0, -4.0], [50.0, 0.0]])
+    assert reachable(space, walking_cost(space), places_N2).tolist() == [True, True, False, False, True]

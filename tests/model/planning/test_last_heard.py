@@ -37,15 +37,18 @@ class Believing(KnowingModel):
 
 def test_the_place_is_the_one_from_which_most_of_the_belief_is_within_reach():
     heard = LastHeard()
-    assert [heard.hear(audio) for audio in (QUIET, QUIET, QUIET, LOUD)] == [False] * 4  # there was no sound to end
-    assert [heard.hear(QUIET) for _ in range(5)] == [False, False, True, False, False]
-    assert not heard.silent
+    assert [heard.hear(audio) for audio in (QUIET, QUIET, QUIET, LOUD, 0.5 * LOUD, LOUD)] == [False] * 6
+    assert heard.hear(0.1 * LOUD)  # it falls
     heard.remember(np.array([[5.0, 0.0], [0.0, 3.0], [0.4, 3.0]]), np.array([0.4, 0.25, 0.35]))
+    assert [heard.hear(audio) for audio in (0.01 * LOUD, QUIET, QUIET)] == [False] * 3
+    assert not heard.silent  # it may be a pause
+    heard.hear(QUIET)
     assert heard.silent
-    assert heard.place_12[0, 1] == 3.0
+    assert heard.choose(np.array([True, True, True]))[1] == 3.0
     found = heard.outlook(np.array([[5.0, 0.0], [0.2, 3.0]]))
     assert found.distance_K[0] > 4.0
     assert found.success_K[0] < 0.5 < found.success_K[1]
+    assert heard.choose(np.array([True, False, False]))[0] == 5.0
     heard.hear(LOUD)
     assert not heard.silent
 
