@@ -33,7 +33,7 @@ def export(what: Path | None, to: str, out: Path | None, splits: tuple[str, ...]
     Formats:
       lerobot     LeRobot 3.0: Parquet files with lossless images; sound as arrays
       webdataset  one tar file per shard, one sample per episode; lossless
-      mp4         one video with sound per episode; lossy, needs ffmpeg or avw[video]
+      mp4         one video with sound per episode; lossy; ffmpeg or avw[video]
       checkpoint  the model of a run in 16 bits, and its card beside it as text
 
     \b
