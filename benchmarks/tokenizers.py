@@ -37,6 +37,7 @@ from avw.model.tokenizers.kept import kept_config, load_kept, save_kept
 from avw.model.tokenizers.kl_image import KlImageConfig, KlImageTokenizer
 from avw.model.tokenizers.learned import Progress
 from avw.model.tokenizers.protocol import ImageCoder, OnStep, SoundCoder
+from avw.model.training.run_config import fingerprint
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from benchmarks.machine import machine, sentence
 
@@ -69,6 +70,8 @@ def tokenizers(
     """Measure what pca, kl, cues and codec keep of the frames of DATA."""
     torch.set_num_threads(1)
     dataset = open_dataset(data)
+    if keep is not None:
+        same_frames(keep, {"dataset": fingerprint(dataset), "frames": frames})
     train = {name: torch.from_numpy(x) for name, x in sample_frames(dataset, frames, 0).items()}
     test = sample_frames(dataset, test_frames, 0, split="test")
     chosen = only.split(",")
@@ -81,6 +84,19 @@ def tokenizers(
     for part in filter(None, (seen, heard)):
         click.echo(table(part) + "\n")
     click.echo(f"Test houses of {data}; {sentence(machine())}.")
+
+
+def same_frames(keep: Path, wanted: dict[str, Any]) -> None:
+    """Raise UsageError if the tokenizers in `keep` were fitted to other frames."""
+    path = keep / "frames.json"
+    if path.exists():
+        if json.loads(path.read_text(encoding="utf-8")) != wanted:
+            raise click.UsageError(
+                f"{keep} has tokenizers of another dataset or of other --frames; name another folder"
+            )
+        return
+    keep.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, json.dumps(wanted))
 
 
 def images(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner
@@ -13,7 +14,7 @@ from avw.model.tokenizers.kl_image import KlImageConfig, KlImageTokenizer
 from avw.model.tokenizers.learned import Progress
 from avw.model.tokenizers.protocol import OnStep
 from benchmarks import tokenizers as module
-from benchmarks.tokenizers import Effort, Kept, fitted, table, tokenizers
+from benchmarks.tokenizers import Effort, Kept, fitted, same_frames, table, tokenizers
 from tests.model.small_dataset import write_flats, write_small_dataset
 
 
@@ -64,6 +65,14 @@ def test_steps_and_time_add_up_over_processes(tmp_path: Path, monkeypatch: pytes
     assert (effort.steps, effort.seconds, len(done)) == (150, 150.0, 50)
     assert torch.equal(again.encode(images), first.encode(images))
     assert [path.name for path in tmp_path.iterdir()] == ["kl.safetensors"]
+
+
+def test_a_folder_has_the_tokenizers_of_one_set_of_frames(tmp_path: Path) -> None:
+    same_frames(tmp_path, {"dataset": "a:3", "frames": 40})
+    same_frames(tmp_path, {"dataset": "a:3", "frames": 40})
+    for other in ({"dataset": "b:3", "frames": 40}, {"dataset": "a:3", "frames": 41}):
+        with pytest.raises(click.UsageError, match="another dataset"):
+            same_frames(tmp_path, other)
 
 
 def test_another_time_is_another_fit(tmp_path: Path) -> None:
