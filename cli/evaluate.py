@@ -86,7 +86,7 @@ def evaluate(
     with Bar(total=count * len(horizons), desc="evaluate", unit="window", waiting=waiting) as bar:
         result = measure(
             chosen_model, data, split=split, horizons=horizons, count=count, denoising_steps=denoising_steps,
-            against=others, parts=chosen, device=device, progress=bar.update,
+            against=others, parts=chosen, device=device, progress=bar.update, on_part=bar.set_postfix_str,
         )  # fmt: skip
     for horizon, reason in result["skipped_horizons"].items():
         click.echo(f"Horizon {horizon} was skipped: {reason}.", err=True)

@@ -19,6 +19,7 @@ PARTS = ("horizons", "ranking", "sequences", "counterfactuals", "rollouts", "rel
 """What `avw evaluate --parts` can name. The horizons are always measured."""
 
 Progress = Callable[[int], object]
+OnPart = Callable[[str], object]
 
 
 def measure_source(
@@ -29,8 +30,12 @@ def measure_source(
     parts: Sequence[str] = PARTS,
     stitched: Sequence[Source] = (),
     progress: Progress = lambda windows: None,
+    on_part: OnPart = lambda name: None,
 ) -> dict[str, Any]:
-    """The parts of evaluation.json that need single predictions: horizons, sequences, ranking and reliability."""
+    """The parts of evaluation.json that need single predictions: horizons, sequences, ranking and reliability.
+
+    on_part: called with the name of a part before it is measured
+    """
     windows, recorded = source.windows, Recorded(source.windows)
     baselines = Baselines(source, recorded)
     result: dict[str, Any] = {"windows": {}, "horizons": {}, "coverage": {}, "intervals": {}, "paired": {}}
@@ -48,6 +53,7 @@ def measure_source(
         for part, values in summary(found).items():
             result[part][name] = values
     if "sequences" in parts:
+        on_part("sequences")
         sequences, perceptual, unavailable = measure_sequences(
             source, recorded, count=config.sequences, length=config.length, stitched=stitched
         )
@@ -55,8 +61,10 @@ def measure_source(
         result["unavailable"] |= unavailable
     measured: dict[str, dict[str, Any] | str] = {}
     if "ranking" in parts:
+        on_part("ranking")
         measured["ranking"] = measure_ranking(source, config.states, batch=config.batch)
     if "reliability" in parts:
+        on_part("reliability")
         measured["reliability"] = measure_reliability(
             windows, recorded, clips=config.clips, sequences=config.sequences, length=config.length
         )

@@ -15,7 +15,7 @@ from avw.model.evaluation.config import EvaluationConfig
 from avw.model.evaluation.counterfactuals import measure_counterfactuals
 from avw.model.evaluation.futures import Future, Recorded
 from avw.model.evaluation.model_source import ModelSource, round_trip
-from avw.model.evaluation.parts import PARTS, Progress, measure_source, with_parts
+from avw.model.evaluation.parts import PARTS, OnPart, Progress, measure_source, with_parts
 from avw.model.evaluation.rollouts import measure_rollouts
 from avw.model.evaluation.samples import write_samples
 from avw.model.evaluation.sequences import longest_episode, sound_of
@@ -38,6 +38,7 @@ def evaluate(
     parts: Sequence[str] = PARTS,
     device: str = "auto",
     progress: Progress = lambda windows: None,
+    on_part: OnPart = lambda name: None,
 ) -> dict[str, Any]:
     """Measure the predictions of a trained model and of its baselines, and write RUN/evaluation.json.
 
@@ -46,6 +47,7 @@ def evaluate(
     count: windows per horizon · denoising_steps: None: as many as the model was trained for
     against: one or two other runs, stitched into one method: the images of the first, the sound and reward of the last
     parts: what is measured; "horizons" always is · progress: called with the number of windows that were just done
+    on_part: called with the name of a part before it is measured, after the horizons
 
     Returns the content of evaluation.json: `result["horizons"]["4"]["psnr"]["model"]`, and so on.
     """
@@ -67,8 +69,9 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(target, busy):
         result = evaluate_model(
-            model, dataset, config, others=others, parts=parts, samples=folder / "samples", progress=progress
-        )
+            model, dataset, config, others=others, parts=parts, samples=folder / "samples", progress=progress,
+            on_part=on_part,
+        )  # fmt: skip
         result["against"] = [run_path(other).name for other in against]
         atomic_write(target, json.dumps(result, indent=2, allow_nan=False))
     return result
@@ -83,6 +86,7 @@ def evaluate_model(
     parts: Sequence[str] = PARTS,
     samples: Path | None = None,
     progress: Progress = lambda windows: None,
+    on_part: OnPart = lambda name: None,
 ) -> dict[str, Any]:
     """The content of evaluation.json. samples: folder for film strips and sounds.
 
@@ -103,16 +107,20 @@ def evaluate_model(
             "split": config.split,
             "scenes": sorted({ref.scene for ref in windows.episodes}),
             "denoising_steps": steps,
-            **measure_source(source, config, horizons, parts=parts, stitched=stitched, progress=progress),
+            **measure_source(
+                source, config, horizons, parts=parts, stitched=stitched, progress=progress, on_part=on_part
+            ),
             "skipped_horizons": skipped,
         }
         if samples is not None:
+            on_part("samples")
             recorded = Recorded(source.windows)
             write_samples(
                 source, recorded, samples, count=config.shown, length=config.length, candidates=config.candidates
             )
     measured: dict[str, dict[str, Any] | str] = {}
     if "counterfactuals" in parts:
+        on_part("counterfactuals")
         measured["counterfactuals"] = measure_counterfactuals(
             model,
             windows,
@@ -122,6 +130,7 @@ def evaluate_model(
             round_trip=lambda audio_NES: sound_of(round_trip(model, Future(audio_NES=audio_NES))),
         )
     if "rollouts" in parts:
+        on_part("rollouts")
         measured["rollouts"] = measure_rollouts(
             model,
             windows,

@@ -81,6 +81,8 @@ def test_the_command_writes_what_it_prints(run: Path, short: None):
     assert not list(run.glob("*.tmp"))
     assert list(result["horizons"]) == ["1"]
     assert set(result["horizons"]["1"]) == set(MEASURES)
+    parts = [done.stderr.rfind(f", {name}]") for name in ("sequences", "ranking", "samples")]  # beside the bar
+    assert -1 < parts[0] < parts[1] < parts[2], done.stderr
     assert "Horizon 99 was skipped: the longest episode of the test split has" in done.stderr
     assert result["perceptual"] == dict.fromkeys(PERCEPTUAL, 1.0)
     sequences = {"model", "model_with_true_sound", "model_with_true_images", "oracle_tokenizer"}
