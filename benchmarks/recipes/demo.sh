@@ -16,7 +16,7 @@ say "2/5 train: tokenizers, then the diffusion world model in three stages → $
 avw train "$DATA" --out "$RUN" --size nano --scale 0.3
 
 say "3/5 evaluate: compare predictions with baselines, in houses that were not used for training"
-avw evaluate "$RUN" "$DATA" --count 300
+avw evaluate "$RUN" "$DATA" --count 150 --parts ranking,sequences,counterfactuals
 
 say "4/5 navigate: compare planning with predictions and other policies"
 avw navigate --model "$RUN" --policy mpc --policy greedy-audio --policy mapping-audio --policy random --policy oracle \
