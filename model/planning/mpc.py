@@ -49,6 +49,7 @@ class MpcConfig:
     scan: whether the agent looks around at the start: a turn of the head tells front from back
     stop: the agent stops where P(success), over the last decisions, is higher. A step too many inside the success
         distance costs no SPL, and a STOP too early ends the episode, so it is high
+    stay, stop_after_stay: after so many actions within 1 m of a place, this P(success) suffices there
     stop_memory: share of its weight that the evidence of a decision keeps per decision
     """
 
@@ -70,6 +71,8 @@ class MpcConfig:
     scan: bool = True
     stop: float = 0.85
     stop_memory: float = 0.5
+    stay: int = 100
+    stop_after_stay: float = 0.5
 
 
 class MpcPolicy:
@@ -209,8 +212,13 @@ class MpcPolicy:
         return expected_paths(space, cost_HW, place_K2, source_G2, predicted.p_G)
 
     def arrived(self, predicted: Outlook) -> bool:
-        """Whether the source is near enough to stop, by the evidence of the last decisions."""
-        return self.arrival.add(float(predicted.success_K[-1])) > self.config.stop
+        """Whether the source is near enough to stop, by the evidence of the last decisions. A model that was trained
+        for a short time is never certain: where the agent has stayed for long, less certainty suffices."""
+        c, here_2 = self.config, self.walker.position_2
+        trail_T2 = np.stack(self.walker.trail[ROUND:] or [here_2])  # without the turn at the start
+        stayed = int((np.linalg.norm(trail_T2 - here_2, axis=1) < 1.0).sum())
+        success = self.arrival.add(float(predicted.success_K[-1]))
+        return success > (c.stop if stayed < c.stay else c.stop_after_stay)
 
     def heard(self, motion_K3: np.ndarray) -> np.ndarray:
         """float64 (K,), 0 to 1: evidence that the sound comes from where the motions lead. 0 for a model without sound,

@@ -184,3 +184,13 @@ def test_it_leaves_a_room_whose_only_way_out_looks_too_narrow():
     actions = walk.run(policy(KnowingModel(to(2.2, 0.0)), scan=True), 200)
     assert actions[-1] == Action.STOP
     assert walk.pose_4[0] > 0.9
+
+
+@pytest.mark.parametrize(("stay", "stops"), [(1000, False), (10, True)])
+def test_a_model_that_is_never_certain_suffices_where_the_agent_has_stayed(stay: int, stops: bool):
+    model = KnowingModel(to(1.0, 0.5), sharpness=1.2)
+    walk = RoomWalk()
+    actions = walk.run(policy(model, stay=stay), 60)
+    assert (actions[-1] == Action.STOP) == stops
+    if stops:
+        assert np.linalg.norm(walk.pose_4[:2] - [1.0, 0.5]) < 1.0
