@@ -20,7 +20,7 @@ import torch
 
 from avw.model.context import Context, Observer
 from avw.model.memory.free_space import reachable_poses, walking_cost
-from avw.model.memory.poses import compose, walking_steps
+from avw.model.memory.poses import compose, places_on, walking_steps
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.planning.distance_field import DistanceField
 from avw.model.planning.outlook import outlook
@@ -121,7 +121,7 @@ def decide(model: WorldModel, context: Context, count: int, passes: int) -> np.n
     field.add(place_K2, predicted.distance_K[:-1], predicted.variance_K[:-1])
     distance_K = field.at(place_K2)
     if predicted.source_G2 is not None and predicted.p_G is not None:
-        source_G2 = compose(memory.pose_4, np.pad(predicted.source_G2, ((0, 0), (0, 1))))[:, :2]
+        source_G2 = places_on(memory.pose_4, predicted.source_G2)
         paths_K = expected_paths(space, cost_HW, place_K2, source_G2, predicted.p_G)
         distance_K = distance_K if paths_K is None else 0.5 * (distance_K + paths_K)
     return np.asarray(place_K2[int(distance_K.argmin())])

@@ -5,9 +5,8 @@
 Reads RUN/evaluation.json (`avw evaluate`), RUN/navigation.json (`avw navigate`) and RUN/machine.json
 (`benchmarks.machine`), and replaces the text between `<!-- results:KIND -->` and `<!-- results:end -->` in each file.
 Kinds: `short` (navigation, few measures), `navigation` (all measures and differences), `seeds` (with --beside) and
-`prediction`. A section of a
-file that RUN lacks stays as it is. Without --write it prints the full tables. These sections are only written by this
-program, so no figure in them is typed by hand.
+`prediction`. A section of a file that RUN lacks stays as it is. Without --write it prints the full tables. These
+sections are only written by this program, so no figure in them is typed by hand.
 """
 
 from __future__ import annotations

@@ -97,17 +97,22 @@ def walking_cost(space: FreeSpace, *, through_unknown: bool = True, squeeze: boo
     cost_HW[space.obstacle_HW] = np.inf
     if not through_unknown:
         cost_HW[~space.free_HW] = np.inf
-    row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
+    row, column = _agent_cell(space)
     around = (slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2))
     cost_HW[around] = np.where(space.obstacle_HW[around], cost_HW[around], np.minimum(cost_HW[around], 4.0))
     cost_HW[row, column] = min(cost_HW[row, column], 2.0)
     return cost_HW
 
 
+def _agent_cell(space: FreeSpace) -> tuple[int, int]:
+    row, column = space.nodes(space.pose_4[0], space.pose_4[1])
+    return int(row), int(column)
+
+
 def enclosed(space: FreeSpace, cost_HW: np.ndarray, *, most: float = 1.0) -> bool:
     """Whether the agent cannot leave the part of the map that it knows: less than `most` square metres that were never
     seen can be reached, and not the edge of the map."""
-    row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
+    row, column = _agent_cell(space)
     metres_HW, _ = flood(cost_HW, row, column, np.inf, space.cell)
     there_HW = np.isfinite(metres_HW)
     if there_HW[[0, -1]].any() or there_HW[:, [0, -1]].any():
@@ -120,7 +125,7 @@ def reachable(space: FreeSpace, cost_HW: np.ndarray, place_N2: np.ndarray) -> np
     """bool (N,): whether a path leads from the agent to a cell within one of each place. True outside of the map."""
     from scipy.ndimage import binary_dilation
 
-    row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
+    row, column = _agent_cell(space)
     metres_HW, _ = flood(cost_HW, row, column, np.inf, space.cell)
     there_HW = binary_dilation(np.isfinite(metres_HW), np.ones((3, 3), bool))
     row_N, column_N = space.nodes(place_N2[:, 0], place_N2[:, 1])
@@ -145,7 +150,7 @@ def reachable_poses(
     """
     if cost_HW is None:
         cost_HW = walking_cost(space, through_unknown=through_unknown)
-    row, column = (int(node) for node in space.nodes(space.pose_4[0], space.pose_4[1]))
+    row, column = _agent_cell(space)
     metres_HW, parent_HW = flood(cost_HW, row, column, farthest / _GRID_EXCESS + 2 * space.cell, space.cell)
     metres_HW *= _GRID_EXCESS
     chosen: list[np.ndarray] = []

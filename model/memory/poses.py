@@ -37,6 +37,11 @@ def seen_from(origin: np.ndarray, pose: np.ndarray) -> np.ndarray:
     return np.stack([c * dx + s * dy, c * dy - s * dx, pose[..., 2] - origin[..., 2], turn], -1)
 
 
+def places_on(pose: np.ndarray, place_N2: np.ndarray) -> np.ndarray:
+    """Places (N, 2) in the frame of `pose`, in the frame that `pose` is given in; float64 (N, 2)."""
+    return compose(pose, np.pad(place_N2, ((0, 0), (0, 1))))[:, :2]
+
+
 def wrapped(angle: np.ndarray) -> np.ndarray:
     """Angles in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi

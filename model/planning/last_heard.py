@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avw.model.memory.poses import seen_from
 from avw.model.planning.outlook import Outlook
 
 
@@ -78,9 +79,10 @@ class LastHeard:
         self._place_2 = place_G2[int(mass_G.argmax())]
         return self._place_2
 
-    def outlook(self, place_K2: np.ndarray) -> Outlook:
-        """What to expect at places in the same frame; the last one is that of the agent. Call `choose` before."""
+    def outlook(self, place_K2: np.ndarray, pose_4: np.ndarray) -> Outlook:
+        """What to expect at places in the same frame, of which the last one is that of the agent; pose_4: its pose.
+        Call `choose` before."""
         distance_K = np.linalg.norm(place_K2 - self._place_2, axis=1)
         success_K = np.where(distance_K < self.config.near, 0.99, 0.01)
-        variance_K, certain_1 = np.full(len(place_K2), 0.01), np.ones(1)
-        return Outlook(distance_K, variance_K, success_K, self._place_2[None], certain_1)
+        source_12 = seen_from(pose_4, np.append(self._place_2, 0.0))[None, :2]
+        return Outlook(distance_K, np.full(len(place_K2), 0.01), success_K, source_12, np.ones(1))

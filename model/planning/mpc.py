@@ -13,7 +13,7 @@ from scipy.ndimage import uniform_filter
 
 from avw.model.context import Observer
 from avw.model.memory.free_space import FreeSpace, ReachablePoses, enclosed, reachable, reachable_poses, walking_cost
-from avw.model.memory.poses import compose
+from avw.model.memory.poses import compose, places_on
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.planning.arrival import Arrival
 from avw.model.planning.decision import Decision
@@ -28,6 +28,7 @@ from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import Action, Observation
 
 ROUND = 36  # turns of 10°
+STAYED = 1.0  # metres around a place in which the agent counts as staying there
 ARRIVED = 0.3  # metres to the goal at which the next decision is made
 
 
@@ -191,16 +192,12 @@ class MpcPolicy:
         nowhere_03, none_0 = np.zeros((0, 3), np.float32), np.zeros(0, np.int64)
         predicted = outlook(self.model, self.observer.context(), nowhere_03, none_0, denoising_steps=0, seed=0)
         if predicted.source_G2 is not None and predicted.p_G is not None:
-            self.last_heard.remember(self._on_map(predicted.source_G2), predicted.p_G)
+            self.last_heard.remember(places_on(self.memory.pose_4, predicted.source_G2), predicted.p_G)
 
     def recall(self, space: FreeSpace, cost_HW: np.ndarray, place_K2: np.ndarray) -> Outlook:
         """What to expect at the candidates and at the current pose from what was heard last."""
         self.last_heard.choose(reachable(space, cost_HW, self.last_heard.places_G2))
-        return self.last_heard.outlook(np.vstack([place_K2, self.walker.position_2]))
-
-    def _on_map(self, place_G2: np.ndarray) -> np.ndarray:
-        """Places in the frame of the agent, in that of the map."""
-        return compose(self.memory.pose_4, np.pad(place_G2, ((0, 0), (0, 1))))[:, :2]
+        return self.last_heard.outlook(np.vstack([place_K2, self.walker.position_2]), self.memory.pose_4)
 
     def paths(
         self, space: FreeSpace, cost_HW: np.ndarray, place_K2: np.ndarray, predicted: Outlook
@@ -208,15 +205,15 @@ class MpcPolicy:
         """Expected metres from each place to the source, along paths through the map; None if nothing is known."""
         if predicted.source_G2 is None or predicted.p_G is None or not self.config.paths:
             return None
-        source_G2 = predicted.source_G2 if self.last_heard.silent else self._on_map(predicted.source_G2)
+        source_G2 = places_on(self.memory.pose_4, predicted.source_G2)
         return expected_paths(space, cost_HW, place_K2, source_G2, predicted.p_G)
 
     def arrived(self, predicted: Outlook) -> bool:
         """Whether the source is near enough to stop, by the evidence of the last decisions. A model that was trained
         for a short time is never certain: where the agent has stayed for long, less certainty suffices."""
-        c, here_2 = self.config, self.walker.position_2
-        trail_T2 = np.stack(self.walker.trail[ROUND:] or [here_2])  # without the turn at the start
-        stayed = int((np.linalg.norm(trail_T2 - here_2, axis=1) < 1.0).sum())
+        c = self.config
+        after_scan = self.walker.trail[ROUND:]  # without the turn at the start
+        stayed = steps_near(after_scan, self.walker.position_2[None], STAYED)[0]
         success = self.arrival.add(float(predicted.success_K[-1]))
         return success > (c.stop if stayed < c.stay else c.stop_after_stay)
 
@@ -231,8 +228,13 @@ class MpcPolicy:
 
     def visits(self, place_K2: np.ndarray) -> np.ndarray:
         """int (K,): past steps within `revisit_metres` of each place."""
-        away_KT = np.linalg.norm(place_K2[:, None] - np.stack(self.walker.trail)[None], axis=-1)
-        return (away_KT < self.config.revisit_metres).sum(1)
+        return steps_near(self.walker.trail, place_K2, self.config.revisit_metres)
+
+
+def steps_near(trail: list[np.ndarray], place_K2: np.ndarray, radius: float) -> np.ndarray:
+    """int (K,): how many places of a trail lie within `radius` metres of each place."""
+    trail_T2 = np.reshape(trail, (-1, 2))
+    return np.asarray((np.linalg.norm(place_K2[:, None] - trail_T2[None], axis=-1) < radius).sum(1))
 
 
 def unseen(space: FreeSpace, place_K2: np.ndarray, radius: float = 0.8) -> np.ndarray:

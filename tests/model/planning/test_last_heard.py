@@ -45,7 +45,7 @@ def test_the_place_is_the_one_from_which_most_of_the_belief_is_within_reach():
     heard.hear(QUIET)
     assert heard.silent
     assert heard.choose(np.array([True, True, True]))[1] == 3.0
-    found = heard.outlook(np.array([[5.0, 0.0], [0.2, 3.0]]))
+    found = heard.outlook(np.array([[5.0, 0.0], [0.2, 3.0]]), np.zeros(4))
     assert found.distance_K[0] > 4.0
     assert found.success_K[0] < 0.5 < found.success_K[1]
     assert heard.choose(np.array([True, False, False]))[0] == 5.0
