@@ -147,7 +147,7 @@ def provenance(run: Path) -> str:
     facts = read(run / "machine.json")
     machine = f" on {sentence(facts)}" if facts else ""
     name = run.name if run.is_absolute() else run.as_posix()  # do not publish paths of this machine
-    return f"From `{name}`, made by `make results`{machine}.\n"
+    return f"From `{name}`, made with the commands of `make results`{machine}.\n"
 
 
 def prediction_table(horizons: Mapping[str, Any]) -> str:
