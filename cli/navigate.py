@@ -84,13 +84,14 @@ class PolicyName(click.ParamType):
 @option("--record", type=click.IntRange(min=0), metavar="N", default=0, show_default=True,
         help="Record the first N episodes of each policy for avw view and avw report: camera, what was imagined, map, "
         "field and sound.")  # fmt: skip
+@option("--dry-run", is_flag=True, help="Check the arguments and print which episodes would be run; write nothing.")
 @shared.json_output
 def navigate(
     policies: tuple[str, ...], model: Path | None, gate: bool, denoising_steps: int | None, scenes: tuple[str, ...],
     backend: str | None, acoustics: str | None, materials: Path | None, stream: str | None, sound: str | None,
     sound_root: Path | None, task: str, episode_file: Path | None, write_episodes: Path | None, episodes: int | None,
     seed: int, workers: int | None, device: str, video: Path | None, out: Path | None, record: int, executor: str,
-    ray_address: str, resume: bool, as_json: bool,
+    ray_address: str, resume: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run navigation policies that search for the sounding source, and print their success rates and path lengths.
 
@@ -128,11 +129,14 @@ def navigate(
       avw navigate --policy mpc                      the test houses of the run
       avw navigate --model pretrained --scenes procedural:40-43
       avw navigate --policy mpc --policy greedy-audio --episodes 100
+      avw navigate --policy mpc --episodes 100 --dry-run
       avw navigate --policy oracle --scenes procedural:40-43 --video videos
       avw navigate --policy mpc --record 4           then: avw view runs/latest
       avw navigate --policy mpc --task silent --episode-file rooms-v1-test-silent
       avw navigate --policy oracle --episode-file test_telephone.json.gz
     """
+    if dry_run and write_episodes:
+        raise click.UsageError("--dry-run writes nothing, so it cannot be used with --write-episodes; leave one out")
     if gate and "mpc" not in policies:
         raise click.UsageError("--gate imagines less in --policy mpc, and does nothing for others; leave it out")
     if gate:
@@ -143,6 +147,7 @@ def navigate(
     from avw.model.planning.navigate import run_policies
     from avw.model.planning.outcomes import comparison, table, write_outcome
     from avw.model.planning.plan_navigation import plan_navigation
+    from avw.model.planning.remaining import remaining, remaining_text
     from avw.model.run_folder import results_folder
 
     run = _run(policies, model)
@@ -173,6 +178,10 @@ def navigate(
         if folder is None:
             raise click.UsageError("--record writes into the folder of the results; name one with --out")
         config = dataclasses.replace(config, record=record, record_dir=str(folder / "episodes"))
+    if dry_run:
+        left = remaining(config, folder, resume=resume)
+        click.echo(json.dumps(left) if as_json else remaining_text(left))
+        return
     with progress_bar("navigate", "episode") as bar, terminated_like_interrupted():
         ran = run_policies(
             config, folder=folder, resume=resume, execute=execute, on_start=bar.begin,

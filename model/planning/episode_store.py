@@ -64,12 +64,21 @@ class EpisodeStore:
                 path = self._path(policy)
                 busy = f"{path} is being written by another `avw navigate`; wait for it, or name another folder"
                 self._locks.enter_context(exclusive(path, busy))
-                self._open(policy, path)
+                if not self._read(policy, path):
+                    append_line(path, {"config": self._wanted(policy)})
             self._locks = self._locks.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._locks.close()
+
+    def look(self) -> None:
+        """Read the episodes that have ended, and write and lock nothing. Raises as entering does."""
+        if self.folder is not None and self.folder.exists():
+            with readable_errors("cannot read the navigation records", self.folder):
+                for policy in self.config.policies:
+                    if (path := self._path(policy)).exists():
+                        self._read(policy, path)
 
     def add(self, policy: str, outcome: Outcome) -> None:
         """Write an episode that has ended: when this returns, a kill or a power cut cannot lose it.
@@ -88,15 +97,18 @@ class EpisodeStore:
         assert self.folder is not None
         return self.folder / f"navigation-{policy_label(policy)}.jsonl"
 
-    def _open(self, policy: str, path: Path) -> None:
-        wanted = {**stored_config(self.config, policy), **self.identities.get(policy, {})}
+    def _wanted(self, policy: str) -> dict[str, Any]:
+        return {**stored_config(self.config, policy), **self.identities.get(policy, {})}
+
+    def _read(self, policy: str, path: Path) -> bool:
+        """Read the records of a policy. Returns whether the file has its first line."""
+        wanted = self._wanted(policy)
         try:
             lines = complete_lines(path)
         except ValueError as error:
             raise DatasetError(f"{path} cannot be read ({error}); remove it, or name another folder") from error
         if not lines:
-            append_line(path, {"config": wanted})
-            return
+            return False
         found = _parsed(path, 1, lines[0]).get("config")
         if not isinstance(found, dict):
             raise DatasetError(f"{path}, line 1: not a file of navigation records; remove it, or name another folder")
@@ -115,6 +127,7 @@ class EpisodeStore:
         for number, line in enumerate(lines[1:], start=2):
             outcome = _outcome(path, number, line)
             self.outcomes.setdefault((policy, outcome.episode), outcome)
+        return True
 
 
 def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
