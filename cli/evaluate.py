@@ -13,6 +13,7 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import WholeNumbers
 from avw.cli.paths import UserPath
+from avw.cli.wording import plural
 
 NAMES = {
     "psnr": "PSNR, dB ↑",
@@ -97,7 +98,8 @@ def table(result: dict[str, Any]) -> str:
     """The result as a table."""
     by_horizon = result["horizons"].values()
     methods = [name for name in METHODS if any(name in row for rows in by_horizon for row in rows.values())]
-    lines = [f"{len(result['scenes'])} {result['split']} scenes; {result['denoising_steps']} denoising step(s)"]
+    scenes, passes = len(result["scenes"]), result["denoising_steps"]
+    lines = [f"{plural(scenes, result['split'] + ' scene')}; {plural(passes, 'denoising step')}"]
     lines.append(f"{'':22}{'steps':>6}" + "".join(f"{METHODS[name]:>14}" for name in methods))
     for metric, label in NAMES.items():
         for horizon, rows in result["horizons"].items():

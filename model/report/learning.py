@@ -60,6 +60,8 @@ STAGES = {
     "3": "Stage 3: joint, with reward",
 }
 COLOURS = ("#0f766e", "#d97706", "#1e3a8a", "#be185d", "#64748b", "#65a30d")
+VALIDATION = "val_"  # how the names of losses on the validation split begin
+VALIDATION_DASH = "5 4"
 
 
 def training_section(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -73,7 +75,7 @@ def training_section(rows: Sequence[Mapping[str, Any]]) -> str:
     return (
         '<section id="training"><h2>Training</h2><p class="about">AV-CDiT is trained in three stages: vision; sound, '
         "with all other weights frozen; and both jointly with the reward. Each point is the mean loss since the point "
-        "before it"
+        "before it; dashed: validation houses"
         f"{f'. Training took {_duration(seconds)} of wall-clock time' if seconds else ''}.</p>"
         f'<div class="card"><div class="charts">{charts}</div></div></section>'
     )
@@ -85,7 +87,7 @@ def imagination_section(evaluation: Mapping[str, Any], samples: Path) -> str:
     return (
         '<section id="imagination"><h2>Predictions</h2><p class="about">Given past images, past sound and the actions '
         f"to come, the model predicts image, sound and reward a number of steps later. One step is {STEP_SECONDS:g} s. "
-        f"Evaluated in {len(evaluation['scenes'])} scene(s) that were not used for training.</p>"
+        f"Test scenes, which were not used for training: {len(evaluation['scenes'])}.</p>"
         f'<div class="card">{_horizon_charts(evaluation["horizons"], horizons)}</div>'
         f'<div class="card">{_table(evaluation, horizons)}</div>'
         f"{findings(evaluation, METHODS, METRICS)}"
@@ -97,17 +99,28 @@ def _curves(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     names = [name for name in rows[-1] if name not in NOT_LOSSES]
     if not names:
         names = ["loss"]
+    losses = list(dict.fromkeys(name.removeprefix(VALIDATION) for name in names))
+    colours = {loss: COLOURS[number % len(COLOURS)] for number, loss in enumerate(losses)}
     lines = []
-    for number, name in enumerate(names):
+    for name in names:
+        loss = name.removeprefix(VALIDATION)
         pairs = [(float(row["step"]), float(row[name])) for row in rows if name in row]
-        colour = COLOURS[number % len(COLOURS)]
         steps, values = [s for s, _ in pairs], [v for _, v in pairs]
-        lines.append(Line(name=name.replace("_", " "), x=steps, y=_smoothed(values), colour=colour))
+        lines.append(
+            Line(
+                name=name.replace("_", " "),
+                x=steps,
+                y=_smoothed(values),
+                colour=colours[loss],
+                dash="" if loss == name else VALIDATION_DASH,
+                series=loss.replace("_", " "),
+            )
+        )
     finite = [v for line in lines for v in line.y if math.isfinite(v)]
     # A log axis suits a large decrease, a linear axis a small one.
     wide = bool(finite) and min(finite) > 0 and max(finite) > 4 * min(finite)
     chart = line_chart(lines, title=title, x_label="step", log_y=wide)
-    return f"<div>{chart}{legend([(line.name, line.colour) for line in lines])}</div>"
+    return f"<div>{chart}{legend([(loss.replace('_', ' '), colour) for loss, colour in colours.items()])}</div>"
 
 
 def _smoothed(values: Sequence[float]) -> list[float]:
@@ -166,7 +179,7 @@ def _table(evaluation: Mapping[str, Any], horizons: Sequence[str]) -> str:
         "its sound, unchanged. Rotation warp: the last frame, turned by the commanded angle. Reprojection: the frames "
         "seen before, drawn from where the actions lead, without learning. Grey: bounds that use the true future. "
         "Oracle tokenizer: the true future, encoded and decoded; the bound of decoded images. Windows per "
-        f"horizon: {windows or 'not recorded'}; {evaluation.get('denoising_steps', '?')} denoising step(s)."
+        f"horizon: {windows or 'not recorded'}; denoising steps: {evaluation.get('denoising_steps', '?')}."
         f"{_skipped(evaluation)}</p>{_sequences(evaluation)}"
     )
 

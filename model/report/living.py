@@ -16,7 +16,7 @@ from avw.avw4k.viewing.charts import Line, legend, line_chart
 from avw.avw4k.viewing.embedded import SERVED_POLICY, filled, resource
 from avw.avw4k.viewing.local_server import Answer, LocalServer, html, sentence
 from avw.model.av_cdit import AvCditConfig
-from avw.model.report.learning import COLOURS, STAGES
+from avw.model.report.learning import COLOURS, STAGES, VALIDATION, VALIDATION_DASH
 from avw.model.run_folder import CONFIG, NOT_LOSSES, read_log, read_result_object
 from avw.model.training.config import TrainConfig
 from avw.model.training.config_file import from_file
@@ -25,7 +25,6 @@ from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import AvwError, UsageError
 
 LOG = "log.jsonl"
-VALIDATION = "val_"  # how the names of losses on the validation split begin
 GRADIENT, RATE, SPEED = "norm of the gradient", "learning rate", "targets per second"
 
 
@@ -50,6 +49,10 @@ class Run:
         rows = [row for row in self.stages.get(stage, []) if isinstance(row.get(name), int | float)]
         steps, values = [float(row["step"]) for row in rows], [float(row[name]) for row in rows]
         return self._line(name, steps, values, dash)
+
+    def losses(self, stage: str, term: str) -> list[Line]:
+        """A term of the loss on the training and on the validation split."""
+        return [self.line(stage, term), self.line(stage, VALIDATION + term, dash=VALIDATION_DASH)]
 
     def rate(self, stage: str) -> Line:
         """The learning rate at the steps of the log, from the configuration."""
@@ -150,7 +153,7 @@ def _stage(runs: Sequence[Run], stage: str) -> str:
     charts = [
         _chart(
             f"loss: {term.replace('_', ' ')}",
-            [line for run in runs for line in (run.line(stage, term), run.line(stage, VALIDATION + term, dash="5 4"))],
+            [line for run in runs for line in run.losses(stage, term)],
         )
         for term in terms
     ]

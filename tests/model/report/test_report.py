@@ -28,6 +28,7 @@ from avw.model.planning.navigate import run_policies
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.outcomes import write_outcome
 from avw.model.report import write_report
+from avw.model.report.learning import training_section
 from avw.model.report.maps import Route, trajectory_map
 from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
 from avw.sim_bridge.scenes.collections.collections import COLLECTIONS
@@ -397,6 +398,19 @@ def test_charts_are_svg_inside_their_box(y, log):
         x, height = map(float, point.split(","))
         assert 0 <= x <= 340
         assert 0 <= height <= 210
+
+
+def test_a_loss_and_its_validation_have_one_colour_and_one_chip():
+    losses = {"audio": 2.0, "val_audio": 2.5, "reward": 1.0}
+    rows = [{"stage": "3", "step": step, **losses} for step in (0, 1)]
+    page = ET.fromstring(training_section(rows))
+    lines = {line.findtext("title"): line.attrib for line in page.iter("polyline")}
+    assert list(lines) == ["audio", "val audio", "reward"]
+    assert lines["audio"]["stroke"] == lines["val audio"]["stroke"] != lines["reward"]["stroke"]
+    assert "stroke-dasharray" in lines["val audio"]
+    assert "stroke-dasharray" not in lines["audio"]
+    assert {line["data-series"] for line in lines.values()} == {"audio", "reward"}
+    assert [chip.attrib["data-series"] for chip in page.iter("button")] == ["audio", "reward"]
 
 
 def test_charts_of_nothing():
