@@ -34,7 +34,7 @@ ARRIVED = 0.3  # metres to the goal at which the next decision is made
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MpcConfig:
-    """Weights were chosen on the validation houses of rooms-v1, `paths` and `stop` on procedural-4000 to 4053.
+    """Weights were chosen on the validation houses of rooms-v1, `paths` and `stop` on procedural-4000 to 4071.
 
     nearest, farthest: metres of path to the candidates · spacing: factor on the distances between them
     execute: actions between two decisions, at least and at most: as many as metres to the source are expected
@@ -70,7 +70,7 @@ class MpcConfig:
     keep_metres: float = 0.7
     revisit_metres: float = 0.6
     scan: bool = True
-    stop: float = 0.85
+    stop: float = 0.9
     stop_memory: float = 0.5
     stay: int = 100
     stop_after_stay: float = 0.5
