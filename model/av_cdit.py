@@ -15,7 +15,7 @@ same with and without the reward.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -36,6 +36,7 @@ from avw.model.layers import (
     Head,
     NarrowExpert,
     applied,
+    last_ones,
     mlp,
     modulate,
     motion_features,
@@ -204,10 +205,16 @@ class Block(nn.Module):
         return self.cross_attention.keys_values(self.context_norm(context_BND))
 
     def forward(
-        self, tokens: dict[str, Tensor], c_BKD: Tensor, context: tuple[Tensor, Tensor], hidden: tuple[int, int] = (0, 0)
+        self,
+        tokens: dict[str, Tensor],
+        c_BKD: Tensor,
+        context: tuple[Tensor, Tensor],
+        hidden: tuple[int, int] = (0, 0),
+        wanted: Sequence[str] | None = None,
     ) -> dict[str, Tensor]:
         """tokens: modality → (P, N, D), in the order of MODALITIES; context: keys and values (B, heads, M, D/heads)
         hidden: numbers of the first tokens, and of the first ones of the context, that the reward does not attend to
+        wanted: the modalities to return, the last ones of `tokens`; None: all
         """
         B, K, _ = c_BKD.shape
         c_PD = F.silu(c_BKD).flatten(0, 1)
@@ -216,7 +223,9 @@ class Block(nn.Module):
 
         aside = "reward" in tokens and len(tokens) > 1  # the reward token, which is the last one
         normed = modulate(self.norm(x_PND), shift1, scale1)
-        x_PND = x_PND + gate1[:, None] * self.self_attention.among(normed, aside=aside, hidden=hidden[0])
+        first, tokens = last_ones(tokens, wanted)
+        among = self.self_attention.among(normed, aside=aside, hidden=hidden[0], first=first)
+        x_PND = x_PND[:, first:] + gate1[:, None] * among
 
         attend = self.cross_attention
 
@@ -351,11 +360,13 @@ class AvCdit(nn.Module):
         *,
         prior_PHWC: Tensor | None = None,
         reward: bool = False,
+        only_reward: bool = False,
     ) -> tuple[dict[str, Tensor], RewardPrediction | None]:
         """Predict every modality in `noisy`, and the reward.
 
         noisy: "vision" (P, H, W, C), "audio" (P, A, Da), both, or neither (the reward from the context alone)
         prior_PHWC: (B·K, H, W, C + PRIOR_EXTRA), see `priors.py`
+        only_reward: compute only what the reward depends on, and return no outputs
         Returns outputs with the shapes of `noisy` (twice the channels with learn_variance), and the reward prediction,
         which is None unless `reward` is set.
         """
@@ -380,17 +391,21 @@ class AvCdit(nn.Module):
             features_PF = belief_features(context.belief, motion_BK3).flatten(0, 1)
             for name in tokens.keys() & {"audio", "reward"}:
                 tokens[name] = tokens[name] + self.from_belief[name](features_PF)[:, None]
-        hidden = (0, 0)
-        if reward and self.config.blind_reward:
-            hidden = (tokens["vision"].shape[1] if "vision" in noisy else 0, context.images)
-        for block, keys_values in zip(self.blocks, context.keys_values, strict=True):
-            inputs = (tokens, c_BKD, keys_values, hidden)
+        needed = self._needed(list(tokens)) if only_reward else [(list(tokens), None)] * len(self.blocks)
+        for block, keys_values, (inputs, wanted) in zip(self.blocks, context.keys_values, needed, strict=True):
+            tokens = {name: tokens[name] for name in inputs}
+            hidden = (0, 0)
+            if reward and self.config.blind_reward:
+                hidden = (tokens["vision"].shape[1] if "vision" in tokens else 0, context.images)
+            given = (tokens, c_BKD, keys_values, hidden, wanted)
             if self.recompute and torch.is_grad_enabled():
-                tokens = recomputed(block, *inputs, use_reentrant=False, preserve_rng_state=False)
+                tokens = recomputed(block, *given, use_reentrant=False, preserve_rng_state=False)
             else:
-                tokens = block(*inputs)
+                tokens = block(*given)
 
         c_PD = c_BKD.flatten(0, 1)
+        if only_reward:
+            return {}, self._reward(tokens, c_PD, motion_BK3)
         outputs = {name: self.heads[name](tokens[name], c_PD) for name in noisy}
         if "vision" in outputs:
             outputs["vision"] = self.unpatchify(outputs["vision"])
@@ -406,12 +421,27 @@ class AvCdit(nn.Module):
             known = torch.sigmoid(gate) * recalled.audio_PAD + torch.sigmoid(gate_now - 2.2) * recalled.now_PAD
             variances = outputs["audio"].shape[-1] - known.shape[-1]  # of learn_variance; they follow the means
             outputs["audio"] = outputs["audio"] + F.pad(known, (0, variances))
-        if not reward:
-            return outputs, None
-        out_BKn = self.heads["reward"](tokens["reward"], c_PD)[:, 0].unflatten(0, (B, K))
+        return outputs, self._reward(tokens, c_PD, motion_BK3) if reward else None
+
+    def _reward(self, tokens: Mapping[str, Tensor], c_PD: Tensor, motion_BK3: Tensor) -> RewardPrediction:
+        out_BKn = self.heads["reward"](tokens["reward"], c_PD)[:, 0].unflatten(0, motion_BK3.shape[:2])
         edges = self.config.distance_edges
         if not self.config.progress_head:
-            return outputs, RewardPrediction(None, out_BKn, edges)
+            return RewardPrediction(None, out_BKn, edges)
         # Without displacement there is no progress: the network predicts progress per metre of known displacement.
         displacement_BK = torch.hypot(motion_BK3[..., 0], motion_BK3[..., 1])
-        return outputs, RewardPrediction(out_BKn[..., 0] * displacement_BK, out_BKn[..., 1:], edges)
+        return RewardPrediction(out_BKn[..., 0] * displacement_BK, out_BKn[..., 1:], edges)
+
+    def _needed(self, names: list[str]) -> list[tuple[list[str], list[str] | None]]:
+        """For each block, the modalities that it has to read and to return for the sake of the reward, which attends to
+        all but what is hidden from it, and to which nothing else attends. In the order of `names`."""
+        others = [name for name in names if name != "reward"]
+        attended = dict.fromkeys(others, others)
+        attended["reward"] = [name for name in names if not (name == "vision" and self.config.blind_reward)]
+        needed: list[tuple[list[str], list[str] | None]] = []
+        wanted = ["reward"]
+        for _ in self.blocks:  # from the last one
+            read = [name for name in names if any(name in attended[reader] for reader in wanted)]
+            needed.append((read, wanted))
+            wanted = read
+        return needed[::-1]

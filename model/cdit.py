@@ -12,13 +12,14 @@ Shapes: B contexts · K targets per context · P = B·K · N tokens · M tokens 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from avw.model.layers import Attention, applied, modulate, read
+from avw.model.layers import Attention, applied, last_ones, modulate, read
 
 FREQUENCIES, LONGEST_PERIOD = 128, 10_000.0
 OFFSET_UNIT = 128.0
@@ -88,16 +89,24 @@ class CditBlock(nn.Module):
         return normed, normed
 
     def forward(
-        self, tokens: dict[str, Tensor], c_BKD: Tensor, context: tuple[Tensor, Tensor], hidden: tuple[int, int] = (0, 0)
+        self,
+        tokens: dict[str, Tensor],
+        c_BKD: Tensor,
+        context: tuple[Tensor, Tensor],
+        hidden: tuple[int, int] = (0, 0),
+        wanted: Sequence[str] | None = None,
     ) -> dict[str, Tensor]:
-        """tokens: modality → (P, N, D); context: that of `context_keys_values`; hidden: as for `av_cdit.Block`."""
+        """tokens: modality → (P, N, D); context: that of `context_keys_values`; hidden, wanted: as for
+        `av_cdit.Block`."""
         c_PD = F.silu(c_BKD).flatten(0, 1)
         x_PND = torch.cat(list(tokens.values()), 1)
         shift1, scale1, gate1, shift0, scale0, shift2, scale2, gate2 = self.modulation(c_PD).chunk(8, -1)
 
         aside = "reward" in tokens and len(tokens) > 1  # the reward token, which is the last one
         normed = modulate(self.norm(x_PND), shift1, scale1)
-        x_PND = x_PND + gate1[:, None] * self.self_attention.among(normed, aside=aside, hidden=hidden[0])
+        first, tokens = last_ones(tokens, wanted)
+        among = self.self_attention.among(normed, aside=aside, hidden=hidden[0], first=first)
+        x_PND = x_PND[:, first:] + gate1[:, None] * among
 
         attend = self.cross_attention
         context_PMD = modulate(context[0][:, 0].repeat_interleave(c_BKD.shape[1], 0), shift0, scale0)

@@ -6,7 +6,7 @@ Shapes: B contexts · K targets per context · P = B·K · N tokens · D width.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -105,14 +105,16 @@ class Attention(nn.Module):
         k, v = rearrange(self.to_kv(x_PND), "p n (two h d) -> two p h n d", two=2, h=self.heads)
         return self.norm_k(k), v
 
-    def among(self, x_PND: Tensor, *, aside: bool, hidden: int = 0) -> Tensor:
+    def among(self, x_PND: Tensor, *, aside: bool, hidden: int = 0, first: int = 0) -> Tensor:
         """The tokens attend to each other. aside: the other tokens do not attend to the last one, and it does not
-        attend to the first `hidden` ones."""
-        q, (k, v) = self.queries(x_PND), self.keys_values(x_PND)
+        attend to the first `hidden` ones. first: the token from which on results are returned."""
+        q, (k, v) = self.queries(x_PND[:, first:]), self.keys_values(x_PND)
         if not aside:
             return self(q, k, v)
-        others = self(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1])
-        return torch.cat([others, self(q[:, :, -1:], k[:, :, hidden:], v[:, :, hidden:])], 1)
+        last = self(q[:, :, -1:], k[:, :, hidden:], v[:, :, hidden:])
+        if q.shape[2] == 1:
+            return last
+        return torch.cat([self(q[:, :, :-1], k[:, :, :-1], v[:, :, :-1]), last], 1)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.to_out(rearrange(attended(q, k, v, mask), "p h n d -> p n (h d)"))
@@ -179,6 +181,12 @@ class NarrowExpert(nn.Module):
         shift, scale, gate = self.modulation(c_PD).chunk(3, -1)
         y = modulate(self.enter(normed_PND), shift, scale)
         return x_PND + self.leave(gate[:, None] * self.down(F.gelu(self.up(y), approximate="tanh")))
+
+
+def last_ones(tokens: Mapping[str, Tensor], wanted: Sequence[str] | None) -> tuple[int, dict[str, Tensor]]:
+    """(number of the tokens before the modalities `wanted`, which are the last ones; the tokens of these)."""
+    kept = {name: x for name, x in tokens.items() if wanted is None or name in wanted}
+    return sum(x.shape[1] for name, x in tokens.items() if name not in kept), kept
 
 
 def applied(

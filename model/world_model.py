@@ -244,13 +244,16 @@ class WorldModel:
         steps: int | None = None,
         seed: int = 0,
         pixels: bool = True,
+        only_reward: bool = False,
     ) -> Prediction:
         """Futures at `offset` steps under relative motions (forward m, left m, net turn rad), in `steps` passes
         (None: `denoising_steps`). The starting noise depends on `seed` alone and is shared by all candidates: they
         differ by action, not luck.
 
         pixels: whether the prediction will be decoded; without, the memory is drawn in `planning_size` only
+        only_reward: the last pass computes the reward alone, and the prediction has no latents; implies pixels=False
         """
+        pixels = pixels and not only_reward
         seen = prior = None
         motion_BK3, offset_BK = motion_BK3.to(self.device), offset_BK.to(self.device).float()
         if self.rotation is not None:
@@ -264,7 +267,7 @@ class WorldModel:
             drawn = view(prior_size(self.size) if pixels else planning_size(self.size))
             prior = memory_prior(self.tokenizers, drawn, motion_BK3[..., 2].flatten(), self.hfov)
             seen = view(self.size) if pixels else None
-        return self._forecast(history, motion_BK3, offset_BK, prior, seen, steps, seed)
+        return self._forecast(history, motion_BK3, offset_BK, prior, seen, steps, seed, only_reward)
 
     @torch.inference_mode()
     def predict_window(
@@ -296,6 +299,7 @@ class WorldModel:
         seen: Reprojection | None,
         steps: int | None,
         seed: int,
+        only_reward: bool = False,
     ) -> Prediction:
         B, K = offset_BK.shape
         config = self.net.config
@@ -310,22 +314,27 @@ class WorldModel:
         }
         predicted = {name: noise[name] for name in config.modalities}
         reward: RewardPrediction | None = None
+        left = calls = self.denoising_steps if steps is None else steps
 
         def denoise(latents: Latents, step: int) -> Latents:
-            nonlocal reward  # of the last pass, which sees the cleanest latents
+            nonlocal reward, left  # the reward of the last pass, which sees the cleanest latents
+            left -= 1
             step_BK = torch.full((B, K), float(step), device=self.device)
             outputs, reward = self.net(
-                latents, step_BK, motion_BK3, offset_BK, history.context, prior_PHWC=prior, reward=True
-            )
+                latents, step_BK, motion_BK3, offset_BK, history.context, prior_PHWC=prior, reward=True,
+                only_reward=only_reward and left == 0,
+            )  # fmt: skip
             return outputs
 
-        latents = self.diffusion.sample(denoise, predicted, self.denoising_steps if steps is None else steps)
+        latents = self.diffusion.sample(denoise, predicted, calls)
+        assert reward is not None
+        if only_reward:
+            return self._prediction({}, reward, history, None)
         # A unimodal model predicts nothing of the other modality: what the memory shows, or the mean of all sounds.
         if "vision" not in latents:
             channels = config.latent_channels
             latents["vision"] = torch.zeros_like(noise["vision"]) if prior is None else prior[..., :channels]
         latents.setdefault("audio", torch.zeros_like(noise["audio"]))
-        assert reward is not None
         return self._prediction(latents, reward, history, seen)
 
     @torch.inference_mode()

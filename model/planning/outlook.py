@@ -57,7 +57,7 @@ def outlook(
     motion_13, steps_1 = np.zeros((1, 3), np.float32), np.zeros(1, np.int64)
     if denoising_steps != 0 and len(motion_K3):
         motion, offset = torch.from_numpy(motion_K3)[None], torch.from_numpy(steps_K)[None]
-        there = model.predict(history, motion, offset, steps=denoising_steps, seed=seed, pixels=False)
+        there = model.predict(history, motion, offset, steps=denoising_steps, seed=seed, only_reward=True)
         here = model.predict_reward(history, torch.from_numpy(motion_13)[None], torch.from_numpy(steps_1)[None])
         parts = [there, here]
     else:

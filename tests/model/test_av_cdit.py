@@ -1,6 +1,7 @@
 """AV-CDiT: shapes, what each token attends to, what each stage trains."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -45,10 +46,10 @@ def inputs(B: int = 2, K: int = 3, config: AvCditConfig = CONFIG):
     }
 
 
-def run(net, x, *, reward=True, noisy=None, context=None):
+def run(net, x, *, reward=True, noisy=None, context=None, **options):
     context = context or net.context(x["vision"], x["audio"], x["past"], x["sound"])
     noisy = x["noisy"] if noisy is None else noisy
-    return net(noisy, x["step"], x["motion"], x["offset"], context, prior_PHWC=x["prior"], reward=reward)
+    return net(noisy, x["step"], x["motion"], x["offset"], context, prior_PHWC=x["prior"], reward=reward, **options)
 
 
 def test_shapes():
@@ -137,6 +138,31 @@ def test_the_reward_depends_on_sounds_and_not_on_images(cdit, imagined):
         assert not torch.allclose(logits(net, x, noisy | {"audio": seen["audio"]}), expected, atol=1e-4)
     sees = with_open_gates(replace(config, reward_from_sound=False))
     assert not torch.allclose(logits(sees, other, noisy), logits(sees, x, noisy), atol=1e-4)
+
+
+@pytest.mark.parametrize("cdit", [False, True])
+@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize("imagined", [("vision", "audio"), ("vision",), ("audio",), ()])
+def test_the_reward_alone_is_the_same_with_less_work(cdit, blind, imagined):
+    net, x = with_open_gates(replace(CONFIG, depth=4, cdit=cdit, reward_from_sound=blind)), inputs()
+    noisy = {name: x["noisy"][name] for name in imagined}
+    computed = Counter()
+    for number, block in enumerate(net.blocks):
+        for name, expert in block.experts.items():
+            expert.register_forward_hook(lambda *_, key=(number, name): computed.update([key]))
+    (_, whole), all_work = run(net, x, noisy=noisy), set(computed)
+    computed.clear()
+    outputs, alone = run(net, x, noisy=noisy, only_reward=True)
+    assert outputs == {}
+    torch.testing.assert_close(alone.distance_logits_BKn, whole.distance_logits_BKn, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(alone.progress_BK, whole.progress_BK, atol=1e-5, rtol=1e-5)
+    spared = all_work - set(computed)
+    if blind and imagined == ("vision", "audio"):  # the reward reads sounds of block 2, and these images of block 1
+        assert spared == {(3, "vision"), (2, "vision"), (3, "audio")}
+    elif blind and imagined == ("vision",):
+        assert spared == {(number, "vision") for number in range(4)}
+    else:
+        assert spared == {(3, name) for name in imagined}
 
 
 def test_adaln_zero_starts_at_zero():

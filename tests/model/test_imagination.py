@@ -73,6 +73,17 @@ def test_it_is_the_low_level_prediction_decoded(model: WorldModel, episode: Data
     assert found.progress == pytest.approx(float(prediction.reward.known_progress_BK[0, 0]), abs=1e-6)
 
 
+def test_a_planner_that_wants_the_reward_alone_gets_the_same_reward(model: WorldModel, episode: DatasetEpisode) -> None:
+    history = model.encode([context_at(episode, 10, model.needs)])
+    motion, offset = torch.tensor([[[1.0, 0.2, 0.5], [0.0, 0.0, 1.0]]]), torch.tensor([[8, 5]])
+    whole = model.predict(history, motion, offset, seed=3, pixels=False)
+    alone = model.predict(history, motion, offset, seed=3, only_reward=True)
+    assert alone.latents == {}
+    assert alone.seen is None
+    torch.testing.assert_close(alone.reward.distance_BK, whole.reward.distance_BK, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(alone.success_BK, whole.success_BK, atol=1e-5, rtol=1e-5)
+
+
 def test_it_is_the_prediction_of_a_window_of_the_dataset(model: WorldModel, episode: DatasetEpisode) -> None:
     """Live observations and encoded frames of a dataset give the same future."""
     windows = Windows(episode.dataset, "test", WindowConfig(ages=model.ages, max_offset=model.max_offset))

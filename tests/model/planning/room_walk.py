@@ -119,7 +119,7 @@ class KnowingModel:
         assert context.memory is not None
         return context.memory.pose_4.copy()
 
-    def predict(self, history, motion, offset, *, steps=1, seed=0, pixels=True):
+    def predict(self, history, motion, offset, *, steps=1, seed=0, pixels=True, only_reward=False):
         return self._predict("predict", history, motion, offset, seed)
 
     def predict_reward(self, history, motion, offset):
