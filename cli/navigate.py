@@ -41,8 +41,9 @@ class PolicyName(click.ParamType):
 
 
 @command(
-    epilog="All policies run on the same episodes for the same scenes, seed and number of episodes. Every episode "
-    "starts at least 3 m of walking distance from the source. Only the oracles know the position of the source."
+    epilog="All policies run on the same episodes for the same scenes, seed and number of episodes. Every episode that "
+    "is drawn starts at least 3 m of walking distance from the source; those of --episode-file start as it says. Only "
+    "the oracles know the position of the source."
 )
 @option("--policy", "--planner", "policies", type=PolicyName(), multiple=True, default=("mpc",), default_text="mpc",
         help="Policy to run: one of those above, or FILE.py:CLASS for your own. Repeat the option to compare policies "
@@ -65,7 +66,7 @@ class PolicyName(click.ParamType):
 @shared.seed("the episodes")
 @shared.scenes("the test scenes of the run's dataset")
 @shared.scene_root
-@shared.sound(None, FROM_DATASET)
+@shared.sound(None, "the first sound of the run's dataset")
 @shared.sound_root
 @shared.backend(FROM_DATASET)
 @shared.habitat_python

@@ -95,13 +95,15 @@ def scenes(default_text: str) -> Decorator:
     )  # fmt: skip
 
 
-def sound(default: str | None, default_text: str) -> Decorator:
-    """`--sound`, with the default of the command."""
+def sound(default: str | None, default_text: str, *, several: bool = False) -> Decorator:
+    """`--sound`, with the default of the command. several: it takes a set of sounds, too"""
+    one = "Sound of the source: ring (a synthesised telephone), alarm, knock, melody, voice, a sound file, "
+    sets = (
+        "a folder of sound files, or a set of SoundSpaces' sounds (1s_all, semantic_splits:train, heard, unheard:val)."
+    )
     return option(
         "--sound", metavar="SOUND", default=default, section=SOUND, default_text=default_text,
-        help="Sound of the source: ring (a synthesised telephone), alarm, knock, melody, voice, a sound file, a "
-        "folder of sound files, or a set of "
-        "SoundSpaces' sounds (1s_all, semantic_splits:train, heard, unheard:val).",
+        help=one + (sets if several else "or one of SoundSpaces' sounds (telephone)."),
     )  # fmt: skip
 
 

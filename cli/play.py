@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         help="Steps after which the imagination begins again from the simulator; 0: never. Can be changed on the "
         "page.")  # fmt: skip
 @shared.seed("the first walk: its start and the place of the source")
-@shared.sound(None, "ring, or as in the dataset of the run")
+@shared.sound(None, "ring, or the first sound of the run's dataset")
 @shared.sound_root
 @shared.scene_root
 @option("--out", type=UserPath(file_okay=False), metavar="DIR", default=Path("recordings"), show_default=True,
@@ -79,9 +79,9 @@ def play(
     with announced_compilation(lambda line: click.echo(line, err=True)):
         config, model = _opened(run, scene, device)
         if sound is not None:
-            from avw.sim_bridge.task.sound_sets import expand_sounds
+            from avw.sim_bridge.task.sound_sets import one_sound
 
-            config = dataclasses.replace(config, sound=expand_sounds(sound, sound_root)[0])
+            config = dataclasses.replace(config, sound=one_sound(sound, sound_root))
         config = dataclasses.replace(config, seed=seed, anchor_every=anchor_every)
         with PlayServer(config, model, run=_called(run), port=port, out=out) as server:
             click.echo(f"Opening {config.scene} …", err=True)

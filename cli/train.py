@@ -147,7 +147,6 @@ def train(
         "parameters": parameters,
         "stages": list(chosen),
         "losses": last,
-        "stop_threshold": model.calibration.stop_threshold,
     }
     if as_json:
         click.echo(json.dumps(summary))

@@ -19,12 +19,10 @@ from avw.model.source_belief import SourceBelief
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
-    """Learned on validation houses: P(success) = sigmoid(logit / temperature + bias). `stop_threshold` is the best for
-    single predictions; planners stop by several."""
+    """Learned on validation houses: P(success) = sigmoid(logit / temperature + bias)."""
 
     temperature: float = 1.0
     bias: float = 0.0
-    stop_threshold: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -439,7 +439,9 @@ class WorldModel:
                 for name, part in (parts | ({} if blending is None else {"compositor": Compositor(blending)})).items():
                     checkpoint.chosen_for(part, tensors, name, path)
             net, compositor = AvCdit(size), None if blending is None else Compositor(blending)
-            calibration = checkpoint.configured(Calibration, note.pop("calibration"), "calibration")
+            fitted = dict(note.pop("calibration"))
+            fitted.pop("stop_threshold", None)  # of older checkpoints
+            calibration = checkpoint.configured(Calibration, fitted, "calibration")
             hfov = typed(float, note.pop("hfov"), "hfov")
         except (KeyError, TypeError, ValueError, UsageError, RuntimeError) as error:
             raise CheckpointError(

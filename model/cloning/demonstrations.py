@@ -21,6 +21,7 @@ from avw.model import checkpoint
 from avw.model.cloning.features import SIDE, SOUND, sight, sound
 from avw.model.cloning.network import START, ClonedNet, ClonedNetConfig
 from avw.sim_bridge.errors import DatasetError
+from avw.sim_bridge.process.threads import one_torch_thread
 from avw.sim_bridge.randomness import keyed_rng, keyed_seed
 from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
@@ -69,25 +70,26 @@ class DemonstrationTask:
 
 @dataclass(slots=True)
 class DemonstrationWork:
-    """Runs a task in a worker and writes its file."""
+    """Runs a task in a worker and writes its file. sounds: of the episodes, in turn"""
 
     seed: int
     simulator: SimulatorConfig
-    sound: str
+    sounds: tuple[str, ...]
     scenes: Mapping[str, SceneRef]
     _open: tuple[str, Simulator] | None = None
     _policies: dict[Path, ClonedNet] = field(default_factory=dict)
 
     def __call__(self, task: DemonstrationTask, report: Report) -> None:
-        torch.set_num_threads(1)
         if self._open is None or self._open[0] != task.scene:
             if self._open is not None:
                 self._open[1].close()
+                self._open = None
             self._open = (task.scene, open_simulator(self.scenes[task.scene], self.simulator))
         net = None
         if task.policy is not None:
             net = self._policies.setdefault(task.policy, self._policies.get(task.policy) or load_net(task.policy))
-        shown = demonstrate(self._open[1], self.seed, task, net, self.sound)
+        with one_torch_thread():
+            shown = demonstrate(self._open[1], self.seed, task, net, self.sounds[task.episode % len(self.sounds)])
         task.path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(task.path, lambda tmp: _save(tmp, shown))
 

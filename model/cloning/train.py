@@ -95,6 +95,7 @@ def train_policy(
         before = None if number == 0 else round_file(out, number - 1)
         net = _train_round(shown, before, out, config, number, chosen, report)
         checkpoint.save(path, *_content(net, config))
+        _state_file(out).unlink(missing_ok=True)  # not before: a kill in between would repeat the round
     if not (out / INVERSE).exists():
         inverse, right = train_inverse(shown, config.net, seed=config.seed, steps=config.steps, device=chosen)
         save_inverse(out / INVERSE, inverse)
@@ -107,6 +108,11 @@ def train_policy(
 def round_file(out: Path, number: int) -> Path:
     """The checkpoint at the end of a round."""
     return out / FOLDER / f"round-{number}.safetensors"
+
+
+def _state_file(out: Path) -> Path:
+    """The saved state within a round."""
+    return out / FOLDER / "training.safetensors"
 
 
 def _content(net: ClonedNet, config: CloningConfig) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -147,7 +153,7 @@ def _demonstrate(
 ) -> None:  # fmt: skip
     missing = [task for task in tasks if not task.path.exists()]
     refs = scene_refs({task.scene for task in missing})
-    work = DemonstrationWork(config.seed, dataset.spec.simulator, dataset.spec.sounds[0], refs)
+    work = DemonstrationWork(config.seed, dataset.spec.simulator, dataset.spec.sounds, refs)
     done, stage = len(tasks) - len(missing), f"demonstrations {number}"
     for _ in execute(work, missing, workers, scene_of=lambda task: task.scene, on_steps=lambda steps: None):
         done += 1
@@ -164,7 +170,7 @@ def _train_round(
     net.to(device).train()
     names = [name for name, _ in net.named_parameters()]
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=1e-4)
-    state, first = out / FOLDER / "training.safetensors", 0
+    state, first = _state_file(out), 0
     if state.exists():
         tensors, note = checkpoint.load(state)
         if note.get("round") == number:
@@ -189,7 +195,6 @@ def _train_round(
         if done % SAVED == 0 and done < config.steps:
             tensors = checkpoint.prefixed("net", net.state_dict()) | checkpoint.optimizer_tensors(optimizer, names)
             checkpoint.save(state, tensors, {"round": number, "step": done})
-    state.unlink(missing_ok=True)
     return net.cpu().eval().requires_grad_(False)
 
 

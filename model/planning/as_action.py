@@ -15,5 +15,5 @@ def as_action(value: object) -> Action:
         if int(number) != number:
             raise ValueError(f"{number} is not a whole number")
         return Action(int(number))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"a policy must return one of {[a.name for a in Action]}, got {value!r}") from error

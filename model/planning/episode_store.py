@@ -130,8 +130,8 @@ class EpisodeStore:
         return True
 
 
-def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
-    """What decides the episodes of a policy and how it acts, as plain JSON.
+def episodes_config(config: NavigateConfig) -> dict[str, Any]:
+    """What decides the episodes of any policy, as plain JSON.
 
     Where collections and interpreters are on this machine is not part of it.
     """
@@ -139,7 +139,6 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
     for name in NEVER_STORED:
         simulator.pop(name, None)
     values: dict[str, Any] = {
-        "policy": policy_label(policy),
         "seed": config.seed,
         "sound": config.sound,
         "simulator": simulator,
@@ -151,6 +150,13 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
         values["episode_file"] = _sha256(Path(config.episode_file))
     if config.variant != "standard":  # which earlier versions did not store
         values["variant"] = config.variant
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
+    """What decides the episodes of a policy and how it acts, as plain JSON."""
+    values = {"policy": policy_label(policy), **episodes_config(config)}
     if policy in LEARNED and config.model_dir is not None:
         model = model_file(config.model_dir)
         if not model.is_file():
@@ -162,6 +168,10 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
         # Earlier versions always planned in one step and did not store it.
         if (steps := denoising_steps(config, policy)) not in (None, 1):
             values["denoising_steps"] = steps
+    if policy == "oracle-reward":  # the planner without a model
+        from avw.model.planning.mpc import MpcConfig
+
+        values["planner"] = dataclasses.asdict(MpcConfig())
     if policy in CLONED and config.model_dir is not None:
         name = INVERSE if policy == "inverse-dynamics" else POLICY
         values["cloned"] = _sha256(Path(config.model_dir) / name)

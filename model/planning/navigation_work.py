@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +13,7 @@ from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import PRIVILEGED, Policy, make_policy, make_privileged
 from avw.model.planning.policy_file import policy_label
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.process.threads import one_torch_thread
 from avw.sim_bridge.scenes.scene_ref import SceneRef
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator, SimulatorConfig
@@ -52,7 +51,7 @@ class NavigationWork:
     def __call__(self, task: NavigationTask, report: Report) -> EpisodeRecord | SkippedEpisode:
         simulator = self._simulator(task.scene)
         policy = self._policy(task.policy, simulator)
-        with _one_torch_thread():
+        with one_torch_thread():
             return run_episode(
                 simulator, policy, task.episode, self.config, task.filed,
                 name=policy_label(task.policy), on_step=report,
@@ -114,19 +113,3 @@ def check_camera(name: str, policy: Any, simulator: SimulatorConfig) -> None:
             f"has {simulator.size} pixels over {simulator.hfov:g}°: use SimulatorConfig(size={size}, hfov={hfov:g}) or "
             "leave the camera to the dataset of the run"
         )
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """One torch thread while a policy that uses torch runs, so that sums do not depend on the number of threads."""
-    if "torch" not in sys.modules:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

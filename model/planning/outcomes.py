@@ -16,11 +16,13 @@ from avw.model.metrics.bootstrap import Interval, bootstrap_difference, bootstra
 from avw.model.metrics.navigation import summarise
 from avw.model.planning.denoising_steps import denoising_steps
 from avw.model.planning.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
+from avw.model.planning.episode_store import episodes_config
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.policies import POLICIES
 from avw.model.run_folder import read_result_object
 from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
+from avw.sim_bridge.storage.file_lock import claimed
 from avw.sim_bridge.storage.small_files import as_object
 from avw.sim_bridge.task.difficulty import LEVELS
 
@@ -56,20 +58,21 @@ def comparison(config: NavigateConfig, records: Records, skipped: Sequence[Skipp
     Intervals are [mean, low, high]. `difficulty` has the same for the easy, the medium and the hard episodes, and
     `sws` the share of episodes that succeeded after the sound had ended, in the task silent. With an episode file also
     the `filed` measures (SPL and SNA with the file's own path lengths, over the episodes that have them), and the
-    skipped episodes (`left_out`).
+    skipped episodes (`skipped`).
     """
     names = _in_order(records)
     leader = "mpc" if "mpc" in names else names[0]
     filed = {} if config.episode_file is None else {
         "episode_file": config.episode_file,
         "filed": {name: _filed(records[name]) for name in names},
-        "left_out": [dataclasses.asdict(episode) for episode in skipped],
+        "skipped": [dataclasses.asdict(episode) for episode in skipped],
     }  # fmt: skip
     return {
         "episodes": config.episodes,
         "seed": config.seed,
         "scenes": list(config.scenes),
         "min_distance": config.min_distance,
+        "success_distance": config.task.success_distance,
         "task": config.variant,
         "policies": {name: _plain(summary(records[name])) for name in names},
         "difficulty": {level: part for level in LEVELS if (part := _of_level(records, names, level))},
@@ -122,28 +125,33 @@ def write_outcome(
 ) -> dict[str, Any]:
     """Write navigation-<policy>.json for each policy, and navigation.json; returns the content of the latter.
 
-    Policies of earlier commands stay in the comparison as long as they ran on the same episodes.
+    Policies of earlier commands stay in the comparison as long as they ran on the same episodes, with the same sounds,
+    task and simulator.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
+    place = episodes_config(config)
     for name, rows in records.items():
         document = {
             "policy": name,
             "config": _published(config, name),
+            "episodes_config": place,
             "summary": _plain(summary(rows)),
             "records": [dataclasses.asdict(row) for row in rows],
         }
         atomic_write(run_dir / f"navigation-{name}.json", json.dumps(document))
-    comparable = dict(records)
-    for path in sorted(run_dir.glob("navigation-*.json")):
-        name = path.stem.removeprefix("navigation-")
-        if name in records or not (name in POLICIES or name.isidentifier()):
-            continue
-        earlier = read_records(path)
-        if [_identity(r) for r in earlier] == [_identity(r) for r in next(iter(records.values()))]:
-            comparable[name] = earlier
-    document = comparison(config, comparable, skipped)
-    # Commands for other policies may write it at the same time.
-    atomic_write(run_dir / "navigation.json", json.dumps(document), shared=True)
+    with claimed(run_dir / "navigation.json", ""):  # commands for other policies may write it at the same time
+        comparable = dict(records)
+        for path in sorted(run_dir.glob("navigation-*.json")):
+            name = path.stem.removeprefix("navigation-")
+            if name in records or not (name in POLICIES or name.isidentifier()):
+                continue
+            earlier = read_records(path)
+            # Earlier versions did not write where the episodes took place.
+            same_place = read_result_object(path).get("episodes_config", place) == place
+            if same_place and list(map(_identity, earlier)) == list(map(_identity, next(iter(records.values())))):
+                comparable[name] = earlier
+        document = comparison(config, comparable, skipped)
+        atomic_write(run_dir / "navigation.json", json.dumps(document))
     return document
 
 
@@ -157,10 +165,16 @@ def read_records(path: Path) -> list[EpisodeRecord]:
         ) from error
 
 
+def episodes_run(document: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+    """(how many episodes each policy of a comparison ran, the skipped ones)."""
+    skipped = list(document.get("skipped", document.get("left_out", ())))  # its name in earlier versions
+    return document["episodes"] - len(skipped), skipped
+
+
 def table(document: Mapping[str, Any]) -> str:
     """The comparison as text: one line per policy, then the gains."""
     titles = {"sr": "SR", "spl": "SPL", "softspl": "SoftSPL", "sna": "SNA", "dtg": "DTG, m", "na": "NA"}
-    ran = document["episodes"] - len(document.get("left_out", ()))
+    ran, skipped = episodes_run(document)
     task = document.get("task", "standard")
     of_task = "" if task == "standard" else f" of the task {task}"
     lines = [f"{ran} episodes{of_task} in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
@@ -177,9 +191,8 @@ def table(document: Mapping[str, Any]) -> str:
             f"{policy}: {titles[name]} {_cell(interval, name)} with the path lengths of the file"
             for name, interval in figures.items()
         ]
-    if document.get("left_out"):
-        first = document["left_out"][0]
-        lines.append(f"Skipped: {len(document['left_out'])} episodes that cannot take place, e.g. {first['reason']}")
+    if skipped:
+        lines.append(f"Skipped: {len(skipped)} episodes that cannot take place, e.g. {skipped[0]['reason']}")
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, require_interpreter
 from avw.sim_bridge.task.episode_file import read_episodes
 from avw.sim_bridge.task.shipped_sets import episode_set
-from avw.sim_bridge.task.sound_sets import expand_sounds
+from avw.sim_bridge.task.sound_sets import one_sound
 from avw.sim_bridge.task.variants import VARIANTS
 
 EPISODES = 20  # per policy, where neither the user nor an episode file gives a number
@@ -78,7 +78,7 @@ def plan_navigation(
         chosen, episodes = list(filed["scenes"]), filed["episodes"]
     played = None if episode_file else own_sound
     if sound is not None:
-        played = expand_sounds(sound, sound_root)[0]
+        played = one_sound(sound, sound_root)
     settings = adapt(simulator)
     if adapt(SimulatorConfig()).backend != settings.backend:  # the user names none: the dataset does
         require_interpreter(settings, f"the dataset of the run {model}")

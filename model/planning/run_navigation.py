@@ -26,6 +26,7 @@ from avw.model.planning.policy_file import UserPolicy, check_policy, full_policy
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
+from avw.sim_bridge.task.sound_sets import one_sound
 from avw.sim_bridge.task.task import TaskConfig
 from avw.sim_bridge.task.variants import VARIANTS
 
@@ -63,11 +64,12 @@ def run_navigation(
     policies: str | Policy | type[Policy] | Sequence[str | Policy | type[Policy]],
     episodes: int | str | Path = 20,
     *,
-    scenes: str | Path | Sequence[str | Path] = "procedural:40-43",
+    scenes: str | Path | Sequence[str | Path] | None = None,
     seed: int = 0,
     workers: int = 1,
     min_distance: float = 3.0,
-    sound: str = "ring",
+    sound: str | None = None,
+    sound_root: str | Path | None = None,
     variant: str = "standard",
     simulator: SimulatorConfig | None = None,
     task: TaskConfig | None = None,
@@ -84,7 +86,9 @@ def run_navigation(
         without arguments, or objects with `reset` and `act`
     episodes: how many per policy; episode i is in scenes[i mod n]. Or an episode file, or the name of a shipped set
         such as "rooms-v1-test", which names its scenes and sounds
-    scenes: as for `avw generate --scenes` · variant: of the task, as for `avw navigate --task`
+    scenes: as for `avw generate --scenes`; None: those of the variant or of the episode file, or procedural:40-43
+    variant: of the task, as for `avw navigate --task`
+    sound, sound_root: as for `avw navigate --sound`; None: those of the episode file, or the ring
     workers: processes. A policy class that is defined in a script needs `if __name__ == "__main__":` there to run in
         more than 1; a class in a file of its own does not
     min_distance: metres of walking between start and source, at least · model: the run that `mpc` plans with
@@ -112,12 +116,19 @@ def run_navigation(
         names.append(name)
         factories[name] = functools.partial(_made, name, policy)
         identities[name] = _identity(policy)
-    where: dict[str, Any] = {"sound": sound, "variant": variant}
+    where: dict[str, Any]
     if isinstance(episodes, int):
-        chosen = (VARIANTS[variant].scenes if variant in VARIANTS else "") or scenes
-        where |= {"scenes": tuple(scene.scene_id for scene in resolve_scenes(chosen)), "episodes": episodes}
+        own = VARIANTS[variant].scenes if variant in VARIANTS else ""
+        found = resolve_scenes(scenes or own or "procedural:40-43")
+        where = {"scenes": tuple(scene.scene_id for scene in found), "episodes": episodes, "variant": variant}
+        where["sound"] = "ring"
+    elif scenes:
+        raise UsageError("scenes cannot be used with an episode file, because the file names its scenes")
     else:
         where = filed_episodes(episodes, variant)
+        where["sound_root"] = None if sound_root is None else str(sound_root)
+    if sound is not None:
+        where["sound"] = one_sound(sound, sound_root)
     config = NavigateConfig(
         policies=tuple(names),
         **where,
@@ -155,8 +166,8 @@ def _identity(policy: Any) -> dict[str, str]:
     kind = policy if inspect.isclass(policy) else type(policy)
     try:
         code = inspect.getsource(kind)
-    except (OSError, TypeError):  # typed into an interpreter
-        code = ""
+    except (OSError, TypeError):  # typed into an interpreter: never known to be the same as another
+        code = secrets.token_hex(32)
     identity = {"policy_code": hashlib.sha256(code.encode()).hexdigest()}
     if policy is not kind:
         try:

@@ -60,7 +60,12 @@ class Dream:
         self.config = RolloutConfig(reach=model.max_offset)
         if not isinstance(model.audio, AudioTokenizer):
             raise UsageError("avw play decodes sound step by step, which needs a model with the audio tokenizer cues")
-        self._stream = SoundStream(model.audio)
+        self._audio = model.audio
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the walk: its imagined sound does not go on in the next one."""
+        self._stream = SoundStream(self._audio)
         self.steps = 0
         self._begun = False
 

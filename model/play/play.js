@@ -77,6 +77,7 @@ function chosenAction() {
 
 async function open(seed, again) {
   await pause();
+  if (now.recording) await record();  // of the walk that ends
   now.seed = seed; now.history = []; now.path = []; now.queue = []; now.dreamPose = null;
   const moment = await askMoment("open", again ? { seed, walk: now.walk } : { seed });
   now.walk = moment.walk; now.source = moment.source; now.recording = false;

@@ -98,6 +98,8 @@ class Session:
         if self._observer is not None:
             self._observer.reset()
             self._observer.observe(observation)
+            if self._dream is not None:
+                self._dream.reset()
             self.anchor()
         return self._moment(observation, None, began)
 

@@ -81,6 +81,8 @@ class PlayServer(LocalServer):
         self._closing = True
         super().server_close()
         self._computing.shutdown(wait=True, cancel_futures=True)
+        for walk in self._walks.values():
+            self._finish(walk)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Requests that were waiting when the server was closed are dropped."""
@@ -91,7 +93,10 @@ class PlayServer(LocalServer):
         if path == "":
             return html(self._page())
         if path == "plan":
-            return json_answer(self._plan())
+            try:
+                return json_answer(self._plan())
+            except _EndedError as error:
+                return sentence(HTTPStatus.GONE, str(error))
         what, _, name = path.partition("/")
         if what == "recording" and name in self._written:
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -128,10 +133,14 @@ class PlayServer(LocalServer):
                 self._walks[name] = Walk(session)
                 ended = [self._walks.popitem(last=False)[1] for _ in range(len(self._walks) - MOST_WALKS)]
             for walk in ended:
-                self._computing.submit(walk.session.close)
+                self._computing.submit(self._end, walk)
         walk = self._walk(name)
-        walk.recorder = None
-        moment = self._compute(lambda: walk.session.reset(seed))
+
+        def begin() -> Moment:
+            self._finish(walk)
+            return walk.session.reset(seed)
+
+        moment = self._compute(begin)
         source = walk.session.source.position_3
         return self._moment(walk, moment, {"walk": name, "seed": seed, "source": [source[0], source[2]]})
 
@@ -142,11 +151,15 @@ class PlayServer(LocalServer):
         heard = values.get("heard")
         if heard not in HEARD:
             raise UsageError(f"heard is {heard!r}: expected one of {', '.join(HEARD)}")
-        walk.session.anchor_every = every
-        moment = self._compute(lambda: walk.session.step(action))
-        if walk.recorder is not None:
-            walk.recorder.add(moment, heard)
-        return self._moment(walk, moment, {})
+
+        def act() -> Moment:
+            walk.session.anchor_every = every
+            moment = walk.session.step(action)
+            if walk.recorder is not None:
+                walk.recorder.add(moment, heard)
+            return moment
+
+        return self._moment(walk, self._compute(act), {})
 
     def _anchor(self, values: dict[str, Any]) -> Answer:
         self._compute(self._walk(values.get("walk")).session.anchor)
@@ -155,29 +168,46 @@ class PlayServer(LocalServer):
     def _record(self, values: dict[str, Any]) -> Answer:
         """Start a recording, or end it and write its files."""
         walk = self._walk(values.get("walk"))
-        if values.get("on"):
+        if not values.get("on"):
+            paths = self._compute(lambda: self._finish(walk))
+            return json_answer({"files": [path.name for path in paths], "folder": str(self.out)})
+
+        def begin() -> None:
             session = walk.session
             walk.recorder = Recorder(session.simulator.ref, session.source, self.model is not None)
-            return json_answer({})
+
+        self._compute(begin)
+        return json_answer({})
+
+    def _finish(self, walk: Walk) -> list[Path]:
+        """End the recording of a walk, and write its files. Only in the computing thread, which adds to it, or when
+        that has ended."""
         recorder, walk.recorder = walk.recorder, None
         if recorder is None or not len(recorder):
-            return json_answer({"files": [], "folder": str(self.out)})
+            return []
         paths = recorder.write(self.out)
         self._written |= {path.name: path for path in paths}
-        return json_answer({"files": [path.name for path in paths], "folder": str(self.out)})
+        return paths
 
     def _close(self, name: str) -> None:
-        """The tab was closed: forget its walk."""
+        """The tab was closed: write its recording, and forget its walk."""
         with self._walks_lock:
             walk = self._walks.pop(name, None)
         if walk is not None:
-            self._computing.submit(walk.session.close)
+            self._computing.submit(self._end, walk)
+
+    def _end(self, walk: Walk) -> None:
+        try:
+            self._finish(walk)
+        finally:
+            walk.session.close()
 
     # The parts of the answers
 
     def _moment(self, walk: Walk, moment: Moment, more: dict[str, Any]) -> Answer:
-        recorded = None if walk.recorder is None else len(walk.recorder)
-        full = walk.recorder is not None and walk.recorder.full
+        recorder = walk.recorder
+        recorded = None if recorder is None else len(recorder)
+        full = recorder is not None and recorder.full
         content = packed_moment(moment, {**more, "recorded": recorded, "recording_full": full})
         return Answer(content, "application/octet-stream")
 
@@ -199,7 +229,10 @@ class PlayServer(LocalServer):
 
     def _any_session(self) -> Session:
         with self._walks_lock:
-            return next(reversed(self._walks.values())).session
+            walk = next(reversed(self._walks.values()), None)
+        if walk is None:
+            raise _EndedError("there is no walk yet: reload the page")
+        return walk.session
 
     def _page(self) -> str:
         model = self.model

@@ -14,6 +14,7 @@ from avw.avw4k.viewing.embedded import player
 from avw.avw4k.viewing.plans import blank_plan, floor_plan
 from avw.avw4k.viewing.played import clip_of, read_played, recordings
 from avw.model.planning.episode_run import EpisodeRecord
+from avw.model.planning.outcomes import episodes_run
 from avw.model.report.maps import Route, trajectory_map
 
 POLICIES = {
@@ -80,12 +81,16 @@ def navigation_section(
     played in the page."""
     policies = [name for name in POLICIES if name in comparison["policies"]]
     policies += sorted(set(comparison["policies"]) - set(POLICIES))
+    ran, skipped = episodes_run(comparison)
+    started = "starts as the episode file says"
+    if not comparison.get("episode_file"):
+        started = f"starts at a geodesic distance of at least {comparison['min_distance']:g} m from the source"
+    without = f" Skipped: {len(skipped)} episodes that cannot take place in these scenes." if skipped else ""
     return (
         '<section id="navigation"><h2>Navigation</h2><p class="about">'
-        f"{comparison['episodes']} episodes in {len(comparison['scenes'])} scenes, the same for every policy. Each "
-        f"starts at a geodesic distance of at least {comparison['min_distance']:g} m from the source, and succeeds if "
-        "the agent chooses STOP within 1 m of it. Policies receive images, depth, sound and their own past actions; "
-        "only the oracles know the position of the source.</p>"
+        f"{ran} episodes in {len(comparison['scenes'])} scenes, the same for every policy.{without} Each {started}, "
+        f"and succeeds if the agent chooses STOP within {comparison.get('success_distance', 1.0):g} m of it. Policies "
+        "receive images, depth, sound and their own past actions; only the oracles know where the source is.</p>"
         f'<div class="card"><div class="two"><div>{_forest(comparison, policies)}</div>'
         f"<div>{_gains(comparison)}</div></div></div>"
         f'<div class="card">{_table(comparison, policies)}</div>'

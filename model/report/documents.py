@@ -11,7 +11,7 @@ from avw.sim_bridge.paths import plain_name
 from avw.sim_bridge.storage.typed_json import typed
 
 MARKUP = set("<>&\"'")
-TEXTS = ("unavailable", "skipped_horizons", "scenes", "episode_file", "left_out", "against")
+TEXTS = ("unavailable", "skipped_horizons", "scenes", "episode_file", "skipped", "left_out", "against")
 """Values that are texts for people. The report escapes them."""
 Interval = tuple[float, float, float]
 NAVIGATION: dict[str, Any] = {
@@ -56,6 +56,9 @@ def read_navigation(path: Path) -> dict[str, Any] | None:
         _refuse_markup(document, "")
         for name, kind in NAVIGATION.items():
             typed(kind, document.get(name), name)
+        typed(float, document.get("success_distance", 1.0), "success_distance")
+        for name in ("skipped", "left_out"):
+            typed(tuple[dict[str, Any], ...], document.get(name, ()), name)
         if not document["policies"]:
             raise ValueError("it has no policies")
         for name in document["policies"]:

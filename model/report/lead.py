@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from avw.model.planning.outcomes import episodes_run
 from avw.model.report.closed_loop import policy_name
 
 RIVALS = ("greedy-audio", "mapping-audio", "reward-only")
@@ -29,7 +30,7 @@ def _found(navigation: Mapping[str, Any]) -> str:
     mean, low, high = navigation["policies"]["mpc"]["sr"]
     text = (
         f"{escape(policy_name('mpc'))} found the source in {mean:.0%} [{low:.0%}, {high:.0%}] of "
-        f"{navigation['episodes']} episodes"
+        f"{episodes_run(navigation)[0]} episodes"
     )
     parts = []
     for rival in RIVALS:

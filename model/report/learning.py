@@ -96,7 +96,7 @@ def imagination_section(evaluation: Mapping[str, Any], samples: Path) -> str:
 
 
 def _curves(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    names = [name for name in rows[-1] if name not in NOT_LOSSES]
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in NOT_LOSSES))
     if not names:
         names = ["loss"]
     losses = list(dict.fromkeys(name.removeprefix(VALIDATION) for name in names))

@@ -1,4 +1,4 @@
-"""Calibration of P(success) on validation scenes, and the probability above which the planner stops."""
+"""Calibration of P(success) on validation scenes."""
 
 from __future__ import annotations
 
@@ -41,8 +41,6 @@ def calibrate(
     poses around them: a planner also visits places that the recorded agents avoid.
 
     frames: of the validation split; None: they are encoded
-    The threshold is the probability that maximises F0.5: a false STOP ends the episode without success, while a late
-    STOP costs only a step.
     """
     windows = Windows(dataset, "val", WindowConfig(ages=model.ages))
     window = windows.at(1, count)
@@ -64,10 +62,7 @@ def calibrate(
     scale, bias = torch.ones((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     if 0 < inside.sum() < len(inside):
         scale, bias = _platt(logits, inside)
-    probability = torch.sigmoid(logits * scale + bias)
-    return Calibration(
-        temperature=float(1 / scale.clamp(min=1e-3)), bias=float(bias), stop_threshold=_threshold(probability, inside)
-    )
+    return Calibration(temperature=float(1 / scale.clamp(min=1e-3)), bias=float(bias))
 
 
 def _platt(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,14 +86,3 @@ def _platt(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             step = step / 2
         weight = weight - step
     return weight[0], weight[1]
-
-
-def _threshold(probability: Tensor, labels: Tensor, beta: float = 0.5) -> float:
-    best, chosen = -1.0, 0.5
-    for threshold in np.linspace(0.05, 0.95, 46):
-        positive = probability > threshold
-        true_positive = float((positive * labels).sum())
-        score = (1 + beta**2) * true_positive / max(1e-9, float(positive.sum()) + beta**2 * float(labels.sum()))
-        if score > best + 1e-12:
-            best, chosen = score, float(threshold)
-    return round(chosen, 4)

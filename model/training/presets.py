@@ -73,14 +73,19 @@ def preset(
         config,
         seed=config.seed if seed is None else seed,
         init=init or config.init,
-        steps={stage: count if steps else max(1, round(count * scale)) for stage, count in counts.items()},
+        steps={stage: count if steps else _scaled(count, scale) for stage, count in counts.items()},
         # A run that is shorter than the default also blends pixels for fewer steps.
-        compositor_steps=min(max([*steps, 1]), blend) if steps else max(1, round(blend * scale)),
+        compositor_steps=min(max([*steps, 1]), blend) if steps else _scaled(blend, scale),
         contexts=contexts or config.contexts,
         sound_contexts=round(config.sound_contexts * (contexts or config.contexts) / config.contexts),
         learning_rate=learning_rate or config.learning_rate,
     )
     return _with_latents(_without_empty_stages(_continuing(with_overrides(config, settings), size)), dataset)
+
+
+def _scaled(count: int, scale: float) -> int:
+    """A number of steps; a stage that has any keeps at least one, and one that has none keeps none."""
+    return max(1, round(count * scale)) if count else 0
 
 
 def _continuing(config: TrainConfig, size: str) -> TrainConfig:

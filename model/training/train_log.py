@@ -21,6 +21,7 @@ from avw.model.run_folder import read_log
 from avw.model.training.config import TrainConfig
 from avw.model.training.ranks import Ranks
 from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.types import SAMPLE_RATE
 
 
@@ -62,7 +63,7 @@ class TrainLog:
         if self.ranks.first:
             rows = read_log(path) if path.exists() else []
             kept = [json.dumps(row) + "\n" for row in rows if row["stage"] != stage or row["step"] <= start]
-            path.write_text("".join(kept))
+            atomic_write(path, "".join(kept))
 
     def add(self, losses: Mapping[str, Tensor], norm: Tensor) -> None:
         """The losses of one step, and the norm of its gradient."""

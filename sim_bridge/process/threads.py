@@ -1,8 +1,9 @@
-"""How many cores there are, and processes that use one of them each."""
+"""How many cores there are, and processes and computations that use one of them each."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,3 +28,18 @@ def one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """One torch thread meanwhile, if torch is loaded, so that sums do not depend on the number of threads."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -36,7 +36,8 @@ def claimed(target: Path, busy: str) -> Iterator[None]:
     """Hold the only lock on a file or folder that is about to be written.
 
     The lock is a hidden file beside the target, which is removed at the end: it is left only by a kill, when the kernel
-    has released it. Raises UsageError with `busy` if the lock is taken, DatasetError where no file can be created.
+    has released it. Raises UsageError with `busy` if the lock is taken (with an empty text, the call waits for it), and
+    DatasetError where no file can be created.
     """
     path = target.with_name(f".{target.name}.lock")
     with ExitStack() as locks:

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from avw.sim_bridge.acoustics.sounds import SOUNDS
-from avw.sim_bridge.errors import SoundError
+from avw.sim_bridge.errors import SoundError, UsageError
 from avw.sim_bridge.paths import local_path, own_files
 from avw.sim_bridge.task.episode_file import iterate_episodes
 
@@ -48,6 +48,14 @@ def expand_sounds(text: str, root: Path | str | None = None) -> tuple[str, ...]:
         return _clips(folder)
     found = _look_up(text, base)
     return (str(found),) if found else (text,)
+
+
+def one_sound(text: str, root: Path | str | None = None) -> str:
+    """The sound that `text` means. Raises UsageError if it means several."""
+    found = expand_sounds(text, root)
+    if len(found) > 1:
+        raise UsageError(f"{text} has {len(found)} sounds, and one is needed; name it, e.g. --sound {found[0]}")
+    return found[0]
 
 
 def find_sound(name: str, root: Path | str | None = None) -> str:

@@ -149,6 +149,18 @@ def test_policies_with_other_episodes_are_not_compared(tmp_path):
     assert list(document["policies"]) == ["mpc"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"sound": "alarm"}, {"task": TaskConfig(max_steps=90)}, {"simulator": SimulatorConfig(size=32, emitters=500)}],
+)
+def test_policies_that_heard_or_saw_something_else_are_not_compared(tmp_path, change):
+    write_outcome(tmp_path, config(**change), {"random": [record()]})
+    document = write_outcome(tmp_path, config(), {"oracle": [record(policy="oracle")]})
+    assert list(document["policies"]) == ["oracle"]
+    document = write_outcome(tmp_path, config(), {"forward": [record(policy="forward")]})
+    assert set(document["policies"]) == {"oracle", "forward"}
+
+
 def test_a_damaged_result_file_is_named(tmp_path):
     path = tmp_path / "navigation-random.json"
     path.write_text('{"records": [{"policy": "random"')
@@ -275,7 +287,7 @@ def test_the_command_runs_the_first_episodes_of_a_file(tmp_path, filed):
     )
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
-    assert (document["episodes"], document["scenes"], document["left_out"]) == (1, [SCENES[0]], [])
+    assert (document["episodes"], document["scenes"], document["skipped"]) == (1, [SCENES[0]], [])
     (kept,) = read_records(tmp_path / "navigation-oracle.json")
     assert (kept.episode_id, kept.sound) == ("id-0", "telephone")
     for options, words in (

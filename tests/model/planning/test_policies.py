@@ -144,7 +144,7 @@ def test_unknown_policies_and_invalid_actions_are_refused():
         make_policy("clever")
     with pytest.raises(UsageError, match="--model"):
         make_policy("mpc")
-    for wrong in (7, 1.7, "left", None, np.array([1, 2])):
+    for wrong in (7, 1.7, float("inf"), float("nan"), "left", None, np.array([1, 2])):
         with pytest.raises(UsageError, match="must return"):
             as_action(wrong)
     assert as_action(np.int64(2)) == Action.TURN_LEFT

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 import avw
@@ -138,6 +140,28 @@ def test_kept_episodes_of_another_object_or_class_are_refused(scene: str, tmp_pa
     avw.run_navigation(unpicklable, out=tmp_path / "hook", **options)
     with pytest.raises(UsageError, match="another configuration"):
         avw.run_navigation(unpicklable, out=tmp_path / "hook", **options)
+
+
+def test_kept_episodes_of_a_class_without_source_are_refused(scene: str, tmp_path: Path) -> None:
+    typed: dict[str, type] = {}
+    exec("class Typed:\n    def reset(self, seed): ...\n    def act(self, observation): return 0\n", typed)
+    options = {"scenes": scene, "episodes": 1, "min_distance": 1.0, "simulator": SMALL, "out": tmp_path}
+    avw.run_navigation(typed["Typed"], **options)
+    with pytest.raises(UsageError, match="another configuration"):
+        avw.run_navigation(typed["Typed"], **options)
+
+
+def test_scenes_and_sounds_are_taken_or_refused(scene: str, tmp_path: Path) -> None:
+    named = avw.run_navigation(
+        Stops, 1, scenes=scene, variant="small-houses", sound="alarm", min_distance=1.0, simulator=SMALL
+    )
+    assert (named.config.scenes, named.config.sound) == ((scene,), "alarm")
+    with pytest.raises(UsageError, match="the file names its scenes"):
+        avw.run_navigation(Stops, "rooms-v1-val", scenes=scene)
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, np.zeros(1600), 16_000)
+    with pytest.raises(UsageError, match=r"has 2 sounds, and one is needed; name it, e\.g\. --sound .*a\.wav"):
+        avw.run_navigation(Stops, 1, scenes=scene, sound=str(tmp_path), simulator=SMALL)
 
 
 def test_an_error_in_the_policy_shows_the_users_lines(scene: str, mine: str) -> None:

@@ -71,6 +71,6 @@ def test_the_sound_goes_on_across_an_anchor(
     assert step.steps == 2
     assert step.motion_3[0] <= 0.15 + 1e-6
     jump = [np.abs(b[:, 0] - a[:, -1]).max() for a, b in pairwise(parts)]
-    usual = np.abs(np.diff(np.concatenate(parts, axis=1), axis=1)).max()
+    usual = max(np.abs(np.diff(part, axis=1)).max() for part in parts)
     assert max(jump) <= usual
     assert all(part.shape == (2, 2400) for part in parts)

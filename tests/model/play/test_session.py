@@ -59,6 +59,20 @@ def test_the_imagination_begins_again(config: PlayConfig, model: WorldModel):
     assert (moment.dream_pose.x, moment.dream_pose.z) == pytest.approx((moment.pose.x, moment.pose.z), abs=1e-6)
 
 
+def test_a_walk_depends_on_its_seed_and_not_on_the_walk_before(config: PlayConfig, model: WorldModel):
+    session = Session(config, model)
+
+    def walked() -> list[np.ndarray]:
+        session.reset(2)
+        steps = [session.step(action) for action in (Action.FORWARD, Action.TURN_LEFT, Action.FORWARD)]
+        return [step.dreamed.audio_ES for step in steps if step.dreamed is not None]
+
+    first, second = walked(), walked()
+    assert len(first) == 3
+    np.testing.assert_array_equal(first, second)
+    session.close()
+
+
 def test_a_moment_can_be_unpacked(config: PlayConfig, model: WorldModel):
     session = Session(config, model)
     session.reset(3)

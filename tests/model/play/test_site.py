@@ -128,6 +128,30 @@ def test_a_recording_has_the_pictures_and_the_sound_that_was_heard(
         assert header(ask(server, "step", {**STEP, "walk": walk})[1])["recorded"] is None
 
 
+@pytest.mark.parametrize("how", ["a new walk", "a closed tab", "a closed server"])
+def test_a_recording_that_is_not_stopped_is_written(serve: Callable, monkeypatch: pytest.MonkeyPatch, how: str):
+    monkeypatch.setattr("avw.model.pictures.animation.find_ffmpeg", lambda: None)
+    with serve() as server:
+        walk = opened(server)
+        ask(server, "record", {"walk": walk, "on": True})
+        for _ in range(3):
+            ask(server, "step", {**STEP, "walk": walk})
+        if how == "a new walk":
+            moment = header(ask(server, "open", {"seed": 4, "walk": walk})[1])
+            assert moment["recorded"] is None
+        elif how == "a closed tab":
+            ask(server, "close", {"walk": walk})
+    with Image.open(server.out / "flat-a-01.gif") as picture:
+        assert picture.n_frames == 3
+
+
+def test_a_plan_without_a_walk_is_refused(serve: Callable, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("avw.model.play.site.floor_plan", lambda scene: None)
+    with serve() as server:
+        server._ready = None
+        assert ask(server, "plan")[0] == 410
+
+
 def test_the_command_says_what_is_wrong(flats: tuple[str, ...], tmp_path: Path):
     def refused(*words: str) -> str:
         done = CliRunner().invoke(avw, ["play", "--no-browser", *words])

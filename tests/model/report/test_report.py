@@ -28,6 +28,8 @@ from avw.model.planning.navigate import run_policies
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.outcomes import write_outcome
 from avw.model.report import write_report
+from avw.model.report.closed_loop import navigation_section
+from avw.model.report.lead import lead
 from avw.model.report.learning import training_section
 from avw.model.report.maps import Route, trajectory_map
 from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
@@ -403,6 +405,7 @@ def test_charts_are_svg_inside_their_box(y, log):
 def test_a_loss_and_its_validation_have_one_colour_and_one_chip():
     losses = {"audio": 2.0, "val_audio": 2.5, "reward": 1.0}
     rows = [{"stage": "3", "step": step, **losses} for step in (0, 1)]
+    rows.append({"stage": "3", "step": 2, "audio": 1.5, "reward": 1.0})  # not every line has losses of validation
     page = ET.fromstring(training_section(rows))
     lines = {line.findtext("title"): line.attrib for line in page.iter("polyline")}
     assert list(lines) == ["audio", "val audio", "reward"]
@@ -425,6 +428,25 @@ def test_intervals_are_drawn_to_scale():
     assert float(root.find("circle").attrib["cx"]) == pytest.approx((left + right) / 2, abs=0.1)
     bar = next(line for line in root.findall("line") if "stroke" in line.attrib)
     assert float(bar.attrib["x1"]) == pytest.approx(left + 0.25 * (right - left), abs=0.1)
+
+
+def test_episodes_of_a_file_are_described_as_such():
+    figures = {"sr": [0.5, 0.0, 1.0], "spl": [0.4, 0.1, 0.8], "softspl": [0.4, 0.1, 0.8], "sna": [0.3, 0.1, 0.5]}
+    figures |= {"dtg": [1.0, 0.5, 2.0], "na": [80.0, 60.0, 100.0]}
+    document = {
+        "episodes": 5, "seed": 0, "scenes": ["a"], "min_distance": 3.0, "success_distance": 0.5,
+        "policies": {"mpc": figures}, "paired": {}, "difficulty": {}, "episode_file": "set.json.gz",
+        "skipped": [{"episode": 1, "episode_id": "", "scene": "a", "reason": "no way"}],
+    }  # fmt: skip
+    page = navigation_section(document, {})
+    assert "4 episodes in 1 scenes" in page
+    assert "Skipped: 1 episodes" in page
+    assert "starts as the episode file says, and succeeds if the agent chooses STOP within 0.5 m" in page
+    assert "at least 3 m" not in page
+    assert "of 4 episodes" in lead(None, document)
+    drawn = navigation_section({**document, "episode_file": None, "skipped": []}, {})
+    assert "at least 3 m" in drawn
+    assert "Skipped" not in drawn
 
 
 def test_a_map_shows_paths_on_the_plan():

@@ -1,4 +1,4 @@
-"""Calibration of P(success), with a scripted model: the fit and the threshold are computed again in the test."""
+"""Calibration of P(success), with a scripted model: the fit is computed again in the test."""
 
 from __future__ import annotations
 
@@ -83,24 +83,6 @@ def test_the_fit_is_the_regularised_logistic_regression(dataset: Dataset, frames
     assert found.bias == pytest.approx(bias, abs=1e-3)
     assert found.temperature > 1.2  # it was overconfident
     assert set(model.used) == {Calibration()}
-
-
-def test_the_threshold_maximises_f_one_half(dataset: Dataset, frames):
-    model = ScriptedModel(probabilities(frames))
-    found = calibrate(model, dataset, count=10_000)
-    keys, inside = frames
-    p = expit(logit(np.array([model.probability[key] for key in keys])) / found.temperature + found.bias)
-
-    def score(threshold: float) -> float:
-        positive = p > threshold
-        if not (positive & inside).any():
-            return 0.0
-        precision, recall = inside[positive].mean(), positive[inside].mean()
-        return 1.25 * precision * recall / (0.25 * precision + recall)
-
-    assert 0.05 <= found.stop_threshold <= 0.95
-    assert score(found.stop_threshold) == pytest.approx(max(map(score, np.linspace(0.05, 0.95, 46))), abs=1e-6)
-    assert score(found.stop_threshold) > score(0.05)
 
 
 def test_without_examples_of_both_kinds_probabilities_are_not_changed(dataset: Dataset, frames):

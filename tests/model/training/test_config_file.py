@@ -50,6 +50,13 @@ def test_every_field_of_the_configuration_of_a_run_is_read_back(tmp_path: Path) 
     assert from_file(CONFIG, path) == other
 
 
+def test_a_stage_that_a_file_leaves_out_stays_out(dataset: Dataset, tmp_path: Path) -> None:
+    path = written(tmp_path, "compositor_steps = 0\n[steps]\n1 = 0\n2 = 0\n3 = 5")
+    for scale, third in ((1.0, 5), (0.01, 1)):
+        found = preset("nano", dataset, config_file=path, scale=scale)
+        assert ({stage: n for stage, n in found.steps.items() if n}, found.compositor_steps) == ({"3": third}, 0)
+
+
 def test_options_of_the_command_line_replace_the_file(dataset: Dataset, tmp_path: Path) -> None:
     path = written(tmp_path, "seed = 3\ncontexts = 6\nlearning_rate = 0.5\nsave_every = 11")
     found = preset("nano", dataset, config_file=path, contexts=9, settings=["learning_rate=0.25"])

@@ -87,7 +87,7 @@ def test_a_run_writes_the_files_that_other_commands_read(dataset: Dataset, run: 
     assert set(rows[-1]) >= {"vision", "audio", "distance", "distance_imagined"}
     model = WorldModel.load(run)
     assert model.ages[-1] == 0
-    assert 0 < model.calibration.stop_threshold < 1
+    assert model.calibration.temperature > 0
     assert model.note["licences"] == dataset.info["licences"] != {}
 
 
