@@ -141,7 +141,7 @@ def _open_episode(model: WorldModel, run: Path, place: Place) -> Opened:
     if hfov != model.hfov:
         raise UsageError(
             f"{dataset.path} has a field of view of {hfov:g}°, and the model was trained with {model.hfov:g}°: use a "
-            f"dataset that was generated with --hfov {model.hfov:g}"
+            f"dataset of the same field of view (in Python, SimulatorConfig(hfov={model.hfov:g}))"
         )
     note = {"data": str(dataset.path), "scene": episode.scene, "split": episode.split, "episode": episode.index}
     title = f"{episode.scene}, episode {episode.index} ({episode.split})"

@@ -94,7 +94,7 @@ def checked_size(rgb_FHWC, depth_FHW, frames_PN, pose_PN4, hfov: float, size: in
     if height != width or not 0 < hfov < 180:
         raise UsageError(
             f"reprojection needs square images with a field of view below 180°, not {width} x {height} pixels and "
-            f"{hfov:g}°: panoramas cannot be reprojected; generate the dataset with --size N --hfov 90"
+            f"{hfov:g}°: panoramas cannot be reprojected; generate the dataset with a field of view of 90°"
         )
     if tuple(rgb_FHWC.shape) != (F, height, width, 3):
         raise UsageError(f"colour and depth differ in shape: {tuple(rgb_FHWC.shape)} and {tuple(depth_FHW.shape)}")

@@ -31,10 +31,6 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
-    @property
-    def excludes_zero(self) -> bool:
-        return self.low > 0.0 or self.high < 0.0
-
 
 def bootstrap_mean(values: Iterable[float], *, seed: int = 0, level: float = 0.95) -> Interval:
     """The mean of `values` and its percentile bootstrap interval (10,000 resamples of episodes, seeded).

@@ -145,18 +145,3 @@ def card_as_json(cards: Mapping[str, Mapping[str, Reliability]]) -> dict[str, An
         metric: {family: {k: rounded(v) for k, v in asdict(row).items()} for family, row in card.items()}
         for metric, card in cards.items()
     }
-
-
-def card_as_markdown(cards: Mapping[str, Mapping[str, Any]]) -> str:
-    """A table of `card_as_json`: one row per metric, one column per family, with monotone / variation / flip."""
-    families = [family for family in STRENGTHS if any(family in card for card in cards.values())]
-    lines = ["| metric | " + " | ".join(families) + " |", "| --- |" + " --- |" * len(families)]
-    for metric, card in cards.items():
-        cells = [_cell(card[family]) if family in card else "–" for family in families]
-        lines.append(f"| {metric.replace('_', ' ')} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _cell(row: Mapping[str, Any]) -> str:
-    variation = "–" if row["variation"] is None else f"{row['variation']:.2f}"
-    return f"{row['monotone']:+.1f} / {variation} / {row['flip']:.2f}"

@@ -17,6 +17,7 @@ from avw.model.cloning.network import START, ClonedNet, PolicyOutput
 from avw.model.context import Context, Observer
 from avw.model.imagination import expected_motion
 from avw.model.planning.cloned import ClonedPolicy
+from avw.model.prediction import History
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
@@ -124,7 +125,7 @@ class BeamPolicy:
         wanted = self.config.forward if action == Action.FORWARD else self.config.turn
         return min(wanted, self.model.max_offset)
 
-    def _imagine(self, history: object, context: Context, grown: list[tuple[Future, Action]]) -> list[Future]:
+    def _imagine(self, history: History, context: Context, grown: list[tuple[Future, Action]]) -> list[Future]:
         """The futures with one more segment each, imagined in one batch."""
         c, task = self.config, TaskConfig()
         actions_K = [(*future.actions, *[action] * self._length(action)) for future, action in grown]
@@ -132,7 +133,7 @@ class BeamPolicy:
         steps_K = np.array([len(actions) for actions in actions_K])
         seed = int(keyed_rng(self.seed, self.name, self.decisions).integers(2**31))
         predicted = self.model.predict(
-            history, torch.from_numpy(motion_K3.astype(np.float32))[None], torch.from_numpy(steps_K)[None],  # type: ignore[arg-type]
+            history, torch.from_numpy(motion_K3.astype(np.float32))[None], torch.from_numpy(steps_K)[None],
             steps=c.denoising_steps, seed=seed,
         )  # fmt: skip
         decoded = self.model.decode(predicted)

@@ -1,7 +1,7 @@
 """Mapping audio policy: localise the sound, map obstacles from depth images, plan a path through the map.
 
-Nothing is learned; the method was designed and tuned for this task. It is the strongest baseline, and the only policy
-that keeps a map. `greedy_audio` is the simple baseline.
+Nothing is learned; the method was designed and tuned for this task. It is the strongest baseline;
+`greedy_audio` is the simple one.
 
 Sound determines the goal (`hearing.Hearing`), and depth the path to it (`depth_map.DepthMap`). The goal lies in the
 most likely direction of the source, at a distance that depends on the level. The path avoids known obstacles and may

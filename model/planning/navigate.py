@@ -11,7 +11,7 @@ and a run in the same folder continues from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from avw.model.planning.navigation_work import NavigationTask, NavigationWork, P
 from avw.model.planning.policy_file import policy_label
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.scenes.catalogue import scene_refs
-from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.episode_file import FiledEpisode, read_episodes
 
 
@@ -94,29 +93,6 @@ def _is_finished(task: NavigationTask, store: EpisodeStore, config: NavigateConf
     if outcome is None or config.video_dir is None or isinstance(outcome, SkippedEpisode):
         return outcome is not None
     return any(Path(config.video_dir).glob(f"{recording_name(outcome.policy, task.episode)}-*"))
-
-
-def run_episodes(
-    policy: str,
-    scenes: Sequence[str],
-    episodes: int,
-    seed: int = 0,
-    *,
-    workers: int = 1,
-    simulator: SimulatorConfig | None = None,
-    model_dir: Path | str | None = None,
-) -> list[EpisodeRecord]:
-    """The records of one policy on (scenes, seed, episodes); a shorthand of `run_policies`."""
-    config = NavigateConfig(
-        policies=(policy,),
-        scenes=tuple(scenes),
-        episodes=episodes,
-        seed=seed,
-        workers=workers,
-        simulator=simulator or SimulatorConfig(),
-        model_dir=None if model_dir is None else str(model_dir),
-    )
-    return run_policies(config).records[policy_label(policy)]
 
 
 def navigation_tasks(config: NavigateConfig) -> list[NavigationTask]:

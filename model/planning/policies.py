@@ -1,7 +1,7 @@
-"""The Policy protocol, and the policies that use neither sound nor a model.
+"""The Policy protocol, every policy by its name, and the policies that use neither sound nor a model.
 
-A policy receives `Observation`s and knows its own actions, and nothing else. The only exceptions are the oracle and the
-bounds of `bounds.py`, which receive the simulator.
+A policy receives `Observation`s and knows its own actions, and nothing else. The only exceptions are those of
+`PRIVILEGED`, the oracle and the bounds, which receive the simulator.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def make_policy(
     """A policy by name, or from a user's file (FILE.py:NAME).
 
     model_dir: the trained run that the policies of LEARNED plan with
-    denoising_steps: of `mpc` and `acoustic-field`; None: as many as the model was trained for
+    denoising_steps: of the policies that imagine; None: as many as the model was trained for
     hfov: of the camera, degrees · max_steps: of an episode
 
     Policies of PRIVILEGED are not made here, so no policy of this function has access to the simulator.
@@ -157,7 +157,7 @@ def make_policy(
 
         return MappingAudioPolicy(hfov=hfov)
     if name in PRIVILEGED:
-        raise UsageError(f"the policy {name} needs the simulator: construct OraclePolicy(simulator)")
+        raise UsageError(f"the policy {name} needs the simulator: make_privileged(name, simulator)")
     if name in LEARNED or name in CLONED:
         if model_dir is None:
             raise UsageError(f"the policy {name} needs a trained model: type avw navigate --policy {name} --model RUN")

@@ -15,7 +15,6 @@ from avw.sim_bridge.simulators.protocol import Simulator
 from avw.sim_bridge.types import Observation, Pose, Source
 
 SIDE = 384  # pixels of each of the two pictures
-# A fixed gain keeps levels comparable: louder is closer. An RMS of 0.1 at 1 m leaves headroom down to half a metre.
 
 
 class Recorder:

@@ -58,6 +58,7 @@ STAGES = {
     "1": "Stage 1: vision",
     "2": "Stage 2: sound",
     "3": "Stage 3: joint, with reward",
+    "pixels": "Blending of pixels",
 }
 COLOURS = ("#0f766e", "#d97706", "#1e3a8a", "#be185d", "#64748b", "#65a30d")
 VALIDATION = "val_"  # how the names of losses on the validation split begin

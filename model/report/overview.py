@@ -10,9 +10,9 @@ from typing import Any
 
 from avw.model.checkpoint_header import STORED, read_header
 from avw.model.pretrained.card import CARD, terms
+from avw.model.report.learning import STAGES
 from avw.model.run_folder import MODEL, PRETRAINED, SHIPPED, read_log, read_result_object, run_summary
 
-STAGES = ("1", "2", "3", "pixels")
 HORIZON_METRICS = {"psnr": "PSNR, dB", "lsd": "log-spectral distance, dB", "ild_error": "ILD error, dB"}
 
 
@@ -43,7 +43,8 @@ def overview_text(values: Mapping[str, Any]) -> str:
     """The same as text."""
     lines = [f"run {values['path']}, trained on {values['data'] or 'an unknown dataset'}"]
     lines += ["  " + line for line in _model_lines(values["model"])] if values["model"] else ["  no finished model yet"]
-    for stage in sorted(values["stages"], key=lambda name: STAGES.index(name) if name in STAGES else len(STAGES)):
+    order = list(STAGES)
+    for stage in sorted(values["stages"], key=lambda name: order.index(name) if name in order else len(order)):
         row = values["stages"][stage]
         of = "" if row["of"] is None else f" of {row['of']}"
         loss = f", loss {row['loss']:.3f}" if _is_number(row["loss"]) else ""

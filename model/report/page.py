@@ -163,8 +163,3 @@ def _terms(dataset: Dataset) -> str:
         else ""
     )
     return f'<p>Terms of the dataset:</p><ul class="terms">{listed}</ul>{notice}'
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """A JSON object, or None if the file does not exist."""
-    return read_result_object(path) if path.exists() or path.is_symlink() else None

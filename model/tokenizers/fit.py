@@ -134,7 +134,8 @@ def sample_frames(
 ) -> dict[str, np.ndarray]:
     """About `count` observations: rgb uint8 (N, H, W, 3), audio float32 (N, 2, 2400), depth float32 (N, H, W) metres.
 
-    Takes short spans of steps at random positions (from `seed`) in every episode; fewer frames if the split is smaller.
+    Takes short spans of steps at random positions, in as many random episodes as are needed (both from `seed`); fewer
+    frames if the split is smaller.
     """
     refs = dataset.episodes(split)
     if not refs:

@@ -58,7 +58,7 @@ def import_nwm(net: AvCdit, path: Path) -> Imported:
     """Copy the weights in the file `path` into a network. Raises CheckpointError for a file that does not fit."""
     found = weights_in(path)
     width, depth = net.config.width, net.config.depth
-    blocks = {int(name.split(".")[1]) for name in found if name.startswith("blocks.")}
+    blocks = {name.split(".")[1] for name in found if name.startswith("blocks.")}
     theirs = found["x_embedder.proj.bias"].shape[0] if "x_embedder.proj.bias" in found else 0
     if (theirs, len(blocks)) != (width, depth):
         raise CheckpointError(

@@ -10,7 +10,7 @@ import pytest
 from avw.model.metrics.audio import lsd_per_clip
 from avw.model.metrics.binaural import itd_error_per_clip, pan_error_per_clip
 from avw.model.metrics.physical import ild_error_per_clip
-from avw.model.metrics.reliability import STRENGTHS, card_as_json, card_as_markdown, damaged, reliability_card
+from avw.model.metrics.reliability import STRENGTHS, card_as_json, damaged, reliability_card
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import SAMPLE_RATE, STEP_SAMPLES
 
@@ -93,16 +93,11 @@ def test_metrics_notice_what_they_are_made_for():
     assert cards["ild_error"]["shift"].delta < 0.1 * cards["ild_error"]["swap"].delta
 
 
-def test_the_card_as_json_and_as_a_table():
+def test_the_card_as_json():
     true = clips()
     cards = card_as_json({"itd_error": reliability_card(lambda x: itd_error_per_clip(x, true), true), "none": {}})
     assert json.loads(json.dumps(cards, allow_nan=False)) == cards
     assert len(cards["itd_error"]["mute"]["errors"]) == 5
-    lines = card_as_markdown(cards).splitlines()
-    assert lines[0] == "| metric | shift | speed | shuffle | mute | swap |"
-    assert lines[2].startswith("| itd error | ")
-    assert lines[3] == "| none | – | – | – | – | – |"
-    assert all(line.count("|") == 7 for line in lines)
 
 
 def test_an_unknown_family_is_refused():

@@ -16,7 +16,7 @@ from avw.cli.navigate import navigate
 from avw.model import checkpoint
 from avw.model.planning.episode_run import EpisodeRecord
 from avw.model.planning.episode_store import stored_config
-from avw.model.planning.navigate import run_episodes, run_policies
+from avw.model.planning.navigate import run_policies
 from avw.model.planning.navigate_config import NavigateConfig
 from avw.model.planning.outcomes import comparison, paired_gain, read_records, summary, table, write_outcome
 from avw.sim_bridge.errors import AvwError, DatasetError, UsageError
@@ -115,7 +115,8 @@ def test_a_shorter_run_is_the_beginning_of_a_longer_one(records):
 
 
 def test_another_seed_gives_other_episodes(records):
-    other = run_episodes("oracle", SCENES, 1, seed=6, simulator=TINY)
+    alone = config(policies=("oracle",), episodes=1, seed=6)
+    other = run_policies(alone, execute=run_in_this_process).records["oracle"]
     assert other[0].start != records["oracle"][0].start
 
 
