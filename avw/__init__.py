@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from avw.model.hub import push_to_hub as push_to_hub
     from avw.model.imagination import Imagination as Imagination
     from avw.model.imagination import Recording as Recording
-    from avw.model.planning.policies import Policy as Policy
-    from avw.model.planning.run_navigation import Navigation as Navigation
-    from avw.model.planning.run_navigation import run_navigation as run_navigation
+    from avw.model.navigation.run_navigation import Navigation as Navigation
+    from avw.model.navigation.run_navigation import run_navigation as run_navigation
+    from avw.model.policies.registry import Policy as Policy
     from avw.model.train import train as train
     from avw.model.world_model import WorldModel as WorldModel
     from avw.sim_bridge.errors import AvwError as AvwError
@@ -71,9 +71,9 @@ _DEFINED_IN = {
     "DatasetEpisode": "avw.avw4k.reading.episodes",
     "EpisodeDataset": "avw.avw4k.reading.episodes",
     "Imagination": "avw.model.imagination",
-    "Navigation": "avw.model.planning.run_navigation",
+    "Navigation": "avw.model.navigation.run_navigation",
     "Observation": "avw.sim_bridge.types",
-    "Policy": "avw.model.planning.policies",
+    "Policy": "avw.model.policies.registry",
     "Pose": "avw.sim_bridge.types",
     "RayScene": "avw.sim_bridge.rendering.raycast",
     "Recording": "avw.model.imagination",
@@ -95,7 +95,7 @@ _DEFINED_IN = {
     "open_dataset": "avw.avw4k.reading.episodes",
     "open_simulator": "avw.sim_bridge.simulators.open_simulator",
     "push_to_hub": "avw.model.hub",
-    "run_navigation": "avw.model.planning.run_navigation",
+    "run_navigation": "avw.model.navigation.run_navigation",
     "sample_episode": "avw.sim_bridge.task.task",
     "train": "avw.model.train",
 }

@@ -12,8 +12,8 @@ import sys
 
 import click
 
-from avw.model.planning.episode_set import packed_sets
-from avw.model.planning.navigate_config import NavigateConfig
+from avw.model.navigation.episode_set import packed_sets
+from avw.model.navigation.navigate_config import NavigateConfig
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.task.shipped_sets import FOLDER, shipped_sets
 from avw.sim_bridge.task.variants import VARIANTS

@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from avw.model.planning.episode_run import EpisodeRecord
-from avw.model.planning.outcomes import paired_gain, read_records, summary
+from avw.model.navigation.episode_run import EpisodeRecord
+from avw.model.navigation.outcomes import paired_gain, read_records, summary
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.task.difficulty import LEVELS
 

@@ -12,8 +12,8 @@ import time
 import click
 import torch
 
-from avw.model.planning.plan_navigation import dataset_defaults
-from avw.model.planning.policies import Policy, make_policy, policy_seed
+from avw.model.navigation.plan_navigation import dataset_defaults
+from avw.model.policies.registry import Policy, make_policy, policy_seed
 from avw.model.run_folder import run_path
 from avw.sim_bridge.simulators.open_simulator import open_simulator
 from avw.sim_bridge.simulators.protocol import Simulator

@@ -15,13 +15,13 @@ from avw.cli.execution import ProgressBar, chosen_executor, progress_bar, termin
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
-from avw.model.planning.denoising_steps import IMAGINING
-from avw.model.planning.policies import POLICIES
+from avw.model.navigation.denoising_steps import IMAGINING
+from avw.model.policies.registry import POLICIES
 from avw.sim_bridge.suggestions import did_you_mean
 from avw.sim_bridge.task.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from avw.model.planning.episode_store import Outcome
+    from avw.model.navigation.episode_store import Outcome
 
 FROM_DATASET = "as in the dataset of the run"
 
@@ -145,10 +145,10 @@ def navigate(
     if denoising_steps is not None and not set(IMAGINING) & set(policies):
         raise click.UsageError("--denoising-steps applies to policies that imagine only, e.g. mpc; leave it out")
     from avw.cli.progress import phase
-    from avw.model.planning.navigate import run_policies
-    from avw.model.planning.outcomes import comparison, table, write_outcome
-    from avw.model.planning.plan_navigation import plan_navigation
-    from avw.model.planning.remaining import remaining, remaining_text
+    from avw.model.navigation.navigate import run_policies
+    from avw.model.navigation.outcomes import comparison, table, write_outcome
+    from avw.model.navigation.plan_navigation import plan_navigation
+    from avw.model.navigation.remaining import remaining, remaining_text
     from avw.model.run_folder import results_folder
 
     run = _run(policies, model)
@@ -161,7 +161,7 @@ def navigate(
             ),
         )  # fmt: skip
     if write_episodes is not None:
-        from avw.model.planning.episode_set import write_episode_set
+        from avw.model.navigation.episode_set import write_episode_set
 
         with progress_bar("episodes", "episode") as bar:
             bar.begin(0, config.episodes)
@@ -206,7 +206,7 @@ def navigate(
 
 def _run(policies: tuple[str, ...], named: Path | None) -> Path:
     """The run to plan with. Policies that need no model also run without any."""
-    from avw.model.planning.policies import LEARNED
+    from avw.model.policies.registry import LEARNED
     from avw.model.run_folder import LATEST, chosen_run, has_model
 
     learned = set(LEARNED) & set(policies)
@@ -223,7 +223,7 @@ class SuccessRates:
         self.successes: dict[str, list[bool]] = {}
 
     def __call__(self, outcome: Outcome) -> None:
-        from avw.model.planning.episode_run import EpisodeRecord
+        from avw.model.navigation.episode_run import EpisodeRecord
 
         self.bar.add(1)
         if isinstance(outcome, EpisodeRecord):

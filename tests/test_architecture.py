@@ -49,6 +49,8 @@ LAYERS = {  # inside a package: a folder may import those on the lines before it
         ("context", "frames", "pixels", "prediction", "priors", "rollout", "rotation", "world_model"),
         ("training", "cloning"),
         ("train", "planning", "hub"),
+        ("policies",),
+        ("navigation",),
         ("evaluation", "imagine", "play"),
         ("report",),
     ),

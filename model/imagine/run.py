@@ -15,7 +15,7 @@ from avw.model.imagine.numbers import names
 from avw.model.imagine.request import DEFAULT_HORIZON, ImagineConfig, Request, resolve
 from avw.model.imagine.results import write
 from avw.model.imagine.subject import Subject, chosen_episode, walk
-from avw.model.planning.plan_navigation import dataset_defaults
+from avw.model.navigation.plan_navigation import dataset_defaults
 from avw.model.pretrained.card import read_origin
 from avw.model.run_folder import results_folder, run_data, run_path
 from avw.model.world_model import WorldModel

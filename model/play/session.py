@@ -171,7 +171,7 @@ def default_config(run: Path | None, scene: str | None) -> tuple[str, SimulatorC
     """(scene, simulator configuration, sound): those of the dataset of a run, unless a scene is named."""
     if run is None:
         return scene or DEFAULT_SCENE, SimulatorConfig(), "ring"
-    from avw.model.planning.plan_navigation import dataset_defaults
+    from avw.model.navigation.plan_navigation import dataset_defaults
 
     scenes, simulator, sound = dataset_defaults(run, needed=False)
     require_interpreter(simulator, f"the dataset of the run {run}")

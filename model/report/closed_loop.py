@@ -13,8 +13,8 @@ from avw.avw4k.viewing.charts import Row, interval_chart, legend
 from avw.avw4k.viewing.embedded import player
 from avw.avw4k.viewing.plans import blank_plan, floor_plan
 from avw.avw4k.viewing.played import clip_of, read_played, recordings
-from avw.model.planning.episode_run import EpisodeRecord
-from avw.model.planning.outcomes import episodes_run
+from avw.model.navigation.episode_run import EpisodeRecord
+from avw.model.navigation.outcomes import episodes_run
 from avw.model.report.maps import Route, trajectory_map
 
 POLICIES = {

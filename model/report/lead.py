@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from avw.model.planning.outcomes import episodes_run
+from avw.model.navigation.outcomes import episodes_run
 from avw.model.report.closed_loop import policy_name
 
 RIVALS = ("greedy-audio", "mapping-audio", "reward-only")

@@ -48,7 +48,7 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
 def render(run_dir: Path, data_dir: Path | None = None) -> str:
     """The page as text."""
     from avw.avw4k.viewing.embedded import POLICY, filled, player_script, resource
-    from avw.model.planning.outcomes import read_records
+    from avw.model.navigation.outcomes import read_records
     from avw.model.report.closed_loop import navigation_section
     from avw.model.report.episodes import data_section
     from avw.model.report.learning import imagination_section, training_section

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.navigation_parts import navigation_parts
-from tests.model.planning.test_navigate import record
+from tests.model.navigation.test_navigate import record
 
 
 def write(folder: Path, policy: str, successes: list[bool], task: str = "standard") -> str:

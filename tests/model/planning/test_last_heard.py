@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from avw.model.planning.last_heard import LastHeard
-from avw.model.planning.mpc import MpcPolicy
+from avw.model.policies.mpc import MpcPolicy
 from avw.model.source_belief import SourceBelief
 from avw.sim_bridge.types import Action
 from tests.model.planning.room_walk import KnowingModel, RoomWalk
-from tests.model.planning.test_mpc import FAST
+from tests.model.policies.test_mpc import FAST
 
 SOURCE = (-2.0, 1.5)
 LOUD, QUIET = np.full((2, 16), 0.1, np.float32), np.zeros((2, 16), np.float32)

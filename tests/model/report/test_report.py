@@ -24,9 +24,9 @@ from avw.avw4k.viewing.plans import blank_plan, floor_plan
 from avw.avw4k.writing.generate import generate
 from avw.cli.main import avw
 from avw.cli.report import report
-from avw.model.planning.navigate import run_policies
-from avw.model.planning.navigate_config import NavigateConfig
-from avw.model.planning.outcomes import write_outcome
+from avw.model.navigation.navigate import run_policies
+from avw.model.navigation.navigate_config import NavigateConfig
+from avw.model.navigation.outcomes import write_outcome
 from avw.model.report import write_report
 from avw.model.report.closed_loop import navigation_section
 from avw.model.report.lead import lead
