@@ -13,7 +13,7 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.options import WholeNumbers
 from avw.cli.paths import UserPath
-from avw.cli.wording import plural
+from avw.sim_bridge.wording import plural
 
 NAMES = {
     "psnr": "PSNR, dB ↑",

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
+from avw.sim_bridge.errors import UsageError
+
+PARTS = (
+    "info.json", "manifest.jsonl", "config.json", "log.jsonl", "evaluation.json", "navigation.json", "machine.json",
+)  # fmt: skip
+"""Files in the folder of a dataset or of a run."""
 CONFIGS = ("_dataset_config.json", "_config.json", "_instance.json")  # of Habitat: scenes
 
 
@@ -20,6 +27,8 @@ def described_file(path: Path) -> tuple[dict[str, Any], str] | None:
 
         values = checkpoint_overview(path)
         return values, checkpoint_text(values)
+    if path.name in PARTS or path.name.startswith("navigation-"):
+        raise UsageError(f"{path} is part of a dataset or of a run; type: avw info {shlex.quote(str(path.parent))}")
     if path.name.endswith((".json.gz", ".json")) and not path.name.endswith(CONFIGS):
         from avw.sim_bridge.task.episode_file_summary import episode_file_summary, episode_file_text
 

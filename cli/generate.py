@@ -16,7 +16,7 @@ from avw.cli.execution import chosen_executor, progress_bar, terminated_like_int
 from avw.cli.help_page import command, option
 from avw.cli.options import with_options
 from avw.cli.paths import UserPath
-from avw.cli.wording import plural
+from avw.sim_bridge.wording import plural
 
 if TYPE_CHECKING:
     from avw.avw4k.plan.spec import DatasetSpec

@@ -12,8 +12,10 @@ from avw.cli.file_info import described_file
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
 from avw.model.run_folder import PRETRAINED, is_run, model_file
+from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.paths import local_path
 from avw.sim_bridge.suggestions import similar_path
+from avw.sim_bridge.task.shipped_sets import episode_set, shipped_sets
 
 
 @command()
@@ -41,10 +43,18 @@ def info(
       avw info runs/latest
       avw info pretrained                             the model that ships
       avw info data/avw/train-00000.h5
+      avw info rooms-v1-test                          an episode set
       avw info procedural-0007
       avw info scan.glb --strict --picture scan.png
     """
     folder = model_file(what) if what == PRETRAINED else local_path(what)
+    if what in shipped_sets():
+        folder = episode_set(what)
+    is_data = (folder / "info.json").is_file()
+    if plots is not None and not is_data:
+        raise UsageError(f"--plots draws the statistics of a dataset, and {what} is none; leave it out")
+    if picture is not None and (is_data or is_run(folder)):
+        raise UsageError(f"--picture draws the floor plan of a scene, and {what} is none; leave it out")
     if (folder / "info.json").is_file():
         from avw.avw4k.reading.dataset import open_dataset
         from avw.avw4k.reading.summary import dataset_summary, summary_text
@@ -66,8 +76,6 @@ def info(
     elif folder.is_file() and (described := described_file(folder)) is not None:
         values, text = described
     elif folder.is_dir() or what.startswith(("data/", "runs/")) or _is_missing_path(what):
-        from avw.sim_bridge.errors import UsageError
-
         meant = similar_path(folder)
         raise UsageError(
             f"{what} contains neither a dataset nor a run.{meant or f' To make a dataset, type: avw generate {what}'}"

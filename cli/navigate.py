@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,7 +152,7 @@ def navigate(
     from avw.model.navigation.remaining import remaining, remaining_text
     from avw.model.run_folder import results_folder
 
-    run = _run(policies, model)
+    run = _run(policies, model, houses=bool(scenes or episode_file or VARIANTS[task].scenes))
     with phase("reading the run and the scenes"):
         config = plan_navigation(
             policies, model=run, denoising_steps=denoising_steps, scenes=scenes, episode_file=episode_file,
@@ -197,21 +198,24 @@ def navigate(
         return
     click.echo(table(result))
     if folder:
-        click.echo(f"Results of every episode: {folder}/navigation-POLICY.json\nNext: avw report {folder}")
+        shown = shlex.quote(str(folder))
+        click.echo(f"Results of every episode: {folder}/navigation-POLICY.json\nNext: avw report {shown}")
     if video:
         click.echo(f"Videos: {video}")
     if record:
-        click.echo(f"Recordings: avw view {folder}")
+        click.echo(f"Recordings: avw view {shlex.quote(str(folder))}")
 
 
-def _run(policies: tuple[str, ...], named: Path | None) -> Path:
-    """The run to plan with. Policies that need no model also run without any."""
+def _run(policies: tuple[str, ...], named: Path | None, *, houses: bool) -> Path:
+    """The run to plan with, and whose test houses are used. Policies that need no model also run without any, if the
+    user names the houses."""
     from avw.model.policies.registry import LEARNED
     from avw.model.run_folder import LATEST, chosen_run, has_model
 
     learned = set(LEARNED) & set(policies)
-    if named is not None or learned or has_model(LATEST):
-        return chosen_run(named, partial(click.echo, err=True) if learned else lambda line: None)
+    if named is not None or learned or has_model(LATEST) or not (houses or LATEST.exists()):
+        told = bool(learned) or not has_model(LATEST)
+        return chosen_run(named, partial(click.echo, err=True) if told else lambda line: None)
     return LATEST
 
 

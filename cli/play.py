@@ -14,7 +14,7 @@ from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
 from avw.cli.serving import serve
-from avw.model.run_folder import MODEL, PRETRAINED, SHIPPED, chosen_run, has_model, run_path
+from avw.model.run_folder import MODEL, PRETRAINED, SHIPPED, chosen_run, has_model, nothing_there, run_path, trainable
 from avw.sim_bridge.paths import local_path
 from avw.sim_bridge.suggestions import similar_path
 
@@ -70,7 +70,7 @@ def play(
     run = None if what is None else _named_run(what)
     if what is not None and run is None:
         if scene is not None:
-            raise click.UsageError("WHAT is a scene, so --scene cannot name another one")
+            raise click.UsageError(f"{what} is a scene, so --scene cannot name another one")
         scene = what
     if simulator_only and run is not None:
         raise click.UsageError(f"--simulator-only shows no model, so it does not go with the run {what}")
@@ -97,7 +97,7 @@ def _called(run: Path | None) -> str:
 
 def _named_run(what: str) -> Path | None:
     """The run that WHAT names; None for a scene."""
-    from avw.sim_bridge.errors import CheckpointError
+    from avw.sim_bridge.errors import NoRunError
 
     path = run_path(what) if what == PRETRAINED else local_path(what)
     if path.suffix == ".safetensors" and path.is_file():
@@ -106,8 +106,8 @@ def _named_run(what: str) -> Path | None:
         return path
     if path.is_dir() or what.startswith(("runs/", "data/")):
         meant = similar_path(path) if not path.exists() else ""
-        remedy = f"Train one with: avw train DATA --out {what}"
-        raise CheckpointError(f"{what} contains no trained model.{meant or f' {remedy}'}")
+        remedy = f"Train one with: avw train DATA --out {trainable(path)}"
+        raise NoRunError(f"{nothing_there(path)}.{meant or f' {remedy}'}")
     return None
 
 

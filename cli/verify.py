@@ -10,7 +10,7 @@ import click
 from avw.cli import options as shared
 from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
-from avw.cli.wording import plural
+from avw.sim_bridge.wording import plural
 
 
 @command(epilog="Exit code 0: no problem was found. Exit code 1: damaged, or different when simulated again.")

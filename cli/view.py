@@ -13,6 +13,7 @@ from avw.cli.help_page import command, option
 from avw.cli.paths import UserPath
 from avw.cli.serving import serve
 from avw.model.run_folder import CONFIG, LATEST, has_model, is_run, run_data
+from avw.sim_bridge.wording import plural
 
 
 @command()
@@ -68,7 +69,7 @@ def view(
 
         chosen = library.chosen(episodes)
         size = write_export(library, chosen, file)
-        text = f"wrote {file} ({len(chosen)} clips, {size / 1e6:.1f} MB). Open it in a browser."
+        text = f"wrote {file} ({plural(len(chosen), 'clip')}, {size / 1e6:.1f} MB). Open it in a browser."
         click.echo(json.dumps({"file": str(file), "clips": chosen, "bytes": size}) if as_json else text)
         return
     if episodes is not None:

@@ -41,8 +41,10 @@ def read_header(path: Path) -> CheckpointHeader:
             header = as_object(parse_json(file.read(length).decode()))
         note = as_object(parse_json(as_object(header.pop("__metadata__"))[NOTE]))
         counts: Counter[str] = Counter()
+        size, end = path.stat().st_size, 0
         for name, tensor in header.items():
             shape = as_object(tensor)["shape"]
+            end = max(end, int(as_object(tensor)["data_offsets"][1]))
             if (
                 not isinstance(shape, list)
                 or len(shape) > MOST_SIZES
@@ -50,6 +52,8 @@ def read_header(path: Path) -> CheckpointHeader:
             ):
                 raise ValueError(f"{name} has no valid shape")
             counts[name.split(".")[0]] += math.prod(shape)
-        return CheckpointHeader(note, dict(counts), path.stat().st_size)
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        if size != (whole := 8 + length + end):
+            raise ValueError(f"it has {size:,} bytes and should have {whole:,}: it is not complete")
+        return CheckpointHeader(note, dict(counts), size)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as error:
         raise CheckpointError(f"{path}: not a readable AVW checkpoint ({error})") from error

@@ -14,6 +14,8 @@ from avw.sim_bridge.storage.typed_json import typed
 
 CONFIG = "config.json"  # of a run, written first
 MODEL = "model.safetensors"  # of a run, written last
+RESULTS = (CONFIG, MODEL, "evaluation.json", "navigation.json", "log.jsonl")
+"""Files of a run that no other folder of AVW has."""
 POLICY = "policy.safetensors"  # of a run: the cloned policy
 INVERSE = "inverse.safetensors"  # of a run: its inverse dynamics
 NOT_LOSSES = ("stage", "step", "seconds", "loss", "gradient", "targets_per_second", "mfu")
@@ -82,8 +84,27 @@ def results_folder(run: str | Path) -> Path:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder contains results of a run (and is not a dataset)."""
-    return folder.is_dir() and not (folder / "info.json").is_file() and any(folder.glob("*.json"))
+    """Whether a folder contains files of a run (and is not a dataset)."""
+    if not folder.is_dir() or (folder / "info.json").is_file():
+        return False
+    return any((folder / name).is_file() for name in RESULTS) or any(folder.glob("navigation-*.json*"))
+
+
+def trainable(run: Path) -> str:
+    """The folder to name in advice on how to train what `run` lacks: not a dataset, not a file, not inside AVW."""
+    usable = not run.is_file() and not (run / "info.json").is_file() and run.resolve() != SHIPPED.resolve()
+    return str(run) if usable and run.suffix != ".safetensors" else "runs/mine"
+
+
+def nothing_there(run: Path) -> str:
+    """What is wrong with a path that should be a run: it is missing, a file, a dataset, or has no model."""
+    if not run.exists():
+        return f"{run} does not exist"
+    if run.is_file():
+        return f"{run} is a file, not the folder of a run"
+    if (run / "info.json").is_file():
+        return f"{run} is a dataset, not a run"
+    return f"{run} contains no trained model"
 
 
 def read_result(path: Path) -> Any:
@@ -93,7 +114,8 @@ def read_result(path: Path) -> Any:
     except FileNotFoundError:
         if path.name == CONFIG or not path.parent.is_dir():
             raise NoRunError(
-                f"{path.parent} is not a run: it has no {path.name}. Create one: avw train DATA --out {path.parent}"
+                f"{path.parent} is not a run: it has no {path.name}. Create one: avw train DATA --out "
+                f"{trainable(path.parent)}"
             ) from None
         raise RunError(f"{path} does not exist; run the command that writes it") from None
     except ValueError as error:

@@ -16,7 +16,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def similar_path(path: Path) -> str:
     """The same for a path: an entry of the folder in which it should be."""
     try:
-        names = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+        names = [entry.name for entry in path.parent.iterdir() if entry.name != path.name and entry.name[0] != "."]
     except OSError:
         return ""
     found = _closest(path.name, names)

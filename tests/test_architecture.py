@@ -13,7 +13,17 @@ from tests import ROOT
 PACKAGES = ("sim_bridge", "avw4k", "model", "cli")  # each may import those before it
 LAYERS = {  # inside a package: a folder may import those on the lines before it
     "sim_bridge": (
-        ("types", "errors", "paths", "randomness", "suggestions", "config_differences", "process", "storage"),
+        (
+            "types",
+            "errors",
+            "paths",
+            "randomness",
+            "suggestions",
+            "wording",
+            "config_differences",
+            "process",
+            "storage",
+        ),
         ("scenes",),
         ("rendering", "navigation"),
         ("acoustics", "inspection"),

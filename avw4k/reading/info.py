@@ -42,6 +42,8 @@ def read_info(folder: Path) -> tuple[dict[str, Any], DatasetSpec]:
     Raises DatasetError if there is no dataset, or if it has a newer schema or was altered.
     """
     file = folder / INFO
+    if folder.is_file():
+        raise NoDatasetError(f"{folder} is a file, not the folder of a dataset")
     try:
         info = read_object(file)
         if info.get("schema_version") not in READABLE_VERSIONS:

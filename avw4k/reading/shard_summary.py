@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from avw.avw4k.reading.dataset import open_dataset
 from avw.sim_bridge.errors import DatasetError
 
@@ -19,6 +21,10 @@ def shard_summary(path: Path) -> dict[str, Any]:
     refs = [ref for ref in dataset.episodes() if ref.shard == path.name]
     if not refs:
         raise DatasetError(f"{path} is not a complete shard of {folder}; type: avw verify {folder}")
+    try:
+        h5py.File(path, "r").close()
+    except OSError as error:
+        raise DatasetError(f"{path} is damaged ({error}); type: avw verify {folder} --repair") from error
     return {
         "path": str(path),
         "dataset": str(folder),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -58,25 +58,27 @@ def line_chart(
     log_x: bool = False,
 ) -> str:
     """Curves that share both axes. Values that are not finite, or not positive on a log axis, are omitted."""
-    left, right, top, bottom = 46, 20, 30, 34
+    right, top, bottom = 20, 30, 34
     drawn = [line for line in lines if len(line.x)]
     x_all = np.concatenate([np.asarray(line.x, float) for line in drawn]) if drawn else np.array([0.0, 1.0])
     y_all = np.concatenate([np.asarray(line.y, float) for line in drawn]) if drawn else np.array([0.0, 1.0])
     y_all = y_all[np.isfinite(y_all) & (y_all > 0 if log_y else True)]
     if len(y_all) == 0:
         y_all = np.array([0.1, 1.0])
-    to_x = _scale(x_all.min(), x_all.max(), left, width - right, log_x)
     low, high = _padded(float(y_all.min()), float(y_all.max()), log_y)
     to_y = _scale(low, high, height - bottom, top, log_y)
+    y_ticks = _log_ticks(low, high) if log_y else _ticks(low, high, 4)
+    left = max(46.0, 10.0 + 6.4 * max((len(_number(tick)) for tick in y_ticks), default=0))
+    to_x = _scale(x_all.min(), x_all.max(), left, width - right, log_x)
     parts = [
         f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
         f'data-x="{escape(x_label)}">',
         f'<text class="chart-title" x="0" y="16">{escape(title)}</text>',
     ]
-    for tick in _log_ticks(low, high) if log_y else _ticks(low, high, 4):
+    for tick in y_ticks:
         y = to_y(tick)
-        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{left - 6}" y="{y + 3.5:.1f}" text-anchor="end">{_number(tick)}</text>')
+        parts.append(f'<line class="grid" x1="{left:g}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{left - 6:g}" y="{y + 3.5:.1f}" text-anchor="end">{_number(tick)}</text>')
     for tick in x_ticks if x_ticks is not None else _ticks(float(x_all.min()), float(x_all.max()), 4):
         parts.append(
             f'<text class="tick" x="{to_x(tick):.1f}" y="{height - bottom + 15}" text-anchor="middle">'
@@ -205,14 +207,19 @@ def standalone(svg: str) -> str:
     return f"{sized}>{style}{rest}\n"
 
 
-def legend(entries: Sequence[tuple[str, str]], *, everywhere: bool = False) -> str:
-    """(name, colour) chips. A click hides the series of that name beside the legend, or on the whole page."""
+def legend(entries: Sequence[tuple[str, str]], *, dashed: Collection[str] = (), everywhere: bool = False) -> str:
+    """(name, colour) chips; `dashed` names those of dashed lines. A click hides the series of that name beside the
+    legend, or on the whole page."""
     chips = "".join(
         f'<button type="button" class="chip" aria-pressed="true" data-series="{escape(name)}" title="Hide or show">'
-        f'<i style="background:{colour}"></i>{escape(name)}</button>'
+        f'<i style="background:{_dashes(colour) if name in dashed else colour}"></i>{escape(name)}</button>'
         for name, colour in entries
     )
     return f'<div class="legend{" everywhere" if everywhere else ""}">{chips}</div>'
+
+
+def _dashes(colour: str) -> str:
+    return f"repeating-linear-gradient(90deg,{colour} 0 5px,transparent 5px 8px)"
 
 
 class _scale:  # noqa: N801 - used as a function

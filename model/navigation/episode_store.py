@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,6 +66,7 @@ class EpisodeStore:
                 busy = f"{path} is being written by another `avw navigate`; wait for it, or name another folder"
                 self._locks.enter_context(exclusive(path, busy))
                 if not self._read(policy, path):
+                    os.truncate(path, 0)  # of a command that ended before its first episode
                     append_line(path, {"config": self._wanted(policy)})
             self._locks = self._locks.pop_all()
         return self
@@ -101,13 +103,13 @@ class EpisodeStore:
         return {**stored_config(self.config, policy), **self.identities.get(policy, {})}
 
     def _read(self, policy: str, path: Path) -> bool:
-        """Read the records of a policy. Returns whether the file has its first line."""
+        """Read the records of a policy. Returns whether the file has any."""
         wanted = self._wanted(policy)
         try:
             lines = complete_lines(path)
         except ValueError as error:
             raise DatasetError(f"{path} cannot be read ({error}); remove it, or name another folder") from error
-        if not lines:
+        if len(lines) < 2:
             return False
         found = _parsed(path, 1, lines[0]).get("config")
         if not isinstance(found, dict):
@@ -224,7 +226,8 @@ def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _damaged(path: Path, number: int, error: Exception) -> DatasetError:
+    remedy = "Remove the line to have that episode run again" if number > 1 else "Remove the file to start again"
     return DatasetError(
         f"{path}, line {number}: not a line of navigation records ({error}); it was altered, or the disk is failing. "
-        "Remove the line to have that episode run again"
+        f"{remedy}"
     )

@@ -25,6 +25,7 @@ from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.file_lock import claimed
 from avw.sim_bridge.storage.small_files import as_object
 from avw.sim_bridge.task.difficulty import LEVELS
+from avw.sim_bridge.wording import plural
 
 MEASURES = ("sr", "spl", "softspl", "sna", "dtg", "na")
 _ATTRIBUTES = {"sr": "success", "spl": "spl", "softspl": "softspl", "sna": "sna", "dtg": "dtg", "na": "actions"}
@@ -177,7 +178,8 @@ def table(document: Mapping[str, Any]) -> str:
     ran, skipped = episodes_run(document)
     task = document.get("task", "standard")
     of_task = "" if task == "standard" else f" of the task {task}"
-    lines = [f"{ran} episodes{of_task} in {len(document['scenes'])} scenes; mean [95 % bootstrap interval]"]
+    scenes = min(ran, len(document["scenes"]))
+    lines = [f"{plural(ran, 'episode')}{of_task} in {plural(scenes, 'scene')}; mean [95 % bootstrap interval]"]
     lines.append(f"{'':22}" + "".join(f"{titles[name]:>24}" for name in MEASURES))
     for policy, figures in document["policies"].items():
         lines.append(f"{policy:22}" + "".join(f"{_cell(figures[name], name):>24}" for name in MEASURES))
@@ -192,7 +194,8 @@ def table(document: Mapping[str, Any]) -> str:
             for name, interval in figures.items()
         ]
     if skipped:
-        lines.append(f"Skipped: {len(skipped)} episodes that cannot take place, e.g. {skipped[0]['reason']}")
+        count = plural(len(skipped), "episode")
+        lines.append(f"Skipped, because they cannot take place: {count}, e.g. {skipped[0]['reason']}")
     return "\n".join(lines)
 
 

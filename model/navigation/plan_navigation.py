@@ -11,8 +11,8 @@ from avw.model.navigation.navigate_config import NavigateConfig
 from avw.model.policies.policy_file import full_policy_name
 from avw.model.policies.registry import CLONED, LEARNED
 from avw.model.pretrained.card import read_origin
-from avw.model.run_folder import POLICY, has_model, run_data
-from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError
+from avw.model.run_folder import POLICY, has_model, nothing_there, run_data, trainable
+from avw.sim_bridge.errors import AvwError, NoRunError, UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig, require_interpreter
 from avw.sim_bridge.task.episode_file import read_episodes
@@ -48,27 +48,32 @@ def plan_navigation(
     task: a variant of `sim_bridge.task.variants`; one with houses of its own replaces the test scenes
     adapt: changes the simulator configuration of the dataset
 
-    Raises CheckpointError if a policy needs a model and there is none, UsageError for choices that are not valid or
+    Raises NoRunError if a policy needs a model and there is none, UsageError for choices that are not valid or
     do not fit together, and SceneError or SoundError for scenes and sounds that are missing.
     """
     names = tuple(dict.fromkeys(full_policy_name(policy) for policy in policies))
     trained = has_model(model)
     planners = sorted(set(LEARNED) & set(names))
     if planners and not trained:
-        raise CheckpointError(
-            f"{model} contains no trained model, which --policy {planners[0]} needs. Train one with: avw train DATA "
-            f"--out {model}"
+        raise NoRunError(
+            f"{nothing_there(model)}, and --policy {planners[0]} needs a trained model. Train one with: avw train DATA "
+            f"--out {trainable(model)}"
         )
     cloning = sorted(set(CLONED) & set(names))
     if cloning and not (model / POLICY).is_file():
-        raise CheckpointError(
+        raise NoRunError(
             f"{model} contains no cloned policy, which --policy {cloning[0]} needs. Train one with: avw train DATA "
-            f"--policy --out {model}"
+            f"--policy --out {trainable(model)}"
         )
+    own = own_scenes(task, scenes=bool(scenes), sound=sound is not None)
+    if device != "cpu" and (planners or cloning):
+        from avw.model.device import pick_device
+
+        device = pick_device(device)
     if episode_file and scenes:
         raise UsageError("--scenes cannot be used with --episode-file, because the file names its scenes")
-    if task in VARIANTS and not (scenes or episode_file):
-        scenes = tuple(filter(None, [VARIANTS[task].scenes]))
+    if own and not episode_file:
+        scenes = (own,)
     chosen, simulator, own_sound = dataset_defaults(model, needed=not (scenes or episode_file))
     if scenes:
         chosen = [scene.scene_id for scene in resolve_scenes(scenes)]
@@ -98,6 +103,19 @@ def plan_navigation(
         sound_root=str(sound_root) if sound_root else None,
         variant=task,
     )
+
+
+def own_scenes(task: str, *, scenes: bool, sound: bool) -> str:
+    """The scenes of a variant of the task; "" for one that takes place anywhere.
+
+    scenes, sound: whether the user names any. Raises UsageError if the variant has its own.
+    """
+    own = VARIANTS[task].scenes if task in VARIANTS else ""
+    if own and scenes:
+        raise UsageError(f"the task {task} has houses of its own ({own}); leave out --scenes")
+    if sound and task == "unheard":
+        raise UsageError("the task unheard chooses the sounds of its episodes; leave out --sound")
+    return own
 
 
 def filed_episodes(text: str | Path, task: str = "standard", limit: int | None = None) -> dict[str, Any]:

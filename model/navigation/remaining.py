@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from avw.model.checkpoint_header import read_header
 from avw.model.navigation.episode_run import EpisodeRecord
 from avw.model.navigation.episode_store import EpisodeStore
 from avw.model.navigation.navigate_config import NavigateConfig
-from avw.model.policies.policy_file import policy_label
+from avw.model.policies.policy_file import is_policy_file, load_policy, policy_label
+from avw.model.policies.registry import LEARNED
+from avw.model.run_folder import model_file
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.simulators.protocol import resolved
+from avw.sim_bridge.wording import plural
 
 
 def remaining(config: NavigateConfig, folder: Path | None, *, resume: bool = True) -> dict[str, Any]:
     """Plain JSON: the choices that `config` has made, and for each policy its episodes, how many of them the folder
     holds, and the mean seconds of decisions per episode of those (None: none has ended).
 
-    Writes nothing. Raises UsageError for a folder with episodes of another configuration, as the run would.
+    Writes nothing. Raises what the run would: for a folder with episodes of another configuration, a policy of the
+    user's that cannot be made, a sound or a model that cannot be read.
     """
+    _check(config, folder)
     store = EpisodeStore(folder, config, resume=resume)
     store.look()
     policies = {}
@@ -26,7 +35,7 @@ def remaining(config: NavigateConfig, folder: Path | None, *, resume: bool = Tru
         ended = [
             outcome
             for (name, episode), outcome in store.outcomes.items()
-            if name == policy and episode < config.episodes
+            if name == policy and 0 <= episode < config.episodes
         ]
         records = [outcome for outcome in ended if isinstance(outcome, EpisodeRecord)]
         seconds = [1e-3 * record.decision_ms * record.actions for record in records]
@@ -41,15 +50,32 @@ def remaining(config: NavigateConfig, folder: Path | None, *, resume: bool = Tru
         "scenes": list(config.scenes),
         "episode_file": config.episode_file,
         "sound": config.sound,
-        "backend": config.simulator.backend,
+        "backend": resolved(config.simulator).backend,
         "model": config.model_dir,
         "folder": None if folder is None else str(folder),
     }
 
 
+def _check(config: NavigateConfig, folder: Path | None) -> None:
+    from avw.sim_bridge.acoustics.sounds import load_sound
+
+    if folder is not None and os.path.lexists(folder) and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; name another one with --out")
+    for policy in filter(is_policy_file, config.policies):
+        load_policy(policy)
+    if config.sound is not None:
+        load_sound(config.sound)
+    if config.model_dir is not None and set(config.policies) & set(LEARNED):
+        read_header(model_file(config.model_dir))
+
+
 def remaining_text(left: dict[str, Any]) -> str:
     """For people."""
-    scenes, source = left["scenes"], left["episode_file"] or f"{left['sound']} in {len(left['scenes'])} scenes"
+    scenes = left["scenes"]
+    source = left["episode_file"]
+    if source is None:
+        sound = "its sounds" if left["task"] == "unheard" else left["sound"]
+        source = f"{sound} in {plural(len(scenes), 'scene')}"
     named = ", ".join(scenes[:3]) + (", …" if len(scenes) > 3 else "")
     lines = [
         f"task {left['task']}: {source} ({named}), backend {left['backend']}",

@@ -20,7 +20,7 @@ from avw.model.navigation.episode_run import EpisodeRecord, SkippedEpisode
 from avw.model.navigation.navigate import run_policies
 from avw.model.navigation.navigate_config import NavigateConfig
 from avw.model.navigation.outcomes import comparison, paired_gain, summary, table, write_outcome
-from avw.model.navigation.plan_navigation import filed_episodes
+from avw.model.navigation.plan_navigation import filed_episodes, own_scenes
 from avw.model.policies.policy_file import UserPolicy, check_policy, full_policy_name, is_policy_file, user_code
 from avw.model.policies.registry import POLICIES, Policy
 from avw.sim_bridge.errors import UsageError
@@ -28,7 +28,6 @@ from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.task.sound_sets import one_sound
 from avw.sim_bridge.task.task import TaskConfig
-from avw.sim_bridge.task.variants import VARIANTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -118,7 +117,7 @@ def run_navigation(
         identities[name] = _identity(policy)
     where: dict[str, Any]
     if isinstance(episodes, int):
-        own = VARIANTS[variant].scenes if variant in VARIANTS else ""
+        own = own_scenes(variant, scenes=bool(scenes), sound=sound is not None)
         found = resolve_scenes(scenes or own or "procedural:40-43")
         where = {"scenes": tuple(scene.scene_id for scene in found), "episodes": episodes, "variant": variant}
         where["sound"] = "ring"

@@ -16,6 +16,7 @@ from avw.avw4k.viewing.played import clip_of, read_played, recordings
 from avw.model.navigation.episode_run import EpisodeRecord
 from avw.model.navigation.outcomes import episodes_run
 from avw.model.report.maps import Route, trajectory_map
+from avw.sim_bridge.wording import plural
 
 POLICIES = {
     "mpc": ("MPC on AV-CDiT", "#0f766e", "plans with predicted futures and the reward that the model predicts"),
@@ -85,10 +86,11 @@ def navigation_section(
     started = "starts as the episode file says"
     if not comparison.get("episode_file"):
         started = f"starts at a geodesic distance of at least {comparison['min_distance']:g} m from the source"
-    without = f" Skipped: {len(skipped)} episodes that cannot take place in these scenes." if skipped else ""
+    without = f" {plural(len(skipped), 'other episode')} cannot take place in these scenes." if skipped else ""
+    scenes = plural(len(comparison["scenes"]), "scene")
     return (
         '<section id="navigation"><h2>Navigation</h2><p class="about">'
-        f"{ran} episodes in {len(comparison['scenes'])} scenes, the same for every policy.{without} Each {started}, "
+        f"{plural(ran, 'episode')} in {scenes}, the same for every policy.{without} Each {started}, "
         f"and succeeds if the agent chooses STOP within {comparison.get('success_distance', 1.0):g} m of it. Policies "
         "receive images, depth, sound and their own past actions; only the oracles know where the source is.</p>"
         f'<div class="card"><div class="two"><div>{_forest(comparison, policies)}</div>'

@@ -8,6 +8,7 @@ from typing import Any
 
 from avw.model.navigation.outcomes import episodes_run
 from avw.model.report.closed_loop import policy_name
+from avw.sim_bridge.wording import plural
 
 RIVALS = ("greedy-audio", "mapping-audio", "reward-only")
 
@@ -30,7 +31,7 @@ def _found(navigation: Mapping[str, Any]) -> str:
     mean, low, high = navigation["policies"]["mpc"]["sr"]
     text = (
         f"{escape(policy_name('mpc'))} found the source in {mean:.0%} [{low:.0%}, {high:.0%}] of "
-        f"{episodes_run(navigation)[0]} episodes"
+        f"{plural(episodes_run(navigation)[0], 'episode')}"
     )
     parts = []
     for rival in RIVALS:
@@ -43,7 +44,8 @@ def _found(navigation: Mapping[str, Any]) -> str:
 
 def _points(gain: Sequence[float]) -> str:
     mean, low, high = (100.0 * value for value in gain)
-    return f"{mean:+.0f} points [{low:+.0f}, {high:+.0f}]{', uncertain' if low <= 0.0 <= high else ''}"
+    text = f"{mean:+.0f} points [{low:+.0f}, {high:+.0f}]".replace("-", "−")
+    return f"{text}, uncertain" if low <= 0.0 <= high else text
 
 
 def _images(evaluation: Mapping[str, Any]) -> str:

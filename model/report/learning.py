@@ -150,7 +150,9 @@ def _horizon_charts(by_horizon: Mapping[str, Any], horizons: Sequence[str]) -> s
                 )
             )
     rows = [row.get(metric) or {} for row in by_horizon.values() for metric in CHARTED]
-    chips = legend([(name, colour) for method, (name, colour, _) in METHODS.items() if any(method in r for r in rows)])
+    shown = [METHODS[method] for method in METHODS if any(method in row for row in rows)]
+    dashed = {name for name, _, dash in shown if dash}
+    chips = legend([(name, colour) for name, colour, _ in shown], dashed=dashed)
     return f'{chips}<div class="charts">{"".join(f"<div>{chart}</div>" for chart in charts)}</div>'
 
 
@@ -187,8 +189,9 @@ def _table(evaluation: Mapping[str, Any], horizons: Sequence[str]) -> str:
 
 def _sequences(evaluation: Mapping[str, Any]) -> str:
     rows = evaluation.get("sequences") or {}
+    names = {method: METHODS[method][0] if method in METHODS else method.replace("_", " ") for method in rows}
     parts = [
-        f"{escape(METHODS.get(method, (method,))[0])}: lag error {row['av_lag_error_seconds']:.3f} s, correlation "
+        f"{escape(names[method])}: lag error {row['av_lag_error_seconds']:.3f} s, correlation "
         f"error {row['av_corr_error']:.3f}"
         for method, row in rows.items()
         if None not in row.values()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from avw.model.report.documents import altered, read_evaluation, read_navigation
 from avw.model.report.lead import lead
-from avw.model.run_folder import read_log, read_result_object, run_data
+from avw.model.run_folder import nothing_there, read_log, read_result_object, run_data, trainable
 from avw.sim_bridge.errors import DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from avw.sim_bridge.storage.disk_errors import readable_errors
@@ -30,10 +30,8 @@ def write_report(run_dir: Path, data_dir: Path | None = None, out_html: Path | N
     the run does not exist.
     """
     run_dir = Path(run_dir)
-    if not run_dir.is_dir():
-        raise UsageError(
-            f"{run_dir} is not a run: the folder does not exist. Create it: avw train DATA --out {run_dir}"
-        )
+    if not run_dir.is_dir() or (run_dir / "info.json").is_file():
+        raise UsageError(f"{nothing_there(run_dir)}. Create a run: avw train DATA --out {trainable(run_dir)}")
     out_html = Path(out_html) if out_html else run_dir / "report.html"
     with readable_errors(f"cannot write {out_html.name}", out_html.parent):
         out_html.parent.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from avw.sim_bridge.errors import DatasetError
-from avw.sim_bridge.suggestions import did_you_mean
+from avw.sim_bridge.errors import DatasetError, NoDatasetError
+from avw.sim_bridge.suggestions import did_you_mean, similar_path
 
 FOLDER = Path(__file__).with_name("sets")
 
@@ -32,6 +32,8 @@ def episode_set(text: str | Path) -> Path:
                 f"there is no episode file or set {name!r}: expected a .json.gz file or one of {', '.join(index)}."
                 f"{did_you_mean(name, index)}"
             )
+        if not path.exists():
+            raise NoDatasetError(f"there is no episode file {path}{similar_path(path)}")
         return path
     path = FOLDER / f"{name}.json.gz"
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != index[name]["sha256"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -229,6 +230,41 @@ def test_info_describes_a_shard_and_an_episode_file(run: Run, data: Path, tmp_pa
     assert "3.0 to 3.0 m" in text
     file.write_bytes(b"damaged")
     assert run("info", file).exit_code == 1
+
+
+def test_info_and_others_say_what_is_wrong_with_a_path(run: Run, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "my.py").write_text("")
+    cut = tmp_path / "cut"
+    shutil.copytree(data, cut)
+    shard = next(cut.glob("*.h5"))
+    shard.write_bytes(shard.read_bytes()[:1000])
+    wrong = [
+        (("info", str(tmp_path / "empty")), 2, "contains neither a dataset nor a run"),
+        (("info", str(data / "info.json")), 2, f"is part of a dataset or of a run; type: avw info {data}"),
+        (("info", str(data), "--picture", "x.png"), 2, "draws the floor plan of a scene"),
+        (("info", "procedural-0007", "--plots", "x"), 2, "draws the statistics of a dataset"),
+        (("info", str(shard)), 1, "--repair"),
+        (("view", str(tmp_path / "my.py")), 2, "is a file, not the folder of a dataset"),
+        (("verify", str(tmp_path / "my.py")), 2, "is a file, not the folder of a dataset"),
+        (("report", str(tmp_path / "my.py")), 2, "is a file, not the folder of a run"),
+        (("report", str(data)), 2, "is a dataset, not a run. Create a run: avw train DATA --out runs/mine"),
+        (("navigate", "--model", str(data)), 2, "is a dataset, not a run, and --policy mpc needs a trained model"),
+        (("navigate", "--model", "nosuch"), 2, "nosuch does not exist, and --policy mpc needs a trained model"),
+        (("navigate", "--model", "pretrained", "--policy", "beam"), 2, "--policy --out runs/mine"),
+        (("navigate", "--model", "pretrained", "--device", "nope"), 2, "PyTorch cannot use this device"),
+        (("navigate", "--episode-file", "nosuch.json.gz"), 2, "there is no episode file nosuch.json.gz"),
+        (("navigate", "--task", "unheard", "--sound", "ring"), 2, "chooses the sounds"),
+        (("navigate", "--task", "small-houses", "--scenes", "procedural:2"), 2, "has houses of its own"),
+    ]
+    for arguments, code, words in wrong:
+        result = run(*arguments)
+        assert (result.exit_code, words in result.stderr) == (code, True), (arguments, result.stderr)
+        assert "Did you mean" not in result.stderr
+
+
+def test_info_knows_the_shipped_episode_sets(run: Run) -> None:
+    assert "216 navigation episodes" in run("info", "rooms-v1-test").stdout
 
 
 def test_scenes_lists_and_exports(run: Run, glb: Path, tmp_path: Path) -> None:

@@ -162,6 +162,15 @@ def test_policies_that_heard_or_saw_something_else_are_not_compared(tmp_path, ch
     assert set(document["policies"]) == {"oracle", "forward"}
 
 
+def test_a_command_that_failed_before_its_first_episode_leaves_no_trace(tmp_path):
+    with pytest.raises(AvwError, match="rign"):
+        run_policies(config(policies=("random",), sound="rign"), folder=tmp_path, execute=run_in_this_process)
+    ran = run_policies(config(policies=("random",), episodes=1), folder=tmp_path, execute=run_in_this_process)
+    assert len(ran.records["random"]) == 1
+    lines = (tmp_path / "navigation-random.jsonl").read_text().splitlines()
+    assert [list(json.loads(line)) for line in lines] == [["config"], ["record"]]
+
+
 def test_a_damaged_result_file_is_named(tmp_path):
     path = tmp_path / "navigation-random.json"
     path.write_text('{"records": [{"policy": "random"')
@@ -276,7 +285,7 @@ def test_an_episode_file_gives_its_episodes(records, filed):
     assert document["filed"]["oracle"]["spl"] == [1.0, 1.0, 1.0]
     text = table(document)
     assert "3 episodes in" in text
-    assert "Skipped: 1 episodes" in text
+    assert "because they cannot take place: 1 episode, e.g." in text
     assert "with the path lengths of the file" in text
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from avw.cli.navigate import navigate
 from avw.model.navigation.navigate import run_policies
 from avw.model.navigation.remaining import remaining, remaining_text
-from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.errors import CheckpointError, PolicyError, SoundError, UsageError
 from tests.model.navigation.test_navigate import config
 
 
@@ -41,6 +41,47 @@ def test_a_folder_of_another_configuration_is_refused(tmp_path: Path) -> None:
         remaining(config(policies=("random",), episodes=1, seed=6), tmp_path)
     with pytest.raises(UsageError, match="--no-resume"):
         remaining(config(policies=("random",), episodes=1), tmp_path, resume=False)
+
+
+BROKEN = """
+class NoAct:
+    def reset(self, seed): ...
+
+class Needs(NoAct):
+    def __init__(self, something): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"policies": ("FILE:Nine",)}, UsageError, "has no Nine"),
+        ({"policies": ("FILE:NoAct",)}, UsageError, "no method act"),
+        ({"policies": ("FILE:Needs",)}, PolicyError, "something"),
+        ({"sound": "nosuch.wav"}, SoundError, "nosuch.wav"),
+        ({"policies": ("mpc",), "model_dir": "RUN"}, CheckpointError, "it is not complete"),
+    ],
+)
+def test_what_would_fail_is_found_before(tiny_run: Path, tmp_path: Path, change: dict, error: type, words: str) -> None:
+    mine, cut = tmp_path / "my.py", tmp_path / "cut"
+    mine.write_text(BROKEN)
+    cut.mkdir()
+    whole = (tiny_run / "model.safetensors").read_bytes()
+    (cut / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    asked = {"policies": ("random",), **change}
+    asked["policies"] = tuple(name.replace("FILE", str(mine)) for name in asked["policies"])
+    if "model_dir" in asked:
+        asked["model_dir"] = str(cut)
+    with pytest.raises(error, match=words):
+        remaining(config(**asked), None)
+
+
+def test_a_file_is_no_folder_for_results(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "link"):
+        with pytest.raises(UsageError, match="is not a folder; name another one with --out"):
+            remaining(config(policies=("random",)), tmp_path / name)
 
 
 def test_the_command_writes_nothing(tmp_path: Path) -> None:

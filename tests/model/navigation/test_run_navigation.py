@@ -94,7 +94,7 @@ def test_classes_objects_and_files_run_the_same_episodes(scene: str, mine: str) 
     assert [record.actions for record in result.records["Stops"]] == [1, 1, 1]
     assert len(seen) == 9
     report = result.report()
-    for part in ("3 episodes in 1 scenes", "Mine", "Stops", "random", "95 %"):
+    for part in ("3 episodes in 1 scene;", "Mine", "Stops", "random", "95 %"):
         assert part in report
     assert result.summary("Mine")["na"].mean == 3
     assert result.gain("Mine", "Stops")["na"].mean == 2
@@ -152,10 +152,12 @@ def test_kept_episodes_of_a_class_without_source_are_refused(scene: str, tmp_pat
 
 
 def test_scenes_and_sounds_are_taken_or_refused(scene: str, tmp_path: Path) -> None:
-    named = avw.run_navigation(
-        Stops, 1, scenes=scene, variant="small-houses", sound="alarm", min_distance=1.0, simulator=SMALL
-    )
+    named = avw.run_navigation(Stops, 1, scenes=scene, sound="alarm", min_distance=1.0, simulator=SMALL)
     assert (named.config.scenes, named.config.sound) == ((scene,), "alarm")
+    with pytest.raises(UsageError, match="has houses of its own"):
+        avw.run_navigation(Stops, 1, scenes=scene, variant="small-houses")
+    with pytest.raises(UsageError, match="chooses the sounds"):
+        avw.run_navigation(Stops, 1, scenes=scene, variant="unheard", sound="ring")
     with pytest.raises(UsageError, match="the file names its scenes"):
         avw.run_navigation(Stops, "rooms-v1-val", scenes=scene)
     for name in ("a.wav", "b.wav"):

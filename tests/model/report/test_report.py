@@ -439,14 +439,14 @@ def test_episodes_of_a_file_are_described_as_such():
         "skipped": [{"episode": 1, "episode_id": "", "scene": "a", "reason": "no way"}],
     }  # fmt: skip
     page = navigation_section(document, {})
-    assert "4 episodes in 1 scenes" in page
-    assert "Skipped: 1 episodes" in page
+    assert "4 episodes in 1 scene," in page
+    assert "1 other episode cannot take place" in page
     assert "starts as the episode file says, and succeeds if the agent chooses STOP within 0.5 m" in page
     assert "at least 3 m" not in page
     assert "of 4 episodes" in lead(None, document)
     drawn = navigation_section({**document, "episode_file": None, "skipped": []}, {})
     assert "at least 3 m" in drawn
-    assert "Skipped" not in drawn
+    assert "cannot take place" not in drawn
 
 
 def test_a_map_shows_paths_on_the_plan():
