@@ -15,6 +15,8 @@ from avw.model.memory.reprojection import Reprojection
 from avw.model.memory.spatial_memory import SpatialMemory
 from avw.model.reward import RewardPrediction
 from avw.model.source_belief import SourceBelief
+from avw.sim_bridge.errors import UsageError
+from avw.sim_bridge.types import Observation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,3 +63,10 @@ class Decoded:
     rgb_PHWC: Tensor
     depth_PHW: Tensor | None
     audio_PES: Tensor
+
+    def observations(self) -> list[Observation]:
+        """One for each prediction, as a simulator gives them. Raises UsageError for a model that predicts no depth."""
+        if self.depth_PHW is None:
+            raise UsageError("an imagined observation needs depth, and this model predicts none")
+        parts = [part.cpu().numpy() for part in (self.rgb_PHWC, self.depth_PHW.float(), self.audio_PES.float())]
+        return [Observation(rgb, depth, audio) for rgb, depth, audio in zip(*parts, strict=True)]

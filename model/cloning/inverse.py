@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from avw.model import checkpoint
 from avw.model.cloning.demonstrations import Demonstration
-from avw.model.cloning.features import SIDE, SOUND, image_tensor
-from avw.model.cloning.network import ClonedNetConfig
+from avw.model.cloning.features import SOUND, image_tensor
+from avw.model.cloning.network import ClonedNetConfig, eye
 from avw.sim_bridge.errors import CheckpointError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import Action
@@ -31,12 +31,7 @@ class InverseNet(nn.Module):
     def __init__(self, config: ClonedNetConfig | None = None) -> None:
         super().__init__()
         self.config = c = config or ClonedNetConfig()
-        layers: list[nn.Module] = []
-        before = 8  # both images, so that their differences are seen from the first layer on
-        for channels in (c.channels, 2 * c.channels, 4 * c.channels):
-            layers += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.GELU()]
-            before = channels
-        self.eye = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * (SIDE // 8) ** 2, c.width), nn.GELU())
+        self.eye = eye(8, c)  # both images, so that their differences are seen from the first layer on
         self.ear = nn.Sequential(nn.Linear(2 * SOUND + 1, c.width), nn.GELU())
         self.head = nn.Sequential(nn.Linear(c.width, c.width), nn.GELU(), nn.Linear(c.width, len(MOVES)))
 

@@ -38,18 +38,23 @@ class PolicyOutput:
     hidden: Tensor
 
 
+def eye(channels_in: int, config: ClonedNetConfig) -> nn.Sequential:
+    """(B, channels_in, SIDE, SIDE) -> (B, width)."""
+    layers: list[nn.Module] = []
+    before = channels_in
+    for channels in (config.channels, 2 * config.channels, 4 * config.channels):
+        layers += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.GELU()]
+        before = channels
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * (SIDE // 8) ** 2, config.width), nn.GELU())
+
+
 class ClonedNet(nn.Module):
     """Actions and values of a sequence of observations."""
 
     def __init__(self, config: ClonedNetConfig | None = None) -> None:
         super().__init__()
         self.config = c = config or ClonedNetConfig()
-        layers: list[nn.Module] = []
-        before = 4
-        for channels in (c.channels, 2 * c.channels, 4 * c.channels):
-            layers += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.GELU()]
-            before = channels
-        self.eye = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * (SIDE // 8) ** 2, c.width), nn.GELU())
+        self.eye = eye(4, c)
         self.ear = nn.Sequential(nn.Linear(SOUND, c.width), nn.GELU(), nn.Linear(c.width, c.width), nn.GELU())
         self.action = nn.Embedding(len(Action) + 1, c.width)
         self.memory = nn.GRU(c.width, c.width, batch_first=True)

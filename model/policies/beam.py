@@ -136,14 +136,7 @@ class BeamPolicy:
             history, torch.from_numpy(motion_K3.astype(np.float32))[None], torch.from_numpy(steps_K)[None],
             steps=c.denoising_steps, seed=seed,
         )  # fmt: skip
-        decoded = self.model.decode(predicted)
-        assert decoded.depth_PHW is not None
-        seen = [
-            Observation(rgb_HWC=rgb.numpy(), depth_HW=depth.float().numpy(), audio_ES=audio.float().numpy())
-            for rgb, depth, audio in zip(
-                decoded.rgb_PHWC.cpu(), decoded.depth_PHW.cpu(), decoded.audio_PES.cpu(), strict=True
-            )
-        ]
+        seen = self.model.decode(predicted).observations()
         hidden = torch.cat([future.hidden for future, _ in grown], 1)
         with torch.inference_mode():
             output = self.policy.net(

@@ -63,13 +63,7 @@ class InverseDynamicsPolicy(MpcPolicy):
             self.model.encode([self.observer.context()]), torch.from_numpy(poses.motion_K3[best])[None],
             torch.from_numpy(poses.steps_K[best])[None], steps=self.config.denoising_steps, seed=0,
         )  # fmt: skip
-        decoded = self.model.decode(predicted)
-        assert decoded.depth_PHW is not None
-        imagined = Observation(
-            rgb_HWC=decoded.rgb_PHWC[0].cpu().numpy(),
-            depth_HW=decoded.depth_PHW[0].float().cpu().numpy(),
-            audio_ES=decoded.audio_PES[0].float().cpu().numpy(),
-        )
+        (imagined,) = self.model.decode(predicted).observations()
         self._aim, self._steps = _side(imagined, self.model.device), int(poses.steps_K[best[0]])
         return stop
 
