@@ -6,9 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from avw.avw4k.reading.dataset import open_dataset
+from avw.avw4k.reading.summary import damaged_shards
 from avw.sim_bridge.errors import DatasetError
 
 
@@ -21,10 +20,10 @@ def shard_summary(path: Path) -> dict[str, Any]:
     refs = [ref for ref in dataset.episodes() if ref.shard == path.name]
     if not refs:
         raise DatasetError(f"{path} is not a complete shard of {folder}; type: avw verify {folder}")
-    try:
-        h5py.File(path, "r").close()
-    except OSError as error:
-        raise DatasetError(f"{path} is damaged ({error}); type: avw verify {folder} --repair") from error
+    if path.name in damaged_shards(dataset):
+        raise DatasetError(
+            f"{path} does not have the size that it was written with; type: avw verify {folder} --repair"
+        )
     return {
         "path": str(path),
         "dataset": str(folder),

@@ -10,6 +10,7 @@ from avw.avw4k.reading.measured import measured_statistics, measured_text
 from avw.avw4k.reading.statistics import dataset_statistics, statistics_text
 from avw.sim_bridge.errors import DatasetError
 from avw.sim_bridge.types import STEP_SECONDS
+from avw.sim_bridge.wording import plural
 
 
 def dataset_summary(dataset: Dataset) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def dataset_summary(dataset: Dataset) -> dict[str, Any]:
         "hours": round(sum(ref.steps for ref in refs) * STEP_SECONDS / 3600, 3),
         "bytes": sum(record.bytes for record in dataset.records.values()),
         "shards": len(dataset.records),
+        "damaged_shards": damaged_shards(dataset),
         "clipped": sum(record.clipped for record in dataset.records.values()),
         "successful_approaches": [sum(approaches), len(approaches)],
         "splits": {
@@ -45,12 +47,28 @@ def dataset_summary(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def damaged_shards(dataset: Dataset) -> list[str]:
+    """Shards that are missing, or of another size than when they were written. `avw verify` reads them, too."""
+    sizes = {path.name: path.stat().st_size for path in dataset.path.glob("*.h5")}
+    return sorted(name for name, record in dataset.records.items() if sizes.get(name) != record.bytes)
+
+
 def _measured(dataset: Dataset) -> dict[str, Any]:
     """Statistics of the recorded data; damage is reported as a problem instead of raising an error."""
     try:
         return measured_statistics(dataset)
     except DatasetError as error:
         return {"episodes": 0, "modes": {}, "problem": str(error)}
+
+
+def _damage(values: dict[str, Any]) -> list[str]:
+    damaged = values["damaged_shards"]
+    if not damaged:
+        return []
+    named = ", ".join(damaged[:3]) + (", …" if len(damaged) > 3 else "")
+    return [
+        f"  missing or cut short: {plural(len(damaged), 'shard')} ({named}); type: avw verify {values['path']} --repair"
+    ]
 
 
 def summary_text(values: dict[str, Any]) -> str:
@@ -62,6 +80,7 @@ def summary_text(values: dict[str, Any]) -> str:
         f"dataset {values['path']}: {values['trajectories']} trajectories of {spec['steps']} steps ({state})",
         f"  {values['hours']} h, {values['bytes'] / 1e9:.3f} GB, {values['shards']} shards, "
         f"{values['clipped']} values clipped",
+        *_damage(values),
         f"  {reached} of {approaches} approaches end with a successful STOP",
         f"  backend {spec['simulator']['backend']}, acoustics {spec['simulator']['acoustics']}, "
         f"stream {spec['simulator'].get('stream', 'glide')}, {spec['simulator']['size']} pixels, "

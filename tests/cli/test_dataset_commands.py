@@ -263,6 +263,16 @@ def test_info_and_others_say_what_is_wrong_with_a_path(run: Run, data: Path, tmp
         assert "Did you mean" not in result.stderr
 
 
+def test_info_of_a_dataset_names_shards_that_are_missing(run: Run, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "cut")
+    shard = next((tmp_path / "cut").glob("*.h5"))
+    shard.unlink()
+    result = run("info", tmp_path / "cut")
+    assert result.exit_code == 0
+    assert f"missing or cut short: 1 shard ({shard.name}); type: avw verify" in result.stdout
+    assert "missing or cut short" not in run("info", data).stdout
+
+
 def test_info_knows_the_shipped_episode_sets(run: Run) -> None:
     assert "216 navigation episodes" in run("info", "rooms-v1-test").stdout
 
