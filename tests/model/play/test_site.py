@@ -160,7 +160,7 @@ def test_the_command_says_what_is_wrong(flats: tuple[str, ...], tmp_path: Path):
 
     assert "procedural-xyz" in refused("procedural-xyz")
     assert "contains no trained model" in refused(str(tmp_path))
-    assert "contains no trained model" in refused("runs/missing")
+    assert "runs/missing does not exist. Train one with" in refused("runs/missing")
     assert "--scene cannot name another one" in refused("procedural-0007", "--scene", "procedural-0008")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -26,7 +26,7 @@ def test_a_difference_whose_interval_contains_zero_is_uncertain():
     text = lead(None, NAVIGATION)
     assert "93% [89%, 96%] of 216 episodes" in text
     assert "in 40% (difference +53 points [+46, +60])" in text
-    assert "+0 points [-2, +3], uncertain" in text
+    assert "+0 points [−2, +3], uncertain" in text
     assert "PSNR" not in text
 
 

@@ -306,7 +306,7 @@ def test_writing_twice_gives_the_same_bytes(run, tmp_path):
 
 
 def test_errors(run, tmp_path):
-    with pytest.raises(UsageError, match="is not a run"):
+    with pytest.raises(UsageError, match="nowhere does not exist"):
         write_report(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="no dataset"):
         write_report(run, tmp_path)
