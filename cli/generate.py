@@ -61,7 +61,7 @@ class Part(click.ParamType):
 @shared.scene_root
 @option("--strict", is_flag=True, section=shared.SCENES,
         help="Stop if a scene has warnings (see avw info SCENE).")  # fmt: skip
-@shared.sound("ring", "ring", several=True)
+@shared.sound("ring", "ring")
 @shared.sound_root
 @option("--sources-per-scene", type=int, metavar="N", section=shared.SOUND,
         default_text=f"{DEFAULT.sources_per_scene}; 1 with --preset avw-4k",

@@ -95,15 +95,13 @@ def scenes(default_text: str) -> Decorator:
     )  # fmt: skip
 
 
-def sound(default: str | None, default_text: str, *, several: bool = False) -> Decorator:
-    """`--sound`, with the default of the command. several: it takes a set of sounds, too"""
-    one = "Sound of the source: ring (a synthesised telephone), alarm, knock, melody, voice, a sound file, "
-    sets = (
-        "a folder of sound files, or a set of SoundSpaces' sounds (1s_all, semantic_splits:train, heard, unheard:val)."
-    )
+def sound(default: str | None, default_text: str) -> Decorator:
+    """`--sound`, with the default of the command."""
     return option(
         "--sound", metavar="SOUND", default=default, section=SOUND, default_text=default_text,
-        help=one + (sets if several else "or one of SoundSpaces' sounds (telephone)."),
+        help="Sound of the source: ring (a synthesised telephone), alarm, knock, melody, voice, a sound file, or one of "
+        "SoundSpaces' sounds (telephone). avw generate also takes a folder of sound files, or a set "
+        "(1s_all, semantic_splits:train, heard, unheard:val).",
     )  # fmt: skip
 
 
