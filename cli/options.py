@@ -99,8 +99,8 @@ def sound(default: str | None, default_text: str) -> Decorator:
     """`--sound`, with the default of the command."""
     return option(
         "--sound", metavar="SOUND", default=default, section=SOUND, default_text=default_text,
-        help="Sound of the source: ring (a synthesised telephone), alarm, knock, melody, voice, a sound file, or one of "
-        "SoundSpaces' sounds (telephone). avw generate also takes a folder of sound files, or a set "
+        help="Sound of the source: ring (a synthesised telephone), alarm, knock, melody, voice, a sound file, or one "
+        "of SoundSpaces' sounds (telephone). avw generate also takes a folder of sound files, or a set "
         "(1s_all, semantic_splits:train, heard, unheard:val).",
     )  # fmt: skip
 
