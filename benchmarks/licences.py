@@ -29,13 +29,18 @@ STATED = {  # read from their licence files and documentation, because their met
     "hdf5plugin": "MIT; the wheel contains compression filters under BSD and similar licences",
     "soundfile": "BSD-3-Clause; the wheel contains libsndfile, LGPL-2.1, as a shared library",
 }
+CUDA = ("nvidia-", "cuda-")  # how the names of these libraries begin
+OF_CUDA = "NVIDIA's own terms; comes with PyTorch for CUDA, not with PyTorch for CPUs"
 
 
 def licence_of(package: Distribution) -> str:
     """Its SPDX expression, or else its classifiers, or else the first line of its licence field; "" without any."""
     metadata = package.metadata
-    if stated := STATED.get(canonicalize_name(metadata["Name"])):
+    name = canonicalize_name(metadata["Name"])
+    if stated := STATED.get(name):
         return stated
+    if name.startswith(CUDA):
+        return OF_CUDA
     fields = metadata.json
     if expression := fields.get("license_expression"):
         return str(expression)

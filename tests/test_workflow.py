@@ -6,6 +6,9 @@ import re
 import shutil
 import subprocess
 import tomllib
+from importlib.metadata import Distribution
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -60,6 +63,12 @@ def test_the_licences_of_the_dependencies_are_known_and_permissive() -> None:
     found = {name: licences.licence_of(package) for name, package in licences.required(requirements).items()}
     assert {"numpy", "torch", "jinja2", "mkdocs"} <= set(found)  # jinja2: a dependency of a dependency
     assert {name: licence for name, licence in found.items() if licences.problem(licence)} == {}
+
+
+def test_the_libraries_of_cuda_are_named_as_such() -> None:
+    package = cast("Distribution", SimpleNamespace(metadata={"Name": "nvidia-cublas"}))
+    assert licences.licence_of(package) == licences.OF_CUDA
+    assert not licences.problem(licences.OF_CUDA)
 
 
 @pytest.mark.parametrize(
