@@ -49,6 +49,21 @@ def test_content_may_be_bytes_text_or_a_function(tmp_path: Path) -> None:
         assert (tmp_path / "x").read_bytes() == b"\xc3\xa9"
 
 
+def test_others_can_read_what_a_library_has_written_for_its_user_alone(tmp_path: Path) -> None:
+    def replaced(tmp: Path) -> None:
+        mine = tmp.with_name("mine")
+        mine.write_bytes(b"x")
+        mine.chmod(0o600)
+        mine.replace(tmp)
+
+    before = os.umask(0o022)
+    try:
+        atomic_write(tmp_path / "x", replaced)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o644
+
+
 def test_each_writer_has_a_temporary_file_of_its_own_and_touches_no_other(tmp_path: Path) -> None:
     mine = {"x.tmp": "thesis", "x.1234abcd.tmp.bak": "thesis"}
     for name, text in mine.items():
