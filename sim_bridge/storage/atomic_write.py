@@ -48,7 +48,8 @@ def atomic_write(
             content(tmp)
         else:
             tmp.write_bytes(content.encode() if isinstance(content, str) else content)
-        tmp.chmod(os.fstat(handle).st_mode & 0o777)  # a library may have put a file for its user alone in its place
+        with suppress(OSError):  # a library may have put a file for its user alone in its place
+            tmp.chmod(os.fstat(handle).st_mode & 0o777)
         sync(tmp)
         checked = check(tmp)
         tmp.replace(path)
