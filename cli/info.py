@@ -55,7 +55,7 @@ def info(
         raise UsageError(f"--plots draws the statistics of a dataset, and {what} is none; leave it out")
     if picture is not None and (is_data or is_run(folder)):
         raise UsageError(f"--picture draws the floor plan of a scene, and {what} is none; leave it out")
-    if (folder / "info.json").is_file():
+    if is_data:
         from avw.avw4k.reading.dataset import open_dataset
         from avw.avw4k.reading.summary import dataset_summary, summary_text
         from avw.cli.progress import phase
