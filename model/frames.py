@@ -3,15 +3,16 @@
 Shapes: B contexts · K targets per context · P = B·K · T context frames · M steps of the sound memory · F frames of the
 split · N keyframes · H W C latent image · A Da latent audio.
 
-Latents are computed once and kept in memory-mapped files, original and mirrored. The mirror image of an episode (image
-flipped, ears swapped, left and right exchanged) is an episode in the mirrored scene. Physics is symmetric under
-reflection, so this doubles the data.
+Latents are computed once and kept in memory-mapped files, for training also those of the mirror images. The mirror
+image of an episode (image flipped, ears swapped, left and right exchanged) is an episode in the mirrored scene. Physics
+is symmetric under reflection, so this doubles the data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,7 +62,7 @@ class EncodedFrames:
     """All frames of `windows` as arrays over frame numbers.
 
     rgb_FHWC uint8 · depth_FHW uint16 mm, or None for a model without depth · vision_2FHWC, audio_2FAD float16 latents
-    delay_2FC float16: evidence for the delays between the ears
+    delay_2FC float16: evidence for the delays between the ears. Without `mirror`, only the first of the two exists
     odometry_F4: estimated poses from the start of the episode · rolled_FN3: where the next 1 … N actions lead
     keyframes_FN: frame numbers in the memory at each frame, newest last, -1 where there are fewer
     """
@@ -74,6 +75,7 @@ class EncodedFrames:
         folder: Path,
         *,
         key: str,
+        mirror: bool = True,
         progress: Callable[[int], object] = lambda frames: None,
     ) -> None:
         self.windows, self.config = windows, config
@@ -82,11 +84,12 @@ class EncodedFrames:
         cache = FrameCache(folder)
         size, F = windows.dataset.spec.simulator.size, windows.frames
         key = f"{key}/{tokenizers.vision_shape}/{windows.config.max_offset}"
+        copies = 2 if mirror else 1
         shapes: dict[str, tuple[tuple[int, ...], type]] = {
             "rgb": ((F, size, size, 3), np.uint8),
-            "vision": ((2, F, *tokenizers.vision_shape), np.float16),
-            "audio": ((2, F, *tokenizers.audio.latent_shape), np.float16),
-            "delay": ((2, F, DELAYS), np.float16),
+            "vision": ((copies, F, *tokenizers.vision_shape), np.float16),
+            "audio": ((copies, F, *tokenizers.audio.latent_shape), np.float16),
+            "delay": ((copies, F, DELAYS), np.float16),
         }
         if self.has_depth:
             shapes["depth"] = (F, size, size), np.uint16
@@ -122,7 +125,7 @@ class EncodedFrames:
                 arrays["depth"][chosen] = row["depth"]
                 depth = torch.from_numpy(row["depth"].astype(np.float32) / DEPTH_UNITS)
             with torch.inference_mode():
-                for m in (0, 1):
+                for m in range(len(arrays["vision"])):
                     images = rgb.flip(2) if m else rgb
                     depths = depth.flip(2) if m and depth is not None else depth
                     arrays["vision"][m, chosen] = tokenizers.encode_vision(images, depths).half().numpy()
@@ -135,7 +138,7 @@ class EncodedFrames:
         """Odometry, rolled-out motions and keyframes of every frame. Without a memory: as the actions command."""
         windows = self.windows
         if self.config.prior != "memory":
-            return _commanded(windows), np.zeros((windows.frames, 0, 3), np.float32), np.zeros((windows.frames, 0), int)
+            return _without_memory(windows)
         assert self.depth_FHW is not None
         names = ("odometry", "rolled", "keyframes")
         stored = [array for name in names if (array := cache.load(name, key)) is not None]
@@ -154,6 +157,15 @@ class EncodedFrames:
             array[:] = joined
             stored.append(cache.finish(name, array, key))
         return stored[-3], stored[-2], stored[-1]
+
+    def read_by(self, config: AvCditConfig) -> EncodedFrames:
+        """The same frames as a network of another configuration reads them. It shares the latents, and may need less:
+        no memory, or another sound memory."""
+        other = copy(self)
+        other.config = config
+        if config.prior != "memory":
+            other.odometry_F4, other.rolled_FN3, other.keyframes_FN = _without_memory(self.windows)
+        return other
 
     # Motions and reprojections
 
@@ -252,9 +264,9 @@ class EncodedFrames:
 
 @contextmanager
 def encoded_frames(windows: Windows, tokenizers: Tokenizers, config: AvCditConfig) -> Iterator[EncodedFrames]:
-    """Encoded frames in a temporary folder, which is deleted afterwards."""
+    """Encoded frames, not mirrored, in a temporary folder, which is deleted afterwards."""
     with TemporaryDirectory(prefix="avw-frames-") as folder:
-        yield EncodedFrames(windows, tokenizers, config, Path(folder), key="")
+        yield EncodedFrames(windows, tokenizers, config, Path(folder), key="", mirror=False)
 
 
 def mirrored(seen: Reprojection, mirrored_B: np.ndarray, K: int) -> Reprojection:
@@ -272,6 +284,11 @@ def mirrored(seen: Reprojection, mirrored_B: np.ndarray, K: int) -> Reprojection
 def _signs(mirrored_B: np.ndarray) -> np.ndarray:
     """float32 (B, 3): factors that mirror a motion."""
     return np.where(mirrored_B[:, None], [1.0, -1.0, -1.0], [1.0, 1.0, 1.0]).astype(np.float32)
+
+
+def _without_memory(windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Odometry, rolled-out motions and keyframes of a model without a memory."""
+    return _commanded(windows), np.zeros((windows.frames, 0, 3), np.float32), np.zeros((windows.frames, 0), int)
 
 
 def _commanded(windows: Windows) -> np.ndarray:

@@ -36,12 +36,10 @@ class ModelSource:
 
     def __enter__(self) -> ModelSource:
         net, tokenizers = self.model.net.config, self.model.tokenizers
-        self.frames = self._stack.enter_context(encoded_frames(self.windows, tokenizers, net))
         # Reprojection and recall are baselines of every model, also of those that have no memory.
-        self.memory: EncodedFrames = self.frames
-        if net.prior != "memory" or net.sound_memory < REMEMBERED:
-            remembering = replace(net, prior="memory", sound_memory=REMEMBERED)
-            self.memory = self._stack.enter_context(encoded_frames(self.windows, tokenizers, remembering))
+        remembering = replace(net, prior="memory", sound_memory=max(net.sound_memory, REMEMBERED))
+        self.memory: EncodedFrames = self._stack.enter_context(encoded_frames(self.windows, tokenizers, remembering))
+        self.frames = self.memory.read_by(net)
         return self
 
     def __exit__(self, *error: object) -> None:
