@@ -35,7 +35,7 @@ STAGES = ("tokenizers", "1", "2", "3")
         default_text="depends on --size",
         help="Training steps of stages 1, 2 and 3; with 0,0,N everything is trained jointly.")  # fmt: skip
 @option("--scale", type=click.FloatRange(min=0, min_open=True), metavar="FACTOR", default=1.0, show_default=True,
-        help="Factor for the default number of steps, e.g. 0.2 for a quick test.")  # fmt: skip
+        help="Factor for the number of steps, e.g. 0.2 for a quick test.")  # fmt: skip
 @option("--batch", type=click.IntRange(min=1), metavar="N", default_text="depends on --size",
         help="Number of contexts per batch; each context has four targets.")  # fmt: skip
 @option("--learning-rate", type=click.FloatRange(min=0, max=10, min_open=True), metavar="RATE",

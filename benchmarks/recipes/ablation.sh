@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What each part adds to navigation, on the validation houses of rooms-v1 (hours; run it again to resume).
-# EPISODES limits the episodes of each set (54 are shipped). The test houses are not used.
+# EPISODES limits the episodes of each set (54 are shipped), and SCALE the trainings. The test houses are not used.
 set -euo pipefail
 
 DATA="${DATA:-data/rooms-v1}"
@@ -8,6 +8,7 @@ RUNS="${RUNS:-runs/rooms-v1}"
 OUT="${OUT:-$RUNS/ablation}"
 WORKERS="${WORKERS:-2}"
 EPISODES="${EPISODES:-54}"
+SCALE="${SCALE:-1}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 say() { printf '\n== %s\n' "$*" >&2; }
@@ -20,7 +21,7 @@ navigate() { # NAME RUN SET OPTIONS…
 say "1/4 train: the full model and its policy, and models without one part"
 avw generate "$DATA" --preset rooms-v1 --workers "$WORKERS"
 train seed-0
-avw train "$DATA" --policy --out "$RUNS/seed-0" --workers "$WORKERS"
+avw train "$DATA" --policy --out "$RUNS/seed-0" --scale "$SCALE" --workers "$WORKERS"
 train vision --set net.modalities=vision
 train audio --set net.modalities=audio
 train no-futures --set futures=false

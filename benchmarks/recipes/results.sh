@@ -8,6 +8,7 @@ RUN="${RUN:-runs/rooms-v1/seed-0}"
 SEEDS="${SEEDS:-}" # further seeds of the training, e.g. "1 2"; an hour more for each
 WORKERS="${WORKERS:-2}"
 EPISODES="${EPISODES:-216}"
+SCALE="${SCALE:-1}" # of the trainings; RUN=runs/trial/seed-0 SCALE=0.02 EPISODES=2 tries the recipe in minutes
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
@@ -15,7 +16,7 @@ say "1/5 generate → $DATA"
 avw generate "$DATA" --preset rooms-v1 --workers "$WORKERS"
 
 say "2/5 train → $RUN"
-avw train "$DATA" --out "$RUN" --size nano
+avw train "$DATA" --out "$RUN" --size nano --scale "$SCALE"
 
 say "3/5 evaluate"
 avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 108
@@ -26,14 +27,19 @@ avw navigate --model "$RUN" --policy mpc --policy reward-only --policy mapping-a
 BESIDE=()
 for seed in $SEEDS; do
   other="$(dirname "$RUN")/seed-$seed"
-  avw train "$DATA" --out "$other" --size nano --seed "$seed"
+  avw train "$DATA" --out "$other" --size nano --scale "$SCALE" --seed "$seed"
   avw navigate --model "$other" --policy mpc --policy reward-only --episodes "$EPISODES" --seed 0 --workers "$WORKERS"
   BESIDE+=(--beside "$other")
 done
 
 say "5/5 report, tables, and the model that ships with AVW"
-avw export "$RUN" --to checkpoint --out model/pretrained/model.safetensors
 python -m benchmarks.machine > "$RUN/machine.json"
 avw report "$RUN" "$DATA"
-python -m benchmarks.readme_strip "$RUN" "$DATA" --count 150
-python -m benchmarks.results_table "$RUN" "${BESIDE[@]}" --write README.md docs/performance.md
+if [ "$SCALE" = 1 ]; then
+  avw export "$RUN" --to checkpoint --out model/pretrained/model.safetensors
+  python -m benchmarks.readme_strip "$RUN" "$DATA" --count 150
+  python -m benchmarks.results_table "$RUN" "${BESIDE[@]}" --write README.md docs/performance.md
+else # a trial: nothing is published
+  avw export "$RUN" --to checkpoint --out "$(dirname "$RUN")/shipped.safetensors"
+  python -m benchmarks.results_table "$RUN" "${BESIDE[@]}"
+fi

@@ -73,9 +73,9 @@ def preset(
         config,
         seed=config.seed if seed is None else seed,
         init=init or config.init,
-        steps={stage: count if steps else _scaled(count, scale) for stage, count in counts.items()},
+        steps={stage: _scaled(count, scale) for stage, count in counts.items()},
         # A run that is shorter than the default also blends pixels for fewer steps.
-        compositor_steps=min(max([*steps, 1]), blend) if steps else _scaled(blend, scale),
+        compositor_steps=_scaled(min(max([*steps, 1]), blend) if steps else blend, scale),
         contexts=contexts or config.contexts,
         sound_contexts=round(config.sound_contexts * (contexts or config.contexts) / config.contexts),
         learning_rate=learning_rate or config.learning_rate,

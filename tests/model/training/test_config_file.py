@@ -57,6 +57,11 @@ def test_a_stage_that_a_file_leaves_out_stays_out(dataset: Dataset, tmp_path: Pa
         assert ({stage: n for stage, n in found.steps.items() if n}, found.compositor_steps) == ({"3": third}, 0)
 
 
+def test_a_scale_multiplies_the_steps_that_are_asked_for(dataset: Dataset) -> None:
+    found = preset("nano", dataset, steps=[0, 20, 200], scale=0.1)
+    assert (found.steps, found.compositor_steps) == ({"1": 0, "2": 2, "3": 20}, 20)
+
+
 def test_options_of_the_command_line_replace_the_file(dataset: Dataset, tmp_path: Path) -> None:
     path = written(tmp_path, "seed = 3\ncontexts = 6\nlearning_rate = 0.5\nsave_every = 11")
     found = preset("nano", dataset, config_file=path, contexts=9, settings=["learning_rate=0.25"])
