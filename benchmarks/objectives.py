@@ -28,9 +28,9 @@ from avw.model.frames import EncodedFrames
 from avw.model.metrics.vision import psnr_from_mse
 from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.tokenizers import Tokenizers
-from avw.model.training.config import TrainConfig
-from avw.model.training.presets import preset
-from avw.model.training.run_config import fingerprint
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.presets import preset
+from avw.model.training.configuration.run_config import fingerprint
 from avw.model.training.stage import run_stage
 from avw.model.training.weights import init_weights
 from avw.model.world_model import WorldModel

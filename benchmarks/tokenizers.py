@@ -37,7 +37,7 @@ from avw.model.tokenizers.kept import kept_config, load_kept, save_kept
 from avw.model.tokenizers.kl_image import KlImageConfig, KlImageTokenizer
 from avw.model.tokenizers.learned import Progress
 from avw.model.tokenizers.protocol import ImageCoder, OnStep, SoundCoder
-from avw.model.training.run_config import fingerprint
+from avw.model.training.configuration.run_config import fingerprint
 from avw.sim_bridge.storage.atomic_write import atomic_write
 from benchmarks.machine import machine, sentence
 

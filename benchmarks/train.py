@@ -29,7 +29,7 @@ import torch
 from torch.nn import functional
 
 from avw.model import layers
-from avw.model.training.flops import counted, peak_flops
+from avw.model.training.cost.flops import counted, peak_flops
 from benchmarks.machine import installed_version, machine, sentence
 from benchmarks.results_table import with_sections
 from benchmarks.rows import alternate

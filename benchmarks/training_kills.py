@@ -38,8 +38,8 @@ from avw.avw4k.writing.generate import generate
 from avw.model import checkpoint
 from avw.model.run_folder import MODEL
 from avw.model.tokenizers.budget import TokenizerBudget
-from avw.model.training.config import TrainConfig
-from avw.model.training.presets import preset
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.presets import preset
 from avw.model.training.train import train
 from avw.sim_bridge.errors import AvwError
 from avw.sim_bridge.randomness import keyed_rng

@@ -18,7 +18,7 @@ from avw.cli.train_policy import train_policy
 from avw.model.run_folder import PRETRAINED
 
 if TYPE_CHECKING:
-    from avw.model.training.forecast import TrainForecast
+    from avw.model.training.cost.forecast import TrainForecast
 
 STAGES = ("tokenizers", "1", "2", "3")
 
@@ -93,7 +93,7 @@ def train(
     from avw.cli.progress import Bar, phase
     from avw.model.train import configured
     from avw.model.train import train as run
-    from avw.model.training.forecast import forecast
+    from avw.model.training.cost.forecast import forecast
     from avw.model.training.ranks import launched
 
     chosen = tuple(word for word in (w.strip() for w in stages.split(",")) if word)
@@ -167,7 +167,7 @@ def refuse_options(context: click.Context) -> None:
 
 def forecast_text(out: Path, size: str, ahead: TrainForecast) -> str:
     """The result of a dry run as text."""
-    from avw.model.training.hours import ASSUMED_MFU
+    from avw.model.training.cost.hours import ASSUMED_MFU
 
     parts = ", ".join(f"{count / 1e6:.1f} M {name}" for name, count in ahead.parameters.items())
     hours = ", ".join(f"{kind} {time:,.0f} h" for kind, time in ahead.gpu_hours.items())

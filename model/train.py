@@ -7,8 +7,8 @@ from pathlib import Path
 
 from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.model.device import pick_device
-from avw.model.training.config import TrainConfig
-from avw.model.training.presets import preset
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.presets import preset
 from avw.model.training.stage import Report
 from avw.model.training.train import STAGES
 from avw.model.training.train import train as train_config

@@ -129,8 +129,8 @@ def test_every_quoted_module_exists(quotation: Quoted) -> None:
 
 def test_quoted_configurations_are_valid(tmp_path: Path) -> None:
     from avw.model.av_cdit import AvCditConfig
-    from avw.model.training.config import TrainConfig
-    from avw.model.training.config_file import from_file
+    from avw.model.training.configuration.config import TrainConfig
+    from avw.model.training.configuration.config_file import from_file
 
     blocks = [block for page in PAGES for language, block in FENCE.findall(page.read_text()) if language == "toml"]
     assert blocks
@@ -140,7 +140,7 @@ def test_quoted_configurations_are_valid(tmp_path: Path) -> None:
 
 
 def test_the_table_of_running_fields_is_complete() -> None:
-    from avw.model.training.config import RUNNING
+    from avw.model.training.configuration.config import RUNNING
 
     page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == RUNNING
@@ -228,7 +228,7 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr(sys, "path", [*sys.path])
     # The full budget of the tokenizers takes most of a minute and shows nothing more.
     small = functools.partial(TokenizerBudget, frames=40, steps=2)
-    monkeypatch.setattr("avw.model.training.presets.TokenizerBudget", small)
+    monkeypatch.setattr("avw.model.training.configuration.presets.TokenizerBudget", small)
     namespace: dict[str, Any] = {"__name__": "documentation"}
     for number, block in enumerate(python_blocks(page)):
         exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)

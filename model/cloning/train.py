@@ -33,7 +33,7 @@ from avw.model.cloning.inverse import save_inverse, train_inverse
 from avw.model.cloning.network import START, ClonedNet, ClonedNetConfig, cloning_loss
 from avw.model.device import pick_device
 from avw.model.run_folder import INVERSE, POLICY
-from avw.model.training.run_config import fingerprint
+from avw.model.training.configuration.run_config import fingerprint
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng, keyed_seed

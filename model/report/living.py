@@ -18,8 +18,8 @@ from avw.avw4k.viewing.local_server import Answer, LocalServer, html, sentence
 from avw.model.av_cdit import AvCditConfig
 from avw.model.report.learning import COLOURS, STAGES, VALIDATION, VALIDATION_DASH
 from avw.model.run_folder import CONFIG, NOT_LOSSES, read_log, read_result_object
-from avw.model.training.config import TrainConfig
-from avw.model.training.config_file import from_file
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.config_file import from_file
 from avw.model.training.stage_state import schedule
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import AvwError, UsageError

@@ -24,7 +24,7 @@ from avw.model.memory.reprojection import Reprojection, with_arrays
 from avw.model.priors import memory_prior
 from avw.model.rotation import Rotation
 from avw.model.tokenizers.tokenizers import Tokenizers
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import TURN_RADIANS

@@ -11,7 +11,7 @@ from avw.model.av_cdit import AvCdit
 from avw.model.diffusion import Diffusion
 from avw.model.frames import EncodedFrames
 from avw.model.tokenizers.tokenizers import Tokenizers
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.model.training.samples import Samples
 from avw.model.training.train_log import Board
 from avw.model.training.validation import Validation

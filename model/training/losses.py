@@ -17,7 +17,7 @@ from avw.model.frames import ContextTensors
 from avw.model.reward import RewardPrediction, distance_loss
 from avw.model.source_belief import belief_loss
 from avw.model.training.batches import FutureBatch, RewardBatch, StageBatch
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 
 
 def stage_losses(

@@ -13,7 +13,7 @@ from avw.model.compositor import Compositor, Layers
 from avw.model.frames import EncodedFrames
 from avw.model.pixels import composite, layers_of
 from avw.model.tokenizers.depth import log_depth
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.randomness import keyed_rng
 

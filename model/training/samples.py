@@ -21,7 +21,7 @@ from avw.model.pictures.animation import common_scale, write_wave
 from avw.model.pictures.film_strip import StripRow, film_strip, shown_steps
 from avw.model.pictures.ink import IMAGINED, TRUTH
 from avw.model.tokenizers.tokenizers import Tokenizers
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.model.training.train_log import Board
 from avw.model.world_model import WorldModel
 

@@ -17,11 +17,11 @@ from avw.model.diffusion import Diffusion
 from avw.model.frames import EncodedFrames
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.batches import Batches, Part, StageBatch
-from avw.model.training.config import TrainConfig
-from avw.model.training.flops import peak_flops, step_flops
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.cost.flops import peak_flops, step_flops
+from avw.model.training.cost.out_of_memory import memory_advice
 from avw.model.training.held_out import HeldOut
 from avw.model.training.losses import stage_losses
-from avw.model.training.out_of_memory import memory_advice
 from avw.model.training.ranks import Ranks, lost_ranks
 from avw.model.training.sharding import outline, shard
 from avw.model.training.stage_state import StageState, file_of, schedule

@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor
 
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.model.training.sharding import clip, local, names_of_first, received, release, wholes
 from avw.model.training.weights import parameters_of
 from avw.sim_bridge.errors import CheckpointError

@@ -29,11 +29,11 @@ from avw.model.run_folder import MODEL
 from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.calibrate import calibrate
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.run_config import claim, fingerprint
 from avw.model.training.nwm_import import import_nwm, init_path
 from avw.model.training.pixels import fit_compositor
 from avw.model.training.ranks import Ranks, joined, launched, lost_ranks, own_device
-from avw.model.training.run_config import claim, fingerprint
 from avw.model.training.stage import Report, run_stage
 from avw.model.training.stage_state import file_of
 from avw.model.training.train_log import Board, boards

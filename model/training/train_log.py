@@ -18,7 +18,7 @@ from torch import Tensor
 
 from avw.model import checkpoint
 from avw.model.run_folder import read_log
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.model.training.ranks import Ranks
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write

@@ -14,7 +14,7 @@ from avw.model.diffusion import Diffusion
 from avw.model.frames import EncodedFrames
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.batches import Batches, StageBatch
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.model.training.losses import stage_losses
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from avw.model.av_cdit import AvCdit
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 
 
 def parameters_of(net: AvCdit, stage: str) -> Iterator[tuple[str, nn.Parameter]]:

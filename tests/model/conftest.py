@@ -10,7 +10,7 @@ import pytest
 
 from avw.avw4k.reading.dataset import Dataset, open_dataset
 from avw.model.tokenizers.budget import TokenizerBudget
-from avw.model.training.presets import preset
+from avw.model.training.configuration.presets import preset
 from avw.model.training.train import train
 from tests.model.small_dataset import write_flats, write_small_dataset
 

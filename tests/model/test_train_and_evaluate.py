@@ -17,7 +17,7 @@ def test_a_dataset_becomes_a_run_and_a_run_is_measured(
     data_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = functools.partial(TokenizerBudget, frames=40, steps=2)
-    monkeypatch.setattr("avw.model.training.presets.TokenizerBudget", small)
+    monkeypatch.setattr("avw.model.training.configuration.presets.TokenizerBudget", small)
     seen: list[str] = []
     run = tmp_path / "run"
     model = avw.train(

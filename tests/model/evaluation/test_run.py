@@ -20,7 +20,7 @@ from avw.model.evaluation.measures import MEASURES
 from avw.model.evaluation.run import possible_horizons
 from avw.model.metrics.perceptual import PERCEPTUAL
 from avw.model.run_folder import MODEL
-from avw.model.training.presets import preset
+from avw.model.training.configuration.presets import preset
 from avw.model.training.train import train
 from avw.sim_bridge.errors import UsageError
 

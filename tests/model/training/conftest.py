@@ -9,8 +9,8 @@ import pytest
 
 from avw.avw4k.reading.dataset import Dataset
 from avw.model.tokenizers.budget import TokenizerBudget
-from avw.model.training.config import TrainConfig
-from avw.model.training.presets import preset
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.presets import preset
 from avw.model.training.train import train
 
 

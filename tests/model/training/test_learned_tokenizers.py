@@ -16,7 +16,7 @@ from avw.model.tokenizers.codec import CodecConfig, SoundCodec
 from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.kept import save_kept
 from avw.model.tokenizers.kl_image import KlImageConfig, KlImageTokenizer
-from avw.model.training.presets import preset
+from avw.model.training.configuration.presets import preset
 from avw.model.training.train import train
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import AvwError, CheckpointError, UsageError

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from avw.avw4k.reading.dataset import Dataset
 from avw.model.av_cdit import AvCdit, AvCditConfig
+from avw.model.training.configuration.presets import preset
 from avw.model.training.nwm_import import import_nwm
-from avw.model.training.presets import preset
 from avw.model.training.train import train
 from avw.model.training.weights import init_weights
 from avw.sim_bridge.errors import CheckpointError, UsageError

@@ -21,7 +21,7 @@ from avw.model.frames import EncodedFrames
 from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.model.training.batches import Batches, Part
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.model.training.ranks import joined, lost_ranks, own_device
 from avw.model.training.stage import StageLoss, gradients
 from avw.model.training.weights import init_weights, parameters_of, prepare

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCdit, AvCditConfig
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.model.training.stage_state import StageState, file_of
 from avw.model.training.weights import init_weights
 

@@ -27,11 +27,11 @@ from avw.model.frames import ContextTensors
 from avw.model.run_folder import MODEL, run_data
 from avw.model.sound_memory import SoundHistory
 from avw.model.training.batches import forgetful
-from avw.model.training.config import TrainConfig
-from avw.model.training.forecast import forecast
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.presets import preset
+from avw.model.training.configuration.run_config import claim
+from avw.model.training.cost.forecast import forecast
 from avw.model.training.losses import stage_losses
-from avw.model.training.presets import preset
-from avw.model.training.run_config import claim
 from avw.model.training.samples import FOLDER
 from avw.model.training.stage_state import schedule
 from avw.model.training.train import train

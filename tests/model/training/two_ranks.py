@@ -19,8 +19,8 @@ from avw.avw4k.reading.dataset import open_dataset
 from avw.model.av_cdit import AvCditConfig
 from avw.model.training import stage as stages
 from avw.model.training import train as training
-from avw.model.training.config import TrainConfig
-from avw.model.training.config_file import from_file
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.config_file import from_file
 from avw.model.training.ranks import launched
 from avw.model.training.sharding import local
 from avw.model.training.train import train

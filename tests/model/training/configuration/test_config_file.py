@@ -10,9 +10,9 @@ import pytest
 from avw.avw4k.reading.dataset import Dataset
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCditConfig
-from avw.model.training.config import TrainConfig
-from avw.model.training.config_file import from_file
-from avw.model.training.presets import preset
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.config_file import from_file
+from avw.model.training.configuration.presets import preset
 from avw.sim_bridge.errors import UsageError
 
 CONFIG = TrainConfig(net=AvCditConfig())

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avw.model.av_cdit import PRIOR_EXTRA, AvCdit, AvCditConfig
-from avw.model.training.config import TrainConfig
-from avw.model.training.flops import DENSE_PEAKS, counted
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.cost.flops import DENSE_PEAKS, counted
 from avw.model.training.weights import parameters_of
 
 GPUS = ("A100", "H100", "L40S", "RTX 4090")

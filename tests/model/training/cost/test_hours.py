@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig
-from avw.model.training.config import TrainConfig
-from avw.model.training.flops import counted
-from avw.model.training.hours import gpu_hours, step_costs
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.cost.flops import counted
+from avw.model.training.cost.hours import gpu_hours, step_costs
 
 SMALL = TrainConfig(
     net=AvCditConfig(**{**SIZES["S"], "width": 64, "depth": 2, "heads": 2, "latent_size": 8}),

@@ -11,8 +11,8 @@ import torch
 from avw.avw4k.reading.dataset import Dataset
 from avw.model.av_cdit import MODALITIES, AvCdit
 from avw.model.memory.config import MemoryConfig
-from avw.model.training.config import TrainConfig
-from avw.model.training.hours import gpu_hours, step_costs
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.cost.hours import gpu_hours, step_costs
 from avw.model.training.weights import parameters_of
 
 NUMBER = 4  # bytes of a float32

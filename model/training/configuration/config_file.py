@@ -20,8 +20,8 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from avw.model.training.config import TrainConfig
-from avw.model.training.overrides import unknown_field
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.overrides import unknown_field
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.small_files import as_object, read_json, read_text
 from avw.sim_bridge.storage.typed_json import typed

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from avw.model.av_cdit import AvCditConfig
-from avw.model.training.config import TrainConfig
-from avw.model.training.out_of_memory import advice, memory_advice
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.cost.out_of_memory import advice, memory_advice
 from avw.sim_bridge.errors import TrainingError
 
 CONFIG = TrainConfig(net=AvCditConfig(), contexts=12, sound_contexts=12, reward_contexts=8)

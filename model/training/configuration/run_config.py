@@ -12,7 +12,7 @@ from avw.avw4k.reading.dataset import Dataset
 from avw.model import checkpoint
 from avw.model.av_cdit import AvCditConfig
 from avw.model.run_folder import read_result_object
-from avw.model.training.config import RUNNING, TrainConfig
+from avw.model.training.configuration.config import RUNNING, TrainConfig
 from avw.sim_bridge.config_differences import config_differences
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from avw.model.av_cdit import AvCditConfig
-from avw.model.training.config import TrainConfig
-from avw.model.training.overrides import with_overrides
+from avw.model.training.configuration.config import TrainConfig
+from avw.model.training.configuration.overrides import with_overrides
 from avw.sim_bridge.errors import UsageError
 
 CONFIG = TrainConfig(net=AvCditConfig())

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from avw.model.training.config import TrainConfig
+from avw.model.training.configuration.config import TrainConfig
 from avw.sim_bridge.errors import TrainingError
 
 

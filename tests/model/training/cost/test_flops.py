@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from avw.model.training.flops import counted, measured_flops, peak_flops
+from avw.model.training.cost.flops import counted, measured_flops, peak_flops
 
 CPU = torch.device("cpu")
 

@@ -11,10 +11,10 @@ from avw.avw4k.reading.windows import WindowConfig
 from avw.model.av_cdit import SIZES, AvCditConfig
 from avw.model.diffusion import DiffusionConfig
 from avw.model.tokenizers.budget import TokenizerBudget
-from avw.model.training.config import STAGE_MODALITIES, TrainConfig
-from avw.model.training.config_file import from_file
+from avw.model.training.configuration.config import STAGE_MODALITIES, TrainConfig
+from avw.model.training.configuration.config_file import from_file
+from avw.model.training.configuration.overrides import with_overrides
 from avw.model.training.nwm_import import init_path
-from avw.model.training.overrides import with_overrides
 from avw.sim_bridge.errors import UsageError
 
 
