@@ -74,7 +74,9 @@ class KlImageTokenizer(nn.Module):
     def encode(self, rgb_NHWC: Tensor) -> Tensor:
         """uint8 (N, size, size, 3) -> float32 (N, size/8, size/8, C). Raises UsageError for another size."""
         refuse_other_sizes(rgb_NHWC, self.config.size)
-        mean_NCHW, _ = self._moments(rgb_NHWC)
+        # On a CPU, 8 images at once are encoded 1.6 times as fast as 128, whose activations do not fit into its caches.
+        parts = rgb_NHWC.split(8 if rgb_NHWC.device.type == "cpu" else 256)
+        mean_NCHW = torch.cat([self._moments(part)[0] for part in parts])
         return (mean_NCHW.permute(0, 2, 3, 1) - self.mean_C) / self.std_C
 
     @torch.no_grad()
