@@ -19,7 +19,7 @@ from typing import Any
 from avw.model.navigation.denoising_steps import denoising_steps
 from avw.model.navigation.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
 from avw.model.navigation.navigate_config import NavigateConfig
-from avw.model.policies.policy_file import is_policy_file, policy_label, split_policy_file
+from avw.model.policies.policy_file import is_policy_file, policy_label, source_digest
 from avw.model.policies.registry import CLONED, LEARNED
 from avw.model.run_folder import INVERSE, POLICY, model_file
 from avw.sim_bridge.config_differences import config_differences
@@ -178,7 +178,7 @@ def stored_config(config: NavigateConfig, policy: str) -> dict[str, Any]:
         name = INVERSE if policy == "inverse-dynamics" else POLICY
         values["cloned"] = _sha256(Path(config.model_dir) / name)
     if is_policy_file(policy):
-        values["policy_file"] = _sha256(split_policy_file(policy)[0])
+        values["policy_file"] = source_digest(policy)
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
 

@@ -146,9 +146,10 @@ def write_outcome(
             name = path.stem.removeprefix("navigation-")
             if name in records or not (name in POLICIES or name.isidentifier()):
                 continue
-            earlier = read_records(path)
+            stored = read_result_object(path)
+            earlier = _records(stored, path)
             # Earlier versions did not write where the episodes took place.
-            same_place = read_result_object(path).get("episodes_config", place) == place
+            same_place = stored.get("episodes_config", place) == place
             if same_place and list(map(_identity, earlier)) == list(map(_identity, next(iter(records.values())))):
                 comparable[name] = earlier
         document = comparison(config, comparable, skipped)
@@ -158,8 +159,12 @@ def write_outcome(
 
 def read_records(path: Path) -> list[EpisodeRecord]:
     """The episodes of a navigation-<policy>.json. Raises DatasetError for a file that is damaged or of another kind."""
+    return _records(read_result_object(path), path)
+
+
+def _records(document: Mapping[str, Any], path: Path) -> list[EpisodeRecord]:
     try:
-        return [record_from_json(as_object(row)) for row in read_result_object(path)["records"]]
+        return [record_from_json(as_object(row)) for row in document["records"]]
     except (ValueError, KeyError, TypeError, CheckpointError) as error:
         raise DatasetError(
             f"{path}: not a readable file of navigation results ({error}); run avw navigate again"

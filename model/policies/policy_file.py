@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
 from avw.model.policies.as_action import as_action
 from avw.sim_bridge.errors import AvwError, PolicyError, UsageError
 from avw.sim_bridge.types import Action, Observation
+
+_folders: list[str] = []  # of the policies that were imported, newest first; they are at the end of sys.path
 
 
 def is_policy_file(name: str) -> bool:
@@ -34,6 +39,13 @@ def split_policy_file(name: str) -> tuple[Path, str]:
     if not attribute.isidentifier():
         raise UsageError(f"--policy {name}: {attribute!r} is not the name of a class; type e.g. --policy {file}:Mine")
     return path, attribute
+
+
+def source_digest(name: str) -> str:
+    """SHA-256 of FILE.py and of the modules beside it that it imports, directly or through each other."""
+    path, _ = split_policy_file(name)
+    sources = [path, *sorted(_beside(path).values())]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def full_policy_name(name: str) -> str:
@@ -113,12 +125,20 @@ def user_code(name: str, what: str) -> Iterator[None]:
         raise PolicyError(f"the policy {name} failed in {what}: {type(error).__name__}: {error}\n{trace}") from error
 
 
+def _beside(path: Path) -> dict[str, Path]:
+    """Name and file of each module in the folder of a file that the file imports, directly or through another one."""
+    finder = ModuleFinder([str(path.parent)])
+    with suppress(SyntaxError, UnicodeError):  # which importing the file reports
+        finder.run_script(str(path))
+    files = {name: getattr(module, "__file__", None) for name, module in finder.modules.items()}
+    return {name: Path(file) for name, file in files.items() if file and Path(file) != path}
+
+
 def _module(path: Path) -> Any:
     written = path.stat().st_mtime_ns  # a file that was edited since is another module
     module_name = f"avw_policy_{path.stem}_{abs(hash((str(path), written)))}"  # never the name of a user's module
     if module_name not in sys.modules:
-        if str(path.parent) not in sys.path:
-            sys.path.append(str(path.parent))  # last, so that no file beside it hides an installed module
+        _import_from(path)
         spec = importlib.util.spec_from_file_location(module_name, path)
         assert spec is not None
         assert spec.loader is not None
@@ -130,3 +150,19 @@ def _module(path: Path) -> Any:
             del sys.modules[module_name]
             raise
     return sys.modules[module_name]
+
+
+def _import_from(path: Path) -> None:
+    """Let a policy import the modules beside it, and not those of the same names beside another policy."""
+    folder = str(path.parent)
+    installed = [place for place in sys.path if place not in _folders]
+    others = [place for place in _folders if place != folder]
+    # After what is installed, so that no file beside a policy hides a package.
+    sys.path[:] = [*installed, *([] if folder in installed else [folder]), *others]
+    for name in _beside(path):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and any(Path(file).is_relative_to(other) for other in others):
+            del sys.modules[name]
+    if folder not in installed:
+        _folders[:] = [folder, *others]
+    importlib.invalidate_caches()

@@ -22,6 +22,7 @@ from avw.model.navigation.episode_store import EpisodeStore
 from avw.model.navigation.navigate import NavigationResult, run_policies
 from avw.model.navigation.navigate_config import NavigateConfig
 from avw.model.navigation.outcomes import read_records
+from avw.model.policies.policy_file import source_digest
 from avw.sim_bridge.errors import BackendError, DatasetError, PolicyError, UsageError
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
 from avw.sim_bridge.storage.json_lines import complete_lines
@@ -201,6 +202,23 @@ def test_records_of_another_configuration_are_refused(
     with pytest.raises(UsageError, match="policy_file"):
         run_here(asked, folder)
     assert (folder / "navigation-Short.jsonl").read_bytes() == before
+
+
+def test_a_module_beside_a_policy_counts_as_part_of_it(config: Config, my: Path, tmp_path: Path) -> None:
+    folder, asked = tmp_path / "out", config(f"{my}:Short", episodes=1)
+    alone = source_digest(f"{my}:Short")
+    my.write_text("import beside\n" + MY_POLICIES)
+    (my.parent / "beside.py").write_text("from beside_too import LENGTH")
+    (my.parent / "beside_too.py").write_text("LENGTH = 1")
+    (my.parent / "not_imported.py").write_text("LENGTH = 1")
+    digest = source_digest(f"{my}:Short")
+    assert digest != alone
+    run_here(asked, folder)
+    (my.parent / "not_imported.py").write_text("LENGTH = 3")
+    assert source_digest(f"{my}:Short") == digest
+    (my.parent / "beside_too.py").write_text("LENGTH = 2")
+    with pytest.raises(UsageError, match="policy_file"):
+        run_here(asked, folder)
 
 
 def test_what_changes_no_episode_does_not_count_as_another_configuration(

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import avw
 from avw.cli.main import avw as command
+from avw.model.policies.policy_file import load_policy
 from avw.sim_bridge.errors import PolicyError, UsageError
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from tests.sim_bridge.boxes import box_scene, flat
@@ -112,6 +113,18 @@ def test_worker_processes_load_the_file_and_the_class(scene: str, mine: str, tmp
     assert json.loads((tmp_path / "out" / "navigation-Mine.json").read_text())["policy"] == "Mine"
     with pytest.raises(PolicyError, match=r"(?s)my.py:Fails failed in act.*return 1 / \(self.left - TURNS\)"):
         avw.run_navigation(f"{mine}:Fails", workers=2, **options)
+
+
+def test_each_policy_imports_the_modules_beside_it(mine: str, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "beside.py").write_text("TURNS = 4\n")
+    (other / "my.py").write_text(MINE)
+    policies = [load_policy(f"{file}:Mine") for file in (mine, other / "my.py")]
+    for policy in policies:
+        policy.reset(0)
+    assert [policy.policy.left for policy in policies] == [2, 4]
+    assert load_policy(f"{mine}:Mine").policy.__class__ is policies[0].policy.__class__
 
 
 def test_an_edited_file_is_loaded_again(scene: str, mine: str) -> None:
