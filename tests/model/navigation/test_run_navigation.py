@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from click.testing import CliRunner
 
 import avw
 from avw.cli.main import avw as command
-from avw.model.policies.policy_file import load_policy
+from avw.model.policies.policy_file import load_policy, source_digest
 from avw.sim_bridge.errors import PolicyError, UsageError
 from avw.sim_bridge.scenes.meshes.glb_export import export_glb
 from tests.sim_bridge.boxes import box_scene, flat
@@ -115,16 +117,63 @@ def test_worker_processes_load_the_file_and_the_class(scene: str, mine: str, tmp
         avw.run_navigation(f"{mine}:Fails", workers=2, **options)
 
 
-def test_each_policy_imports_the_modules_beside_it(mine: str, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "beside.py").write_text("TURNS = 4\n")
-    (other / "my.py").write_text(MINE)
-    policies = [load_policy(f"{file}:Mine") for file in (mine, other / "my.py")]
-    for policy in policies:
+def test_each_policy_has_its_own_modules_beside_it(tmp_path: Path) -> None:
+    """Also those that it imports late, or as a folder without __init__.py; and what it can do without."""
+    text = """
+    try:
+        from . import absent
+    except ImportError:
+        pass
+    from beside import TURNS
+    from lib.parts import PART
+
+    class Mine:
+        def reset(self, seed):
+            from late import LATE
+            self.seen = (TURNS, PART, LATE)
+
+        def act(self, observation):
+            import late
+            self.seen = (*self.seen, late.LATE)
+            return 0
+    """
+    policies = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        (folder / "lib").mkdir(parents=True)
+        (folder / "wandb").mkdir()
+        (folder / "my.py").write_text(textwrap.dedent(text))
+        for file, name in (("beside", "TURNS"), ("lib/parts", "PART"), ("late", "LATE")):
+            (folder / f"{file}.py").write_text(f"{name} = {folder.name!r}")
+        policies.append(load_policy(f"{folder}/my.py:Mine"))
+    path, modules = list(sys.path), set(sys.modules)
+    for policy in policies + policies:
         policy.reset(0)
-    assert [policy.policy.left for policy in policies] == [2, 4]
-    assert load_policy(f"{mine}:Mine").policy.__class__ is policies[0].policy.__class__
+        policy.act(None)
+    assert [policy.policy.seen for policy in policies] == [("a",) * 4, ("b",) * 4]
+    assert sys.path == path
+    assert not {"beside", "lib", "lib.parts", "late"} & (set(sys.modules) - modules)
+    again = load_policy(f"{tmp_path}/a/my.py:Mine")
+    assert again.policy.__class__ is policies[0].policy.__class__
+
+
+def test_an_edited_module_beside_a_policy_is_loaded_again(mine: str, tmp_path: Path) -> None:
+    digests = []
+    for turns in (2, 30):
+        (tmp_path / "beside.py").write_text(f"TURNS = {turns}\n")
+        digests.append(source_digest(f"{mine}:Mine"))
+        policy = load_policy(f"{mine}:Mine")
+        policy.reset(0)
+        assert policy.policy.left == turns
+    assert digests[0] != digests[1]
+
+
+def test_avw_is_no_part_of_a_policy_that_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text(MINE.replace("from beside import TURNS", "TURNS = 2"))
+    alone = source_digest(f"{tmp_path / 'my.py'}:Mine")
+    (tmp_path / "avw").mkdir()
+    (tmp_path / "avw" / "__init__.py").write_text("raise ImportError")
+    (tmp_path / "my.py").touch()
+    assert source_digest(f"{tmp_path / 'my.py'}:Mine") == alone
 
 
 def test_an_edited_file_is_loaded_again(scene: str, mine: str) -> None:
