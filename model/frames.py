@@ -114,24 +114,25 @@ class EncodedFrames:
     ) -> None:
         windows = self.windows
         names = ["rgb", "audio", "depth"] if self.has_depth else ["rgb", "audio"]
-        scale = windows.dataset.audio_scale
+        scale, device = windows.dataset.audio_scale, tokenizers.device
         for ref, first in zip(windows.episodes, windows.first_n.tolist(), strict=True):
             row = windows.dataset.read(ref, names)
             chosen = slice(first, first + len(row["rgb"]))
             arrays["rgb"][chosen] = row["rgb"]
-            rgb, sound = torch.from_numpy(row["rgb"]), torch.from_numpy(row["audio"].astype(np.float32) * scale)
+            rgb = torch.from_numpy(row["rgb"]).to(device)
+            sound = torch.from_numpy(row["audio"].astype(np.float32) * scale).to(device)
             depth = None
             if self.has_depth:
                 arrays["depth"][chosen] = row["depth"]
-                depth = torch.from_numpy(row["depth"].astype(np.float32) / DEPTH_UNITS)
+                depth = torch.from_numpy(row["depth"].astype(np.float32) / DEPTH_UNITS).to(device)
             with torch.inference_mode():
                 for m in range(len(arrays["vision"])):
                     images = rgb.flip(2) if m else rgb
                     depths = depth.flip(2) if m and depth is not None else depth
-                    arrays["vision"][m, chosen] = tokenizers.encode_vision(images, depths).half().numpy()
+                    arrays["vision"][m, chosen] = tokenizers.encode_vision(images, depths).half().cpu().numpy()
                     heard = sound.flip(1) if m else sound
-                    arrays["audio"][m, chosen] = tokenizers.audio.encode(heard).half().numpy()
-                    arrays["delay"][m, chosen] = interaural_delays(heard).half().numpy()
+                    arrays["audio"][m, chosen] = tokenizers.audio.encode(heard).half().cpu().numpy()
+                    arrays["delay"][m, chosen] = interaural_delays(heard).half().cpu().numpy()
             progress(len(rgb))
 
     def _tracks(self, cache: FrameCache, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -157,7 +157,8 @@ class WorldModel:
         config = RolloutConfig(reach=self.max_offset)
         rolled = roll_out(lambda c, part: self._jump(c, part, True, denoising_steps, seed), observer, taken, config)
         if len(taken) > self.max_offset:  # sounds of several jumps: decoded again as one, without clicks between them
-            rolled = replace(rolled, audio=self._one_sound(self.audio.encode(torch.from_numpy(rolled.audio))))
+            heard = torch.from_numpy(rolled.audio).to(self.device)
+            rolled = replace(rolled, audio=self._one_sound(self.audio.encode(heard)))
         return rolled if every_step else rolled.last()
 
     def _jump(

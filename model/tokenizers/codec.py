@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from avw.model.tokenizers.codec_losses import interaural_loss, spectral_loss, waveform_loss
 from avw.model.tokenizers.learned import Progress, initialised, statistics, train_tokenizer
-from avw.model.tokenizers.protocol import OnStep
+from avw.model.tokenizers.protocol import CPU, OnStep
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.randomness import keyed_rng
 from avw.sim_bridge.types import STEP_SAMPLES
@@ -108,14 +108,15 @@ class SoundCodec(nn.Module):
     def fit(
         cls, audio_NES: Tensor, config: CodecConfig, *, steps: int, batch: int = 16, rate: float = 2e-3, seed: int = 0,
         progress: Progress | None = None, on_step: OnStep = lambda step, loss: None,
+        device: torch.device = CPU,
     ) -> SoundCodec:  # fmt: skip
         """Fit a codec to clips, float32 (N, 2, 2400), and the same with the ears exchanged."""
-        self = initialised(lambda: cls(config), keyed_rng(seed, "codec"))
+        self = initialised(lambda: cls(config), keyed_rng(seed, "codec")).to(device)
         train_tokenizer(
             self, self.loss, audio_NES, lambda x: x.flip(1), steps=steps, batch=batch, rate=rate, seed=seed,
             progress=progress or Progress(), on_step=on_step,
         )  # fmt: skip
-        mean_D, std_D = statistics(self.encode, audio_NES, 1000, keyed_rng(seed, "codec statistics"))
+        mean_D, std_D = statistics(self.encode, audio_NES, 1000, keyed_rng(seed, "codec statistics"), device)
         self.mean_D.copy_(mean_D)
         self.std_D.copy_(std_D)
         return self.eval()

@@ -22,7 +22,7 @@ from avw.model.tokenizers.image import ImageTokenizer
 from avw.model.tokenizers.kept import load_kept
 from avw.model.tokenizers.kl_image import KlImageConfig, KlImageTokenizer
 from avw.model.tokenizers.learned import Progress
-from avw.model.tokenizers.protocol import ImageCoder, OnStep, SoundCoder
+from avw.model.tokenizers.protocol import CPU, ImageCoder, OnStep, SoundCoder
 from avw.model.tokenizers.sd_vae import SdVaeConfig, load_sd_vae
 from avw.model.tokenizers.tokenizers import Tokenizers
 from avw.sim_bridge.errors import DatasetError
@@ -37,9 +37,11 @@ def fit_tokenizers(
     budget: TokenizerBudget,
     seed: int = 0,
     report: Callable[[str, int, int, dict[str, float]], object] = lambda stage, step, steps, losses: None,
+    device: torch.device = CPU,
 ) -> Tokenizers:
     """The tokenizers in the file `path` (safetensors). If it does not exist, they are fitted and written there.
 
+    device: where `kl` and `codec` are trained, and where the tokenizers are then
     report(name, step, steps, losses) is called after every step of a tokenizer that is trained. Raises DatasetError if
     the dataset has no training episodes, and CheckpointError if the file is damaged or belongs to other tokenizers.
     """
@@ -49,12 +51,12 @@ def fit_tokenizers(
         found = configs.empty()
         for name, part in found.parts().items():
             checkpoint.restore(part, tensors, name, path)
-        return found
+        return found.to(device)
 
     arrays = ("rgb", "audio", *(("depth",) if configs.depth else ()))
     sampled = sample_frames(dataset, budget.frames, seed, arrays=arrays)
 
-    fit = Fit(budget, path, seed, report)
+    fit = Fit(budget, path, seed, report, device)
     fitted = Tokenizers(
         audio=fit.audio(torch.from_numpy(sampled["audio"]), configs.audio),
         depth=DepthTokenizer.fit(torch.from_numpy(sampled["depth"]), configs.depth) if configs.depth else None,
@@ -64,7 +66,7 @@ def fit_tokenizers(
     tensors = {k: v for name, part in parts for k, v in checkpoint.prefixed(name, part.state_dict()).items()}
     checkpoint.save(path, tensors, configs.as_json())
     fit.remove()
-    return fitted
+    return fitted.to(device)
 
 
 class Fit:
@@ -72,9 +74,9 @@ class Fit:
 
     def __init__(
         self, budget: TokenizerBudget, path: Path, seed: int,
-        report: Callable[[str, int, int, dict[str, float]], object],
+        report: Callable[[str, int, int, dict[str, float]], object], device: torch.device,
     ) -> None:  # fmt: skip
-        self.budget, self.path, self.seed, self.report = budget, path, seed, report
+        self.budget, self.path, self.seed, self.report, self.device = budget, path, seed, report, device
 
     def image(self, rgb_NHWC: torch.Tensor, config: ImageConfig) -> ImageCoder:
         budget = self.budget
@@ -85,7 +87,7 @@ class Fit:
         if isinstance(config, KlImageConfig):
             return KlImageTokenizer.fit(
                 rgb_NHWC, config, steps=budget.learned_steps, seed=self.seed, progress=self.progress("image", config),
-                on_step=self.on_step("image tokenizer", budget.learned_steps),
+                on_step=self.on_step("image tokenizer", budget.learned_steps), device=self.device,
             )  # fmt: skip
         return ImageTokenizer.fit(
             rgb_NHWC, config, steps=budget.steps, seed=self.seed, progress=self.progress("image", config),
@@ -108,6 +110,7 @@ class Fit:
         codec = SoundCodec.fit(
             audio_NES, config, steps=self.budget.learned_steps, seed=self.seed,
             progress=self.progress("audio", config), on_step=self.on_step("codec", self.budget.learned_steps),
+            device=self.device,
         )  # fmt: skip
         checkpoint.save(found, checkpoint.prefixed("audio", codec.state_dict()), {"key": key})
         return codec

@@ -70,11 +70,11 @@ def initialised(create: Callable[[], Module], rng: np.random.Generator) -> Modul
 
 
 def statistics(
-    encode: Callable[[Tensor], Tensor], data_N: Tensor, count: int, rng: np.random.Generator
+    encode: Callable[[Tensor], Tensor], data_N: Tensor, count: int, rng: np.random.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each latent number over `count` data."""
+    """Mean and standard deviation of each latent number over `count` data, encoded on `device`."""
     chosen_N = data_N[torch.from_numpy(rng.permutation(len(data_N))[:count])]
-    latents = torch.cat([encode(part) for part in chosen_N.split(50)]).flatten(0, -2)
+    latents = torch.cat([encode(part.to(device)) for part in chosen_N.split(50)]).flatten(0, -2)
     return latents.mean(0), latents.std(0).clamp(min=1e-3)
 
 
@@ -91,17 +91,18 @@ def train_tokenizer(
     progress: Progress,
     on_step: OnStep,
 ) -> None:
-    """Minimise `loss(batch, generator)` on random batches of `data_N` and their mirror images.
+    """Minimise `loss(batch, generator)` on random batches of `data_N` and their mirror images, where the module is.
 
     The numbers of a step depend on (seed, step) only, so a fit that continues gives the weights of one that was not
     interrupted.
     """
     optimizer = torch.optim.AdamW(module.parameters(), lr=rate, betas=BETAS, weight_decay=0.0)
+    device = next(module.parameters()).device
     for step in range(progress.restore(module, optimizer), steps):
         rng = keyed_rng(seed, "learned tokenizer", step)
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / WARMUP) * (0.5 + 0.5 * float(np.cos(np.pi * step / steps)))
-        chosen = data_N[torch.from_numpy(rng.integers(0, len(data_N), batch))]
+        chosen = data_N[torch.from_numpy(rng.integers(0, len(data_N), batch))].to(device)
         chosen = mirrored(chosen) if rng.random() < 0.5 else chosen
         error = loss(chosen, torch.Generator().manual_seed(int(rng.integers(2**62))))
         optimizer.zero_grad(set_to_none=True)

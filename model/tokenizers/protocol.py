@@ -16,6 +16,7 @@ from torch import Tensor
 
 from avw.sim_bridge.errors import UsageError
 
+CPU = torch.device("cpu")
 OnStep = Callable[[int, float], object]
 """on_step(step, loss), after each step of a fit."""
 

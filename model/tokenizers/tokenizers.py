@@ -34,6 +34,11 @@ class Tokenizers:
         return self
 
     @property
+    def device(self) -> torch.device:
+        """Where they compute: `encode_vision` and `decode_vision` take tensors there."""
+        return next(cast(torch.nn.Module, self.audio).buffers()).device
+
+    @property
     def vision_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of a visual latent."""
         h, w, channels = self.image.latent_shape

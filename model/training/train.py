@@ -84,7 +84,7 @@ def _train(
                 f"process {ranks.rank} does not find {path}, which the first process has written: --out must be in a "
                 "folder that all machines share"
             )
-        tokenizers = fit_tokenizers(dataset, path, config.tokenizers, config.seed, report)
+        tokenizers = fit_tokenizers(dataset, path, config.tokenizers, config.seed, report, place)
     net = AvCdit(config.net).to(place)
     init_weights(net, config.seed)
     if config.init and not file_of(out, "1").exists():
@@ -100,7 +100,6 @@ def _train(
     validation = None
     if (config.validate_every or config.sample_every) and dataset.episodes("val") and ranks.first:
         validation = _encoded(dataset, "val", tokenizers, config, out / "latents-val", _silent)
-    tokenizers = tokenizers.to(place)
     for stage in [s for s in ("1", "2", "3") if s in stages]:
         with lost_ranks(f"in stage {stage}"):  # also where a stage begins and ends
             run_stage(

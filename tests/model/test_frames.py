@@ -139,7 +139,7 @@ def test_frames_are_encoded_again_only_for_another_key(made) -> None:
     frames, tokenizers, folder = made
 
     class NeverUsed:
-        vision_shape, audio = tokenizers.vision_shape, tokenizers.audio
+        vision_shape, audio, device = tokenizers.vision_shape, tokenizers.audio, CPU
 
         def encode_vision(self, rgb, depth):
             raise AssertionError("encoded again")
