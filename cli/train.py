@@ -91,6 +91,7 @@ def train(
         train_policy(data, out, scale=scale, seed=seed, device=device, workers=workers, as_json=as_json)
         return
     from avw.cli.progress import Bar, phase
+    from avw.model.av_cdit import size_name
     from avw.model.train import configured
     from avw.model.train import train as run
     from avw.model.training.cost.forecast import forecast
@@ -107,7 +108,7 @@ def train(
     if dry_run:
         dataset, config = configured(data, out, **wanted)
         ahead = forecast(dataset, out, config)
-        click.echo(json.dumps(asdict(ahead), indent=1) if as_json else forecast_text(out, size, ahead))
+        click.echo(json.dumps(asdict(ahead), indent=1) if as_json else forecast_text(out, size_name(config.net), ahead))
         return
     bars: dict[str, Bar] = {}
     last: dict[str, dict[str, float]] = {}
@@ -141,9 +142,10 @@ def train(
     if launched()[0]:
         return  # the first process prints for all
     parameters = sum(p.numel() for p in model.net.parameters())
+    name = size_name(model.net.config)
     summary = {
         "run": str(out),
-        "size": size,
+        "size": name,
         "parameters": parameters,
         "stages": list(chosen),
         "losses": last,
@@ -151,7 +153,9 @@ def train(
     if as_json:
         click.echo(json.dumps(summary))
         return
-    click.echo(f"{out}: AV-CDiT {size}, {parameters / 1e6:.2f} M parameters; finished stages: {', '.join(chosen)}")
+    click.echo(
+        f"{out}: AV-CDiT {name}, {parameters / 1e6:.2f} M parameters; finished stages: {', '.join(chosen)}"
+    )
     click.echo(f"Next: avw evaluate {out} {data}\n      avw navigate --policy mpc --model {out}")
 
 

@@ -178,6 +178,13 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
+def size_name(config: AvCditConfig) -> str:
+    """The name of the size in `SIZES`, or width, depth and heads of a network of another size."""
+    shape = {"width": config.width, "depth": config.depth, "heads": config.heads}
+    named = [name for name, values in SIZES.items() if shape == {field: values[field] for field in shape}]
+    return named[0] if named else f"of width {config.width}, depth {config.depth} and {config.heads} heads"
+
+
 def experts_of(config: AvCditConfig) -> nn.ModuleDict:
     """The feed-forward networks of a block, by modality."""
     names = MODALITIES if config.experts else ("shared",)

@@ -38,7 +38,8 @@ def train(
     """Train the world model on a dataset into the run folder `out`, or continue the training that is there.
 
     data: a dataset or its folder · size: "nano" trains on a laptop CPU; S, B, L and XL are NWM's sizes
-    stages: some of "tokenizers", "1", "2", "3" · steps: of stages 1, 2 and 3; None: those of the size, times `scale`
+    stages: some of "tokenizers", "1", "2", "3" · steps: of stages 1, 2 and 3; None: those of the size
+    scale: a factor for the steps
     batch: contexts per batch, four targets each · learning_rate: its maximum; None: that of the size
     settings: changes of single fields of the configuration, e.g. ["net.prior=none", "net.sound_memory=0"]
     config_file: a TOML file with fields of the configuration, or the config.json of another run

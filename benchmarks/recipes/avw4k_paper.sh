@@ -5,8 +5,8 @@
 #   DRY_RUN=1 bash benchmarks/recipes/avw4k_paper.sh     forecasts: hours, memory and disk; nothing is written
 #   GPUS=8 SIZE=L bash benchmarks/recipes/avw4k_paper.sh one node of eight GPUs
 # A test of the whole recipe without scans and GPUs, in minutes (the figures mean nothing):
-#   SCENES=procedural:6 TRAJECTORIES=6 GPUS=0 SIZE=S STEPS=4,2,2 BATCH=4 DATA=/tmp/avw4k/data RUN=/tmp/avw4k/run \
-#     bash benchmarks/recipes/avw4k_paper.sh
+#   SCENES=procedural:6 TRAJECTORIES=6 GPUS=0 SIZE=S STEPS=4,2,2 LEARNED_STEPS=4 BATCH=4 DATA=/tmp/avw4k/data \
+#     RUN=/tmp/avw4k/run bash benchmarks/recipes/avw4k_paper.sh
 set -euo pipefail
 
 DATA="${DATA:-data/avw-4k-mp3d}"
@@ -19,13 +19,15 @@ STEPS="${STEPS:-100000,50000,100000}"
 BATCH="${BATCH:-64}"
 IMAGE="${IMAGE:-kl}"
 AUDIO="${AUDIO:-codec}"
+LEARNED_STEPS="${LEARNED_STEPS:-20000}" # of each tokenizer that is trained
 WORKERS="${WORKERS:-2}"
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
 generate=("$DATA" --preset avw-4k --scenes "$SCENES" --trajectories "$TRAJECTORIES" --workers "$WORKERS")
 training=("$DATA" --out "$RUN" --size "$SIZE" --steps "$STEPS" --batch "$BATCH" --image-tokenizer "$IMAGE"
-  --audio-tokenizer "$AUDIO" --set "reward_contexts=$BATCH")
+  --audio-tokenizer "$AUDIO" --set "reward_contexts=$BATCH"
+  --set "tokenizers.learned_steps=$LEARNED_STEPS")
 if [ "$GPUS" -gt 0 ]; then
   training+=(--set precision=bf16 --set compiler=inductor --device cuda)
 fi

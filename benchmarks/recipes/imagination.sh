@@ -24,7 +24,9 @@ say "3/4 evaluate"
 for seed in $SEEDS; do
   avw evaluate "$RUNS/seed-$seed" "$DATA" --horizons 1,4,16,32,64 --count 108 --against "$RUNS/vision,$RUNS/audio"
 done
-python -m benchmarks.imagination $(for seed in $SEEDS; do echo "$RUNS/seed-$seed"; done) --write README.md --write docs/benchmark.md
+PAGES=()
+if is_full_scale; then PAGES=(--write README.md --write docs/benchmark.md); fi # a trial is not published
+python -m benchmarks.imagination $(for seed in $SEEDS; do echo "$RUNS/seed-$seed"; done) "${PAGES[@]}"
 
 say "4/4 ablations: one change each, seed 0, on the validation houses"
 ablate() { # NAME OPTIONS…

@@ -10,6 +10,8 @@ WORKERS="${WORKERS:-2}"
 EPISODES="${EPISODES:-216}"
 SCALE="${SCALE:-1}" # of the trainings; RUN=runs/trial/seed-0 SCALE=0.02 EPISODES=2 tries the recipe in minutes
 
+RUNS="$(dirname "$RUN")"
+. "$(dirname "$0")/train.sh"
 say() { printf '\n== %s\n' "$*" >&2; }
 
 say "1/5 generate → $DATA"
@@ -26,8 +28,8 @@ avw navigate --model "$RUN" --policy mpc --policy reward-only --policy mapping-a
   --episodes "$EPISODES" --seed 0 --workers "$WORKERS"
 BESIDE=()
 for seed in $SEEDS; do
-  other="$(dirname "$RUN")/seed-$seed"
-  avw train "$DATA" --out "$other" --size nano --scale "$SCALE" --seed "$seed"
+  other="$RUNS/seed-$seed"
+  train "seed-$seed" --seed "$seed"
   avw navigate --model "$other" --policy mpc --policy reward-only --episodes "$EPISODES" --seed 0 --workers "$WORKERS"
   BESIDE+=(--beside "$other")
 done
@@ -35,7 +37,7 @@ done
 say "5/5 report, tables, and the model that ships with AVW"
 python -m benchmarks.machine > "$RUN/machine.json"
 avw report "$RUN" "$DATA"
-if [ "$SCALE" = 1 ]; then
+if is_full_scale; then
   avw export "$RUN" --to checkpoint --out model/pretrained/model.safetensors
   python -m benchmarks.readme_strip "$RUN" "$DATA" --count 150
   python -m benchmarks.results_table "$RUN" "${BESIDE[@]}" --write README.md docs/performance.md

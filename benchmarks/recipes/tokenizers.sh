@@ -6,6 +6,8 @@ set -euo pipefail
 DATA="${DATA:-data/rooms-v1}"
 RUNS="${RUNS:-runs/tokenizers}"
 MINUTES="${MINUTES:-30}" # CPU time of the training of kl and of codec, each
+IMAGES="${IMAGES:-pca kl}"
+AUDIOS="${AUDIOS:-cues codec}"
 SCALE="${SCALE:-0.33}"   # of the steps of nano
 WORKERS="${WORKERS:-2}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
@@ -14,11 +16,11 @@ say() { printf '\n== %s\n' "$*" >&2; }
 
 say "1/2 tokenizers → $RUNS"
 avw generate "$DATA" --preset rooms-v1 --workers "$WORKERS"
-python -m benchmarks.tokenizers "$DATA" --minutes "$MINUTES" --keep "$RUNS"
+python -m benchmarks.tokenizers "$DATA" --minutes "$MINUTES" --keep "$RUNS" --only "$(tr " " , <<< "$IMAGES $AUDIOS")"
 
 say "2/2 train and evaluate"
-for image in pca kl; do
-  for audio in cues codec; do
+for image in $IMAGES; do
+  for audio in $AUDIOS; do
     run="$RUNS/$image-$audio"
     avw train "$DATA" --out "$run" --scale "$SCALE" --set net.prior=none --set tokenizers.depth_channels=0 \
       --image-tokenizer "$image:$RUNS/$image.safetensors" --audio-tokenizer "$audio:$RUNS/$audio.safetensors"

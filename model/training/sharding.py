@@ -1,9 +1,10 @@
 """Sharded training (FSDP2): every process keeps a part of weights, gradients, moments and moving average.
 
-The weights are gathered for a step and freed after it, as one group (`torch.distributed.fsdp.fully_shard`). So a
-process needs memory for the weights and activations of a step, and a share of all else: of the 28 GB of XL, 4 GB of
-weights and an eighth of 24 GB with eight processes. At the start of a stage only the first process reads the state of
-the one before, and sends the others their parts, one tensor after another. Gradients are summed in another order than
+The weights are gathered for a step and freed after it, as one group (`torch.distributed.fsdp.fully_shard`). So in a
+step a process needs memory for the weights and activations, and a share of all else: of the 28 GB of XL, 5.5 GB of
+weights and an eighth of 22 GB with eight processes. At the start of a stage only the first process reads the state,
+and sends the others their parts, one tensor after another. It has room for all of it, and every process for the weights
+and gradients of one step, because that is when FLOPs are counted. Gradients are summed in another order than
 by DistributedDataParallel, and everything else is the same.
 """
 

@@ -28,6 +28,7 @@ from avw.model.frames import EncodedFrames
 from avw.model.run_folder import MODEL
 from avw.model.tokenizers.fit import fit_tokenizers
 from avw.model.tokenizers.tokenizers import Tokenizers
+from avw.model.training.batches import Part
 from avw.model.training.calibrate import calibrate
 from avw.model.training.configuration.config import TrainConfig
 from avw.model.training.configuration.run_config import claim, fingerprint
@@ -76,6 +77,8 @@ def _train(
     dataset: Dataset, out: Path, config: TrainConfig, stages: tuple[str, ...], device: str, report: Report,
     ranks: Ranks, listeners: Sequence[Board],
 ) -> WorldModel:  # fmt: skip
+    for contexts in (config.contexts, config.sound_contexts, config.reward_contexts):
+        Part(0, ranks.count * config.accumulate).of(contexts)  # before the hours of the first stages
     place = torch.device(device)
     path = out / "tokenizers.safetensors"
     with ranks.in_turn():

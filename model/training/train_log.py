@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -139,7 +140,8 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run in the project `config.wandb`, named like its folder. A resumed training continues it."""
+    """A run in the project `config.wandb`, named like its folder. A resumed training continues it: the folder has its
+    identity in `wandb-id`, because other folders can have the same name."""
 
     def __init__(self, config: TrainConfig, out: Path) -> None:
         try:
@@ -148,10 +150,17 @@ class WeightsAndBiases:
             raise UsageError(
                 f"--set wandb={config.wandb} needs the package wandb; type: pip install 'avw[wandb]'"
             ) from error
-        name = out.resolve().name
+        kept = out / "wandb-id"
+        if not kept.exists():
+            atomic_write(kept, uuid.uuid4().hex)
         self.wandb = wandb
         self.run = wandb.init(
-            project=config.wandb, name=name, id=name, resume="allow", dir=str(out), config=checkpoint.as_json(config)
+            project=config.wandb,
+            name=out.resolve().name,
+            id=kept.read_text(encoding="utf-8"),
+            resume="allow",
+            dir=str(out),
+            config=checkpoint.as_json(config),
         )
 
     def write(self, stage: str, step: int, values: Mapping[str, float]) -> None:

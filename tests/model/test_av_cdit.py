@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, SoundHistory
+from avw.model.av_cdit import SIZES, AvCdit, AvCditConfig, SoundHistory, size_name
 from avw.model.interaural_delay import FEATURES as DELAYS
 from avw.model.layers import fourier
 from avw.model.training.weights import init_weights, parameters_of
@@ -246,6 +246,11 @@ def test_a_narrow_reward_expert_changes_the_reward_alone():
     token, c = torch.randn(3, 1, 32), torch.randn(3, 32)
     assert torch.equal(fresh.blocks[0].experts["reward"](token, fresh.blocks[0].norm(token), c), token)
     assert AvCditConfig.from_json({"width": 32, "heads": 2}).reward_width == 0  # a checkpoint of an earlier version
+
+
+def test_a_network_is_called_by_the_name_of_its_size() -> None:
+    assert [size_name(AvCditConfig(**values)) for values in SIZES.values()] == list(SIZES)
+    assert size_name(AvCditConfig(width=128, depth=5, heads=4)) == "of width 128, depth 5 and 4 heads"
 
 
 @pytest.mark.parametrize(("size", "millions"), [("nano", 0.8), ("S", 20), ("B", 79), ("L", 21), ("XL", 27)])

@@ -35,6 +35,7 @@ from avw.model.training.losses import stage_losses
 from avw.model.training.samples import FOLDER
 from avw.model.training.stage_state import schedule
 from avw.model.training.train import train
+from avw.model.training.train_log import WeightsAndBiases
 from avw.model.training.weights import init_weights
 from avw.model.world_model import WorldModel
 from avw.sim_bridge.errors import CheckpointError, RunError, TrainingError, UsageError
@@ -390,3 +391,26 @@ def test_lines_of_the_log_go_to_the_boards(
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UsageError, match=r"avw\[wandb\]"):
         train(dataset, copied(run, tmp_path / "w"), replace(config, wandb="project", tensorboard=False))
+
+
+def test_folders_of_one_name_are_two_runs_of_weights_and_biases(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[dict[str, Any]] = []
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **options: started.append(options)))
+    for folder in ("a", "b", "a"):
+        out = tmp_path / folder / "seed-0"
+        out.mkdir(parents=True, exist_ok=True)
+        WeightsAndBiases(replace(config, wandb="project"), out)
+    first, other, again = (options["id"] for options in started)
+    assert first == again != other
+    assert {options["name"] for options in started} == {"seed-0"}
+
+
+def test_batches_that_cannot_be_divided_are_refused_before_anything_is_made(
+    dataset: Dataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    wanted = replace(config, contexts=6, sound_contexts=6, reward_contexts=4, accumulate=3)
+    with pytest.raises(UsageError, match="4 contexts cannot be divided into 3 equal parts"):
+        train(dataset, tmp_path / "run", wanted)
+    assert not (tmp_path / "run" / "tokenizers.safetensors").exists()
