@@ -83,7 +83,7 @@ def evaluate(
     chosen_model = chosen_run(run, partial(click.echo, err=True))
     others = [Path(name.strip()).expanduser() for name in against.split(",")] if against else []
     chosen = PARTS if parts is None else [name.strip() for name in parts.split(",") if name.strip()]
-    waiting = "loading the model and choosing the windows"
+    waiting = "loading the model and encoding the frames"
     with Bar(total=count * len(horizons), desc="evaluate", unit="window", waiting=waiting) as bar:
         result = measure(
             chosen_model, data, split=split, horizons=horizons, count=count, denoising_steps=denoising_steps,

@@ -37,6 +37,7 @@ def measure_source(
     on_part: called with the name of a part before it is measured
     """
     windows, recorded = source.windows, Recorded(source.windows)
+    on_part("horizons")
     baselines = Baselines(source, recorded)
     result: dict[str, Any] = {"windows": {}, "horizons": {}, "coverage": {}, "intervals": {}, "paired": {}}
     result |= {"paired_by_scene": {}, "clusters": {}, "sequences": {}, "perceptual": {}, "unavailable": {}}

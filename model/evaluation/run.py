@@ -47,7 +47,7 @@ def evaluate(
     count: windows per horizon · denoising_steps: None: as many as the model was trained for
     against: one or two other runs, stitched into one method: the images of the first, the sound and reward of the last
     parts: what is measured; "horizons" always is · progress: called with the number of windows that were just done
-    on_part: called with the name of a part before it is measured, after the horizons
+    on_part: called with the name of a part before it is measured, and before that with "encoding the frames"
 
     Returns the content of evaluation.json: `result["horizons"]["4"]["psnr"]["model"]`, and so on.
     """
@@ -97,6 +97,7 @@ def evaluate_model(
     horizons, skipped = possible_horizons(windows, config.horizons, model.max_offset)
     steps = model.denoising_steps if config.denoising_steps is None else config.denoising_steps
     longest = max([*horizons, config.length])
+    on_part("encoding the frames")
     with ExitStack() as stack:
         source = stack.enter_context(ModelSource(model, windows, longest=longest, denoising_steps=steps))
         stitched = [
