@@ -1,7 +1,8 @@
 """What each part adds to navigation: `python -m benchmarks.navigation_parts NAME=FOLDER:POLICY …`.
 
 The first one is the reference. Every other row has the difference to it over the same episodes, with its 95 % interval,
-for all episodes and for those of each difficulty. Rows with other episodes, such as another task, have no difference.
+for all episodes and for those of each difficulty. Rows with other episodes, such as another task, sound or simulator,
+have no difference. actions/s: per second of wall time that the policy took, beside whatever else ran.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import click
 
 from avw.model.navigation.episode_run import EpisodeRecord
 from avw.model.navigation.outcomes import paired_gain, read_records, summary
+from avw.model.run_folder import read_result_object
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.task.difficulty import LEVELS
 
@@ -27,25 +29,28 @@ MEASURES = ("sr", "spl", "softspl", "sna", "dtg")
 def navigation_parts(results: tuple[str, ...], as_json: bool) -> None:
     """Compare the navigation results of several runs and policies."""
     named = dict(_result(text) for text in results)
-    reference = next(iter(named.values()))
-    rows = {name: row(records, reference) for name, records in named.items()}
+    reference, place = next(iter(named.values()))
+    rows = {name: row(records, reference if where == place else ()) for name, (records, where) in named.items()}
     click.echo(json.dumps(rows, indent=1) if as_json else markdown(rows))
 
 
-def _result(text: str) -> tuple[str, list[EpisodeRecord]]:
+def _result(text: str) -> tuple[str, tuple[list[EpisodeRecord], Any]]:
+    """(name, (records, where the episodes took place))."""
     name, _, where = text.partition("=")
     folder, _, policy = where.rpartition(":")
     if not (name and folder and policy):
         raise click.UsageError(f"{text!r}: expected NAME=FOLDER:POLICY, e.g. full=runs/seed-0:mpc")
-    return name, read_records(Path(folder) / f"navigation-{policy}.json")
+    path = Path(folder) / f"navigation-{policy}.json"
+    return name, (read_records(path), read_result_object(path).get("episodes_config"))
 
 
 def row(records: Sequence[EpisodeRecord], reference: Sequence[EpisodeRecord]) -> dict[str, Any]:
     """The measures of some records, and their differences to the reference."""
+    seconds = 1e-3 * sum(one.decision_ms * one.actions for one in records)
     found: dict[str, Any] = {
         "episodes": len(records),
         "task": records[0].task,
-        "decisions_per_second": round(1e3 * len(records) / max(1e-9, sum(one.decision_ms for one in records)), 2),
+        "actions_per_second": round(sum(one.actions for one in records) / max(1e-9, seconds), 2),
         **{name: _plain(interval) for name, interval in summary(records).items() if name in MEASURES},
     }
     if records[0].silent_after is not None:
@@ -81,14 +86,15 @@ def _plain(interval: Any) -> list[float]:
 def markdown(rows: dict[str, dict[str, Any]]) -> str:
     """The rows as a table."""
     lines = [
-        "| | task | n | SR | SPL | SoftSPL | SNA | DTG, m | decisions/s | SR − first | SPL − first |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |",
+        "| | task | n | SR | SPL | SoftSPL | SNA | DTG, m | SWS | actions/s | SR − first | SPL − first |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |",
     ]
     for name, found in rows.items():
         means = [f"{found[measure][0]:.2f}" for measure in MEASURES]
         gain = found.get("difference") or {}
         gains = [_signed(gain[measure]) if gain else "" for measure in ("sr", "spl")]
-        cells = [name, found["task"], str(found["episodes"]), *means, f"{found['decisions_per_second']:.1f}", *gains]
+        speed = f"{found['actions_per_second']:.1f}"
+        cells = [name, found["task"], str(found["episodes"]), *means, f"{found.get('sws', '–')}", speed, *gains]
         lines.append(f"| {' | '.join(cells)} |")
     parts = [(name, level, part) for name, found in rows.items() for level, part in found.get("difficulty", {}).items()]
     if parts:

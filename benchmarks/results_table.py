@@ -117,8 +117,14 @@ def seeds_table(runs: Sequence[Path]) -> str:
     found = [(run.name, read(run / "navigation.json")) for run in runs]
     if missing := [name for name, navigation in found if navigation is None]:
         raise UsageError(f"{missing[0]} has no navigation.json; type: SEEDS='1 2' make results")
+    for name, navigation in found[1:]:
+        for field in ("episodes", "seed", "scenes", "task"):
+            here, there = ((document or {}).get(field) for document in (found[0][1], navigation))
+            if here != there:
+                raise UsageError(f"{found[0][0]} and {name} ran other episodes ({field}: {here} and {there})")
     policies = [(name, navigation["policies"]) for name, navigation in found if navigation is not None]
-    lines = ["Models trained with other random seeds, on the same episodes.\n"]
+    episodes = (found[0][1] or {}).get("episodes")
+    lines = [f"Models trained with other random seeds, on the same {episodes} episodes.\n"]
     lines.append(row(["policy", "model", *(MEASURES[name][0] for name in SHORT_MEASURES)]))
     lines.append(row(["---", "---", *("---:" for _ in SHORT_MEASURES)]))
     for policy in [name for name in policies[-1][1] if all(name in figures for _, figures in policies)]:

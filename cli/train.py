@@ -153,9 +153,7 @@ def train(
     if as_json:
         click.echo(json.dumps(summary))
         return
-    click.echo(
-        f"{out}: AV-CDiT {name}, {parameters / 1e6:.2f} M parameters; finished stages: {', '.join(chosen)}"
-    )
+    click.echo(f"{out}: AV-CDiT {name}, {parameters / 1e6:.2f} M parameters; finished stages: {', '.join(chosen)}")
     click.echo(f"Next: avw evaluate {out} {data}\n      avw navigate --policy mpc --model {out}")
 
 

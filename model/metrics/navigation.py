@@ -35,11 +35,15 @@ def spl(success: bool, shortest: float, walked: float) -> float:
     return float(success) * _efficiency(shortest, walked)
 
 
-def soft_spl(distance_left: float, shortest: float, walked: float) -> float:
-    """SPL with the relative progress towards the source in place of success. Lengths in metres."""
-    if shortest <= 0.0:
+def soft_spl(distance_left: float, shortest: float, walked: float, at_start: float | None = None) -> float:
+    """SPL with the relative progress towards the source in place of success. Lengths in metres.
+
+    at_start: distance to the source at the start, where the shortest walk has another length: to a source that moves
+    """
+    at_start = shortest if at_start is None else at_start
+    if at_start <= 0.0:
         return float(distance_left <= 0.0)
-    return max(0.0, 1.0 - distance_left / shortest) * _efficiency(shortest, walked)
+    return max(0.0, 1.0 - distance_left / at_start) * _efficiency(shortest, walked)
 
 
 def sna(success: bool, reference_actions: int, actions: int) -> float:

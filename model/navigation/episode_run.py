@@ -136,7 +136,8 @@ def run_episode(
             raise
         return SkippedEpisode(episode=episode, episode_id=filed.episode_id, scene=scene, reason=str(error))
     policy.reset(policy_seed(seed))
-    shortest = shortest_walk(simulator.navgrid, start, source, events) if events.route else task.geodesic
+    at_start = task.geodesic
+    shortest = shortest_walk(simulator.navgrid, start, source, events) if events.route else at_start
     hard = difficulty(simulator)
     recorder = _recorder(config, simulator, source, name, episode)
     replay = _replay(config, simulator, policy, name, episode)
@@ -177,7 +178,7 @@ def run_episode(
         success=success,
         stopped=stopped,
         spl=spl(success, shortest, walked),
-        softspl=soft_spl(remaining, shortest, walked),
+        softspl=soft_spl(remaining, shortest, walked, at_start),
         sna=sna(success, reference, actions),
         dtg=remaining,
         actions=actions,

@@ -85,14 +85,14 @@ class EpisodeStore:
     def add(self, policy: str, outcome: Outcome) -> None:
         """Write an episode that has ended: when this returns, a kill or a power cut cannot lose it.
 
-        An episode that was run again for its video keeps its first record.
+        An episode that was run again for its video keeps its first record. A skipped one is not written: the next
+        command tries it again, and what was missing, such as a sound, may be there.
         """
         if (policy, outcome.episode) in self.outcomes:
             return
-        if self.folder is not None:
-            kind = "record" if isinstance(outcome, EpisodeRecord) else "skipped"
+        if self.folder is not None and isinstance(outcome, EpisodeRecord):
             with readable_errors("cannot write the navigation records", self.folder):
-                append_line(self._path(policy), {kind: dataclasses.asdict(outcome)})
+                append_line(self._path(policy), {"record": dataclasses.asdict(outcome)})
         self.outcomes[policy, outcome.episode] = outcome
 
     def _path(self, policy: str) -> Path:
@@ -128,7 +128,8 @@ class EpisodeStore:
             )
         for number, line in enumerate(lines[1:], start=2):
             outcome = _outcome(path, number, line)
-            self.outcomes.setdefault((policy, outcome.episode), outcome)
+            if isinstance(outcome, EpisodeRecord):  # earlier versions also wrote skipped episodes
+                self.outcomes.setdefault((policy, outcome.episode), outcome)
         return True
 
 

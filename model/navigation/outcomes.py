@@ -16,9 +16,10 @@ from avw.model.metrics.bootstrap import Interval, bootstrap_difference, bootstra
 from avw.model.metrics.navigation import summarise
 from avw.model.navigation.denoising_steps import denoising_steps
 from avw.model.navigation.episode_run import EpisodeRecord, SkippedEpisode, record_from_json
-from avw.model.navigation.episode_store import episodes_config
+from avw.model.navigation.episode_store import episodes_config, stored_config
 from avw.model.navigation.navigate_config import NavigateConfig
-from avw.model.policies.registry import POLICIES
+from avw.model.policies.policy_file import policy_label
+from avw.model.policies.registry import LEARNED, POLICIES
 from avw.model.run_folder import read_result_object
 from avw.sim_bridge.errors import CheckpointError, DatasetError, UsageError
 from avw.sim_bridge.storage.atomic_write import atomic_write
@@ -127,21 +128,24 @@ def write_outcome(
     """Write navigation-<policy>.json for each policy, and navigation.json; returns the content of the latter.
 
     Policies of earlier commands stay in the comparison as long as they ran on the same episodes, with the same sounds,
-    task and simulator.
+    task and simulator; those that plan with a model, with the same one.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     place = episodes_config(config)
+    acted = {policy_label(policy): stored_config(config, policy) for policy in config.policies}
+    models = {values["model"] for values in acted.values() if "model" in values}
     for name, rows in records.items():
         document = {
             "policy": name,
             "config": _published(config, name),
             "episodes_config": place,
+            "acted": acted.get(name),
             "summary": _plain(summary(rows)),
             "records": [dataclasses.asdict(row) for row in rows],
         }
         atomic_write(run_dir / f"navigation-{name}.json", json.dumps(document))
     with claimed(run_dir / "navigation.json", ""):  # commands for other policies may write it at the same time
-        comparable = dict(records)
+        comparable, own = dict(records), next(iter(records.values()))
         for path in sorted(run_dir.glob("navigation-*.json")):
             name = path.stem.removeprefix("navigation-")
             if name in records or not (name in POLICIES or name.isidentifier()):
@@ -149,8 +153,9 @@ def write_outcome(
             stored = read_result_object(path)
             earlier = _records(stored, path)
             # Earlier versions did not write where the episodes took place.
-            same_place = stored.get("episodes_config", place) == place
-            if same_place and list(map(_identity, earlier)) == list(map(_identity, next(iter(records.values())))):
+            same = stored.get("episodes_config", place) == place and _episodes(earlier) == _episodes(own)
+            model = (stored.get("acted") or {}).get("model")
+            if same and not (models and name in LEARNED and model not in models):
                 comparable[name] = earlier
         document = comparison(config, comparable, skipped)
         atomic_write(run_dir / "navigation.json", json.dumps(document))
@@ -237,6 +242,10 @@ def _published(config: NavigateConfig, policy: str) -> dict[str, Any]:
 
 def _plain(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
     return {name: [round(i.mean, 5), round(i.low, 5), round(i.high, 5)] for name, i in intervals.items()}
+
+
+def _episodes(records: Sequence[EpisodeRecord]) -> list[tuple[object, ...]]:
+    return [_identity(record) for record in records]
 
 
 def _identity(record: EpisodeRecord) -> tuple[object, ...]:

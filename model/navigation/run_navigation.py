@@ -20,9 +20,10 @@ from avw.model.navigation.episode_run import EpisodeRecord, SkippedEpisode
 from avw.model.navigation.navigate import run_policies
 from avw.model.navigation.navigate_config import NavigateConfig
 from avw.model.navigation.outcomes import comparison, paired_gain, summary, table, write_outcome
-from avw.model.navigation.plan_navigation import filed_episodes, own_scenes
+from avw.model.navigation.plan_navigation import dataset_defaults, filed_episodes, own_scenes
 from avw.model.policies.policy_file import UserPolicy, check_policy, full_policy_name, is_policy_file, user_code
 from avw.model.policies.registry import POLICIES, Policy
+from avw.model.run_folder import run_path
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.scenes.catalogue import resolve_scenes
 from avw.sim_bridge.simulators.protocol import SimulatorConfig
@@ -85,9 +86,11 @@ def run_navigation(
         without arguments, or objects with `reset` and `act`
     episodes: how many per policy; episode i is in scenes[i mod n]. Or an episode file, or the name of a shipped set
         such as "rooms-v1-test", which names its scenes and sounds
-    scenes: as for `avw generate --scenes`; None: those of the variant or of the episode file, or procedural:40-43
+    scenes: as for `avw generate --scenes`; None: those of the variant or of the episode file, or the test scenes of the
+        dataset of `model`, or procedural:40-43
     variant: of the task, as for `avw navigate --task`
-    sound, sound_root: as for `avw navigate --sound`; None: those of the episode file, or the ring
+    sound, sound_root: as for `avw navigate --sound`; None: those of the episode file, or of the dataset of `model`, or
+        the ring · simulator: None: that of the dataset of `model`, or the default
     workers: processes. A policy class that is defined in a script needs `if __name__ == "__main__":` there to run in
         more than 1; a class in a file of its own does not
     min_distance: metres of walking between start and source, at least · model: the run that `mpc` plans with
@@ -115,12 +118,18 @@ def run_navigation(
         names.append(name)
         factories[name] = functools.partial(_made, name, policy)
         identities[name] = _identity(policy)
+    of_model: tuple[list[str], SimulatorConfig, str] = [], SimulatorConfig(), "ring"
+    if model is not None:
+        from avw.model.device import pick_device  # with PyTorch, which other policies do not need
+
+        model, device = run_path(model), pick_device(device)
+        of_model = dataset_defaults(model, needed=False)
     where: dict[str, Any]
     if isinstance(episodes, int):
         own = own_scenes(variant, scenes=bool(scenes), sound=sound is not None)
-        found = resolve_scenes(scenes or own or "procedural:40-43")
+        found = resolve_scenes(scenes or own or of_model[0] or "procedural:40-43")
         where = {"scenes": tuple(scene.scene_id for scene in found), "episodes": episodes, "variant": variant}
-        where["sound"] = "ring"
+        where["sound"] = of_model[2]
     elif scenes:
         raise UsageError("scenes cannot be used with an episode file, because the file names its scenes")
     else:
@@ -134,7 +143,7 @@ def run_navigation(
         seed=seed,
         workers=workers,
         min_distance=min_distance,
-        simulator=simulator or SimulatorConfig(),
+        simulator=simulator or of_model[1],
         task=task or TaskConfig(),
         model_dir=None if model is None else str(model),
         denoising_steps=denoising_steps,

@@ -116,7 +116,12 @@ def test_the_command_writes_files(run: Path, tmp_path: Path) -> None:
 def test_other_seeds_stand_below_with_the_policies_that_all_have(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "seed-1"
     other.mkdir()
-    (other / "navigation.json").write_text(json.dumps({"episodes": 100, "policies": {"mpc": {"sr": [0.7, 0.6, 0.8]}}}))
+    own = json.loads((run / "navigation.json").read_text())
+    document = {**own, "policies": {"mpc": {"sr": [0.7, 0.6, 0.8]}}}
+    (other / "navigation.json").write_text(json.dumps({**document, "episodes": own["episodes"] + 1}))
+    with pytest.raises(UsageError, match="run and seed-1 ran other episodes"):
+        table(run, "seeds", [other])
+    (other / "navigation.json").write_text(json.dumps(document))
     text = table(run, "seeds", [other])
     below = text[text.index("other random seeds") :]
     assert row_of(below, "| `mpc` | run |").startswith("| `mpc` | run | 0.60 [0.50, 0.70] |")

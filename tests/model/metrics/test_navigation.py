@@ -29,6 +29,7 @@ def test_by_hand():
     assert spl(False, 4.0, 4.0) == 0.0
     assert soft_spl(1.0, 4.0, 8.0) == pytest.approx(0.75 * 0.5)
     assert soft_spl(9.0, 4.0, 8.0) == 0.0
+    assert soft_spl(1.0, 4.0, 8.0, at_start=10.0) == pytest.approx(0.9 * 0.5)  # of a source that comes closer
     assert sna(True, 10, 40) == 0.25
     assert sna(False, 10, 10) == 0.0
 

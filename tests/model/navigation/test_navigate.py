@@ -150,6 +150,21 @@ def test_policies_with_other_episodes_are_not_compared(tmp_path):
     assert list(document["policies"]) == ["mpc"]
 
 
+def test_planners_with_other_models_are_not_compared(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(name.encode())
+
+    def outcome(policy: str, model: str) -> list[str]:
+        asked = config(policies=(policy,), model_dir=str(tmp_path / model), denoising_steps=1)
+        return list(write_outcome(tmp_path / "out", asked, {policy: [record(policy=policy)]})["policies"])
+
+    assert outcome("random", "a") == ["random"]
+    assert outcome("reward-only", "a") == ["random", "reward-only"]
+    assert outcome("mpc", "b") == ["random", "mpc"]
+    assert outcome("mpc", "a") == ["random", "reward-only", "mpc"]
+
+
 @pytest.mark.parametrize(
     "change",
     [{"sound": "alarm"}, {"task": TaskConfig(max_steps=90)}, {"simulator": SimulatorConfig(size=32, emitters=500)}],

@@ -147,6 +147,20 @@ def test_a_silent_sound_of_a_drawn_episode_is_an_error(config, tmp_path: Path) -
         run(config(sound=str(tmp_path / "mute.wav")))
 
 
+def test_a_skipped_episode_is_tried_again(config, tmp_path: Path) -> None:
+    path, sounds = tmp_path / "episodes.json.gz", tmp_path / "sounds"
+    write_episode_set(path, config(episodes=1, variant="distractor"))
+    document = json.loads(gzip.decompress(path.read_bytes()))
+    document["episodes"][0]["avw"]["events"]["distractor"]["sound"] = "telephone"
+    path.write_bytes(gzip.compress(json.dumps(document).encode()))
+    asked = config(episodes=1, episode_file=str(path), sound=None, sound_root=str(sounds))
+    with pytest.raises(UsageError, match="can take place: no sound 'telephone'"):
+        run(asked, folder=tmp_path / "out")
+    sounds.mkdir()
+    soundfile.write(sounds / "telephone.wav", 0.3 * np.sin(np.arange(16_000) / 5), 16_000)
+    assert run(asked, folder=tmp_path / "out").skipped == ()
+
+
 def test_a_distractor_of_a_file_cannot_name_a_file_outside_of_the_sounds(config, tmp_path: Path) -> None:
     path = tmp_path / "episodes.json.gz"
     write_episode_set(path, config(episodes=1, variant="distractor"))
