@@ -37,6 +37,7 @@ say "3/4 models without one part"
 for run in vision audio no-futures no-memory recorded-reward; do
   navigate "$run" "$run" rooms-v1-val --policy mpc --policy reward-only
 done
+navigate vision vision rooms-v1-val --policy oracle-stop # it cannot know where to stop
 
 say "4/4 under shift: other sounds, silence, a distractor, a source that moves, houses of other sizes"
 for task in unheard silent distractor moving; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Computes all published figures: `make results` (up to 2 hours on 2 cores; run it again to resume).
-# Training and calibration use the training and validation houses only. The test houses are used once, here.
+# Training and calibration use the training and validation houses only. Nothing is chosen in the test houses.
 set -euo pipefail
 
 DATA="${DATA:-data/rooms-v1}"

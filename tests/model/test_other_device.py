@@ -18,6 +18,7 @@ from avw.model.evaluation.futures import Recorded
 from avw.model.evaluation.horizons import recorded_future
 from avw.model.evaluation.model_source import ModelSource
 from avw.model.policies.acoustic_field import AcousticFieldPolicy
+from avw.model.policies.beam import BeamPolicy
 from avw.model.policies.cem import CemPolicy
 from avw.model.policies.cloned import ClonedPolicy
 from avw.model.policies.gated import GatedPolicy
@@ -71,7 +72,9 @@ def test_imagination(model: WorldModel, dataset: Dataset) -> None:
     assert far.audio.shape == (model.max_offset + 1, 2, 2400)
 
 
-@pytest.mark.parametrize("kind", ["mpc", "reward-only", "gated", "cem", "acoustic-field", "inverse-dynamics", "cloned"])
+@pytest.mark.parametrize(
+    "kind", ["mpc", "reward-only", "gated", "cem", "acoustic-field", "inverse-dynamics", "cloned", "beam"]
+)
 def test_policies(kind: str, model: WorldModel, dataset: Dataset) -> None:
     config = MpcConfig(scan=False)
     makes = {
@@ -81,6 +84,7 @@ def test_policies(kind: str, model: WorldModel, dataset: Dataset) -> None:
         "cem": lambda: CemPolicy(model, config),
         "acoustic-field": lambda: AcousticFieldPolicy(model, config),
         "inverse-dynamics": lambda: InverseDynamicsPolicy(model, InverseNet().to("meta"), config),
+        "beam": lambda: BeamPolicy(model, ClonedNet(ClonedNetConfig()).to("meta"), device="meta"),
         "cloned": lambda: ClonedPolicy(ClonedNet(ClonedNetConfig()).to("meta"), device="meta"),
     }
     episode = DatasetEpisode(dataset, dataset.episodes("test")[0])

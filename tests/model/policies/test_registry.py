@@ -111,11 +111,11 @@ def reachable(root: object) -> set[int]:
     return seen
 
 
-@pytest.mark.parametrize("name", UNLEARNED)
-def test_only_the_oracle_can_reach_the_simulator(simulator, name):
+@pytest.mark.parametrize("name", [*UNLEARNED, "mpc", "reward-only", "gated", "cem", "acoustic-field"])
+def test_only_the_oracle_can_reach_the_simulator(simulator, tiny_run, name):
     start, source = sample_episode(simulator, 2)
     task = AudioNavTask(simulator, TaskConfig(max_steps=8))
-    policy = make_policy(name)
+    policy = make_policy(name, model_dir=tiny_run)
     policy.reset(0)
     seen = task.reset(start, source, 2)
     for _ in range(8):
