@@ -82,6 +82,7 @@ def card_text(card: Mapping[str, Any], *, name: str, facts: Sequence[str]) -> st
         "",
         f"* {source}: {card['episodes']} episodes of {spec['steps']} steps in {len(splits)} scenes ({counts}); only "
         "the training scenes were trained on",
+        f"* sound of the sources: {', '.join(spec['sounds'])}; distances are not reliable for others",
         f"* SHA-256 of the dataset's spec: `{card['spec_sha256']}`",
         *(f"* {line}" for line in terms(card)),
         "",
