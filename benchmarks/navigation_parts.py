@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from avw.model.navigation.episode_run import EpisodeRecord
-from avw.model.navigation.outcomes import paired_gain, read_records, summary
+from avw.model.navigation.outcomes import paired_gain, records_of, summary
 from avw.model.run_folder import read_result_object
 from avw.sim_bridge.errors import UsageError
 from avw.sim_bridge.task.difficulty import LEVELS
@@ -41,7 +41,8 @@ def _result(text: str) -> tuple[str, tuple[list[EpisodeRecord], Any]]:
     if not (name and folder and policy):
         raise click.UsageError(f"{text!r}: expected NAME=FOLDER:POLICY, e.g. full=runs/seed-0:mpc")
     path = Path(folder) / f"navigation-{policy}.json"
-    return name, (read_records(path), read_result_object(path).get("episodes_config"))
+    document = read_result_object(path)
+    return name, (records_of(document, path), document.get("episodes_config"))
 
 
 def row(records: Sequence[EpisodeRecord], reference: Sequence[EpisodeRecord]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ say "1/5 generate → $DATA"
 avw generate "$DATA" --preset rooms-v1 --workers "$WORKERS"
 
 say "2/5 train → $RUN"
-avw train "$DATA" --out "$RUN" --size nano --scale "$SCALE"
+train "$(basename "$RUN")"
 
 say "3/5 evaluate"
 avw evaluate "$RUN" "$DATA" --split test --horizons 1,4,16 --count 108
@@ -42,6 +42,6 @@ if is_full_scale; then
   python -m benchmarks.readme_strip "$RUN" "$DATA" --count 150
   python -m benchmarks.results_table "$RUN" "${BESIDE[@]}" --write README.md docs/performance.md
 else # a trial: nothing is published
-  avw export "$RUN" --to checkpoint --out "$(dirname "$RUN")/shipped.safetensors"
+  avw export "$RUN" --to checkpoint --out "$RUNS/shipped.safetensors"
   python -m benchmarks.results_table "$RUN" "${BESIDE[@]}"
 fi

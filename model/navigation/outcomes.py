@@ -151,7 +151,7 @@ def write_outcome(
             if name in records or not (name in POLICIES or name.isidentifier()):
                 continue
             stored = read_result_object(path)
-            earlier = _records(stored, path)
+            earlier = records_of(stored, path)
             # Earlier versions did not write where the episodes took place.
             same = stored.get("episodes_config", place) == place and _episodes(earlier) == _episodes(own)
             model = (stored.get("acted") or {}).get("model")
@@ -164,10 +164,11 @@ def write_outcome(
 
 def read_records(path: Path) -> list[EpisodeRecord]:
     """The episodes of a navigation-<policy>.json. Raises DatasetError for a file that is damaged or of another kind."""
-    return _records(read_result_object(path), path)
+    return records_of(read_result_object(path), path)
 
 
-def _records(document: Mapping[str, Any], path: Path) -> list[EpisodeRecord]:
+def records_of(document: Mapping[str, Any], path: Path) -> list[EpisodeRecord]:
+    """The same of a document that was read from `path`."""
     try:
         return [record_from_json(as_object(row)) for row in document["records"]]
     except (ValueError, KeyError, TypeError, CheckpointError) as error:

@@ -118,18 +118,19 @@ def run_navigation(
         names.append(name)
         factories[name] = functools.partial(_made, name, policy)
         identities[name] = _identity(policy)
-    of_model: tuple[list[str], SimulatorConfig, str] = [], SimulatorConfig(), "ring"
+    test_scenes: list[str] = []
+    own_simulator, own_sound = SimulatorConfig(), "ring"
     if model is not None:
         from avw.model.device import pick_device  # with PyTorch, which other policies do not need
 
         model, device = run_path(model), pick_device(device)
-        of_model = dataset_defaults(model, needed=False)
+        test_scenes, own_simulator, own_sound = dataset_defaults(model, needed=False)
     where: dict[str, Any]
     if isinstance(episodes, int):
         own = own_scenes(variant, scenes=bool(scenes), sound=sound is not None)
-        found = resolve_scenes(scenes or own or of_model[0] or "procedural:40-43")
+        found = resolve_scenes(scenes or own or test_scenes or "procedural:40-43")
         where = {"scenes": tuple(scene.scene_id for scene in found), "episodes": episodes, "variant": variant}
-        where["sound"] = of_model[2]
+        where["sound"] = own_sound
     elif scenes:
         raise UsageError("scenes cannot be used with an episode file, because the file names its scenes")
     else:
@@ -143,7 +144,7 @@ def run_navigation(
         seed=seed,
         workers=workers,
         min_distance=min_distance,
-        simulator=simulator or of_model[1],
+        simulator=simulator or own_simulator,
         task=task or TaskConfig(),
         model_dir=None if model is None else str(model),
         denoising_steps=denoising_steps,
